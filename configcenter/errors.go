@@ -1,0 +1,44 @@
+package configcenter
+
+import (
+	"errors"
+	"strconv"
+)
+
+var (
+	// ErrNotFound is returned when a config, or an entry of its history, is not there.
+	ErrNotFound = errors.New("config data not exist")
+	// ErrCASMismatch is returned by a publish or a delete whose expectation (an
+	// md5 or a revision) is not what the config has.
+	ErrCASMismatch = errors.New("server md5 may have changed")
+	// ErrContended is returned when others changed the config so often during a
+	// publish that it was given up. Nothing was written.
+	ErrContended = errors.New("config is being changed by others")
+	// ErrInvalid is in the chain of every InvalidError.
+	ErrInvalid = errors.New("invalid parameter")
+	// ErrTooLarge is in the chain of every InvalidError about the size of content.
+	ErrTooLarge = errors.New("content is too large")
+	// ErrQuota is returned when a namespace has as many configs as it may have.
+	ErrQuota = errors.New("config quota is used up")
+)
+
+// InvalidError says which parameter of a request breaks which rule.
+type InvalidError struct {
+	Field  string // as in the Nacos API: "dataId", "content", ...
+	Reason string
+	Max    int // the limit that was passed, 0 if none was
+}
+
+// Error names the field first.
+func (e *InvalidError) Error() string {
+	s := e.Field + " " + e.Reason
+	if e.Max > 0 {
+		s += ", at most " + strconv.Itoa(e.Max)
+	}
+	return s
+}
+
+// Is makes errors.Is(err, ErrInvalid) hold, and errors.Is(err, ErrTooLarge) for content.
+func (e *InvalidError) Is(target error) bool {
+	return target == ErrInvalid || target == ErrTooLarge && e.Field == "content" && e.Max > 0
+}

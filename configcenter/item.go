@@ -1,0 +1,76 @@
+package configcenter
+
+import (
+	"crypto/md5"
+	"encoding/hex"
+	"strings"
+
+	"github.com/zensus-io/zensus/core"
+)
+
+// Item is a config as it stands. Content is any bytes; what travels in JSON is
+// expected to be UTF-8.
+type Item struct {
+	Key     Key
+	Content string
+	MD5     string // lower-case hexadecimal, over Content
+	Attributes
+	Created  int64 // wall time of the first publish in milliseconds since 1970
+	Modified int64 // of the latest one
+	// CreatedBy is who published it first, ChangedBy who did so last.
+	CreatedBy Origin
+	ChangedBy Origin
+	// Revision is the zxid of the transaction that published this content. It
+	// rises with every publish, also across a deletion.
+	Revision core.Zxid
+	// ID is the zxid of the transaction that created the config.
+	ID core.Zxid
+}
+
+// Attributes are what a publisher says about a config beside its content.
+type Attributes struct {
+	Type             string // see NormalType
+	AppName          string
+	Tags             string // comma list
+	Desc             string
+	Use              string
+	Effect           string
+	Schema           string
+	EncryptedDataKey string // made and used by clients only
+}
+
+// Origin is where a change came from.
+type Origin struct {
+	IP   string
+	User string
+}
+
+// Sum is the md5 of content as clients compute it: lower-case hexadecimal over
+// the UTF-8 bytes. A config that does not exist has the sum "".
+func Sum(content string) string {
+	sum := md5.Sum([]byte(content))
+	return hex.EncodeToString(sum[:])
+}
+
+// NormalType is the config type that a publish with type t stores: an unknown or
+// missing one is text.
+func NormalType(t string) string {
+	switch t = strings.ToLower(strings.TrimSpace(t)); t {
+	case "text", "json", "xml", "yaml", "html", "properties", "toml", "unset":
+		return t
+	}
+	return "text"
+}
+
+// ContentType is the media type of a config of type t.
+func ContentType(t string) string {
+	switch t {
+	case "json":
+		return "application/json;charset=UTF-8"
+	case "xml":
+		return "application/xml;charset=UTF-8"
+	case "html":
+		return "text/html;charset=UTF-8"
+	}
+	return "text/plain;charset=UTF-8"
+}

@@ -1,0 +1,87 @@
+package configcenter
+
+import (
+	"strings"
+)
+
+// PublicNamespace is the id of the namespace that is always there. Clients name
+// it "public", or not at all.
+const PublicNamespace = "public"
+
+// DefaultGroup is the group that clients use when they were told none.
+const DefaultGroup = "DEFAULT_GROUP"
+
+// Key names a config. Namespace is canonical (see Namespace); keys made by MakeKey are.
+type Key struct {
+	Namespace string
+	Group     string
+	DataID    string
+}
+
+// MakeKey is the key that a client means. Blanks around names are no part of them.
+func MakeKey(namespace, group, dataID string) Key {
+	return Key{Namespace: Namespace(namespace), Group: strings.TrimSpace(group), DataID: strings.TrimSpace(dataID)}
+}
+
+// Namespace is the canonical id of what a client calls a tenant or a namespace:
+// blank, "public" and the word "null" (older servers take it so) are one
+// namespace.
+func Namespace(tenant string) string {
+	switch t := strings.TrimSpace(tenant); t {
+	case "", "null", PublicNamespace:
+		return PublicNamespace
+	default:
+		return t
+	}
+}
+
+// String is the key for people: namespace/group/dataId.
+func (k Key) String() string { return k.Namespace + "/" + k.Group + "/" + k.DataID }
+
+// Compare orders keys by namespace, group and dataId.
+func (k Key) Compare(o Key) int {
+	if c := strings.Compare(k.Namespace, o.Namespace); c != 0 {
+		return c
+	}
+	if c := strings.Compare(k.Group, o.Group); c != 0 {
+		return c
+	}
+	return strings.Compare(k.DataID, o.DataID)
+}
+
+// The longest names, in bytes.
+const (
+	NamespaceBytesMax = 128 // the form that creates a namespace takes no longer id
+	GroupBytesMax     = 128
+	DataIDBytesMax    = 256
+)
+
+// Validate checks the names by Nacos's rules: letters, digits and "_-" in a
+// namespace, those and ":." in group and dataId. It returns an *InvalidError.
+func (k Key) Validate() error {
+	if err := checkName("dataId", k.DataID, DataIDBytesMax, "_-:."); err != nil {
+		return err
+	}
+	if err := checkName("group", k.Group, GroupBytesMax, "_-:."); err != nil {
+		return err
+	}
+	return checkName("tenant", k.Namespace, NamespaceBytesMax, "_-")
+}
+
+func checkName(field, name string, bytesMax int, marks string) error {
+	if name == "" {
+		return &InvalidError{Field: field, Reason: "is required"}
+	}
+	if len(name) > bytesMax {
+		return &InvalidError{Field: field, Reason: "is too long", Max: bytesMax}
+	}
+	for _, c := range []byte(name) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case strings.IndexByte(marks, c) >= 0:
+		default:
+			return &InvalidError{Field: field, Reason: "holds an illegal character"}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,229 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/internal/segment"
+)
+
+// HistoryPageMax is how many entries History reads at once.
+const HistoryPageMax = 500
+
+// History lists the changes of a config, newest first and without their content:
+// those from offset on, limit at most (and never more than HistoryPageMax). total
+// is how many are kept. A config without history is no error.
+func (s *Store) History(ctx context.Context, k configcenter.Key, offset, limit int) (entries []configcenter.Entry, total int, err error) {
+	if err := k.Validate(); err != nil {
+		return nil, 0, err
+	}
+	seqs, err := s.seqs(ctx, k)
+	if err != nil {
+		return nil, 0, fmt.Errorf("history %s: %w", k, err)
+	}
+	slices.Reverse(seqs)
+	total = len(seqs)
+	if offset < 0 || offset >= total || limit <= 0 {
+		return nil, total, nil
+	}
+	for _, seq := range seqs[offset:min(total, offset+min(limit, HistoryPageMax))] {
+		e, err := s.entry(ctx, k, seq, false)
+		if errors.Is(err, configcenter.ErrNotFound) {
+			continue // aged away since
+		}
+		if err != nil {
+			return nil, 0, fmt.Errorf("history %s: %w", k, err)
+		}
+		entries = append(entries, *e)
+	}
+	return entries, total, nil
+}
+
+// Version reads one change and what it replaced, both with content. It returns
+// configcenter.ErrNotFound.
+func (s *Store) Version(ctx context.Context, k configcenter.Key, seq uint64) (*configcenter.Version, error) {
+	if err := k.Validate(); err != nil {
+		return nil, err
+	}
+	e, err := s.entry(ctx, k, seq, true)
+	if err != nil {
+		return nil, fmt.Errorf("history %s %d: %w", k, seq, err)
+	}
+	v := &configcenter.Version{Entry: *e}
+	if e.Op == configcenter.Inserted {
+		return v, nil
+	}
+	v.Before, err = s.entry(ctx, k, seq-1, true)
+	if err != nil && !errors.Is(err, configcenter.ErrNotFound) {
+		return nil, fmt.Errorf("history %s %d: %w", k, seq-1, err)
+	}
+	return v, nil
+}
+
+// seqs are the numbers of the changes that are kept, oldest first.
+func (s *Store) seqs(ctx context.Context, k configcenter.Key) ([]uint64, error) {
+	names, _, err := s.client.Children(ctx, historyPath(k))
+	if errors.Is(err, core.NoNode) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	seqs := make([]uint64, 0, len(names))
+	for _, name := range names {
+		if seq, ok := parseSeq(name); ok {
+			seqs = append(seqs, seq)
+		}
+	}
+	slices.Sort(seqs)
+	return seqs, nil
+}
+
+func (s *Store) entry(ctx context.Context, k configcenter.Key, seq uint64, withContent bool) (*configcenter.Entry, error) {
+	path := core.JoinPath(historyPath(k), seqName(seq))
+	value, st, err := s.client.Get(ctx, path)
+	if errors.Is(err, core.NoNode) {
+		return nil, configcenter.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	h, err := decodeEntry(value)
+	if err != nil {
+		return nil, err
+	}
+	e := h.entry
+	e.Key, e.Seq, e.Zxid = k, seq, st.Czxid
+	if !withContent {
+		return &e, nil
+	}
+	var failed error
+	stored, err := gather(h.inline, h.chunks, h.stored, st.Czxid, s.chunks(ctx, path, &failed))
+	switch {
+	case failed != nil:
+		return nil, failed
+	case err != nil: // entries never change: its pieces are going, it is aging away
+		return nil, configcenter.ErrNotFound
+	}
+	e.Content, err = unpack(h.packed, []byte(stored), h.size)
+	return &e, err
+}
+
+// Prune removes what the limits do not keep of a config's history: what is older
+// than the allowed age or above the allowed number. The entry before the oldest
+// kept one stays, because it says what that one replaced, and so does the newest
+// entry of a config that exists. It returns how many entries it removed.
+func (s *Store) Prune(ctx context.Context, k configcenter.Key) (removed int, err error) {
+	seqs, err := s.seqs(ctx, k)
+	if err != nil {
+		return 0, fmt.Errorf("prune %s: %w", k, err)
+	}
+	drop, err := s.expired(ctx, k, seqs)
+	if err != nil {
+		return 0, fmt.Errorf("prune %s: %w", k, err)
+	}
+	for _, seq := range seqs[:drop] {
+		if err := s.removeEntry(ctx, core.JoinPath(historyPath(k), seqName(seq))); err != nil {
+			return removed, fmt.Errorf("prune %s: %w", k, err)
+		}
+		removed++
+	}
+	if drop == len(seqs) {
+		s.tidyHistory(ctx, k)
+	}
+	return removed, nil
+}
+
+// expired is how many of the oldest entries need not be kept.
+func (s *Store) expired(ctx context.Context, k configcenter.Key, seqs []uint64) (int, error) {
+	drop := 0
+	if s.limits.HistoryEntriesMax > 0 {
+		drop = max(0, len(seqs)-s.limits.HistoryEntriesMax)
+	}
+	if s.limits.HistoryAgeMillis > 0 {
+		before := s.now() - s.limits.HistoryAgeMillis
+		var last *configcenter.Entry
+		for ; drop < len(seqs); drop++ {
+			e, err := s.entry(ctx, k, seqs[drop], false)
+			if errors.Is(err, configcenter.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return 0, err
+			}
+			if e.Time >= before {
+				break
+			}
+			last = e
+		}
+		if drop == len(seqs) && last != nil && last.Op == configcenter.Deleted {
+			return drop, nil // nothing is left that any of them could explain
+		}
+	}
+	return max(0, drop-1), nil
+}
+
+func (s *Store) removeEntry(ctx context.Context, path string) error {
+	children, _, err := s.client.Children(ctx, path)
+	if errors.Is(err, core.NoNode) {
+		return nil // another node was faster
+	}
+	if err != nil {
+		return err
+	}
+	ops := make([]core.Op, 0, len(children)+1)
+	for _, child := range children {
+		ops = append(ops, core.DeleteOp{Path: core.JoinPath(path, child), Version: core.AnyVersion})
+	}
+	_, _, err = s.client.Multi(ctx, append(ops, core.DeleteOp{Path: path, Version: core.AnyVersion})...)
+	if errors.Is(err, core.NoNode) {
+		return nil
+	}
+	return err
+}
+
+// tidyHistory removes a history without entries, and a group's if that was the
+// last. A change that comes in between makes either NotEmpty, and it stays.
+func (s *Store) tidyHistory(ctx context.Context, k configcenter.Key) {
+	path := historyPath(k)
+	if _, err := s.client.Delete(ctx, path, core.AnyVersion); err != nil {
+		return
+	}
+	s.client.Delete(ctx, core.ParentPath(path), core.AnyVersion)
+}
+
+// Histories calls f with every config that has a history, deleted ones too, until
+// f fails.
+func (s *Store) Histories(ctx context.Context, f func(configcenter.Key) error) error {
+	return s.descend(ctx, HistoryRoot, nil, f)
+}
+
+// descend walks the three levels of names below path, of which names are those
+// already passed.
+func (s *Store) descend(ctx context.Context, path string, names []string, f func(configcenter.Key) error) error {
+	if len(names) == 3 {
+		return f(configcenter.Key{Namespace: names[0], Group: names[1], DataID: names[2]})
+	}
+	children, _, err := s.client.Children(ctx, path)
+	if errors.Is(err, core.NoNode) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	slices.Sort(children)
+	for _, child := range children {
+		name, err := segment.Unescape(child)
+		if err != nil {
+			continue // not ours
+		}
+		if err := s.descend(ctx, core.JoinPath(path, child), append(names[:len(names):len(names)], name), f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
