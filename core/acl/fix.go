@@ -1,6 +1,7 @@
 package acl
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/zensus-io/zensus/core"
@@ -38,7 +39,7 @@ func Fix(raw []wire.RawACL, ids []core.Identity) ([]core.ACL, core.Code) {
 		size += entryBytes + len(a.Scheme) + len(a.ID)
 		return size <= expandedBytesMax
 	}
-	for a := range unique(raw) {
+	for _, a := range unique(raw) {
 		if a.Scheme != schemeAuth {
 			if !valid(a, ids) || !add(a) {
 				return nil, core.InvalidACL
@@ -62,39 +63,32 @@ func Fix(raw []wire.RawACL, ids []core.Identity) ([]core.ACL, core.Code) {
 	return fixed, core.OK
 }
 
-// unique yields the entries of raw without exact duplicates, in order. A null
-// scheme or id is yielded as a scheme that no entry can have.
-func unique(raw []wire.RawACL) func(yield func(core.ACL) bool) {
-	return func(yield func(core.ACL) bool) {
-		var seen map[core.ACL]struct{}
-		if len(raw) > linearMax {
-			seen = make(map[core.ACL]struct{}, len(raw))
-		}
-		list := make([]core.ACL, 0, min(len(raw), linearMax))
-	next:
-		for _, r := range raw {
-			a := core.ACL{Perms: r.Perms, Scheme: intern(r.Scheme), ID: string(r.ID)}
-			if r.Scheme == nil || r.ID == nil && a.Scheme != schemeAuth {
-				a.Scheme = ""
-			}
-			if seen != nil {
-				if _, again := seen[a]; again {
-					continue
-				}
-				seen[a] = struct{}{}
-			} else {
-				for i := range list {
-					if list[i] == a {
-						continue next
-					}
-				}
-				list = append(list, a)
-			}
-			if !yield(a) {
-				return
-			}
-		}
+// unique is raw in strings of its own, without exact duplicates, in order. What
+// was null becomes an entry without a scheme, which is never valid.
+func unique(raw []wire.RawACL) []core.ACL {
+	list := make([]core.ACL, 0, len(raw))
+	var seen map[core.ACL]struct{}
+	if len(raw) > linearMax {
+		seen = make(map[core.ACL]struct{}, len(raw))
 	}
+	for _, r := range raw {
+		a := core.ACL{Perms: r.Perms, Scheme: intern(r.Scheme), ID: string(r.ID)}
+		if r.ID == nil && a.Scheme != schemeAuth {
+			a.Scheme = ""
+		}
+		if seen == nil {
+			if slices.Contains(list, a) {
+				continue
+			}
+		} else {
+			if _, again := seen[a]; again {
+				continue
+			}
+			seen[a] = struct{}{}
+		}
+		list = append(list, a)
+	}
+	return list
 }
 
 // intern is the scheme as a string, without memory of its own where it is a
