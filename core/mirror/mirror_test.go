@@ -1,0 +1,237 @@
+package mirror_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/coretest"
+	"github.com/zensus-io/zensus/core/mirror"
+)
+
+// recorder keeps what OnChange said.
+type recorder struct {
+	mu      sync.Mutex
+	changes []mirror.Change
+}
+
+func (r *recorder) add(changes []mirror.Change, _ core.Zxid) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.changes = append(r.changes, changes...)
+}
+
+func (r *recorder) take() []mirror.Change {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.changes
+	r.changes = nil
+	return c
+}
+
+func open(t *testing.T, f *coretest.Fake) core.Client {
+	t.Helper()
+	c, err := f.Open(t.Context(), core.SessionOptions{Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// start runs a mirror of root until the test ends.
+func start(t *testing.T, c core.Client, root string) (*mirror.Mirror, *recorder) {
+	t.Helper()
+	rec := new(recorder)
+	m, err := mirror.New(mirror.Config{Client: c, Root: root, OnChange: rec.add})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		m.Run(ctx)
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	select {
+	case <-m.Ready():
+	case <-time.After(10 * time.Second):
+		t.Fatal("the mirror is not ready")
+	}
+	return m, rec
+}
+
+func create(t *testing.T, c core.Client, path, data string) core.Zxid {
+	t.Helper()
+	_, st, err := c.Create(t.Context(), path, []byte(data), core.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st.Czxid
+}
+
+func wait(t *testing.T, m *mirror.Mirror, z core.Zxid) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := m.Wait(ctx, z); err != nil {
+		t.Fatalf("wait for %v at %v: %v", z, m.Zxid(), err)
+	}
+}
+
+func paths(changes []mirror.Change) []string {
+	var out []string
+	for _, c := range changes {
+		sign := "="
+		switch {
+		case c.Old == nil:
+			sign = "+"
+		case c.New == nil:
+			sign = "-"
+		}
+		out = append(out, sign+c.Path)
+	}
+	return out
+}
+
+func expect(t *testing.T, what string, got []string, want ...string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: got %q, want %q", what, got, want)
+	}
+}
+
+func TestMirrorShowsWhatIsThereAndWhatBecomesOfIt(t *testing.T) {
+	f := coretest.NewFake()
+	c := open(t, f)
+	create(t, c, "/a", "1")
+	create(t, c, "/a/x", "2")
+	create(t, c, "/b", "not ours")
+	m, rec := start(t, open(t, f), "/a")
+	expect(t, "listed", paths(rec.take()), "+/a", "+/a/x")
+
+	z := create(t, c, "/a/y", "3")
+	wait(t, m, z)
+	expect(t, "created", paths(rec.take()), "+/a/y")
+	expect(t, "children", m.Children("/a"), "x", "y")
+
+	st, err := c.Set(t.Context(), "/a/x", []byte("4"), core.AnyVersion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait(t, m, st.Mzxid)
+	if n, ok := m.Get("/a/x"); !ok || string(n.Data) != "4" || n.Stat != st {
+		t.Errorf("after set: %+v, %v", n, ok)
+	}
+	z, err = c.Delete(t.Context(), "/a/x", core.AnyVersion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait(t, m, z)
+	expect(t, "set and deleted", paths(rec.take()), "=/a/x", "-/a/x")
+	if _, ok := m.Get("/a/x"); ok {
+		t.Error("a deleted znode is still there")
+	}
+	if m.Stale() {
+		t.Error("stale without a reason")
+	}
+}
+
+func TestMirrorOfARootThatDoesNotExistYet(t *testing.T) {
+	f := coretest.NewFake()
+	c := open(t, f)
+	m, rec := start(t, open(t, f), "/later")
+	create(t, c, "/later", "")
+	wait(t, m, create(t, c, "/later/x", ""))
+	expect(t, "changes", paths(rec.take()), "+/later", "+/later/x")
+}
+
+func TestMirrorReportsOnlyRealDifferencesAfterAGap(t *testing.T) {
+	f := coretest.NewFake()
+	c, own := open(t, f), open(t, f)
+	for _, p := range []string{"/a", "/a/keep", "/a/set", "/a/gone", "/a/again"} {
+		create(t, c, p, "1")
+	}
+	m, rec := start(t, own, "/a")
+	rec.take()
+
+	f.Partition(own.Session().ID)
+	if !m.Stale() {
+		t.Error("not stale while cut off")
+	}
+	create(t, c, "/a/new", "")
+	for _, p := range []string{"/a/gone", "/a/again"} {
+		if _, err := c.Delete(t.Context(), p, core.AnyVersion); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.Set(t.Context(), "/a/set", []byte("2"), core.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
+	z := create(t, c, "/a/again", "2")
+	f.Heal()
+	wait(t, m, z)
+	got := rec.take()
+	for _, ch := range got {
+		if ch.Path == "/a/again" && (ch.Old == nil || ch.New == nil || ch.Old.Stat.Czxid == ch.New.Stat.Czxid) {
+			t.Errorf("deleted and created again: %+v", ch)
+		}
+	}
+	expect(t, "changes", paths(got), "+/a/new", "=/a/set", "-/a/gone", "=/a/again")
+	if m.Stale() {
+		t.Error("stale after the gap was read")
+	}
+}
+
+func TestMirrorWaitMovesOnWithChangesElsewhere(t *testing.T) {
+	f := coretest.NewFake()
+	c := open(t, f)
+	m, _ := start(t, open(t, f), "/a")
+	for range 10 {
+		_, st, err := c.Create(t.Context(), "/other-", nil, core.CreateOptions{Mode: core.PersistentSequential})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wait(t, m, st.Czxid)
+	}
+}
+
+func TestMirrorWaitEndsWithItsContextAndWithTheSession(t *testing.T) {
+	f := coretest.NewFake()
+	own := open(t, f)
+	m, _ := start(t, own, "/a")
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	if err := m.Wait(ctx, 1<<40); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("wait for the future: %v", err)
+	}
+	f.Expire(own.Session().ID)
+	if err := m.Wait(t.Context(), 1<<40); !core.IsSessionOver(err) {
+		t.Errorf("wait on an expired session: %v", err)
+	}
+	if !m.Stale() {
+		t.Error("not stale after the session")
+	}
+}
+
+func TestMirrorMergesABatchByPath(t *testing.T) {
+	f := coretest.NewFake()
+	c := open(t, f)
+	m, rec := start(t, open(t, f), "/a")
+	_, z, err := c.Multi(t.Context(),
+		core.CreateOp{Path: "/a"}, core.CreateOp{Path: "/a/x"}, core.DeleteOp{Path: "/a/x", Version: -1},
+		core.CreateOp{Path: "/a/y"}, core.SetOp{Path: "/a/y", Data: []byte("2"), Version: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait(t, m, z)
+	got := rec.take()
+	expect(t, "changes", paths(got), "+/a", "+/a/y")
+	if string(got[1].New.Data) != "2" {
+		t.Errorf("data of the merged change: %q", got[1].New.Data)
+	}
+}
