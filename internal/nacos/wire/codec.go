@@ -1,0 +1,175 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/types/known/anypb"
+)
+
+// The methods of gRPC, as they stand in the path.
+const (
+	RequestMethod  = "/Request/request"
+	BiStreamMethod = "/BiRequestStream/requestBiStream"
+)
+
+// Bounds on what a peer sends, in bytes of a body. The largest config that Nacos
+// takes is 10 MiB; JSON may double what it escapes.
+const (
+	MaxBodyBytes     = 21 << 20
+	maxInternalBytes = 64 << 10
+	// MaxMessageBytes bounds a whole message of gRPC.
+	MaxMessageBytes = MaxBodyBytes + 64<<10
+)
+
+// Errors of Decode.
+var (
+	// ErrUnknownType is returned for a type name without a Go type.
+	ErrUnknownType = errors.New("unknown payload type")
+	// ErrTooLarge is returned for a body above the bound of its type.
+	ErrTooLarge = errors.New("payload too large")
+)
+
+// Encoded is a body whose JSON exists already. It lets one encoding serve many
+// pushes: Encode only sets each one's request id in front of it.
+type Encoded struct {
+	Type string
+	JSON []byte // an object without the member requestId; not modified
+}
+
+// PayloadType is e.Type.
+func (e Encoded) PayloadType() string { return e.Type }
+
+// Preencode encodes a body for reuse.
+func Preencode(body Body) (Encoded, error) {
+	b, err := marshal(body)
+	if err != nil {
+		return Encoded{}, fmt.Errorf("encode %s: %w", body.PayloadType(), err)
+	}
+	return Encoded{Type: body.PayloadType(), JSON: b}, nil
+}
+
+// Encode makes the payload of a body. Headers may be nil; replies have none.
+func Encode(body Body, headers map[string]string) (*Payload, error) {
+	return encode(body, "", headers)
+}
+
+// EncodePush makes the payload of a push with this request id. The body's own
+// request id must be empty, so that one body can go to many.
+func EncodePush(body Body, requestID string) (*Payload, error) {
+	return encode(body, requestID, nil)
+}
+
+func encode(body Body, requestID string, headers map[string]string) (*Payload, error) {
+	e, ok := body.(Encoded)
+	if !ok {
+		var err error
+		if e, err = Preencode(body); err != nil {
+			return nil, err
+		}
+	}
+	value := e.JSON
+	if len(value) < 2 || value[0] != '{' {
+		return nil, fmt.Errorf("encode %s: the body is no JSON object", e.Type)
+	}
+	module := moduleOf(e.Type)
+	if requestID != "" || module != "" {
+		b := make([]byte, 0, len(value)+len(requestID)+40)
+		b = append(b, '{')
+		if requestID != "" {
+			b = append(b, `"requestId":`...)
+			b = appendString(b, requestID)
+			b = append(b, ',')
+		}
+		if module != "" {
+			b = append(b, `"module":"`...)
+			b = append(b, module...)
+			b = append(b, '"', ',')
+		}
+		if value[1] == '}' {
+			b = b[:len(b)-1]
+		}
+		value = append(b, value[1:]...)
+	}
+	return &Payload{
+		Metadata: &Metadata{Type: e.Type, Headers: headers},
+		Body:     &anypb.Any{Value: value},
+	}, nil
+}
+
+// Decode reads the body of a payload into a new value of its type. The error is
+// ErrUnknownType, ErrTooLarge or JSON's.
+func Decode(p *Payload) (Body, error) {
+	body := New(p.GetMetadata().GetType())
+	if body == nil {
+		return nil, fmt.Errorf("%w %q", ErrUnknownType, clip(p.GetMetadata().GetType()))
+	}
+	if err := DecodeInto(p, body); err != nil {
+		return nil, err
+	}
+	return body, nil
+}
+
+// DecodeInto reads the body of a payload into body, whatever the payload's type.
+// An empty body counts as {}: all members are absent.
+func DecodeInto(p *Payload, body Body) error {
+	value := p.GetBody().GetValue()
+	limit := MaxBodyBytes
+	if moduleOf(body.PayloadType()) == "internal" {
+		limit = maxInternalBytes
+	}
+	if len(value) > limit {
+		return fmt.Errorf("decode %s: %w: %d bytes, at most %d", body.PayloadType(), ErrTooLarge, len(value), limit)
+	}
+	if len(value) == 0 {
+		value = []byte("{}")
+	}
+	if err := json.Unmarshal(value, body); err != nil {
+		return fmt.Errorf("decode %s: %w", body.PayloadType(), err)
+	}
+	return nil
+}
+
+// maxAckBytes bounds an acknowledgement that is matched by its base only.
+const maxAckBytes = 1 << 20
+
+// DecodeAck reads the base of an acknowledgement, whatever its type: clients do
+// not agree on those.
+func DecodeAck(p *Payload) (*Response, error) {
+	value := p.GetBody().GetValue()
+	if len(value) > maxAckBytes {
+		return nil, fmt.Errorf("decode acknowledgement: %w: %d bytes", ErrTooLarge, len(value))
+	}
+	// Python leaves out what is null, Java writes it.
+	var base struct {
+		Response
+		RequestID *string `json:"requestId"`
+		Message   *string `json:"message"`
+	}
+	if err := json.Unmarshal(value, &base); err != nil {
+		return nil, fmt.Errorf("decode acknowledgement: %w", err)
+	}
+	base.Response.RequestID, base.Response.Message = Text(base.RequestID), Text(base.Message)
+	return &base.Response, nil
+}
+
+// marshal is json.Marshal without the escapes for HTML.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// clip shortens a peer's text for an error message.
+func clip(s string) string {
+	if len(s) > 64 {
+		return s[:64]
+	}
+	return s
+}
