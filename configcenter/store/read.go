@@ -26,7 +26,7 @@ func Assemble(k configcenter.Key, value []byte, st core.Stat, chunk func(name st
 		return nil, fmt.Errorf("config %s: %w", k, err)
 	}
 	if configcenter.Sum(content) != h.item.MD5 {
-		return nil, fmt.Errorf("config %s: md5 does not fit: %w", k, ErrTorn)
+		return nil, fmt.Errorf("config %s: md5 does not fit: %w", k, errFormat)
 	}
 	it := h.item
 	it.Key, it.Content, it.Revision, it.ID = k, content, st.Mzxid, st.Czxid

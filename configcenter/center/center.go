@@ -1,0 +1,296 @@
+package center
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/configcenter/cache"
+	"github.com/zensus-io/zensus/configcenter/listen"
+	"github.com/zensus-io/zensus/configcenter/store"
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/mirror"
+)
+
+// Config is what a Center is made from.
+type Config struct {
+	// Client is a session of the node itself. The znodes that the Center creates
+	// get its default ACL.
+	Client core.Client
+	// Limits bound what is published; the zero value is DefaultLimits.
+	Limits configcenter.Limits
+	// Listeners bound what clients listen to; the zero value is DefaultLimits.
+	Listeners listen.Limits
+	// Logger may be nil. It is a slog.Logger because the mirror, which the SDK
+	// compiles in too, takes one.
+	Logger *slog.Logger
+	// Now is the wall clock, by default time.Now.
+	Now func() time.Time
+}
+
+// Center is the config center of one node. It is safe for concurrent use. Reads
+// wait until Run has brought the picture up.
+type Center struct {
+	client core.Client
+	limits configcenter.Limits
+	log    *slog.Logger
+	mirror *mirror.Mirror
+	store  *store.Store
+	cache  *cache.Cache
+	table  *listen.Table
+	fresh  *barrier
+
+	mu struct {
+		sync.Mutex
+		prune map[configcenter.Key]struct{} // changed since their history was last pruned
+	}
+}
+
+// New makes a Center; Run brings it to life.
+func New(cfg Config) (*Center, error) {
+	if cfg.Client == nil {
+		return nil, errors.New("configcenter: no client")
+	}
+	if cfg.Limits == (configcenter.Limits{}) {
+		cfg.Limits = configcenter.DefaultLimits()
+	}
+	if cfg.Listeners == (listen.Limits{}) {
+		cfg.Listeners = listen.DefaultLimits()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	c := &Center{client: cfg.Client, limits: cfg.Limits, log: cfg.Logger}
+	m, err := mirror.New(mirror.Config{
+		Client: cfg.Client, Root: store.ConfigRoot, Logger: cfg.Logger, OnChange: c.changed,
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.mirror = m
+	c.store = store.New(cfg.Client, cfg.Limits, func() int64 { return cfg.Now().UnixMilli() })
+	c.cache = cache.New(cache.FromMirror{Mirror: m}, func(k configcenter.Key, err error) {
+		c.log.Error("config cannot be read", "namespace", k.Namespace, "group", k.Group, "data_id", k.DataID, "err", err)
+	})
+	c.table = listen.New(c.cache.MD5, cfg.Listeners)
+	c.fresh = newBarrier(c.catchUp)
+	c.mu.prune = make(map[configcenter.Key]struct{})
+	return c, nil
+}
+
+// Run keeps the picture until ctx ends or the session is over, and returns why.
+// When it returns, held long-polls have been answered.
+func (c *Center) Run(ctx context.Context) error {
+	defer c.table.Drain()
+	ctx, cancel := context.WithCancelCause(ctx)
+	var tasks sync.WaitGroup
+	defer tasks.Wait()
+	defer cancel(nil)
+	tasks.Go(func() { c.tidy(ctx) })
+	if err := c.init(ctx); err != nil {
+		return err
+	}
+	return c.mirror.Run(ctx)
+}
+
+// init makes the roots. An engine without a quorum is waited for.
+func (c *Center) init(ctx context.Context) error {
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		err := c.store.Init(ctx)
+		if err == nil || core.IsSessionOver(err) || ctx.Err() != nil {
+			return err
+		}
+		c.log.Warn("config center waits for the engine", "err", err)
+		select {
+		case <-time.After(wait/2 + rand.N(wait)):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// changed is called by the mirror.
+func (c *Center) changed(changes []mirror.Change, upTo core.Zxid) {
+	paths := make([]string, len(changes))
+	for i, change := range changes {
+		paths[i] = change.Path
+	}
+	for _, change := range c.cache.Refresh(paths, upTo) {
+		c.table.Changed(change.Key, change.MD5, change.Zxid)
+	}
+}
+
+// Ready is closed when reads can be answered.
+func (c *Center) Ready() <-chan struct{} { return c.mirror.Ready() }
+
+// Stale reports whether what is read may be behind.
+func (c *Center) Stale() bool { return c.mirror.Stale() }
+
+// Zxid is how far the picture has come.
+func (c *Center) Zxid() core.Zxid { return c.mirror.Zxid() }
+
+// Listeners is who waits for what.
+func (c *Center) Listeners() *listen.Table { return c.table }
+
+// ownWritePatience is how long a writer waits to see his own write. It is
+// answered with success all the same when that time is over: the write stands.
+const ownWritePatience = 3 * time.Second
+
+// Publish sets a config. The item that it returns is what readers of this node
+// see. It returns what store.Publish does, or configcenter.ErrQuota.
+func (c *Center) Publish(ctx context.Context, p *configcenter.Publish) (*configcenter.Item, error) {
+	if limit := c.limits.NamespaceConfigsMax; limit > 0 && c.cache.Get(p.Key) == nil && c.cache.Count(p.Key.Namespace) >= limit {
+		return nil, configcenter.ErrQuota
+	}
+	r, err := c.store.Publish(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	c.wrote(ctx, p.Key, r.Zxid)
+	return r.Item, nil
+}
+
+// Remove deletes a config and reports whether there was one. It returns what
+// store.Remove does.
+func (c *Center) Remove(ctx context.Context, r *configcenter.Remove) (bool, error) {
+	result, err := c.store.Remove(ctx, r)
+	if err != nil || result.Item == nil {
+		return false, err
+	}
+	c.wrote(ctx, r.Key, result.Zxid)
+	return true, nil
+}
+
+func (c *Center) wrote(ctx context.Context, k configcenter.Key, zxid core.Zxid) {
+	c.mu.Lock()
+	if len(c.mu.prune) < pruneKeysMax {
+		c.mu.prune[k] = struct{}{}
+	}
+	c.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, ownWritePatience)
+	defer cancel()
+	if err := c.mirror.Wait(ctx, zxid); err != nil {
+		c.log.Debug("own write is not seen yet", "zxid", zxid, "err", err)
+	}
+}
+
+// Rollback undoes one change: the config becomes what it was before, or is
+// removed if the change created it. revision, if not 0, is the revision that the
+// config must have now. It returns configcenter.ErrNotFound if the change, or
+// what it replaced, is not kept.
+func (c *Center) Rollback(ctx context.Context, k configcenter.Key, seq uint64, by configcenter.Origin, revision core.Zxid) error {
+	v, err := c.store.Version(ctx, k, seq)
+	if err != nil {
+		return err
+	}
+	switch {
+	case v.Op == configcenter.Inserted:
+		_, err = c.Remove(ctx, &configcenter.Remove{Key: k, Origin: by, Revision: revision})
+	case v.Before == nil:
+		return configcenter.ErrNotFound
+	default:
+		_, err = c.Publish(ctx, &configcenter.Publish{
+			Key: k, Content: v.Before.Content, Attributes: v.Before.Attributes, Origin: by, Revision: revision,
+		})
+	}
+	return err
+}
+
+// catchUpPatience is how long a reader waits for certainty that what he reads is
+// current, before he is given what there is.
+const catchUpPatience = 300 * time.Millisecond
+
+// Fresh brings the picture up to everything that was committed before the call,
+// and reports whether it did. If it did not (no quorum, or too slow), what is
+// read is to be marked stale.
+func (c *Center) Fresh(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, catchUpPatience)
+	defer cancel()
+	return c.fresh.join(ctx) == nil
+}
+
+func (c *Center) catchUp(ctx context.Context) error {
+	zxid, err := c.client.Sync(ctx, store.ConfigRoot)
+	if err != nil {
+		return err
+	}
+	return c.mirror.Wait(ctx, zxid)
+}
+
+// Reach waits until the picture has come to zxid, no longer than a reader waits
+// for certainty, and reports whether it has.
+func (c *Center) Reach(ctx context.Context, zxid core.Zxid) bool {
+	ctx, cancel := context.WithTimeout(ctx, catchUpPatience)
+	defer cancel()
+	return c.mirror.Wait(ctx, zxid) == nil
+}
+
+// Get is the config named k as this node sees it. It returns
+// configcenter.ErrNotFound, or the context's error while the node starts.
+func (c *Center) Get(ctx context.Context, k configcenter.Key) (*configcenter.Item, error) {
+	if err := c.await(ctx); err != nil {
+		return nil, err
+	}
+	if it := c.cache.Get(k); it != nil {
+		return it, nil
+	}
+	return nil, configcenter.ErrNotFound
+}
+
+// GetByID is the config with this ID; otherwise as Get.
+func (c *Center) GetByID(ctx context.Context, id core.Zxid) (*configcenter.Item, error) {
+	if err := c.await(ctx); err != nil {
+		return nil, err
+	}
+	if it := c.cache.ByID(id); it != nil {
+		return it, nil
+	}
+	return nil, configcenter.ErrNotFound
+}
+
+// Search lists the configs of a namespace.
+func (c *Center) Search(ctx context.Context, q cache.Query) (cache.Page, error) {
+	if err := c.await(ctx); err != nil {
+		return cache.Page{}, err
+	}
+	return c.cache.Search(q), nil
+}
+
+// Count is the number of configs in a namespace.
+func (c *Center) Count(namespace string) int { return c.cache.Count(namespace) }
+
+// Len is the number of configs in all namespaces.
+func (c *Center) Len() int { return c.cache.Len() }
+
+// History lists the changes of a config, newest first and without content: those
+// from offset on, and how many there are in all.
+func (c *Center) History(ctx context.Context, k configcenter.Key, offset, limit int) ([]configcenter.Entry, int, error) {
+	return c.store.History(ctx, k, offset, limit)
+}
+
+// Version is one change of a config and what it replaced.
+func (c *Center) Version(ctx context.Context, k configcenter.Key, seq uint64) (*configcenter.Version, error) {
+	return c.store.Version(ctx, k, seq)
+}
+
+// await waits until the picture is complete for the first time.
+func (c *Center) await(ctx context.Context) error {
+	select {
+	case <-c.mirror.Ready():
+		return nil
+	default:
+	}
+	select {
+	case <-c.mirror.Ready():
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,67 @@
+package center
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/zensus-io/zensus/configcenter"
+)
+
+const (
+	// pruneEvery is how long a change's key waits before its history is pruned:
+	// a config that is published in a loop is pruned once for many changes.
+	pruneEvery = 2 * time.Second
+	// pruneKeysMax bounds the keys that wait; the sweep finds what was left out.
+	pruneKeysMax = 10_000
+	// sweepEvery is how often all histories are looked at for what is too old.
+	sweepEvery = 24 * time.Hour
+)
+
+// tidy keeps the histories within their limits until ctx ends. Every node does
+// it: what another one has removed is simply not there any more.
+func (c *Center) tidy(ctx context.Context) {
+	ticker := time.NewTicker(pruneEvery)
+	defer ticker.Stop()
+	// Nodes that started together do not sweep together.
+	sweep := time.NewTimer(time.Hour + rand.N(sweepEvery))
+	defer sweep.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			for _, k := range c.changedKeys() {
+				c.pruneOne(ctx, k)
+			}
+		case <-sweep.C:
+			err := c.store.Histories(ctx, func(k configcenter.Key) error {
+				c.pruneOne(ctx, k)
+				return ctx.Err()
+			})
+			if err != nil && ctx.Err() == nil {
+				c.log.Warn("histories were not swept to the end", "err", err)
+			}
+			sweep.Reset(sweepEvery)
+		}
+	}
+}
+
+func (c *Center) changedKeys() []configcenter.Key {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	keys := make([]configcenter.Key, 0, len(c.mu.prune))
+	for k := range c.mu.prune {
+		keys = append(keys, k)
+	}
+	clear(c.mu.prune)
+	slices.SortFunc(keys, configcenter.Key.Compare)
+	return keys
+}
+
+func (c *Center) pruneOne(ctx context.Context, k configcenter.Key) {
+	if _, err := c.store.Prune(ctx, k); err != nil && ctx.Err() == nil {
+		c.log.Debug("history was not pruned", "namespace", k.Namespace, "group", k.Group, "data_id", k.DataID, "err", err)
+	}
+}

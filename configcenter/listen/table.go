@@ -1,0 +1,236 @@
+package listen
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/core"
+)
+
+// Watched is one key as a client listens to it.
+type Watched struct {
+	Key configcenter.Key
+	// Tenant is the namespace as the client wrote it: answers repeat it, because
+	// clients look their listeners up by it.
+	Tenant string
+	// MD5 is that of the content which the client has, "" if it has none.
+	MD5 string
+	// Unknown says that the client did not tell: then it always differs.
+	Unknown bool
+}
+
+// Change is a key that a listener has yet to be told of.
+type Change struct {
+	Watched
+	// Zxid is the transaction of the latest change: whoever then reads the config
+	// must see at least that.
+	Zxid core.Zxid
+}
+
+// Limits bound what clients can make a Table hold. Start from DefaultLimits.
+type Limits struct {
+	PerListener int // keys of one listener, or of one long-poll
+	Total       int // keys of all listeners together
+	Polls       int // long-polls held at once
+}
+
+// DefaultLimits take 10,000 keys from one client, as Nacos does, and two
+// million from all (about 400 MB).
+func DefaultLimits() Limits {
+	return Limits{PerListener: 10_000, Total: 2_000_000, Polls: 50_000}
+}
+
+// ErrTooMany is returned when a limit is reached.
+var ErrTooMany = errors.New("too many listeners")
+
+// Table is the register of all listeners of a node. It is safe for concurrent use.
+type Table struct {
+	current func(configcenter.Key) string
+	limits  Limits
+
+	mu struct {
+		sync.Mutex
+		keys     map[configcenter.Key]map[*entry]struct{}
+		entries  int
+		polls    int
+		draining bool
+		held     map[*poll]struct{}
+	}
+}
+
+// New makes a Table. current is the md5 that a key has on this node, "" for a
+// config that does not exist. It must already give the new md5 when Changed is called.
+func New(current func(configcenter.Key) string, limits Limits) *Table {
+	t := &Table{current: current, limits: limits}
+	t.mu.keys = make(map[configcenter.Key]map[*entry]struct{})
+	t.mu.held = make(map[*poll]struct{})
+	return t
+}
+
+// name is what a listener's registration is found by: a client may write one
+// namespace in two ways.
+type name struct {
+	key    configcenter.Key
+	tenant string
+}
+
+// entry is one key of one listener.
+type entry struct {
+	listener *Listener
+	watched  Watched
+}
+
+// Changed tells everybody who listens to k, and whose md5 is another one, that
+// its md5 is now md5 since transaction zxid.
+func (t *Table) Changed(k configcenter.Key, md5 string, zxid core.Zxid) {
+	var wakes []func()
+	t.mu.Lock()
+	for e := range t.mu.keys[k] {
+		if !e.watched.Unknown && e.watched.MD5 == md5 {
+			continue
+		}
+		e.watched.Unknown = true
+		l := e.listener
+		if len(l.pending) == 0 {
+			wakes = append(wakes, l.wake)
+		}
+		l.pending[name{k, e.watched.Tenant}] = zxid
+	}
+	t.mu.Unlock()
+	for _, wake := range wakes {
+		wake()
+	}
+}
+
+// Stats are figures for metrics.
+type Stats struct {
+	Keys  int // registrations
+	Polls int // held long-polls
+}
+
+// Stats counts what the table holds.
+func (t *Table) Stats() Stats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return Stats{Keys: t.mu.entries, Polls: t.mu.polls}
+}
+
+// Subscription is one registration, for people to look at.
+type Subscription struct {
+	Client string // as given to Open
+	Watched
+}
+
+// Subscriptions lists those of the listeners that match accepts, ordered by
+// client and key.
+func (t *Table) Subscriptions(match func(client string, k configcenter.Key) bool) []Subscription {
+	var found []Subscription
+	t.mu.Lock()
+	for _, entries := range t.mu.keys {
+		for e := range entries {
+			if match(e.listener.client, e.watched.Key) {
+				found = append(found, Subscription{Client: e.listener.client, Watched: e.watched})
+			}
+		}
+	}
+	t.mu.Unlock()
+	slices.SortFunc(found, func(a, b Subscription) int {
+		if a.Client != b.Client {
+			if a.Client < b.Client {
+				return -1
+			}
+			return 1
+		}
+		return a.Key.Compare(b.Key)
+	})
+	return found
+}
+
+// poll is a long-poll that is held.
+type poll struct{ ready chan struct{} }
+
+func (p *poll) wake() {
+	select {
+	case p.ready <- struct{}{}:
+	default: // awake already
+	}
+}
+
+// Poll answers which of the watched configs differ from what the client has. If
+// none does, it waits up to hold for the first that changes, and answers with
+// what has changed by then, usually that one. It answers nothing when the time
+// is over, and returns ErrTooMany or the context's error.
+func (t *Table) Poll(ctx context.Context, client string, watched []Watched, hold time.Duration) ([]Watched, error) {
+	if hold <= 0 {
+		return t.compare(watched), nil
+	}
+	p := &poll{ready: make(chan struct{}, 1)}
+	if err := t.hold(p); err != nil {
+		return nil, err
+	}
+	defer t.release(p)
+	l := t.Open(client, p.wake)
+	defer l.Close()
+	changed, err := l.Listen(watched)
+	if err != nil || len(changed) > 0 {
+		return changed, err
+	}
+	timer := time.NewTimer(hold)
+	defer timer.Stop()
+	select {
+	case <-p.ready:
+	case <-timer.C:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	for _, c := range l.Take(len(watched)) {
+		changed = append(changed, c.Watched)
+	}
+	return changed, nil
+}
+
+func (t *Table) hold(p *poll) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.mu.polls >= t.limits.Polls {
+		return ErrTooMany
+	}
+	t.mu.polls++
+	t.mu.held[p] = struct{}{}
+	if t.mu.draining {
+		p.wake()
+	}
+	return nil
+}
+
+func (t *Table) release(p *poll) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.polls--
+	delete(t.mu.held, p)
+}
+
+// Drain answers every long-poll at once, those that are held and those to come,
+// so that a server that stops need not wait for them.
+func (t *Table) Drain() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.draining = true
+	for p := range t.mu.held {
+		p.wake() // never blocks
+	}
+}
+
+// compare is which of the watched configs differ from what the client has.
+func (t *Table) compare(watched []Watched) (changed []Watched) {
+	for _, w := range watched {
+		if w.Unknown || t.current(w.Key) != w.MD5 {
+			changed = append(changed, w)
+		}
+	}
+	return changed
+}
