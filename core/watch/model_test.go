@@ -254,8 +254,8 @@ func TestAHugeTableLetsGoOfItsMemoryWhenItIsEmpty(t *testing.T) {
 func BenchmarkMemory(b *testing.B) {
 	const n = 200_000
 	for name, path := range map[string]func(i int) string{
-		"own-path":       func(i int) string { return fmt.Sprintf("/dubbo/com.example.Service%06d/providers", i) },
-		"1000-per-path":  func(i int) string { return fmt.Sprintf("/dubbo/com.example.Service%06d/providers", i/1000) },
+		"own-path":      func(i int) string { return fmt.Sprintf("/dubbo/com.example.Service%06d/providers", i) },
+		"1000-per-path": func(i int) string { return fmt.Sprintf("/dubbo/com.example.Service%06d/providers", i/1000) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
