@@ -1,0 +1,112 @@
+package cache
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/configcenter/store"
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/coretest"
+)
+
+// picture is a tree that a test shows to a Cache bit by bit.
+type picture map[string]struct {
+	data []byte
+	st   core.Stat
+}
+
+func (p picture) Get(path string) ([]byte, core.Stat, bool) {
+	n, ok := p[path]
+	return n.data, n.st, ok
+}
+
+// copyOf reads the znode at path of the engine into the picture.
+func (p picture) copyOf(t *testing.T, client core.Client, path string) {
+	t.Helper()
+	data, st, err := client.Get(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p[path] = struct {
+		data []byte
+		st   core.Stat
+	}{data, st}
+}
+
+func TestALargeItemAppearsWhenItsLastPieceIsThere(t *testing.T) {
+	client, err := coretest.NewFake().Open(t.Context(), core.SessionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := store.New(client, configcenter.DefaultLimits(), func() int64 { return 1 })
+	k := configcenter.MakeKey("", "g", "d")
+	path := store.ItemPath(k)
+	p := picture{}
+	c := New(p, func(k configcenter.Key, err error) { t.Errorf("%s: %v", k, err) })
+	for _, content := range []string{strings.Repeat("a", store.ChunkBytes+1), strings.Repeat("b", store.ChunkBytes+1)} {
+		former := c.Get(k)
+		r, err := s.Publish(t.Context(), &configcenter.Publish{Key: k, Content: content})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, piece := range []string{path, path + "/~0"} {
+			p.copyOf(t, client, piece)
+			if changes := c.Refresh([]string{piece}, r.Zxid); len(changes) != 0 || c.Get(k) != former {
+				t.Fatalf("%s made %v of it", piece, changes)
+			}
+		}
+		p.copyOf(t, client, path+"/~1")
+		changes := c.Refresh([]string{path + "/~1", path}, r.Zxid)
+		if len(changes) != 1 || changes[0].MD5 != configcenter.Sum(content) || changes[0].Zxid != r.Zxid || c.Get(k).Content != content {
+			t.Fatalf("complete, but %v", changes)
+		}
+	}
+	delete(p, path)
+	if changes := c.Refresh([]string{path + "/~1", path}, 99); len(changes) != 1 || changes[0].MD5 != "" || c.Len() != 0 || c.Count("public") != 0 {
+		t.Fatalf("gone, but %v", changes)
+	}
+}
+
+func TestAnItemThatCannotBeReadKeepsItsFormerState(t *testing.T) {
+	client, err := coretest.NewFake().Open(t.Context(), core.SessionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := store.New(client, configcenter.DefaultLimits(), func() int64 { return 1 })
+	k := configcenter.MakeKey("", "g", "d")
+	path := store.ItemPath(k)
+	if _, err := s.Publish(t.Context(), &configcenter.Publish{Key: k, Content: "good"}); err != nil {
+		t.Fatal(err)
+	}
+	p := picture{}
+	bad := 0
+	c := New(p, func(configcenter.Key, error) { bad++ })
+	p.copyOf(t, client, path)
+	c.Refresh([]string{path}, 1)
+	if _, err := client.Set(t.Context(), path, []byte{77}, core.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
+	p.copyOf(t, client, path)
+	if changes := c.Refresh([]string{path, "/zensus/config/x", "/elsewhere"}, 2); len(changes) != 0 || bad != 1 || c.Get(k).Content != "good" {
+		t.Errorf("changes %v, %d bad, content %q", changes, bad, c.Get(k).Content)
+	}
+	if it := c.ByID(c.Get(k).ID); it == nil || it.Key != k {
+		t.Errorf("by id: %+v", it)
+	}
+}
+
+func TestLike(t *testing.T) {
+	for _, c := range []struct {
+		pattern, s string
+		want       bool
+	}{
+		{"", "", true}, {"*", "", true}, {"*", "abc", true}, {"a", "a", true}, {"a", "ab", false},
+		{"a*", "abc", true}, {"*c", "abc", true}, {"*b*", "abc", true}, {"a*c", "abc", true}, {"a*c", "abcd", false},
+		{"a*b*c", "aXbYc", true}, {"ab*ba", "aba", false}, {"a**b", "ab", true}, {"*aab", "aaab", true}, {"_", "x", false}, {"%", "x", false},
+	} {
+		if got := Like(c.pattern, c.s); got != c.want {
+			t.Errorf("Like(%q, %q) = %v", c.pattern, c.s, got)
+		}
+	}
+}
