@@ -220,6 +220,12 @@ type Reconfig struct {
 	CurConfigID                  int64
 }
 
+// Append appends the record.
+func (c *Reconfig) Append(dst []byte) []byte {
+	dst = AppendBuffer(AppendBuffer(AppendBuffer(dst, c.Joining), c.Leaving), c.NewMembers)
+	return AppendLong(dst, c.CurConfigID)
+}
+
 // DecodeReconfig reads the record.
 func DecodeReconfig(r *Reader) Reconfig {
 	return Reconfig{Joining: r.Bytes(), Leaving: r.Bytes(), NewMembers: r.Bytes(), CurConfigID: r.Long()}

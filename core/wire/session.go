@@ -68,7 +68,8 @@ func (c ConnectResponse) Append(dst []byte) []byte {
 	return dst
 }
 
-// DecodeConnectResponse decodes a server's first frame.
+// DecodeConnectResponse decodes a server's first frame. A password of another
+// length than PasswordBytes is a fault: it could not be sent back.
 func DecodeConnectResponse(frame []byte) (ConnectResponse, error) {
 	r := NewReader(frame)
 	c := ConnectResponse{
@@ -76,7 +77,11 @@ func DecodeConnectResponse(frame []byte) (ConnectResponse, error) {
 		TimeoutMillis:   r.Int(),
 		SessionID:       core.SessionID(r.Long()),
 	}
-	copy(c.Password[:], r.Bytes())
+	password := r.Bytes()
+	if len(password) != PasswordBytes {
+		r.Fail()
+	}
+	copy(c.Password[:], password)
 	if r.Err() == nil && r.Len() > 0 {
 		c.HasReadOnly = true
 		c.ReadOnly = r.Bool()
