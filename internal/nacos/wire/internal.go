@@ -17,7 +17,7 @@ type ConnectionSetupRequest struct {
 	ClientVersion string            `json:"clientVersion"`
 	Tenant        string            `json:"tenant,omitempty"`
 	Labels        map[string]string `json:"labels"`
-	AbilityTable  map[string]bool   `json:"abilityTable,omitempty"`
+	AbilityTable  Abilities         `json:"abilityTable,omitzero"`
 }
 
 // SetupAckRequest ends the setup. No SDK acknowledges it.

@@ -45,7 +45,7 @@ func TestRequestsAsClientsSendThem(t *testing.T) {
 	}{
 		{"a Java setup with an empty ability table is told from none", "ConnectionSetupRequest",
 			`{"headers":{},"requestId":null,"clientVersion":"Nacos-Java-Client:v2.5.1","tenant":null,"labels":{"source":"sdk","module":"naming"},"abilityTable":{},"module":"internal"}`,
-			&ConnectionSetupRequest{ClientVersion: "Nacos-Java-Client:v2.5.1", Labels: map[string]string{"source": "sdk", "module": "naming"}, AbilityTable: map[string]bool{}}},
+			&ConnectionSetupRequest{ClientVersion: "Nacos-Java-Client:v2.5.1", Labels: map[string]string{"source": "sdk", "module": "naming"}, AbilityTable: Abilities{}}},
 		{"a Go setup has no ability table", "ConnectionSetupRequest",
 			`{"headers":{},"requestId":"","clientVersion":"Nacos-Go-Client:v2.3.2","tenant":"","labels":{"source":"sdk"},"clientAbilities":{}}`,
 			&ConnectionSetupRequest{ClientVersion: "Nacos-Go-Client:v2.3.2", Labels: map[string]string{"source": "sdk"}}},

@@ -1,0 +1,166 @@
+package rpc
+
+import (
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+	"google.golang.org/grpc"
+
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+)
+
+// Conn is a client's connection that has been set up. It is safe for concurrent
+// use.
+type Conn struct {
+	id        string
+	transport *transport
+	setup     wire.ConnectionSetupRequest // not modified
+	clientIP  string
+	since     time.Time
+	limiter   *rate.Limiter
+	opened    chan struct{} // closed when the OnOpen hooks have returned
+
+	lastActive atomic.Int64 // nanoseconds since 1970
+	detecting  atomic.Bool
+	outbox     outbox
+}
+
+// ID is <milliseconds>_<ip>_<port>, as Nacos makes it.
+func (c *Conn) ID() string { return c.id }
+
+// ClientIP is the address that the client gave itself in its setup, or where it
+// gave none the one it comes from.
+func (c *Conn) ClientIP() string { return c.clientIP }
+
+// RemoteIP is the address that the connection comes from.
+func (c *Conn) RemoteIP() string { return c.transport.ip }
+
+// RemoteAddr is that with the port.
+func (c *Conn) RemoteAddr() string { return c.transport.addr.String() }
+
+// Version is what the client calls itself, such as Nacos-Java-Client:v2.5.1.
+func (c *Conn) Version() string { return c.setup.ClientVersion }
+
+// Tenant is the namespace in the setup; requests carry their own.
+func (c *Conn) Tenant() string { return c.setup.Tenant }
+
+// Label is a label of the setup, "" where it is absent.
+func (c *Conn) Label(key string) string { return c.setup.Labels[key] }
+
+// Labels are all labels of the setup; the caller must not modify them.
+func (c *Conn) Labels() map[string]string { return c.setup.Labels }
+
+// Ability reports whether the client announced an ability.
+func (c *Conn) Ability(name string) bool { return c.setup.AbilityTable[name] }
+
+// AppName is the client's application, as far as it tells.
+func (c *Conn) AppName() string { return c.setup.Labels["AppName"] }
+
+// IsJava reports whether the client is the Java SDK.
+func (c *Conn) IsJava() bool { return strings.HasPrefix(c.setup.ClientVersion, "Nacos-Java-Client") }
+
+// IsPython reports whether the client is the Python SDK.
+func (c *Conn) IsPython() bool {
+	return strings.HasPrefix(c.setup.ClientVersion, "Nacos-Python-Client")
+}
+
+// Since is when the connection was set up.
+func (c *Conn) Since() time.Time { return c.since }
+
+// LastActive is when the last message was received.
+func (c *Conn) LastActive() time.Time { return time.Unix(0, c.lastActive.Load()) }
+
+// Done is closed when the connection is over. OnClose has been or is about to be
+// called then.
+func (c *Conn) Done() <-chan struct{} { return c.transport.closed }
+
+// Closed reports whether the connection is over.
+func (c *Conn) Closed() bool {
+	select {
+	case <-c.transport.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Close cuts the connection because this server wants the client to reconnect.
+// It counts as AskedToLeave.
+func (c *Conn) Close() { c.transport.shut(AskedToLeave) }
+
+// Leave asks the client to go to another server, to the one given if that is on
+// its own list, and cuts the connection when it has not gone after three
+// seconds. It blocks that long. The end counts as AskedToLeave, whoever closes.
+func (c *Conn) Leave(serverIP, serverPort string) {
+	c.transport.destine(AskedToLeave)
+	c.askToLeave(3*time.Second, serverIP, serverPort)
+	c.transport.shut(AskedToLeave)
+}
+
+// alive notes a message from the client.
+func (c *Conn) alive(now time.Time) {
+	c.lastActive.Store(now.UnixNano())
+	for _, f := range c.transport.server.onAlive {
+		f(c)
+	}
+}
+
+// finish runs once when the transport is over.
+func (c *Conn) finish(reason Reason) {
+	s := c.transport.server
+	s.metrics.connections.Dec()
+	s.metrics.closed.WithLabelValues(reason.String()).Inc()
+	c.outbox.close()
+	if s.log.IsDebug() {
+		s.log.Debug("connection closed", "client", c.id, "reason", reason.String())
+	}
+	hooks := func() {
+		for _, f := range s.onClose {
+			f(c, reason)
+		}
+	}
+	select {
+	case <-c.opened:
+		hooks()
+	default: // it ends while its setup is still under way
+		s.tasks.Go(func() {
+			<-c.opened
+			hooks()
+		})
+	}
+}
+
+// newConn binds a setup to its transport. It returns nil when the transport is
+// over or has a connection already.
+func (t *transport) newConn(setup *wire.ConnectionSetupRequest, declaredIP string, stream grpc.ServerStream) *Conn {
+	now := time.Now()
+	perSecond := t.server.cfg.Limits.RequestsPerSecond
+	c := &Conn{
+		id: t.id, transport: t, setup: *setup, clientIP: declaredIP, since: now,
+		limiter: rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond))),
+		opened:  make(chan struct{}),
+	}
+	if c.clientIP == "" {
+		c.clientIP = t.ip
+	}
+	c.lastActive.Store(now.UnixNano())
+	c.outbox.open(c, stream)
+
+	s := t.server
+	s.mu.Lock()
+	t.mu.Lock()
+	defer s.mu.Unlock() // order: the server's lock before a transport's
+	defer t.mu.Unlock()
+	if t.mu.over || t.mu.conn != nil {
+		return nil
+	}
+	for s.mu.conns[c.id] != nil { // one client port towards two of ours in one millisecond
+		c.id += "0"
+	}
+	s.mu.conns[c.id] = c
+	t.mu.conn = c
+	s.metrics.connections.Inc()
+	return c
+}

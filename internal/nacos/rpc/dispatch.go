@@ -1,0 +1,176 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+)
+
+var requestService = grpc.ServiceDesc{
+	ServiceName: "Request",
+	HandlerType: (*any)(nil),
+	Methods: []grpc.MethodDesc{{
+		MethodName: "request",
+		Handler: func(srv any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
+			in := new(wire.Payload)
+			if err := decode(in); err != nil {
+				return nil, err
+			}
+			s := srv.(*Server)
+			if intercept == nil {
+				return s.serveRequest(ctx, in)
+			}
+			info := &grpc.UnaryServerInfo{Server: srv, FullMethod: wire.RequestMethod}
+			return intercept(ctx, in, info, func(ctx context.Context, in any) (any, error) {
+				return s.serveRequest(ctx, in.(*wire.Payload))
+			})
+		},
+	}},
+}
+
+// handler serves one type of request.
+type handler struct {
+	call   func(ctx context.Context, c *Conn, request wire.Body) (wire.Reply, error)
+	failed func(wire.Response) wire.Reply // an empty reply of the right type
+}
+
+// Register sets the handler of one type of request. A reply whose base is empty
+// counts as a success. An error is answered as a failure of the reply's type, so
+// that the client's call ends with it instead of being repeated: see
+// wire.AsError for the code. Call it before the first Serve.
+func Register[Req, Resp any, PReq interface {
+	*Req
+	wire.Body
+}, PResp interface {
+	*Resp
+	wire.Reply
+}](s *Server, serve func(ctx context.Context, c *Conn, in *Req) (*Resp, error)) {
+	name := PReq(new(Req)).PayloadType()
+	s.handlers[name] = handler{
+		call: func(ctx context.Context, c *Conn, request wire.Body) (wire.Reply, error) {
+			out, err := serve(ctx, c, (*Req)(request.(PReq)))
+			if err != nil {
+				return nil, err
+			}
+			if out == nil {
+				out = new(Resp)
+			}
+			reply := PResp(out)
+			if b := reply.Base(); b.ResultCode == 0 {
+				b.ResultCode, b.Success = wire.ResultOK, true
+			}
+			return reply, nil
+		},
+		failed: func(base wire.Response) wire.Reply {
+			reply := PResp(new(Resp))
+			*reply.Base() = base
+			return reply
+		},
+	}
+}
+
+// ofServers are the types that only servers send to each other.
+var ofServers = map[string]bool{
+	"MemberReportRequest":            true,
+	"DistroDataRequest":              true,
+	"ConfigChangeClusterSyncRequest": true,
+	"ServerReloadRequest":            true,
+	"ServerLoaderInfoRequest":        true,
+}
+
+// busyDelay slows down a client that asks too much.
+const busyDelay = time.Second
+
+// serveRequest answers one unary call. Refusals are payloads; the error of gRPC
+// is left to transports that are gone.
+func (s *Server) serveRequest(ctx context.Context, in *wire.Payload) (*wire.Payload, error) {
+	began := time.Now()
+	t := transportOf(ctx)
+	if t == nil {
+		return nil, status.Error(codes.Internal, "no connection")
+	}
+	name := in.GetMetadata().GetType()
+	reply := s.answer(ctx, t, name, in)
+	if _, known := s.handlers[name]; !known && name != "ServerCheckRequest" {
+		name = "other"
+	}
+	base := reply.Base()
+	s.metrics.answered(name, base.ErrorCode, time.Since(began))
+	return wire.Encode(reply, nil)
+}
+
+// answer follows Nacos's order of checks.
+func (s *Server) answer(ctx context.Context, t *transport, name string, in *wire.Payload) wire.Reply {
+	if ofServers[name] {
+		return wire.NewErrorResponse(502, " invoke "+name+" from sdk is forbidden")
+	}
+	if !s.cfg.Ready() {
+		return wire.NewErrorResponse(300, "Server is starting,please try later.")
+	}
+	if name == "ServerCheckRequest" {
+		return &wire.ServerCheckResponse{Response: wire.Succeeded(), ConnectionID: t.id, SupportAbilityNegotiation: true}
+	}
+	h, ok := s.handlers[name]
+	if !ok {
+		return wire.NewErrorResponse(302, "RequestHandler Not Found")
+	}
+	c := t.registered(ctx)
+	if c == nil {
+		return wire.NewErrorResponse(301, "Connection is unregistered.")
+	}
+	c.alive(time.Now())
+	request, err := wire.Decode(in)
+	if err != nil {
+		s.log.Debug("request cannot be read", "client", c.id, "type", name, "err", err)
+		return wire.NewErrorResponse(502, err.Error())
+	}
+	if !c.limiter.Allow() {
+		wait(ctx, busyDelay)
+		return h.failed(wire.Failed(wire.Busy.RPCCode(), "More than the allowed requests of a connection, please try later."))
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timing.Request)
+	defer cancel()
+	if s.cfg.Authorize != nil {
+		if ctx, err = s.cfg.Authorize(ctx, c, in.GetMetadata().GetHeaders(), request); err != nil {
+			return h.failed(wire.FailedBy(err))
+		}
+	}
+	reply, err := s.call(ctx, h, c, request)
+	if err != nil {
+		if e := wire.AsError(err); e.Kind == wire.ServerError {
+			s.log.Warn("request failed", "client", c.id, "type", name, "err", err)
+		} else if s.log.IsDebug() {
+			s.log.Debug("request refused", "client", c.id, "type", name, "err", err)
+		}
+		return h.failed(wire.FailedBy(err))
+	}
+	return reply
+}
+
+// call runs a handler; what it panics with becomes an error, and one client's
+// request does not end the server.
+func (s *Server) call(ctx context.Context, h handler, c *Conn, request wire.Body) (reply wire.Reply, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("handler panicked", "client", c.id, "type", request.PayloadType(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = wire.Refuse(wire.ServerError, "internal error")
+		}
+	}()
+	return h.call(ctx, c, request)
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,600 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+)
+
+// served is a running server and what its hooks heard.
+type served struct {
+	*Server
+	addr string
+	stop func()
+
+	mu     sync.Mutex
+	opened []string
+	alive  map[string]int
+	ended  chan end
+}
+
+type end struct {
+	id     string
+	reason Reason
+}
+
+// quick are the timings of Nacos, divided so that tests need not wait.
+var quick = Timing{
+	Check: 20 * time.Millisecond, Idle: 150 * time.Millisecond, Detect: 100 * time.Millisecond,
+	SetupFrame: 800 * time.Millisecond, SetupDeadline: 300 * time.Millisecond,
+	StreamLost: 100 * time.Millisecond, Drain: 100 * time.Millisecond, Request: time.Second,
+}
+
+func serve(t *testing.T, cfg Config, prepare ...func(*Server)) *served {
+	t.Helper()
+	if cfg.Timing == (Timing{}) {
+		cfg.Timing = quick
+		cfg.Timing.Idle = time.Minute
+	}
+	s, err := New(cfg)
+	require.NoError(t, err)
+	v := &served{Server: s, alive: map[string]int{}, ended: make(chan end, 100)}
+	s.OnOpen(func(c *Conn) {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.opened = append(v.opened, c.ID())
+	})
+	s.OnAlive(func(c *Conn) {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.alive[c.ID()]++
+	})
+	s.OnClose(func(c *Conn, r Reason) { v.ended <- end{c.ID(), r} })
+	for _, f := range prepare {
+		f(s)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	v.addr = l.Addr().String()
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = s.Run(ctx) })
+	wg.Go(func() {
+		if err := s.Serve(l); err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	v.stop = sync.OnceFunc(func() { cancel(); wg.Wait() })
+	t.Cleanup(func() {
+		v.stop()
+		goleak.VerifyNone(t)
+	})
+	return v
+}
+
+func (v *served) wantEnd(t *testing.T, id string, reason Reason) {
+	t.Helper()
+	select {
+	case e := <-v.ended:
+		require.Equal(t, end{id, reason}, e)
+	case <-time.After(5 * time.Second):
+		t.Fatalf("connection %s did not end", id)
+	}
+}
+
+// client is a Nacos client as far as the wire shows it.
+type client struct {
+	t      *testing.T
+	conn   *grpc.ClientConn
+	tcp    *net.TCPConn
+	stream grpc.ClientStream
+	pushes chan *wire.Payload
+	id     string
+	ended  chan error
+}
+
+func dial(t *testing.T, addr string) *client {
+	t.Helper()
+	c := &client{t: t, pushes: make(chan *wire.Payload, 100), ended: make(chan error, 1)}
+	var mu sync.Mutex
+	conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
+			nc, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+			if err == nil {
+				mu.Lock()
+				c.tcp = nc.(*net.TCPConn)
+				mu.Unlock()
+			}
+			return nc, err
+		}))
+	require.NoError(t, err)
+	c.conn = conn
+	t.Cleanup(func() { _ = conn.Close() })
+	return c
+}
+
+func (c *client) ask(body wire.Body) wire.Body {
+	c.t.Helper()
+	reply, err := c.askWith(body, nil)
+	require.NoError(c.t, err)
+	return reply
+}
+
+func (c *client) askWith(body wire.Body, headers map[string]string) (wire.Body, error) {
+	p, err := wire.Encode(body, headers)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	out := new(wire.Payload)
+	if err := c.conn.Invoke(ctx, wire.RequestMethod, p, out); err != nil {
+		return nil, err
+	}
+	return wire.Decode(out)
+}
+
+func (c *client) check() {
+	c.t.Helper()
+	r := c.ask(&wire.ServerCheckRequest{}).(*wire.ServerCheckResponse)
+	require.True(c.t, r.OK())
+	require.True(c.t, r.SupportAbilityNegotiation)
+	c.id = r.ConnectionID
+}
+
+func (c *client) open() {
+	c.t.Helper()
+	var err error
+	c.stream, err = c.conn.NewStream(context.Background(), &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, wire.BiStreamMethod)
+	require.NoError(c.t, err)
+}
+
+func (c *client) send(body wire.Body) {
+	c.t.Helper()
+	p, err := wire.Encode(body, nil)
+	require.NoError(c.t, err)
+	if _, ok := body.(*wire.ConnectionSetupRequest); ok {
+		p.Metadata.ClientIp = "10.1.2.3"
+	}
+	require.NoError(c.t, c.stream.SendMsg(p))
+}
+
+func (c *client) receive() {
+	go func() {
+		for {
+			p := new(wire.Payload)
+			if err := c.stream.RecvMsg(p); err != nil {
+				c.ended <- err
+				return
+			}
+			c.pushes <- p
+		}
+	}()
+}
+
+func (c *client) push() wire.Body {
+	c.t.Helper()
+	select {
+	case p := <-c.pushes:
+		b, err := wire.Decode(p)
+		require.NoError(c.t, err)
+		return b
+	case <-time.After(5 * time.Second):
+		c.t.Fatal("no push came")
+		return nil
+	}
+}
+
+// connect does what SDKs do: check, stream, setup. With abilities it waits for
+// the acknowledgement.
+func connect(t *testing.T, v *served, version string, abilities map[string]bool) *client {
+	t.Helper()
+	c := dial(t, v.addr)
+	c.check()
+	c.open()
+	c.send(&wire.ConnectionSetupRequest{ClientVersion: version, Labels: map[string]string{"source": "sdk", "AppName": "orders"}, AbilityTable: abilities})
+	c.receive()
+	if abilities != nil {
+		require.IsType(t, &wire.SetupAckRequest{}, c.push())
+	}
+	require.IsType(t, &wire.HealthCheckResponse{}, c.ask(&wire.HealthCheckRequest{}))
+	return c
+}
+
+var javaAbilities = map[string]bool{"fuzzyWatch": true}
+
+func TestSetupMakesTheConnectionKnown(t *testing.T) {
+	v := serve(t, Config{Abilities: wire.Abilities{wire.AbilityPersistentInstance: true}})
+	c := dial(t, v.addr)
+	c.check()
+	require.Regexp(t, `^\d{13}_127\.0\.0\.1_\d+$`, c.id)
+	require.Nil(t, v.Conn(c.id), "a check alone registers nobody")
+	c.open()
+	c.send(&wire.ConnectionSetupRequest{ClientVersion: "Nacos-Java-Client:v2.5.1", Labels: map[string]string{"AppName": "orders"}, AbilityTable: javaAbilities})
+	c.receive()
+	ack := c.push().(*wire.SetupAckRequest)
+	require.Equal(t, wire.Abilities{wire.AbilityPersistentInstance: true}, ack.AbilityTable)
+	require.True(t, c.ask(&wire.HealthCheckRequest{}).(*wire.HealthCheckResponse).Success)
+
+	conn := v.Conn(c.id)
+	require.NotNil(t, conn)
+	require.Equal(t, "10.1.2.3", conn.ClientIP())
+	require.Equal(t, "127.0.0.1", conn.RemoteIP())
+	require.Equal(t, "orders", conn.AppName())
+	require.True(t, conn.IsJava())
+	require.True(t, conn.Ability("fuzzyWatch"))
+	require.Equal(t, 1, v.Count())
+	require.Equal(t, []string{c.id}, v.opened)
+}
+
+func TestGoClientGetsNoSetupAck(t *testing.T) {
+	v := serve(t, Config{})
+	c := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)
+	conn := v.Conn(c.id)
+	go func() { _ = conn.Push(context.Background(), &wire.ClientDetectionRequest{}) }()
+	require.IsType(t, &wire.ClientDetectionRequest{}, c.push(), "the first thing on the stream is the push, no SetupAckRequest")
+}
+
+func TestRefusalsComeInNacosOrder(t *testing.T) {
+	ready := true
+	v := serve(t, Config{Ready: func() bool { return ready }})
+	c := dial(t, v.addr)
+	for _, x := range []struct {
+		what, typ, body string
+		code            int
+		text            string
+	}{
+		{"what only servers send", "DistroDataRequest", `{}`, 502, " invoke DistroDataRequest from sdk is forbidden"},
+		{"a type without a handler", "LockOperationRequest", `{}`, 302, "RequestHandler Not Found"},
+		{"the legacy acknowledgement", "PushAckRequest", `{}`, 302, "RequestHandler Not Found"},
+		{"before the setup", "HealthCheckRequest", `{}`, 301, "Connection is unregistered."},
+	} {
+		p := &wire.Payload{Metadata: &wire.Metadata{Type: x.typ}}
+		out := new(wire.Payload)
+		require.NoError(t, c.conn.Invoke(t.Context(), wire.RequestMethod, p, out), x.what)
+		b, err := wire.Decode(out)
+		require.NoError(t, err)
+		r, ok := b.(*wire.ErrorResponse)
+		require.True(t, ok, "%s: %T", x.what, b)
+		require.Equal(t, x.code, r.ErrorCode, x.what)
+		require.Equal(t, x.code, r.ResultCode, x.what)
+		require.Equal(t, x.text, r.Message, x.what)
+	}
+	ready = false
+	r := c.ask(&wire.ServerCheckRequest{}).(*wire.ErrorResponse)
+	require.Equal(t, 300, r.ErrorCode)
+	ready = true
+}
+
+func TestRequestWaitsForTheSetupItOvertook(t *testing.T) {
+	v := serve(t, Config{})
+	c := dial(t, v.addr)
+	c.check()
+	c.open()
+	c.receive()
+	go func() {
+		time.Sleep(300 * time.Millisecond)
+		c.send(&wire.ConnectionSetupRequest{ClientVersion: "Nacos-Go-Client:v2.3.2"})
+	}()
+	require.IsType(t, &wire.HealthCheckResponse{}, c.ask(&wire.HealthCheckRequest{}), "not answered with 301")
+}
+
+func TestTypedFailures(t *testing.T) {
+	v := serve(t, Config{
+		Authorize: func(ctx context.Context, c *Conn, headers map[string]string, body wire.Body) (context.Context, error) {
+			if headers["accessToken"] == "bad" {
+				return ctx, wire.Refuse(wire.AccessDenied, "Code: 403, Message: authorization failed!.")
+			}
+			return context.WithValue(ctx, subjectKey{}, headers["accessToken"]), nil
+		},
+	}, func(s *Server) {
+		Register(s, func(ctx context.Context, c *Conn, in *wire.InstanceRequest) (*wire.InstanceResponse, error) {
+			switch in.ServiceName {
+			case "persistent":
+				return nil, wire.Refuse(wire.ParameterInvalid, "Current service g@@persistent is persistent service, can't register ephemeral instance.")
+			case "panic":
+				panic("boom")
+			case "slow":
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return &wire.InstanceResponse{Type: in.Type + ctx.Value(subjectKey{}).(string)}, nil
+		})
+	})
+	c := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)
+	for _, x := range []struct {
+		what, service, token string
+		want                 wire.InstanceResponse
+	}{
+		{"a success is filled in", "s", "tom", wire.InstanceResponse{Response: wire.Succeeded(), Type: "registerInstancetom"}},
+		{"a domain error keeps its code and text", "persistent", "tom",
+			wire.InstanceResponse{Response: wire.Failed(400, "Current service g@@persistent is persistent service, can't register ephemeral instance.")}},
+		{"a refusal of access", "s", "bad", wire.InstanceResponse{Response: wire.Failed(403, "Code: 403, Message: authorization failed!.")}},
+		{"a panic", "panic", "tom", wire.InstanceResponse{Response: wire.Failed(500, "internal error")}},
+		{"a handler that takes too long", "slow", "tom", wire.InstanceResponse{Response: wire.Failed(500, "context deadline exceeded")}},
+	} {
+		got, err := c.askWith(&wire.InstanceRequest{Type: "registerInstance", ServiceKey: wire.ServiceKey{ServiceName: x.service}}, map[string]string{"accessToken": x.token})
+		require.NoError(t, err, x.what)
+		require.Equal(t, &x.want, got, x.what)
+	}
+	p := &wire.Payload{Metadata: &wire.Metadata{Type: "InstanceRequest"}}
+	q, err := wire.Encode(wire.Encoded{Type: "InstanceRequest", JSON: []byte(`{"instance":"no"}`)}, nil)
+	require.NoError(t, err)
+	p.Body = q.Body
+	out := new(wire.Payload)
+	require.NoError(t, c.conn.Invoke(t.Context(), wire.RequestMethod, p, out))
+	b, err := wire.Decode(out)
+	require.NoError(t, err)
+	require.Equal(t, 502, b.(*wire.ErrorResponse).ErrorCode, "JSON of the wrong shape")
+}
+
+type subjectKey struct{}
+
+func TestPushIsMatchedToItsAckByIDAlone(t *testing.T) {
+	v := serve(t, Config{})
+	c := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)
+	conn := v.Conn(c.id)
+	done := make(chan error, 2)
+	body, err := wire.Preencode(&wire.ConfigChangeNotifyRequest{ConfigKey: wire.ConfigKey{DataID: "d", Group: "g"}})
+	require.NoError(t, err)
+	go func() { done <- conn.Push(t.Context(), body) }()
+	first := c.push().(*wire.ConfigChangeNotifyRequest)
+	go func() { done <- conn.Push(t.Context(), body) }()
+	second := c.push().(*wire.ConfigChangeNotifyRequest)
+	require.NotEqual(t, first.RequestID, second.RequestID)
+
+	// nacos-sdk-go: another type, and success:false.
+	c.send(&wire.NotifySubscriberResponse{Response: wire.Response{ResultCode: 200, RequestID: second.RequestID}})
+	require.NoError(t, <-done)
+	c.send(&wire.ConfigChangeNotifyResponse{Response: wire.Response{ResultCode: 500, ErrorCode: 7, Message: "no", RequestID: first.RequestID}})
+	var refused *AckError
+	require.ErrorAs(t, <-done, &refused)
+	require.Equal(t, 7, refused.ErrorCode)
+}
+
+func TestPushesAreBounded(t *testing.T) {
+	v := serve(t, Config{Limits: Limits{PendingPushes: 2}})
+	c := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)
+	conn := v.Conn(c.id)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 2)
+	for range 2 {
+		go func() { done <- conn.Push(ctx, &wire.ClientDetectionRequest{}) }()
+		c.push()
+	}
+	require.ErrorIs(t, conn.Push(ctx, &wire.ClientDetectionRequest{}), ErrBacklog)
+	cancel()
+	require.ErrorIs(t, <-done, context.Canceled)
+	require.ErrorIs(t, <-done, context.Canceled)
+	// What was given up makes room.
+	go func() { done <- conn.Push(context.Background(), &wire.ClientDetectionRequest{}) }()
+	push := c.push().(*wire.ClientDetectionRequest)
+	c.send(&wire.ClientDetectionResponse{Response: wire.Response{ResultCode: 200, RequestID: push.RequestID}})
+	require.NoError(t, <-done)
+}
+
+func TestFINEndsTheConnectionAsTheClientsDoing(t *testing.T) {
+	v := serve(t, Config{})
+	c := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)
+	conn := v.Conn(c.id)
+	require.NoError(t, c.conn.Close())
+	v.wantEnd(t, c.id, ClientClosed)
+	require.True(t, conn.Closed())
+	require.Nil(t, v.Conn(c.id))
+	require.ErrorIs(t, conn.Push(t.Context(), &wire.ClientDetectionRequest{}), ErrClosed)
+}
+
+func TestRSTEndsTheConnectionAsTheClientsDoing(t *testing.T) {
+	v := serve(t, Config{})
+	c := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)
+	require.NoError(t, c.tcp.SetLinger(0))
+	require.NoError(t, c.tcp.Close())
+	v.wantEnd(t, c.id, ClientClosed)
+}
+
+func TestSilentClientIsAskedAndEvicted(t *testing.T) {
+	v := serve(t, Config{Timing: quick})
+	c := connect(t, v, "Nacos-Java-Client:v2.5.1", javaAbilities)
+	require.IsType(t, &wire.ClientDetectionRequest{}, c.push())
+	v.wantEnd(t, c.id, Silent)
+	err := <-c.ended
+	require.NotEqual(t, codes.OK, status.Code(err), "the stream must not end cleanly: Python would not reconnect")
+}
+
+func TestClientThatAnswersDetectionStays(t *testing.T) {
+	v := serve(t, Config{Timing: quick})
+	c := connect(t, v, "Nacos-Java-Client:v2.5.1", javaAbilities)
+	for range 3 {
+		push := c.push().(*wire.ClientDetectionRequest)
+		c.send(&wire.ClientDetectionResponse{Response: wire.Response{ResultCode: 200, RequestID: push.RequestID}})
+	}
+	require.NotNil(t, v.Conn(c.id))
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	require.GreaterOrEqual(t, v.alive[c.id], 3, "acknowledgements are signs of life")
+}
+
+func TestHealthChecksKeepAnIdleClient(t *testing.T) {
+	v := serve(t, Config{Timing: quick})
+	c := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)
+	for range 12 {
+		time.Sleep(50 * time.Millisecond)
+		require.IsType(t, &wire.HealthCheckResponse{}, c.ask(&wire.HealthCheckRequest{}))
+	}
+	require.Empty(t, c.pushes, "nobody asks a client that is heard of")
+}
+
+func TestLeaveIsNotTheClientsDoing(t *testing.T) {
+	v := serve(t, Config{})
+	c := connect(t, v, "Nacos-Java-Client:v2.5.1", javaAbilities)
+	go v.Conn(c.id).Leave("10.0.0.9", "8848")
+	reset := c.push().(*wire.ConnectResetRequest)
+	require.Equal(t, "10.0.0.9", reset.ServerIP)
+	require.Equal(t, "8848", reset.ServerPort)
+	require.NoError(t, c.conn.Close()) // the client goes, with a FIN
+	v.wantEnd(t, c.id, AskedToLeave)
+}
+
+func TestPythonIsCutInsteadOfAsked(t *testing.T) {
+	v := serve(t, Config{})
+	c := connect(t, v, "Nacos-Python-Client:v3.2.0", map[string]bool{})
+	v.Conn(c.id).Leave("10.0.0.9", "8848")
+	v.wantEnd(t, c.id, AskedToLeave)
+	require.NotEqual(t, codes.OK, status.Code(<-c.ended))
+	require.Empty(t, c.pushes)
+}
+
+func TestShutdownIsNotTheClientsDoing(t *testing.T) {
+	v := serve(t, Config{})
+	c := connect(t, v, "Nacos-Java-Client:v2.5.1", javaAbilities)
+	d := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)
+	go func() {
+		<-c.pushes
+		_ = c.conn.Close()
+	}()
+	v.stop()
+	require.IsType(t, &wire.ConnectResetRequest{}, d.push())
+	require.NotEqual(t, codes.OK, status.Code(<-d.ended))
+	for range 2 {
+		require.Equal(t, Shutdown, (<-v.ended).reason)
+	}
+}
+
+func TestTwoConnectionsOfOneClientAreTwo(t *testing.T) {
+	v := serve(t, Config{})
+	c := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)
+	d := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)
+	require.NotEqual(t, c.id, d.id)
+	require.NoError(t, c.conn.Close())
+	v.wantEnd(t, c.id, ClientClosed)
+	require.IsType(t, &wire.HealthCheckResponse{}, d.ask(&wire.HealthCheckRequest{}))
+}
+
+func TestSecondClientOnOneConnectionIsRefused(t *testing.T) {
+	v := serve(t, Config{})
+	c := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)
+	first := c.stream
+	c.open()
+	c.send(&wire.ConnectionSetupRequest{ClientVersion: "Nacos-Go-Client:v2.3.2"})
+	err := c.stream.RecvMsg(new(wire.Payload))
+	require.Equal(t, codes.Unavailable, status.Code(err))
+	require.Contains(t, err.Error(), "proxy")
+	c.stream = first
+	go func() { _ = v.Conn(c.id).Push(context.Background(), &wire.ClientDetectionRequest{}) }()
+	require.IsType(t, &wire.ClientDetectionRequest{}, c.push(), "the first client goes on")
+}
+
+func TestStreamCanBeOpenedAnew(t *testing.T) {
+	patient := quick
+	patient.Idle, patient.StreamLost = time.Minute, time.Minute
+	v := serve(t, Config{Timing: patient})
+	c := dial(t, v.addr)
+	c.check()
+	ctx, cancel := context.WithCancel(t.Context())
+	var err error
+	c.stream, err = c.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, wire.BiStreamMethod)
+	require.NoError(t, err)
+	c.send(&wire.ConnectionSetupRequest{ClientVersion: "Nacos-Go-Client:v2.3.2"})
+	c.ask(&wire.HealthCheckRequest{})
+	cancel()
+	require.Eventually(t, func() bool {
+		return errors.Is(v.Conn(c.id).Push(t.Context(), &wire.ClientDetectionRequest{}), ErrClosed)
+	}, time.Second, time.Millisecond)
+	c.open()
+	c.send(&wire.ConnectionSetupRequest{ClientVersion: "Nacos-Go-Client:v2.3.2"})
+	c.receive()
+	require.Eventually(t, func() bool {
+		push, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer stop()
+		return !errors.Is(v.Conn(c.id).Push(push, &wire.ClientDetectionRequest{}), ErrClosed)
+	}, time.Second, time.Millisecond)
+	require.IsType(t, &wire.ClientDetectionRequest{}, c.push())
+	require.Equal(t, 1, v.Count())
+}
+
+func TestLostStreamEndsTheConnection(t *testing.T) {
+	v := serve(t, Config{})
+	c := dial(t, v.addr)
+	c.check()
+	ctx, cancel := context.WithCancel(t.Context())
+	var err error
+	c.stream, err = c.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, wire.BiStreamMethod)
+	require.NoError(t, err)
+	c.send(&wire.ConnectionSetupRequest{ClientVersion: "Nacos-Go-Client:v2.3.2"})
+	c.ask(&wire.HealthCheckRequest{})
+	cancel()
+	v.wantEnd(t, c.id, StreamLost)
+}
+
+func TestHalfClosedStreamStillGetsPushes(t *testing.T) {
+	v := serve(t, Config{})
+	c := connect(t, v, "Nacos-Java-Client:v2.5.1", javaAbilities)
+	require.NoError(t, c.stream.CloseSend())
+	time.Sleep(50 * time.Millisecond)
+	go func() { _ = v.Conn(c.id).Push(context.Background(), &wire.ClientDetectionRequest{}) }()
+	require.IsType(t, &wire.ClientDetectionRequest{}, c.push())
+}
+
+func TestConnectionsAreLimited(t *testing.T) {
+	v := serve(t, Config{Limits: Limits{ConnectionsPerIP: 1}})
+	c := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)
+	d := dial(t, v.addr)
+	_, err := d.askWith(&wire.ServerCheckRequest{}, nil)
+	require.Error(t, err)
+	require.NoError(t, c.conn.Close())
+	v.wantEnd(t, c.id, ClientClosed)
+	require.Eventually(t, func() bool {
+		_, err := dial(t, v.addr).askWith(&wire.ServerCheckRequest{}, nil)
+		return err == nil
+	}, 3*time.Second, 20*time.Millisecond)
+}
+
+func TestConnectionThatIsNeverSetUpIsCut(t *testing.T) {
+	v := serve(t, Config{})
+	c := dial(t, v.addr)
+	c.check()
+	require.Eventually(t, func() bool { return len(v.allTransports()) == 0 }, 3*time.Second, 10*time.Millisecond)
+	require.Empty(t, v.ended, "it never was a connection")
+}
+
+func TestRequestsAreLimited(t *testing.T) {
+	v := serve(t, Config{Limits: Limits{RequestsPerSecond: 1}})
+	c := connect(t, v, "Nacos-Go-Client:v2.3.2", nil) // uses up the burst
+	r := c.ask(&wire.HealthCheckRequest{}).(*wire.HealthCheckResponse)
+	require.Equal(t, 503, r.ErrorCode)
+}
+
+func TestSetupIsBounded(t *testing.T) {
+	v := serve(t, Config{})
+	for _, setup := range []*wire.ConnectionSetupRequest{
+		{ClientVersion: strings.Repeat("x", maxVersionBytes+1)},
+		{Labels: func() map[string]string {
+			m := map[string]string{}
+			for i := range maxLabels + 1 {
+				m[strings.Repeat("k", i)] = ""
+			}
+			return m
+		}()},
+		{Tenant: strings.Repeat("x", 70_000)},
+	} {
+		c := dial(t, v.addr)
+		c.check()
+		c.open()
+		c.send(setup)
+		require.Error(t, c.stream.RecvMsg(new(wire.Payload)))
+	}
+	require.Zero(t, v.Count())
+}
