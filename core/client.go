@@ -82,6 +82,9 @@ type SessionOptions struct {
 	Timeout time.Duration
 	// ACL is what Create uses where CreateOptions name none. Nil is OpenACL.
 	ACL []ACL
+	// KeepAlive makes the engine itself touch the session for as long as the
+	// process lives and nobody closes it: for sessions that stand for no client.
+	KeepAlive bool
 }
 
 // SessionInfo describes a living session.

@@ -1,0 +1,167 @@
+package replica
+
+import (
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/acl"
+	"github.com/zensus-io/zensus/core/check"
+	"github.com/zensus-io/zensus/core/state"
+	"github.com/zensus-io/zensus/core/tree"
+	"github.com/zensus-io/zensus/core/wire"
+)
+
+// commit applies one committed transaction: the tree changes, who watches hears
+// of it, then whoever asked for it is answered.
+func (r *Replica) commit(z core.Zxid, payload []byte) {
+	res := r.state.Apply(z, payload)
+	r.chain = wire.ChainHash(r.chain, z, payload)
+	r.sinceSnapshot++
+	r.bytesSince += int64(len(payload))
+	for i := range res.Effects {
+		r.tell(z, &res.Effects[i])
+	}
+	id := res.Header.Session
+	switch res.Op {
+	case wire.OpCreateSession:
+		r.tracker.Add(id, res.TimeoutMillis, r.now.Mono)
+	case wire.OpCloseSession:
+		r.tracker.Remove(id)
+	}
+	if c := r.bySession[id]; c != nil {
+		r.answer(c, z, res)
+	}
+}
+
+// answer completes the write at the head of a connection's queue, if it is the
+// one that was applied, and goes on with what waited behind it.
+func (r *Replica) answer(c *conn, z core.Zxid, res *state.Result) {
+	if c.pending.len() > 0 {
+		w := *c.pending.front()
+		if w.kind == waitWrite && w.zxid == z {
+			c.pending.pop()
+			c.pending.writes--
+			r.inflight--
+			if w.op == wire.OpCreateSession {
+				r.accept(c)
+			} else {
+				o := r.output(c)
+				var mark int
+				o.Bytes, mark = beginReply(o.Bytes)
+				var code core.Code
+				o.Bytes, code = state.AppendReply(o.Bytes, w.op, res)
+				endReply(o.Bytes, mark, w.xid, z, code)
+				r.answered(c, &w, z)
+			}
+		} else {
+			check.That(w.kind != waitWrite || w.zxid > z, "replica: reply to %v was passed over by %v", w.zxid, z)
+		}
+	}
+	if res.Op == wire.OpCloseSession || c.ending && c.pending.len() == 0 {
+		r.hangUp(c) // asked for or expired: the session is over
+		return
+	}
+	r.advance(c)
+	r.workOff(c)
+}
+
+// tell puts the event of one change into the buffers of those who watch for it.
+// A watcher that may not read the znode is not told, but its watch is used up
+// (zookeeper-protocol 5.3).
+func (r *Replica) tell(z core.Zxid, e *state.Effect) {
+	t := r.state.Watches()
+	switch e.Type {
+	case core.NodeCreated:
+		r.hits = t.Created(e.Path, r.hits[:0])
+	case core.NodeDeleted:
+		r.hits = t.Deleted(e.Path, r.hits[:0])
+	case core.NodeDataChanged:
+		r.hits = t.DataChanged(e.Path, r.hits[:0])
+	}
+	encoded := core.EventType(0)
+	for i := range r.hits {
+		h := &r.hits[i]
+		c := r.conns[h.Conn]
+		if c == nil {
+			continue
+		}
+		list := e.ACL
+		if h.Type == core.NodeChildrenChanged {
+			list = e.ParentACL
+		}
+		if !acl.Check(list, c.asker.IDs, core.PermRead) {
+			continue
+		}
+		o := r.output(c)
+		if c.local {
+			o.Bytes = r.appendLocalEvent(o.Bytes, z, h.Type, h.Path, e)
+		} else {
+			if encoded != h.Type { // all watchers of one kind are told the same
+				r.scratch = appendEvent(r.scratch[:0], z, h.Type, h.Path)
+				encoded = h.Type
+			}
+			o.Bytes = append(o.Bytes, r.scratch...)
+		}
+		c.stats.Sent++
+		r.stats.Sent++
+		r.stats.Events++
+	}
+}
+
+// appendEvent appends a notification. zxid is -1 for what setWatches catches up.
+func appendEvent(dst []byte, zxid core.Zxid, t core.EventType, path string) []byte {
+	mark := len(dst)
+	dst = wire.AppendReplyHeader(append(dst, 0, 0, 0, 0), wire.XidNotification, zxid, core.OK)
+	dst = wire.AppendWatcherEvent(dst, t, path)
+	wire.PutInt(dst[mark:], int32(len(dst)-mark-4))
+	return dst
+}
+
+// appendLocalEvent appends a notification to a connection in process. It goes on
+// behind the WatcherEvent with a boolean and, if that is true, data and Stat of
+// the znode as it stands after the transaction.
+func (r *Replica) appendLocalEvent(dst []byte, z core.Zxid, t core.EventType, path string, e *state.Effect) []byte {
+	mark := len(dst)
+	dst = wire.AppendReplyHeader(append(dst, 0, 0, 0, 0), wire.XidNotification, z, core.OK)
+	dst = wire.AppendWatcherEvent(dst, t, path)
+	ref := tree.None
+	if t == core.NodeCreated || t == core.NodeDataChanged {
+		ref = r.state.Tree().Find(path) // a later part of a multi may have removed it
+	}
+	dst = wire.AppendBool(dst, ref != tree.None)
+	if ref != tree.None {
+		st := r.state.Tree().Stat(ref)
+		dst = wire.AppendStat(wire.AppendBuffer(dst, r.state.Tree().Data(ref)), &st)
+	}
+	wire.PutInt(dst[mark:], int32(len(dst)-mark-4))
+	return dst
+}
+
+// snapshot asks for a snapshot when enough has happened since the last one. The
+// point lies between half of the limit and the limit, by the zxid, so that the
+// servers of an ensemble do not all write at once.
+func (r *Replica) snapshot() {
+	if !r.serving || r.snapshotting {
+		return
+	}
+	limit := r.cfg.SnapshotTxns/2 + int(uint64(r.cfg.Zab.Self)*2654435761%uint64(r.cfg.SnapshotTxns/2+1))
+	if !r.wantSnapshot && r.sinceSnapshot < limit && r.bytesSince < r.cfg.SnapshotBytes {
+		return
+	}
+	if r.sinceSnapshot == 0 && !r.wantSnapshot {
+		return
+	}
+	r.wantSnapshot = false
+	r.snapshotting = true
+	r.sinceSnapshot, r.bytesSince = 0, 0
+	r.out.Snapshot = &SnapshotJob{View: r.state.View(), Chain: r.chain}
+}
+
+func (r *Replica) snapshotWritten(in SnapshotWritten) {
+	r.snapshotting = false
+	if in.Failed {
+		r.stats.SnapshotsFailed++
+		return
+	}
+	r.stats.Snapshots++
+	r.stats.LastSnapshot = in.Zxid
+	r.stats.LastSnapshotWall = r.now.Wall
+}

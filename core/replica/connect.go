@@ -1,0 +1,181 @@
+package replica
+
+import (
+	"slices"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/session"
+	"github.com/zensus-io/zensus/core/state"
+	"github.com/zensus-io/zensus/core/tree"
+	"github.com/zensus-io/zensus/core/wire"
+)
+
+// connect looks at the first frame of a connection.
+func (r *Replica) connect(c *conn, frame []byte) {
+	q, err := wire.DecodeConnectRequest(frame)
+	if err != nil || q.LastZxidSeen > r.state.Applied() {
+		// Malformed, or the client has seen what this server has not (Z-58): it
+		// is closed without a word and tries another.
+		r.hangUp(c)
+		return
+	}
+	c.old = !q.HasReadOnly
+	delete(r.sessionless, c.id)
+	if q.SessionID == 0 {
+		c.timeout = r.negotiate(c, q.TimeoutMillis)
+		r.open(c)
+		return
+	}
+	r.resume(c, &q)
+}
+
+// negotiate brings a timeout into the limits; sessions of the process itself
+// are not clamped (zab 12).
+func (r *Replica) negotiate(c *conn, asked int32) int32 {
+	if c.local {
+		return max(asked, 1)
+	}
+	return session.Negotiate(asked, r.cfg.MinTimeoutMillis, r.cfg.MaxTimeoutMillis)
+}
+
+// open proposes a new session. The response comes when it is committed.
+func (r *Replica) open(c *conn) {
+	id := r.ids.Next()
+	c.asker.Session = id
+	c.phase = opening
+	r.bySession[id] = c
+	w := waiting{op: wire.OpCreateSession, kind: waitWrite, since: r.now.Mono}
+	req := state.Request{Session: id, Op: wire.OpCreateSession, Body: wire.AppendInt(nil, c.timeout), Internal: true}
+	w.zxid = r.propose(&req)
+	c.pending.push(w)
+	c.pending.writes++
+	r.inflight++
+	r.stats.Connects++
+}
+
+// resume attaches a connection to a living session, from which any other
+// connection is dropped.
+func (r *Replica) resume(c *conn, q *wire.ConnectRequest) {
+	id := q.SessionID
+	if !session.SamePassword(session.Password(r.cfg.Secret, id), q.Password) || !r.state.SessionOpen(id) {
+		r.welcome(c, wire.ConnectResponse{HasReadOnly: !c.old})
+		r.hangUp(c)
+		return
+	}
+	if old := r.bySession[id]; old != nil {
+		r.hangUp(old)
+	}
+	c.asker.Session = id
+	c.timeout = r.negotiate(c, q.TimeoutMillis)
+	if c.local && q.TimeoutMillis == 0 { // as the session was opened
+		c.timeout, _ = r.state.SessionTimeout(id)
+	}
+	r.bySession[id] = c
+	r.tracker.SetTimeout(id, c.timeout, r.now.Mono)
+	r.stats.Connects++
+	r.accept(c)
+}
+
+// accept answers a connection whose session is there.
+func (r *Replica) accept(c *conn) {
+	c.phase = ready
+	id := c.asker.Session
+	r.welcome(c, wire.ConnectResponse{
+		TimeoutMillis: c.timeout, SessionID: id,
+		Password: session.Password(r.cfg.Secret, id), HasReadOnly: !c.old,
+	})
+}
+
+func (r *Replica) welcome(c *conn, resp wire.ConnectResponse) {
+	o := r.output(c)
+	mark := len(o.Bytes)
+	o.Bytes = resp.Append(append(o.Bytes, 0, 0, 0, 0))
+	wire.PutInt(o.Bytes[mark:], int32(len(o.Bytes)-mark-4))
+	c.stats.Sent++
+	r.stats.Sent++
+}
+
+// connsByID lists the connections in the order in which they were opened.
+func (r *Replica) connsByID() []*conn {
+	list := make([]*conn, 0, len(r.conns))
+	for _, c := range r.conns {
+		list = append(list, c)
+	}
+	slices.SortFunc(list, func(a, b *conn) int {
+		if a.id < b.id {
+			return -1
+		}
+		return 1
+	})
+	return list
+}
+
+// tick lets time pass: sessions expire, connections without one are dropped,
+// containers are reaped.
+func (r *Replica) tick() {
+	gap := r.now.Mono - r.lastTick
+	r.lastTick = r.now.Mono
+	if gap > int64(r.cfg.TickMillis) {
+		// This server itself stood still: signs of life may wait in its sockets,
+		// so every deadline moves by the gap (Z-55).
+		r.tracker.Extend(gap)
+		r.note(NoteStall, "", r.state.Applied())
+	}
+	for _, c := range r.sessionlessOver() {
+		r.stats.SessionlessExpired++
+		r.hangUp(c)
+	}
+	if !r.serving || !r.zab.Ready() {
+		return
+	}
+	r.expire()
+	if r.now.Mono >= r.nextReap {
+		r.nextReap = r.now.Mono + r.cfg.ReapEveryMillis
+		r.reap()
+	}
+}
+
+func (r *Replica) sessionlessOver() (over []*conn) {
+	for _, c := range r.sessionless {
+		if r.now.Mono-c.since >= sessionlessMillis {
+			over = append(over, c)
+		}
+	}
+	slices.SortFunc(over, func(a, b *conn) int {
+		if a.id < b.id {
+			return -1
+		}
+		return 1
+	})
+	return over
+}
+
+// expiriesPerTick bounds how many sessions one Step ends.
+const expiriesPerTick = 1000
+
+// expire proposes the end of sessions whose time is over.
+func (r *Replica) expire() {
+	r.tracker.Expired(r.now.Mono, expiriesPerTick, func(id core.SessionID) {
+		if !r.state.SessionOpen(id) {
+			return
+		}
+		r.stats.Expired++
+		r.propose(&state.Request{Session: id, Op: wire.OpCloseSession, Internal: true})
+	})
+}
+
+// reap proposes the removal of empty containers and of znodes whose time to live
+// is over. That they still are is looked at again when each is prepared.
+func (r *Replica) reap() {
+	t := r.state.Tree()
+	var path []byte
+	var paths [][]byte
+	r.reapFrom = t.Reapable(r.now.Wall, r.reapFrom, r.cfg.ReapMax, func(ref tree.Ref) bool {
+		path = t.AppendPath(path[:0], ref)
+		paths = append(paths, wire.AppendBuffer(nil, path))
+		return true
+	})
+	for _, body := range paths {
+		r.propose(&state.Request{Op: wire.OpDeleteContainer, Body: body, Internal: true})
+	}
+}

@@ -1,0 +1,235 @@
+package replica
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/wire"
+	"github.com/zensus-io/zensus/core/zab"
+)
+
+// server is a replica on a disk that is a slice: what was appended is durable
+// when the test says so.
+type server struct {
+	t       *testing.T
+	cfg     Config
+	r       *Replica
+	now     Now
+	log     []wire.Record
+	epochs  zab.Epochs
+	out     Output
+	unsaved []wire.Record // appended, not yet synced
+	manual  bool          // syncs wait for sync()
+	conns   map[ConnID]*peer
+	nextID  ConnID
+	holds   map[ConnID]bool
+	snaps   []SnapshotJob
+	notes   []Note
+}
+
+// peer is the client's end of a connection.
+type peer struct {
+	t      *testing.T
+	s      *server
+	id     ConnID
+	in     []byte
+	closed bool
+	xid    int32
+	resp   wire.ConnectResponse
+}
+
+func startServer(t *testing.T, cfg Config) *server {
+	t.Helper()
+	s := &server{t: t, cfg: cfg, now: Now{Mono: 1000, Wall: 1_800_000_000_000}}
+	s.cfg.Zab = zab.Config{Self: 1, Voters: []core.PeerID{1}, CounterMax: cfg.Zab.CounterMax}
+	s.cfg.Secret = []byte("a secret of this test")
+	s.boot()
+	return s
+}
+
+// boot starts a replica on what the disk holds.
+func (s *server) boot() {
+	s.t.Helper()
+	d := zab.Durable{AcceptedEpoch: s.epochs.Accepted, CurrentEpoch: s.epochs.Current, Voteable: true}
+	if n := len(s.log); n > 0 {
+		d.LastLogged, d.LastChain = s.log[n-1].Zxid, s.log[n-1].Chain()
+	}
+	r, err := New(s.cfg, d, false, 0)
+	require.NoError(s.t, err)
+	s.r = r
+	s.conns = make(map[ConnID]*peer)
+	s.holds = make(map[ConnID]bool)
+	s.unsaved = nil
+	s.step(Start{})
+	require.True(s.t, s.r.Serving())
+}
+
+func (s *server) step(in Input) {
+	s.r.Step(s.now, in, &s.out)
+	s.perform()
+}
+
+func (s *server) perform() {
+	out := s.out
+	s.out = Output{}
+	for _, c := range out.Conns {
+		bytes, closed, want := c.Take(nil)
+		p := s.conns[c.Conn]
+		if p == nil {
+			continue
+		}
+		p.in = append(p.in, bytes...)
+		p.closed = p.closed || closed
+		if want {
+			s.step(Drained{Conn: c.Conn})
+		}
+	}
+	for _, h := range out.Holds {
+		s.holds[h.Conn] = h.On
+	}
+	s.notes = append(s.notes, out.Notes...)
+	if out.Snapshot != nil {
+		s.snaps = append(s.snaps, *out.Snapshot)
+	}
+	for i := range out.Append { // the payload must not be touched after it was handed over
+		rec := out.Append[i]
+		rec.Payload = append([]byte(nil), rec.Payload...)
+		s.unsaved = append(s.unsaved, rec)
+	}
+	if !s.manual || out.Epochs != nil {
+		s.sync(out.Generation)
+	}
+	if out.Epochs != nil {
+		s.epochs = *out.Epochs
+		s.step(MetaSynced{Generation: out.Generation})
+	}
+	if out.ReadLog != nil {
+		var recs []wire.Record
+		for _, r := range s.log {
+			if r.Zxid > out.ReadLog.After && r.Zxid <= out.ReadLog.UpTo {
+				recs = append(recs, r)
+			}
+		}
+		s.step(LogRead{Generation: out.Generation, Records: recs, Done: true})
+	}
+}
+
+// sync makes everything that was appended durable.
+func (s *server) sync(gen uint64) {
+	if len(s.unsaved) == 0 {
+		return
+	}
+	s.log = append(s.log, s.unsaved...)
+	s.unsaved = nil
+	s.step(Synced{Generation: gen, UpTo: s.log[len(s.log)-1].Zxid})
+}
+
+func (s *server) syncNow() { s.sync(s.r.zab.Generation()) }
+
+func (s *server) advance(millis int64) {
+	for range millis / 50 {
+		s.now.Mono += 50
+		s.now.Wall += 50
+		s.step(Tick{})
+	}
+}
+
+func (s *server) dial() *peer {
+	s.nextID++
+	p := &peer{t: s.t, s: s, id: s.nextID}
+	s.conns[p.id] = p
+	s.step(Connected{Conn: p.id, Remote: netip.MustParseAddrPort("127.0.0.1:4000")})
+	return p
+}
+
+// open connects with a session of its own.
+func (s *server) open(timeoutMillis int32) *peer {
+	s.t.Helper()
+	p := s.dial()
+	p.connect(wire.ConnectRequest{TimeoutMillis: timeoutMillis, HasReadOnly: true})
+	require.NotZero(s.t, p.resp.SessionID)
+	return p
+}
+
+func (p *peer) connect(q wire.ConnectRequest) {
+	p.t.Helper()
+	p.send(q.Append(nil))
+	p.welcome()
+}
+
+func (p *peer) welcome() {
+	p.t.Helper()
+	f, ok := p.frame()
+	if !ok {
+		return
+	}
+	resp, err := wire.DecodeConnectResponse(f)
+	require.NoError(p.t, err)
+	p.resp = resp
+}
+
+func (p *peer) send(bodies ...[]byte) {
+	var frames []byte
+	for _, b := range bodies {
+		frames = append(wire.AppendInt(frames, int32(len(b))), b...)
+	}
+	p.s.step(Requests{Conn: p.id, Frames: frames})
+	for i := range frames { // the frames are not the replica's any more
+		frames[i] = 0xee
+	}
+}
+
+func (p *peer) request(op wire.OpCode, body []byte) []byte {
+	p.xid++
+	return append(wire.AppendRequestHeader(nil, p.xid, op), body...)
+}
+
+func (p *peer) frame() ([]byte, bool) {
+	if len(p.in) < 4 {
+		return nil, false
+	}
+	n := int(binary.BigEndian.Uint32(p.in))
+	f := p.in[4 : 4+n]
+	p.in = p.in[4+n:]
+	return f, true
+}
+
+// reply reads the next frame.
+func (p *peer) reply() (wire.ReplyHeader, wire.Reader) {
+	p.t.Helper()
+	f, ok := p.frame()
+	require.True(p.t, ok, "no frame")
+	r := wire.NewReader(f)
+	return wire.DecodeReplyHeader(&r), r
+}
+
+// do sends one request and reads its reply.
+func (p *peer) do(op wire.OpCode, body []byte) (wire.ReplyHeader, wire.Reader) {
+	p.t.Helper()
+	p.send(p.request(op, body))
+	h, r := p.reply()
+	require.Equal(p.t, p.xid, h.Xid)
+	return h, r
+}
+
+func (p *peer) code(op wire.OpCode, body []byte) core.Code {
+	p.t.Helper()
+	h, _ := p.do(op, body)
+	return h.Err
+}
+
+func (p *peer) create(path, data string, mode core.CreateMode) string {
+	p.t.Helper()
+	h, r := p.do(wire.OpCreate, wire.AppendCreate(nil, wire.OpCreate, path, []byte(data), core.OpenACL(), int32(mode), 0))
+	require.Equal(p.t, core.OK, h.Err)
+	return r.String()
+}
+
+func (p *peer) noFrame() {
+	p.t.Helper()
+	require.Empty(p.t, p.in)
+}

@@ -1,0 +1,126 @@
+package replica
+
+import (
+	"net/netip"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/state"
+	"github.com/zensus-io/zensus/core/watch"
+	"github.com/zensus-io/zensus/core/wire"
+)
+
+// ConnID names a connection of this server. Ids are never used twice.
+type ConnID = watch.ConnID
+
+// Now is the time at a Step.
+type Now struct {
+	Mono int64 // monotonic milliseconds; only differences mean anything
+	Wall int64 // milliseconds since 1970
+}
+
+// Input is one of the types below and nothing else.
+type Input interface{ isInput() }
+
+// Start begins the replica's life. It is the first input.
+type Start struct{}
+
+// Connected says that a connection was opened.
+type Connected struct {
+	Conn   ConnID
+	Remote netip.AddrPort
+	// Local marks a connection from within the process: it carries IDs as its
+	// identities, its session's timeout is not clamped, and its watch events
+	// carry the znode (see AppendLocalEvent).
+	Local bool
+	IDs   []core.Identity
+}
+
+// Requests brings frames of one connection: whole, each behind its length, in
+// order. Frames is not kept.
+type Requests struct {
+	Conn   ConnID
+	Frames []byte
+}
+
+// Gone says that a connection is closed. Its session lives on until its timeout.
+type Gone struct{ Conn ConnID }
+
+// Drained says that a connection's output, which was asked to be told of
+// (ConnOutput.WantDrained), has left.
+type Drained struct{ Conn ConnID }
+
+// Touched tells of signs of life of sessions that came by another way than a
+// request on their connection.
+type Touched struct{ Sessions []core.SessionID }
+
+// Synced says that every record up to UpTo survives a crash.
+type Synced struct {
+	Generation uint64
+	UpTo       core.Zxid
+}
+
+// MetaSynced says that the epochs last asked for survive a crash.
+type MetaSynced struct{ Generation uint64 }
+
+// LogRead brings records that were asked for with Output.ReadLog, in order.
+type LogRead struct {
+	Generation uint64
+	Records    []wire.Record
+	// Done is set with the last of them.
+	Done bool
+}
+
+// SnapshotLoaded brings the state that Output.LoadSnapshot asked for.
+type SnapshotLoaded struct{ State *state.State }
+
+// SnapshotWritten says that the snapshot that Output.Snapshot asked for exists,
+// or, with Failed, that it could not be made and none came to harm.
+type SnapshotWritten struct {
+	Zxid   core.Zxid
+	Failed bool
+}
+
+// Message is one of a peer.
+type Message struct {
+	From core.PeerID
+	Body []byte
+}
+
+// LinkUp says that a link with a peer is open; Gen tells links apart.
+type LinkUp struct {
+	Peer core.PeerID
+	Gen  uint64
+}
+
+// LinkDown says that it is closed.
+type LinkDown struct {
+	Peer core.PeerID
+	Gen  uint64
+}
+
+// SnapshotNow asks for a snapshot at once, as an operator does.
+type SnapshotNow struct{}
+
+// Kick closes the connection of a session; the session itself lives on.
+type Kick struct{ Session core.SessionID }
+
+// Tick tells that time has passed. It comes every 50 ms or so.
+type Tick struct{}
+
+func (Start) isInput()           {}
+func (Connected) isInput()       {}
+func (Requests) isInput()        {}
+func (Gone) isInput()            {}
+func (Drained) isInput()         {}
+func (Touched) isInput()         {}
+func (Synced) isInput()          {}
+func (MetaSynced) isInput()      {}
+func (LogRead) isInput()         {}
+func (SnapshotLoaded) isInput()  {}
+func (SnapshotWritten) isInput() {}
+func (Message) isInput()         {}
+func (LinkUp) isInput()          {}
+func (LinkDown) isInput()        {}
+func (SnapshotNow) isInput()     {}
+func (Kick) isInput()            {}
+func (Tick) isInput()            {}

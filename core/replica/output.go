@@ -1,0 +1,94 @@
+package replica
+
+import (
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/state"
+	"github.com/zensus-io/zensus/core/wire"
+	"github.com/zensus-io/zensus/core/zab"
+)
+
+// Output is what the shell must do after a Step, or after several in a row: the
+// disk jobs of its Generation in the order of the fields, and Conns. The shell
+// owns it and calls Reset when it has taken everything out.
+type Output struct {
+	Generation uint64
+	// LoadSnapshot asks for the newest snapshot; SnapshotLoaded answers.
+	LoadSnapshot bool
+	// Append is to be written and synced; Synced answers, once for many.
+	Append []wire.Record
+	// Epochs is to be made durable after Append; MetaSynced answers.
+	Epochs *zab.Epochs
+	// ReadLog asks for the records after After up to UpTo; LogRead answers.
+	ReadLog *LogRange
+	// Snapshot asks for a snapshot of the view, which the shell closes; Chain is
+	// the chain hash at its zxid. SnapshotWritten answers.
+	Snapshot *SnapshotJob
+	// Conns lists the connections with something to send or to be closed, each
+	// once. Bytes are the shell's from now on.
+	Conns []*ConnOutput
+	// Holds says of connections that their requests should, or need no longer,
+	// wait in the socket.
+	Holds []Hold
+	// Notes lists what the log should tell an operator.
+	Notes []Note
+}
+
+// LogRange is a part of the log.
+type LogRange struct{ After, UpTo core.Zxid }
+
+// SnapshotJob is a snapshot to be written.
+type SnapshotJob struct {
+	View  *state.View
+	Chain uint64
+}
+
+// ConnOutput is what one connection is to be sent.
+type ConnOutput struct {
+	Conn  ConnID
+	Bytes []byte
+	// Close asks for the connection to be closed after Bytes.
+	Close bool
+	// WantDrained asks for a Drained when Bytes have left.
+	WantDrained bool
+
+	queued bool
+}
+
+// Take hands over what is to be sent and leaves an empty buffer, fresh, in its place.
+func (o *ConnOutput) Take(fresh []byte) (bytes []byte, closed, wantDrained bool) {
+	bytes, closed, wantDrained = o.Bytes, o.Close, o.WantDrained
+	o.Bytes, o.WantDrained, o.queued = fresh[:0], false, false
+	return bytes, closed, wantDrained
+}
+
+// Hold stops or lets go on the reading of a connection's requests.
+type Hold struct {
+	Conn ConnID
+	On   bool
+}
+
+// Note is something that the log should tell.
+type Note struct {
+	What NoteKind
+	Path string
+	Zxid core.Zxid
+}
+
+// NoteKind says what a Note is about.
+type NoteKind uint8
+
+const (
+	// NoteSoftQuota: a quota's soft limit was passed at Path.
+	NoteSoftQuota NoteKind = iota + 1
+	// NoteLeading: the server serves, from Zxid on.
+	NoteLeading
+	// NoteStall: the server itself stood still; nobody is expired for it.
+	NoteStall
+)
+
+// Reset empties the output and keeps its memory.
+func (o *Output) Reset() {
+	clear(o.Append)
+	clear(o.Conns)
+	*o = Output{Append: o.Append[:0], Conns: o.Conns[:0], Holds: o.Holds[:0], Notes: o.Notes[:0]}
+}

@@ -1,0 +1,312 @@
+package replica
+
+import (
+	"fmt"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/check"
+	"github.com/zensus-io/zensus/core/session"
+	"github.com/zensus-io/zensus/core/state"
+	"github.com/zensus-io/zensus/core/tree"
+	"github.com/zensus-io/zensus/core/watch"
+	"github.com/zensus-io/zensus/core/wire"
+	"github.com/zensus-io/zensus/core/zab"
+)
+
+// Config is what the owner chooses. Zero values stand for the defaults named.
+type Config struct {
+	Zab   zab.Config
+	State state.Config
+
+	// TickMillis is one tick: sessions expire on multiples of it. 0 is 2000.
+	TickMillis int32
+	// MinTimeoutMillis and MaxTimeoutMillis bound what is negotiated on the
+	// client port. 0 is 2 and 20 ticks.
+	MinTimeoutMillis, MaxTimeoutMillis int32
+	// Secret keys the sessions' passwords.
+	Secret []byte
+	// OutstandingMax is the number of writes in flight above which connections
+	// that have one are not read from (globalOutstandingLimit). 0 is 1000.
+	OutstandingMax int
+	// SnapshotTxns is the number of transactions between snapshots (snapCount).
+	// 0 is 100,000; SnapshotBytes likewise in bytes of log, 0 is 4 GiB.
+	SnapshotTxns  int
+	SnapshotBytes int64
+	// ReapEveryMillis is how often containers and znodes with a time to live are
+	// looked for. 0 is 60,000. ReapMax bounds what one look removes; 0 is 10,000.
+	ReapEveryMillis int64
+	ReapMax         int
+}
+
+func (c *Config) fill() {
+	def := func(p *int32, v int32) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	def(&c.TickMillis, 2000)
+	def(&c.MinTimeoutMillis, 2*c.TickMillis)
+	def(&c.MaxTimeoutMillis, 20*c.TickMillis)
+	if c.OutstandingMax == 0 {
+		c.OutstandingMax = 1000
+	}
+	if c.SnapshotTxns == 0 {
+		c.SnapshotTxns = 100_000
+	}
+	if c.SnapshotBytes == 0 {
+		c.SnapshotBytes = 4 << 30
+	}
+	if c.ReapEveryMillis == 0 {
+		c.ReapEveryMillis = 60_000
+	}
+	if c.ReapMax == 0 {
+		c.ReapMax = 10_000
+	}
+}
+
+// sessionlessMillis is how long a connection may stay without a session.
+const sessionlessMillis = 10_000
+
+// Replica is one server. It is not safe for concurrent use.
+type Replica struct {
+	cfg         Config
+	zab         *zab.Machine
+	state       *state.State
+	hasSnapshot bool
+
+	// serving is true while clients are answered: the role is established and
+	// everything that was committed before it is applied (I16).
+	serving  bool
+	reading  bool
+	readUpTo core.Zxid
+
+	conns       map[ConnID]*conn
+	sessionless map[ConnID]*conn
+	held        map[ConnID]*conn
+	bySession   map[core.SessionID]*conn
+	tracker     *session.Tracker
+	ids         *session.IDs
+	inflight    int // writes of connections that are not answered
+
+	chain         uint64 // at state.Applied()
+	sinceSnapshot int
+	bytesSince    int64
+	snapshotting  bool
+	wantSnapshot  bool
+
+	lastTick int64
+	nextReap int64
+	reapFrom tree.Ref
+	stats    Stats
+
+	now     Now
+	out     *Output
+	hits    []watch.Hit
+	scratch []byte
+}
+
+// New makes a replica from what the disk holds. hasSnapshot says that there is a
+// snapshot to be loaded, chain is the log's chain hash at its zxid.
+func New(cfg Config, d zab.Durable, hasSnapshot bool, chain uint64) (*Replica, error) {
+	cfg.fill()
+	if cfg.MinTimeoutMillis > cfg.MaxTimeoutMillis {
+		return nil, fmt.Errorf("replica: minimum session timeout %d ms is above the maximum %d ms",
+			cfg.MinTimeoutMillis, cfg.MaxTimeoutMillis)
+	}
+	m, err := zab.New(cfg.Zab, d)
+	if err != nil {
+		return nil, err
+	}
+	return &Replica{
+		cfg: cfg, zab: m, hasSnapshot: hasSnapshot, chain: chain,
+		state:       state.New(cfg.State),
+		conns:       make(map[ConnID]*conn),
+		sessionless: make(map[ConnID]*conn),
+		held:        make(map[ConnID]*conn),
+		bySession:   make(map[core.SessionID]*conn),
+		tracker:     session.NewTracker(int64(cfg.TickMillis)),
+	}, nil
+}
+
+// Step takes one input, changes the replica and appends what the shell must do
+// to out.
+func (r *Replica) Step(now Now, in Input, out *Output) {
+	r.now, r.out = now, out
+	switch in := in.(type) {
+	case Requests:
+		r.requests(in)
+	case Synced:
+		r.synced(in)
+	case Tick:
+		r.tick()
+	case Connected:
+		r.connected(in)
+	case Gone:
+		r.gone(in)
+	case Drained:
+		r.drained(in)
+	case Touched:
+		for _, id := range in.Sessions {
+			r.tracker.Touch(id, now.Mono)
+		}
+	case Start:
+		if r.hasSnapshot {
+			out.LoadSnapshot = true
+		} else {
+			r.start()
+		}
+	case SnapshotLoaded:
+		r.state = in.State
+		r.start()
+	case MetaSynced:
+		r.ask(func(z *zab.Output) { r.zab.EpochsSynced(in.Generation, z) })
+		r.established()
+	case LogRead:
+		r.logRead(in)
+	case SnapshotWritten:
+		r.snapshotWritten(in)
+	case SnapshotNow:
+		r.wantSnapshot = true
+		r.snapshot()
+	case Kick:
+		if c := r.bySession[in.Session]; c != nil {
+			r.hangUp(c)
+		}
+	case Message, LinkUp, LinkDown:
+		r.zab.Stranger()
+	default:
+		check.That(false, "replica: unknown input %T", in)
+	}
+	out.Generation = r.zab.Generation()
+	r.out = nil
+}
+
+// ask lets the protocol act and passes on what it wants done.
+func (r *Replica) ask(act func(*zab.Output)) {
+	z := zab.Output{Append: r.out.Append}
+	act(&z)
+	r.out.Append = z.Append
+	if z.Epochs != nil {
+		r.out.Epochs = z.Epochs
+	}
+}
+
+func (r *Replica) start() {
+	r.lastTick = r.now.Mono
+	r.nextReap = r.now.Mono + r.cfg.ReapEveryMillis
+	r.ask(r.zab.Start)
+}
+
+// synced learns that the log is durable up to a point: what a quorum has now is
+// committed, applied, and answered.
+func (r *Replica) synced(in Synced) {
+	r.ask(func(z *zab.Output) { r.zab.Synced(in.Generation, in.UpTo, z) })
+	if !r.serving {
+		return
+	}
+	for {
+		p, ok := r.zab.TakeCommitted()
+		if !ok {
+			break
+		}
+		r.commit(p.Zxid, p.Payload)
+	}
+	if r.zab.Phase() != zab.Broadcast {
+		r.serving = false // a new epoch begins in place; requests wait for it
+	}
+	r.letGo()
+	r.snapshot()
+}
+
+// established reads what is committed but not applied when a role begins to
+// broadcast, so that it can serve.
+func (r *Replica) established() {
+	if r.serving || r.reading || r.zab.Phase() != zab.Broadcast {
+		return
+	}
+	r.reading = true
+	r.readUpTo = r.zab.Committed()
+	r.out.ReadLog = &LogRange{After: r.state.Applied(), UpTo: r.readUpTo}
+}
+
+func (r *Replica) logRead(in LogRead) {
+	if in.Generation != r.zab.Generation() || !r.reading {
+		return
+	}
+	for i := range in.Records {
+		rec := &in.Records[i]
+		check.That(rec.PrevChain == r.chain, "replica: chain breaks at %v", rec.Zxid)
+		r.verifyDigest(rec)
+		if rec.Kind == wire.RecordEpoch {
+			r.state.Skip(rec.Zxid)
+		} else {
+			r.state.Apply(rec.Zxid, rec.Payload)
+			r.sinceSnapshot++
+			r.bytesSince += int64(len(rec.Payload))
+		}
+		r.chain = rec.Chain()
+	}
+	if !in.Done {
+		return
+	}
+	check.That(r.state.Applied() == r.readUpTo, "replica: log read to %v, wanted %v", r.state.Applied(), r.readUpTo)
+	r.reading = false
+	r.serve()
+}
+
+// verifyDigest compares the digest that a record quotes with the tree's own at
+// that zxid (Z-50).
+func (r *Replica) verifyDigest(rec *wire.Record) {
+	if rec.DigestVersion == 0 {
+		return
+	}
+	if own, ok := r.state.DigestAt(rec.CommitHint); ok {
+		check.That(own == rec.TreeDigest, "replica: digest of the tree at %v is %x, the log says %x",
+			rec.CommitHint, own, rec.TreeDigest)
+	}
+}
+
+// serve begins to answer clients: every session gets its full timeout from now
+// (Z-54), and what came meanwhile is looked at.
+func (r *Replica) serve() {
+	r.serving = true
+	if r.ids == nil {
+		var above core.SessionID
+		own := uint64(r.cfg.Zab.Self) << 56
+		for _, s := range r.state.Sessions() {
+			r.tracker.Add(s.ID, s.TimeoutMillis, r.now.Mono)
+			if uint64(s.ID)>>56 == own>>56 && uint64(s.ID) > uint64(above) {
+				above = s.ID
+			}
+		}
+		r.ids = session.NewIDs(r.cfg.Zab.Self, r.now.Wall, above)
+	}
+	r.note(NoteLeading, "", r.state.Applied())
+	for _, c := range r.connsByID() {
+		r.advance(c)
+		r.workOff(c)
+	}
+	r.snapshot()
+}
+
+func (r *Replica) note(what NoteKind, path string, z core.Zxid) {
+	r.out.Notes = append(r.out.Notes, Note{What: what, Path: path, Zxid: z})
+}
+
+// propose puts a write into the order. Call only while the protocol is ready.
+func (r *Replica) propose(req *state.Request) core.Zxid {
+	z := r.zab.Next()
+	payload := r.state.Prepare(req, z, r.now.Wall)
+	if path, ok := r.state.TakeSoftQuota(); ok {
+		r.note(NoteSoftQuota, path, z)
+	}
+	version, digest := uint32(0), uint64(0)
+	if r.state.Applied() == r.zab.Committed() {
+		version, digest = digestVersion, r.state.Tree().Digest()
+	}
+	r.ask(func(out *zab.Output) { r.zab.Propose(payload, r.now.Wall, version, digest, out) })
+	return z
+}
+
+// digestVersion is the version of ZooKeeper's tree digest that records quote.
+const digestVersion = 2

@@ -1,0 +1,243 @@
+package replica
+
+import (
+	"encoding/binary"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/check"
+	"github.com/zensus-io/zensus/core/state"
+	"github.com/zensus-io/zensus/core/wire"
+)
+
+// requests looks at the frames that one read of a connection brought.
+func (r *Replica) requests(in Requests) {
+	c := r.conns[in.Conn]
+	if c == nil || c.phase == closing || c.ending {
+		return
+	}
+	if len(c.backlog) > 0 || !r.takes(c) {
+		r.keep(c, in.Frames)
+		return
+	}
+	if rest := r.work(c, in.Frames); len(rest) > 0 {
+		r.keep(c, rest)
+	}
+	if c.phase == ready {
+		r.tracker.Touch(c.asker.Session, r.now.Mono)
+	}
+}
+
+// takes reports whether a connection's next frame can be looked at now.
+func (r *Replica) takes(c *conn) bool {
+	return r.serving && r.zab.Ready() && c.phase != opening && !c.clogged
+}
+
+// work looks at frames until they end or the next must wait; it returns the rest.
+func (r *Replica) work(c *conn, frames []byte) []byte {
+	for len(frames) > 0 && c.phase != closing && !c.ending && r.takes(c) {
+		n := int(binary.BigEndian.Uint32(frames)) + 4
+		check.That(len(frames) >= n, "replica: a frame of %d bytes is cut at %d", n, len(frames))
+		frame := frames[4:n]
+		frames = frames[n:]
+		c.stats.Received++
+		r.stats.Received++
+		if c.phase == awaitsConnect {
+			r.connect(c, frame)
+		} else {
+			r.request(c, frame)
+		}
+		if len(c.out.Bytes) > outputBytesMax {
+			c.clogged = true
+			r.output(c).WantDrained = true
+		}
+	}
+	if c.phase == closing || c.ending {
+		return nil
+	}
+	return frames
+}
+
+// keep puts frames aside until they can be looked at.
+func (r *Replica) keep(c *conn, frames []byte) {
+	if len(c.backlog)+len(frames) > backlogBytesMax {
+		r.hangUp(c)
+		return
+	}
+	c.backlog = append(c.backlog, frames...)
+}
+
+// workOff looks at what was put aside.
+func (r *Replica) workOff(c *conn) {
+	if len(c.backlog) == 0 || !r.takes(c) {
+		return
+	}
+	frames := c.backlog
+	c.backlog = nil
+	if rest := r.work(c, frames); len(rest) > 0 {
+		c.backlog = append(frames[:0], rest...)
+	}
+	if c.phase == ready {
+		r.tracker.Touch(c.asker.Session, r.now.Mono)
+	}
+}
+
+// request looks at one request of a connection with a session.
+func (r *Replica) request(c *conn, frame []byte) {
+	if len(frame) < 8 {
+		r.hangUp(c)
+		return
+	}
+	rd := wire.NewReader(frame)
+	h := wire.DecodeRequestHeader(&rd)
+	w := waiting{xid: h.Xid, op: h.Op, since: r.now.Mono}
+	switch {
+	case state.IsRead(h.Op):
+		if c.pending.len() == 0 {
+			r.read(c, &w, rd.Rest())
+			return
+		}
+		w.kind, w.body = waitRead, append([]byte(nil), rd.Rest()...)
+	case state.IsWrite(h.Op):
+		r.write(c, w, rd.Rest())
+		return
+	case h.Op == wire.OpPing:
+		w.xid, w.kind = wire.XidPing, waitReply
+	case h.Op == wire.OpSync, h.Op == wire.OpSetWatches, h.Op == wire.OpSetWatches2, h.Op == wire.OpSASL:
+		if c.pending.len() == 0 {
+			r.read(c, &w, rd.Rest())
+			return
+		}
+		w.kind, w.body = waitRead, append([]byte(nil), rd.Rest()...)
+	case h.Op == wire.OpAuth:
+		w.kind = waitReply
+		if w.code = r.authenticate(c, rd.Rest()); w.code != core.OK {
+			w.kind = waitFatal
+		}
+	default: // unknown, or not for clients: check, createSession, deleteContainer
+		w.kind, w.code = waitFatal, core.Unimplemented
+	}
+	r.await(c, w)
+	r.advance(c)
+}
+
+// await queues a request behind those before it.
+func (r *Replica) await(c *conn, w waiting) { c.pending.push(w) }
+
+// write proposes a write and queues its reply.
+func (r *Replica) write(c *conn, w waiting, body []byte) {
+	req := state.Request{Session: c.asker.Session, Cxid: w.xid, Op: w.op, Body: body, IDs: c.asker.IDs}
+	w.kind = waitWrite
+	w.zxid = r.propose(&req)
+	r.await(c, w)
+	c.pending.writes++
+	r.inflight++
+	if w.op == wire.OpCloseSession {
+		c.ending = true
+	}
+	if r.inflight > r.cfg.OutstandingMax {
+		r.hold(c)
+	}
+}
+
+// advance answers what has come to the head of a connection's queue and need not
+// wait any longer.
+func (r *Replica) advance(c *conn) {
+	for c.pending.len() > 0 && c.phase != closing && !c.clogged {
+		w := *c.pending.front()
+		switch w.kind {
+		case waitWrite:
+			return
+		case waitRead:
+			if !r.serving {
+				return
+			}
+			c.pending.pop()
+			r.read(c, &w, w.body)
+		case waitReply:
+			c.pending.pop()
+			zxid := r.state.Applied()
+			if w.op == wire.OpAuth {
+				zxid = 0
+			}
+			r.reply(c, &w, zxid, w.code)
+		case waitFatal:
+			c.pending.pop()
+			zxid := core.Zxid(0)
+			if w.code == core.Unimplemented {
+				zxid-- // ZooKeeper answers an unknown operation at zxid -1
+			}
+			r.reply(c, &w, zxid, w.code)
+			r.hangUp(c)
+			return
+		}
+		if len(c.out.Bytes) > outputBytesMax {
+			c.clogged = true
+			r.output(c).WantDrained = true
+		}
+	}
+}
+
+// read executes a read and writes its reply.
+func (r *Replica) read(c *conn, w *waiting, body []byte) {
+	o := r.output(c)
+	if w.op == wire.OpSetWatches || w.op == wire.OpSetWatches2 {
+		// Events of the past come before the reply.
+		w.code = r.state.SetWatches(&c.asker, w.op, body, func(t core.EventType, path string) {
+			o.Bytes = appendEvent(o.Bytes, ^core.Zxid(0), t, path)
+		})
+		r.reply(c, w, r.state.Applied(), w.code)
+		return
+	}
+	var mark int
+	o.Bytes, mark = beginReply(o.Bytes)
+	zxid := r.state.Applied()
+	code := core.OK
+	switch w.op {
+	case wire.OpSync:
+		rd := wire.NewReader(body)
+		path := rd.Bytes()
+		if rd.Err() != nil {
+			code = core.MarshallingError
+		} else {
+			o.Bytes = wire.AppendBuffer(o.Bytes, path)
+		}
+	case wire.OpSASL: // not configured: ZooKeeper answers with a null token
+		o.Bytes = wire.AppendBuffer(o.Bytes, nil)
+		zxid = 0
+	default:
+		o.Bytes, code = r.state.Read(&c.asker, w.op, body, o.Bytes)
+	}
+	endReply(o.Bytes, mark, w.xid, zxid, code)
+	r.answered(c, w, zxid)
+}
+
+// authenticate adds identities to a connection. It takes effect for everything
+// that comes later on the connection.
+func (r *Replica) authenticate(c *conn, body []byte) core.Code {
+	rd := wire.NewReader(body)
+	a := wire.DecodeAuth(&rd)
+	if rd.Err() != nil {
+		return core.AuthFailed
+	}
+	add, ok := r.state.Auth().Authenticate(string(a.Scheme), a.Auth, c.ip)
+	if !ok {
+		r.stats.AuthFailed++
+		return core.AuthFailed
+	}
+	for _, id := range add {
+		if !hasIdentity(c.asker.IDs, id) {
+			// A fresh slice: the old one may be in use by a request under way.
+			c.asker.IDs = append(append([]core.Identity(nil), c.asker.IDs...), id)
+		}
+	}
+	return core.OK
+}
+
+func hasIdentity(ids []core.Identity, id core.Identity) bool {
+	for _, have := range ids {
+		if have == id {
+			return true
+		}
+	}
+	return false
+}

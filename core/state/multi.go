@@ -1,0 +1,155 @@
+package state
+
+import (
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/wire"
+)
+
+// multiOp is one operation of a multi, decoded and brought to the kind that its
+// flags ask for.
+type multiOp struct {
+	op     wire.OpCode // of the transaction: what to prepare
+	create wire.Create
+	path   wire.PathVersion
+	set    wire.SetData
+}
+
+// decodeMulti reads all operations of a multi. Anything but a complete list of
+// writes is malformed as a whole (zookeeper-protocol 2.5).
+func decodeMulti(r *wire.Reader) ([]multiOp, bool) {
+	var ops []multiOp
+	for {
+		h := wire.DecodeMultiHeader(r)
+		if r.Err() != nil {
+			return nil, false
+		}
+		if h.Done {
+			return ops, true
+		}
+		var op multiOp
+		switch h.Op {
+		case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL:
+			op.create = wire.DecodeCreate(r, h.Op)
+			kind, ok := multiCreateOp(h.Op, core.CreateMode(op.create.Flags))
+			if !ok || op.create.Path == nil {
+				return nil, false
+			}
+			op.op = kind
+		case wire.OpDelete, wire.OpCheck:
+			op.op, op.path = h.Op, wire.DecodePathVersion(r)
+			if op.path.Path == nil {
+				return nil, false
+			}
+		case wire.OpSetData:
+			op.op, op.set = h.Op, wire.DecodeSetData(r)
+			if op.set.Path == nil {
+				return nil, false
+			}
+		default:
+			return nil, false
+		}
+		if r.Err() != nil {
+			return nil, false
+		}
+		ops = append(ops, op)
+	}
+}
+
+// multiCreateOp is the kind of creation that an operation of a multi stands for:
+// there the flags decide, not the operation.
+func multiCreateOp(op wire.OpCode, mode core.CreateMode) (wire.OpCode, bool) {
+	switch {
+	case !mode.Valid():
+		return 0, false
+	case mode.IsTTL():
+		return wire.OpCreateTTL, op == wire.OpCreateTTL
+	case mode == core.Container:
+		return wire.OpCreateContainer, true
+	case op == wire.OpCreate2:
+		return wire.OpCreate2, true
+	}
+	return wire.OpCreate, true
+}
+
+// transaction prepares a multi: all of it or nothing. Each operation sees the
+// effects of those before it.
+func (p *preparation) transaction(r *wire.Reader) prepared {
+	ops, ok := decodeMulti(r)
+	if !ok {
+		return refuse(core.MarshallingError)
+	}
+	if !p.sessionOpen() {
+		return refuse(core.SessionExpired)
+	}
+	p.multi = true
+	defer func() { p.s.pending.undo = p.s.pending.undo[:0] }()
+	queueLen := len(p.s.pending.queue)
+	wish := p.s.wishMark(p.req.Session)
+	start := len(p.buf)
+	p.buf = wire.AppendInt(p.buf, int32(len(ops)))
+	for i := range ops {
+		var mark int
+		p.buf, mark = wire.AppendSubTxnStart(p.buf, ops[i].op)
+		done := p.one(&ops[i])
+		if done.err != core.OK {
+			p.s.rollback(queueLen)
+			p.s.rollbackWish(p.req.Session, wish)
+			p.buf = appendFailedMulti(p.buf[:start], len(ops), i, done.err)
+			return prepared{op: wire.OpMulti}
+		}
+		wire.EndSubTxn(p.buf, mark)
+	}
+	return prepared{op: wire.OpMulti}
+}
+
+func (p *preparation) one(op *multiOp) prepared {
+	switch op.op {
+	case wire.OpDelete:
+		return p.delete(op.path)
+	case wire.OpCheck:
+		return p.check(op.path)
+	case wire.OpSetData:
+		return p.setData(op.set)
+	}
+	return p.create(op.op, &op.create)
+}
+
+// appendFailedMulti writes the transaction of a multi that failed at operation
+// bad: an error for each, none before it, RuntimeInconsistency behind.
+func appendFailedMulti(dst []byte, count, bad int, code core.Code) []byte {
+	dst = wire.AppendInt(dst, int32(count))
+	for i := range count {
+		c := core.OK
+		if i == bad {
+			c = code
+		} else if i > bad {
+			c = core.RuntimeInconsistency
+		}
+		var mark int
+		dst, mark = wire.AppendSubTxnStart(dst, wire.OpError)
+		dst = wire.AppendInt(dst, int32(c))
+		wire.EndSubTxn(dst, mark)
+	}
+	return dst
+}
+
+// wishMark and rollbackWish keep the list of a session's coming ephemerals in
+// step with a multi that may fail.
+func (s *State) wishMark(id core.SessionID) (mark ephemeralWish) {
+	if w := s.pending.ephemerals[id]; w != nil {
+		return *w
+	}
+	return ephemeralWish{}
+}
+
+func (s *State) rollbackWish(id core.SessionID, mark ephemeralWish) {
+	w := s.pending.ephemerals[id]
+	if w == nil {
+		return
+	}
+	if len(mark.paths) == 0 {
+		delete(s.pending.ephemerals, id)
+		return
+	}
+	*w = mark
+}
