@@ -27,11 +27,11 @@ const (
 type Mem struct {
 	mu struct {
 		sync.Mutex
-		root   *memNode
-		nodes  []*memNode // every node, in order of creation: what Crash walks
-		locks  map[string]bool
-		era    int   // grows with each crash; files of an older one are dead
-		quota  int64 // bytes that may be allocated; < 0: no limit
+		root  *memNode
+		nodes []*memNode // every node, in order of creation: what Crash walks
+		locks map[string]bool
+		era   int   // grows with each crash; files of an older one are dead
+		quota int64 // bytes that may be allocated; < 0: no limit
 	}
 }
 

@@ -1,0 +1,86 @@
+package storage
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/zensus-io/zensus/core/vfs"
+	"github.com/zensus-io/zensus/core/wire"
+)
+
+// Bounds of what is stored.
+const (
+	// RecordBytesMax bounds a record as storage lays it out. It leaves room for
+	// the largest multi and for the close of a session with very many ephemerals.
+	RecordBytesMax = 16 << 20
+	// batchBytesMax bounds what is written between two syncs, and so how long a
+	// torn tail can be. A larger Append is split, each part synced before the next.
+	batchBytesMax = 2 * RecordBytesMax
+	// ChunkBytesMax bounds one chunk of a snapshot.
+	ChunkBytesMax = 4 << 20
+)
+
+// Options say where and how to store. Zero values mean the defaults.
+type Options struct {
+	// FS is the file system; nil is the machine's.
+	FS vfs.FS
+	// Dir is the data directory. It is made if it is not there.
+	Dir string
+	// SegmentBytes is the size of a log segment. Default 64 MiB.
+	SegmentBytes int64
+	// Retain is how many verified snapshots Purge keeps. Default 3.
+	Retain int
+	// WindowBytes is how much of the newest log Purge leaves for learners that lag,
+	// whatever the snapshots cover. Default 64 MiB.
+	WindowBytes int64
+	// BallastBytes is set aside for the day when the disk is full. Default 32 MiB;
+	// negative: none.
+	BallastBytes int64
+	// LowWaterBytes is the free space below which DiskLow says ErrDiskLow.
+	// Default 128 MiB; negative: never.
+	LowWaterBytes int64
+	// Random gives the salts of segments and the id of a new directory. nil is the
+	// system's source; a simulator hands in its own.
+	Random func() uint64
+}
+
+func (o Options) withDefaults() (Options, error) {
+	set := func(v *int64, dflt int64) {
+		if *v == 0 {
+			*v = dflt
+		}
+	}
+	if o.FS == nil {
+		o.FS = vfs.OS{}
+	}
+	set(&o.SegmentBytes, 64<<20)
+	set(&o.WindowBytes, 64<<20)
+	set(&o.BallastBytes, 32<<20)
+	set(&o.LowWaterBytes, 128<<20)
+	if o.Retain == 0 {
+		o.Retain = 3
+	}
+	if o.Random == nil {
+		o.Random = systemRandom
+	}
+	switch {
+	case o.Dir == "":
+		return o, errors.New("storage: no data directory")
+	case o.SegmentBytes < 2*headerBytes || o.SegmentBytes > 1<<32:
+		return o, fmt.Errorf("storage: segment size %d is not within %d and %d", o.SegmentBytes, 2*headerBytes, int64(1)<<32)
+	case o.Retain < 1:
+		return o, fmt.Errorf("storage: retain %d snapshots: at least one is needed", o.Retain)
+	}
+	return o, nil
+}
+
+func systemRandom() uint64 {
+	var b [8]byte
+	rand.Read(b[:])
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+// recordBytesMin is the size of a record without a payload.
+const recordBytesMin = wire.RecordHeadBytes

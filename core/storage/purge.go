@@ -1,0 +1,157 @@
+package storage
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/zensus-io/zensus/core"
+)
+
+// Purge removes snapshots and segments that nothing needs any more and says how
+// many files went. It keeps the newest Retain snapshots that it has just read and
+// found whole, every record after the oldest of them, and WindowBytes of log for
+// learners. With fewer whole snapshots it removes nothing: files are never merely
+// counted (zab Z-12).
+//
+// It may run on another goroutine than the owner's, but not beside a snapshot that
+// is being written, Truncate, Repair or InstallSnapshot.
+func (s *Store) Purge() (removed int, err error) {
+	if err := s.usable(); err != nil {
+		return 0, err
+	}
+	l, err := listFiles(s.fs, s.opt.Dir)
+	if err != nil {
+		return 0, fmt.Errorf("storage: purge: %w", err)
+	}
+	s.mu.Lock()
+	lineage := s.mu.lineage
+	s.mu.Unlock()
+	whole := 0
+	var oldest core.Zxid
+	var drop []place
+	for _, p := range slices.Backward(l.snapshots) {
+		if p.lineage != lineage {
+			continue
+		}
+		if whole == s.opt.Retain {
+			drop = append(drop, p)
+			continue
+		}
+		switch _, err := verifySnapshot(s.fs, s.snapDir(), p); {
+		case err == nil:
+			whole++
+			oldest = p.zxid
+		case !isBadSnapshot(err):
+			return 0, fmt.Errorf("storage: purge: %w", err)
+		}
+	}
+	if whole < s.opt.Retain {
+		return 0, nil
+	}
+	for _, p := range drop {
+		if err := s.fs.Remove(filepath.Join(s.snapDir(), p.name(snapshotSuffix))); err != nil {
+			return removed, s.poison("purge snapshots", err)
+		}
+		removed++
+	}
+	if len(drop) > 0 {
+		if err := s.fs.SyncDir(s.snapDir()); err != nil {
+			return removed, s.poison("purge snapshots", err)
+		}
+	}
+	for {
+		p, ok := s.dropOldest(oldest)
+		if !ok {
+			break
+		}
+		if err := s.retire(p); err != nil {
+			return removed, s.poison("purge log", err)
+		}
+		removed++
+	}
+	// Segments in front of a gap, which Open passed over: snapshots cover them.
+	first := s.Base()
+	for _, p := range l.segments {
+		if p.lineage == lineage && p.zxid < first && !s.holds(p) {
+			if _, err := s.fs.Size(s.segmentPath(p)); err != nil {
+				continue // retired above
+			}
+			if err := s.retire(p); err != nil {
+				return removed, s.poison("purge log", err)
+			}
+			removed++
+		}
+	}
+	return removed, nil
+}
+
+// dropOldest takes the oldest segment out of the list if the snapshot at oldest
+// covers it and the window does not need it.
+func (s *Store) dropOldest(oldest core.Zxid) (place, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.mu.segments
+	if len(list) < 2 || list[1].zxid > oldest {
+		return place{}, false
+	}
+	var behind int64
+	for _, g := range list[1:] {
+		behind += g.end - headerBytes
+	}
+	if behind < s.opt.WindowBytes {
+		return place{}, false
+	}
+	s.mu.segments = slices.Clone(list[1:])
+	return list[0].place, true
+}
+
+func (s *Store) holds(p place) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.mu.segments, func(g *segment) bool { return g.place == p })
+}
+
+// Stats are figures for metrics.
+type Stats struct {
+	LogBytes      int64 // of valid log
+	Segments      int
+	Spares        int
+	Snapshots     int
+	SnapshotBytes int64
+	FreeBytes     int64
+	LastLogged    core.Zxid // durable
+	Base          core.Zxid // from where the log can be read
+}
+
+// Stats reads directory entries, not files. Safe for concurrent use.
+func (s *Store) Stats() (Stats, error) {
+	var st Stats
+	if err := s.usable(); err != nil {
+		return st, err
+	}
+	l, err := listFiles(s.fs, s.opt.Dir)
+	if err != nil {
+		return st, fmt.Errorf("storage: stats: %w", err)
+	}
+	for _, p := range l.snapshots {
+		if n, err := s.fs.Size(filepath.Join(s.snapDir(), p.name(snapshotSuffix))); err == nil {
+			st.Snapshots++
+			st.SnapshotBytes += n
+		}
+	}
+	if st.FreeBytes, err = s.fs.FreeBytes(s.opt.Dir); err != nil {
+		return st, fmt.Errorf("storage: stats: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, g := range s.mu.segments {
+		st.LogBytes += g.end - headerBytes
+	}
+	st.Segments, st.Spares = len(s.mu.segments), len(s.mu.spares)
+	st.LastLogged = s.mu.durable
+	if len(s.mu.segments) > 0 {
+		st.Base = s.mu.segments[0].zxid
+	}
+	return st, nil
+}

@@ -1,0 +1,90 @@
+package storage
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/zensus-io/zensus/core/vfs"
+	"github.com/zensus-io/zensus/core/wire"
+)
+
+func TestANewDirectoryIsFreshAndMayNotVote(t *testing.T) {
+	s, rec := mustOpen(t, options(vfs.NewMem()))
+	if !rec.Meta.Fresh || rec.Meta.Voteable || rec.LastLogged != 0 || rec.Snapshot != nil || rec.Lost {
+		t.Fatalf("recovered %+v", rec)
+	}
+	if rec.Meta.DataDirID == ([16]byte{}) {
+		t.Fatal("the directory has no id")
+	}
+	must(t, s.Close())
+}
+
+func TestWhatIsSyncedIsReplayedAfterAReopen(t *testing.T) {
+	mem := vfs.NewMem()
+	s, _ := mustOpen(t, options(mem))
+	var h history
+	write(t, s, h.epoch(1))
+	for range 40 {
+		write(t, s, h.txns(7, 150)...)
+	}
+	write(t, s, append([]wire.Record{h.epoch(3)}, h.txns(3, 0)...)...)
+	mustReplay(t, s, 0, h.all)
+	if st, err := s.Stats(); err != nil || st.Segments < 3 || st.LastLogged != h.at.zxid {
+		t.Fatalf("stats %+v, %v: the test was to roll segments", st, err)
+	}
+	must(t, s.Close())
+
+	s, rec := mustOpen(t, options(mem))
+	if rec.LastLogged != h.at.zxid || rec.LastChain != h.at.chain || rec.Lost || len(rec.Damage) > 0 || rec.TornBytes != 0 || rec.Meta.Fresh {
+		t.Fatalf("recovered %+v, want %v", rec, h.at)
+	}
+	if len(rec.Epochs) != 2 || rec.Epochs[0].Epoch != 1 || rec.Epochs[1].Last != h.at.zxid {
+		t.Fatalf("epochs %+v", rec.Epochs)
+	}
+	mustReplay(t, s, 0, h.all)
+	for _, i := range []int{0, 1, 100, len(h.all) - 1} {
+		mustReplay(t, s, h.all[i].Zxid, h.all[i+1:])
+		if c, err := s.ChainAt(h.all[i].Zxid); err != nil || c != h.all[i].Chain() {
+			t.Fatalf("chain at %v: %x, %v", h.all[i].Zxid, c, err)
+		}
+	}
+	write(t, s, h.txns(5, 10)...)
+	mustReplay(t, s, 0, h.all)
+	must(t, s.Close())
+}
+
+func TestAppendRefusesWhatDoesNotFollow(t *testing.T) {
+	s, _ := mustOpen(t, options(vfs.NewMem()))
+	var h history
+	first := h.epoch(1)
+	a, b := h.txn(10), h.txn(10)
+	for name, list := range map[string][]wire.Record{
+		"a log that begins within an epoch": {a},
+		"a gap":                             {first, b},
+		"the same record twice":             {first, first},
+		"another chain":                     {first, {Zxid: a.Zxid, Kind: a.Kind, PrevChain: 7}},
+	} {
+		if err := s.Append(list); !errors.Is(err, ErrNotContiguous) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := s.Append([]wire.Record{{Zxid: first.Zxid, Kind: wire.RecordEpoch, Payload: make([]byte, RecordBytesMax)}}); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("a huge record: %v", err)
+	}
+	write(t, s, first, a, b)
+	mustReplay(t, s, 0, h.all)
+}
+
+func TestASecondServerIsToldWhoHasTheDirectory(t *testing.T) {
+	o := options(vfs.OS{})
+	o.Dir = t.TempDir()
+	s, _ := mustOpen(t, o)
+	_, _, err := Open(o)
+	var held *vfs.LockedError
+	if !errors.As(err, &held) || held.PID == 0 {
+		t.Fatalf("second open: %v", err)
+	}
+	must(t, s.Close())
+	s, _ = mustOpen(t, o)
+	must(t, s.Close())
+}
