@@ -1,0 +1,139 @@
+package auth
+
+import "strings"
+
+// Action is what a request does to a resource.
+type Action string
+
+// The actions of permissions; requests read or write.
+const (
+	Read      Action = "r"
+	Write     Action = "w"
+	ReadWrite Action = "rw"
+)
+
+// Valid reports whether a permission can have this action.
+func (a Action) Valid() bool { return a == Read || a == Write || a == ReadWrite }
+
+// Covers reports whether a permission for a lets a request do need.
+func (a Action) Covers(need Action) bool { return need != "" && strings.Contains(string(a), string(need)) }
+
+// AdminRole may do everything. It cannot be granted or taken through the API.
+const AdminRole = "ROLE_ADMIN"
+
+// Resource is what a request touches: namespace:group:type/name.
+type Resource struct {
+	Namespace string // blank means public
+	Group     string // blank means any: the request names none
+	Type      string // naming, config
+	Name      string // likewise blank
+}
+
+// String is the resource as Nacos prints it.
+func (r Resource) String() string {
+	return orElse(r.Namespace, "public") + ":" + orElse(r.Group, "*") + ":" + orElse(r.Type, "*") + "/" + orElse(r.Name, "*")
+}
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// Naming is the resource of a service.
+func Naming(namespace, group, service string) Resource {
+	return Resource{Namespace: namespace, Group: group, Type: "naming", Name: service}
+}
+
+// Config is the resource of a config.
+func Config(namespace, group, dataID string) Resource {
+	return Resource{Namespace: namespace, Group: group, Type: "config", Name: dataID}
+}
+
+// Permission lets a role do something.
+type Permission struct {
+	Role     string
+	Resource string // a pattern such as dev:*:*, see Matches
+	Action   Action
+}
+
+// Need is what a request must be allowed to do. The zero Need asks for nothing
+// but a known user.
+type Need struct {
+	Admin    bool // only administrators
+	Action   Action
+	Resource Resource
+}
+
+// Subject is who makes a request.
+type Subject struct {
+	Name  string
+	Admin bool
+	// Roles are the names of the subject's roles.
+	Roles []string
+}
+
+// Allow reports whether a subject with these permissions may do what is needed.
+// It is pure. The permissions are those of all roles of the subject.
+func Allow(s Subject, permissions []Permission, need Need) bool {
+	switch {
+	case s.Admin:
+		return true
+	case need.Admin:
+		return false
+	case need.Action == "":
+		return s.Name != ""
+	}
+	for _, p := range permissions {
+		if p.Action.Covers(need.Action) && Matches(p.Resource, need.Resource) {
+			return true
+		}
+	}
+	return false
+}
+
+// Matches reports whether a permission's pattern covers a resource. A pattern
+// has the form namespace:group:type/name, where the last part may also be a lone
+// asterisk; an asterisk stands for anything within its part, a blank namespace
+// for public. A colon in a name belongs to the name: only the first two count.
+// A request that names no group or name is covered by patterns that cover all.
+func Matches(pattern string, r Resource) bool {
+	namespace, rest, ok := strings.Cut(pattern, ":")
+	if !ok {
+		return false
+	}
+	group, name, ok := strings.Cut(rest, ":")
+	if !ok {
+		return false
+	}
+	full := orElse(r.Type, "*") + "/" + orElse(r.Name, "*")
+	return glob(orElse(namespace, "public"), orElse(r.Namespace, "public")) &&
+		glob(group, orElse(r.Group, "*")) && glob(name, full)
+}
+
+// glob matches text against a pattern in which each asterisk stands for any
+// number of characters. It takes time in proportion to the product of both
+// lengths at the worst and does not recurse.
+func glob(pattern, text string) bool {
+	p, t, star, resume := 0, 0, -1, 0
+	for t < len(text) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, resume = p, t
+			p++
+		case p < len(pattern) && pattern[p] == text[t]:
+			p++
+			t++
+		case star >= 0:
+			resume++
+			p, t = star+1, resume
+		default:
+			return false
+		}
+	}
+	for p < len(pattern) && pattern[p] == '*' {
+		p++
+	}
+	return p == len(pattern)
+}

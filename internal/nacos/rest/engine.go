@@ -1,0 +1,145 @@
+package rest
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/zensus-io/zensus/internal/auth"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+)
+
+const keyError = "zensus.error"
+
+// Config configures an engine. The zero value of a member is its default.
+type Config struct {
+	Log        hclog.Logger          // default: none
+	Registerer prometheus.Registerer // default: metrics are kept and not shown
+	// Access hears of every request when it has been answered. It must not block.
+	Access func(Access)
+}
+
+// Access is one answered request, for a log or an audit.
+type Access struct {
+	Method, Path string
+	Route        string // the pattern that matched, "" for none
+	Status       int
+	Bytes        int
+	Took         time.Duration
+	ClientIP     string
+	RemoteIP     string
+	User         string
+	Err          error // why it was refused, nil for an answer
+}
+
+// NewEngine makes the engine that all HTTP interfaces share.
+func NewEngine(cfg Config) (*gin.Engine, error) {
+	if cfg.Log == nil {
+		cfg.Log = hclog.NewNullLogger()
+	}
+	if cfg.Registerer == nil {
+		cfg.Registerer = prometheus.NewRegistry()
+	}
+	m, err := newMetrics(cfg.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	gin.SetMode(gin.ReleaseMode) // it prints to standard output otherwise
+	e := gin.New()
+	e.RedirectTrailingSlash = false
+	e.HandleMethodNotAllowed = false
+	e.ForwardedByClientIP = false // see Request.ClientIP
+	if err := e.SetTrustedProxies(nil); err != nil {
+		return nil, err
+	}
+	e.Use(observe(cfg, m), recovery(cfg.Log))
+	e.NoRoute(NotFound)
+	return e, nil
+}
+
+type metrics struct {
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+}
+
+func newMetrics(r prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "zensus_http_requests_total", Help: "HTTP requests by method, route and status.",
+		}, []string{"method", "route", "status"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "zensus_http_request_seconds", Help: "Time to answer an HTTP request; long polls include their wait.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9),
+		}, []string{"route"}),
+	}
+	return m, errors.Join(r.Register(m.requests), r.Register(m.seconds))
+}
+
+// observe counts requests and tells of them.
+func observe(cfg Config, m *metrics) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		began := time.Now()
+		c.Next()
+		took := time.Since(began)
+		route := c.FullPath()
+		m.requests.WithLabelValues(method(c.Request.Method), orElse(route, "none"), strconv.Itoa(c.Writer.Status())).Inc()
+		m.seconds.WithLabelValues(orElse(route, "none")).Observe(took.Seconds())
+		if f := c.Request.MultipartForm; f != nil {
+			_ = f.RemoveAll() // temporary files; the system removes what we cannot
+		}
+		var cause error
+		if v, ok := c.Get(keyError); ok {
+			cause, _ = v.(error)
+		}
+		if cause != nil && wire.AsError(cause).Kind == wire.ServerError {
+			cfg.Log.Warn("request failed", "method", c.Request.Method, "route", route, "err", cause)
+		}
+		if cfg.Access != nil {
+			remote := remoteIP(c.Request)
+			cfg.Access(Access{
+				Method: c.Request.Method, Path: c.Request.URL.Path, Route: route,
+				Status: c.Writer.Status(), Bytes: c.Writer.Size(), Took: took,
+				ClientIP: clientIP(c.Request, remote), RemoteIP: remote,
+				User: auth.SubjectOf(c.Request.Context()).Name, Err: cause,
+			})
+		}
+	}
+}
+
+// method keeps the label bounded: a client may send any word.
+func method(m string) string {
+	switch m {
+	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch, http.MethodHead, http.MethodOptions:
+		return m
+	}
+	return "other"
+}
+
+// recovery answers a request whose handler panicked; the server goes on.
+func recovery(log hclog.Logger) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if p == http.ErrAbortHandler {
+				panic(p) // net/http's own way to cut a connection
+			}
+			log.Error("handler panicked", "method", c.Request.Method, "route", c.FullPath(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			c.Set(keyError, errors.New("handler panicked"))
+			c.Abort()
+			if !c.Writer.Written() {
+				springError(c, http.StatusInternalServerError, "internal error")
+			}
+		}()
+		c.Next()
+	}
+}

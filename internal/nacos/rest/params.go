@@ -1,0 +1,126 @@
+package rest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+)
+
+// DefaultBodyBytes bounds a request's body where the route does not say
+// otherwise: BodyLimit.
+const DefaultBodyBytes = 10 << 20
+
+// maxQueryBytes bounds the query; Tomcat's bound on the whole head is smaller.
+const maxQueryBytes = 64 << 10
+
+const (
+	keyParams = "zensus.params"
+	keyLimit  = "zensus.body_limit"
+)
+
+// BodyLimit sets how large a body may be on a route or group. It stands before
+// the guard, which reads parameters already.
+func BodyLimit(bytes int64) gin.HandlerFunc {
+	return func(c *gin.Context) { c.Set(keyLimit, bytes) }
+}
+
+// parameters are the parameters of one request.
+type parameters struct {
+	values url.Values // query first, then the body
+	files  map[string][]*multipart.FileHeader
+	json   []byte // the body, if it is JSON
+}
+
+// first is the first value that is not blank: a blank one counts as absent.
+func (p *parameters) first(name string) (string, bool) {
+	for _, v := range p.values[name] {
+		if strings.TrimSpace(v) != "" {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+// paramsOf reads the parameters of a request, once.
+func paramsOf(c *gin.Context) (*parameters, error) {
+	if v, ok := c.Get(keyParams); ok {
+		return v.(*parameters), nil
+	}
+	p, err := readParams(c)
+	if err != nil {
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			return nil, wire.Refuse(wire.ContentTooLarge, fmt.Sprintf("the request is larger than %d bytes", large.Limit))
+		}
+		return nil, err
+	}
+	c.Set(keyParams, p)
+	return p, nil
+}
+
+func readParams(c *gin.Context) (*parameters, error) {
+	r := c.Request
+	if len(r.URL.RawQuery) > maxQueryBytes {
+		return nil, wire.Refuse(wire.ParameterInvalid, "the query is too long")
+	}
+	// Like Tomcat: what cannot be decoded is passed over.
+	query, _ := url.ParseQuery(r.URL.RawQuery)
+	p := &parameters{values: query}
+	if r.Body == nil || r.Body == http.NoBody {
+		return p, nil
+	}
+	limit := int64(DefaultBodyBytes)
+	if v, ok := c.Get(keyLimit); ok {
+		limit = v.(int64)
+	}
+	r.Body = http.MaxBytesReader(c.Writer, r.Body, limit)
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // "" for none or a bad one
+	switch {
+	case kind == "application/x-www-form-urlencoded":
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, badBody(err)
+		}
+		form, _ := url.ParseQuery(string(body))
+		for name, values := range form {
+			p.values[name] = append(p.values[name], values...)
+		}
+	case kind == "multipart/form-data":
+		const inMemory = 8 << 20 // larger files go to temporary ones, removed after the request
+		if err := r.ParseMultipartForm(inMemory); err != nil {
+			return nil, badBody(err)
+		}
+		for name, values := range r.MultipartForm.Value {
+			p.values[name] = append(p.values[name], values...)
+		}
+		p.files = r.MultipartForm.File
+	case kind == "application/json" || strings.HasSuffix(kind, "+json"):
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, badBody(err)
+		}
+		if len(body) > 0 && !json.Valid(body) {
+			return nil, wire.Refuse(wire.ParameterMissing, "the body is not JSON")
+		}
+		p.json = body
+	}
+	return p, nil
+}
+
+func badBody(err error) error {
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return err
+	}
+	return wire.RefuseBy(wire.ParameterMissing, fmt.Errorf("read body: %w", err))
+}

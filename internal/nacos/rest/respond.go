@@ -1,0 +1,200 @@
+package rest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+)
+
+// Result is the envelope of v2 and v3, where 0 is success. A handler may return
+// one itself; it is then written as it is.
+type Result struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+	Data    any    `json:"data"`
+}
+
+// RestResult is the envelope of the younger parts of v1, where 200 is success.
+type RestResult struct {
+	Code    int     `json:"code"`
+	Message *string `json:"message"`
+	Data    any     `json:"data"`
+}
+
+// Raw is an answer that a handler has made up to the last byte.
+type Raw struct {
+	Status      int // 0 is 200
+	Header      http.Header
+	ContentType string
+	Body        []byte
+}
+
+// Text is a bare text answer with status 200.
+func Text(s string) *Raw { return &Raw{ContentType: textPlain, Body: []byte(s)} }
+
+// Page is one page of a list in the form that config and auth use.
+type Page[T any] struct {
+	TotalCount     int `json:"totalCount"`
+	PageNumber     int `json:"pageNumber"`
+	PagesAvailable int `json:"pagesAvailable"`
+	PageItems      []T `json:"pageItems"`
+}
+
+// PageOf cuts one page out of a list. Numbers begin at 1; a page past the end is
+// empty and has the full count.
+func PageOf[T any](all []T, pageNo, pageSize int) Page[T] {
+	pageNo, pageSize = max(pageNo, 1), max(pageSize, 1)
+	p := Page[T]{TotalCount: len(all), PageNumber: pageNo, PagesAvailable: (len(all) + pageSize - 1) / pageSize, PageItems: []T{}}
+	if pageNo <= p.PagesAvailable {
+		from := (pageNo - 1) * pageSize
+		p.PageItems = append(p.PageItems, all[from:min(len(all), from+pageSize)]...)
+	}
+	return p
+}
+
+// Responder writes results and errors as one part of the interface does.
+type Responder struct {
+	ok   func(c *gin.Context, v any)
+	fail func(c *gin.Context, e *wire.Error)
+}
+
+// The responders. They differ in success and in failure.
+var (
+	// V1 is naming's v1: text or bare JSON; errors are plain text.
+	V1 = Responder{bare, func(c *gin.Context, e *wire.Error) { writeText(c, e.Kind.Status(), e.Text) }}
+	// V1Config is config's v1: likewise, but errors are wrapped in words.
+	V1Config = Responder{bare, causedText}
+	// V1Result is the RestResult with code 200.
+	V1Result = Responder{restResult, causedText}
+	// V2 is the envelope of v2 and v3.
+	V2 = Responder{envelope, failedEnvelope}
+	// V2Bare answers without the envelope and fails within it.
+	V2Bare = Responder{bare, failedEnvelope}
+)
+
+const (
+	textPlain = "text/plain;charset=UTF-8"
+	jsonType  = "application/json;charset=UTF-8"
+)
+
+// respond writes what a handler returned.
+func (r Responder) respond(c *gin.Context, v any) {
+	switch v := v.(type) {
+	case *Raw:
+		if v != nil {
+			writeRaw(c, v)
+			return
+		}
+	case Result, *Result, RestResult, *RestResult:
+		writeJSON(c, http.StatusOK, v)
+		return
+	}
+	r.ok(c, v)
+}
+
+func (r Responder) refuse(c *gin.Context, err error) {
+	c.Set(keyError, err)
+	r.fail(c, wire.AsError(err))
+}
+
+func bare(c *gin.Context, v any) {
+	switch v := v.(type) {
+	case nil:
+		c.Status(http.StatusOK)
+		c.Writer.WriteHeaderNow()
+	case string:
+		writeText(c, http.StatusOK, v)
+	case bool:
+		if v {
+			writeText(c, http.StatusOK, "true")
+		} else {
+			writeText(c, http.StatusOK, "false")
+		}
+	default:
+		writeJSON(c, http.StatusOK, v)
+	}
+}
+
+func restResult(c *gin.Context, v any) {
+	writeJSON(c, http.StatusOK, RestResult{Code: http.StatusOK, Data: v})
+}
+
+func envelope(c *gin.Context, v any) {
+	writeJSON(c, http.StatusOK, Result{Code: 0, Message: "success", Data: v})
+}
+
+func failedEnvelope(c *gin.Context, e *wire.Error) {
+	writeJSON(c, e.Kind.Status(), Result{Code: e.Kind.Code(), Message: e.Kind.Summary(), Data: e.Text})
+}
+
+func causedText(c *gin.Context, e *wire.Error) {
+	var absent *MissingError
+	if errors.As(e, &absent) {
+		springError(c, http.StatusBadRequest, "Required request parameter '"+absent.Name+"' is not present")
+		return
+	}
+	writeText(c, e.Kind.Status(), "caused: "+e.Text+";")
+}
+
+// springError is what the framework under Nacos writes for what never reaches a
+// controller: unknown paths, missing parameters, denied access.
+func springError(c *gin.Context, status int, message string) {
+	writeJSON(c, status, struct {
+		Timestamp string `json:"timestamp"`
+		Status    int    `json:"status"`
+		Error     string `json:"error"`
+		Message   string `json:"message"`
+		Path      string `json:"path"`
+	}{time.Now().UTC().Format("2006-01-02T15:04:05.000-07:00"), status, http.StatusText(status), message, c.Request.URL.Path})
+}
+
+func writeRaw(c *gin.Context, r *Raw) {
+	header := c.Writer.Header()
+	for name, values := range r.Header {
+		header[name] = values // as written: clients look for isBeta and the like
+	}
+	status := r.Status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	if r.ContentType != "" {
+		header.Set("Content-Type", r.ContentType)
+	}
+	c.Status(status)
+	c.Writer.WriteHeaderNow()
+	_, _ = c.Writer.Write(r.Body) // the client is gone if it fails
+}
+
+func writeText(c *gin.Context, status int, text string) {
+	writeRaw(c, &Raw{Status: status, ContentType: textPlain, Body: []byte(text)})
+}
+
+func writeJSON(c *gin.Context, status int, v any) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		c.Set(keyError, err)
+		writeText(c, http.StatusInternalServerError, "the answer cannot be encoded")
+		return
+	}
+	body := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	writeRaw(c, &Raw{Status: status, ContentType: jsonType, Body: body})
+}
+
+// NotFound answers a path that nobody serves as Nacos does: 501 below v1/ns.
+func NotFound(c *gin.Context) {
+	path := c.Request.URL.Path
+	if strings.Contains(path, "/v1/ns/") {
+		springError(c, http.StatusNotImplemented, "no such api:"+c.Request.Method+":"+path)
+		return
+	}
+	springError(c, http.StatusNotFound, "No message available")
+}
