@@ -1,0 +1,452 @@
+package node
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/replica"
+	"github.com/zensus-io/zensus/core/wire"
+)
+
+// Interfaces that the node implements.
+var (
+	_ core.Sessions = (*Node)(nil)
+	_ core.Client   = (*client)(nil)
+	_ core.Admin    = (*client)(nil)
+)
+
+// client is a session in process. It is a port like a socket's: its requests are
+// the same frames, and its replies are decoded on the flusher's goroutine.
+type client struct {
+	node *Node
+	conn replica.ConnID
+	acl  []core.ACL
+	keep bool
+	info core.SessionInfo
+
+	welcome chan wire.ConnectResponse // of capacity 1
+
+	// Owned by the flusher's goroutine.
+	greeted bool
+
+	mu struct {
+		sync.Mutex
+		xid     int32
+		pending []*call // in the order of their requests
+		watches watchSet
+		over    error // set when the connection is closed
+	}
+}
+
+// call is a request that waits for its reply.
+type call struct {
+	done chan struct{}
+	hdr  wire.ReplyHeader
+	body []byte
+	err  error
+}
+
+// localClients are the clients of this process, by session.
+type localClients struct {
+	mu struct {
+		sync.Mutex
+		clients   map[core.SessionID]*client
+		nextTouch int64
+	}
+}
+
+func (l *localClients) init() { l.mu.clients = make(map[core.SessionID]*client) }
+
+func (l *localClients) add(c *client) {
+	l.mu.Lock()
+	l.mu.clients[c.info.ID] = c
+	l.mu.nextTouch = 0
+	l.mu.Unlock()
+}
+
+func (l *localClients) drop(c *client) {
+	l.mu.Lock()
+	if l.mu.clients[c.info.ID] == c {
+		delete(l.mu.clients, c.info.ID)
+	}
+	l.mu.Unlock()
+}
+
+func (l *localClients) get(id core.SessionID) *client {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mu.clients[id]
+}
+
+// keepAliveMillis is how often sessions with KeepAlive are touched.
+const keepAliveMillis = 500
+
+// keptAlive lists the sessions to be touched at now, at most twice a second.
+func (l *localClients) keptAlive(now replica.Now) (ids []core.SessionID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now.Mono < l.mu.nextTouch {
+		return nil
+	}
+	l.mu.nextTouch = now.Mono + keepAliveMillis
+	for id, c := range l.mu.clients {
+		if c.keep {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// Open creates a session in process (core.Sessions).
+func (n *Node) Open(ctx context.Context, opt core.SessionOptions) (core.Client, error) {
+	millis := (opt.Timeout + time.Millisecond - 1).Milliseconds()
+	if millis < 1 || millis > 1<<31-1 {
+		return nil, &core.OpError{Op: "createSession", Err: core.BadArguments}
+	}
+	return n.attach(ctx, wire.ConnectRequest{TimeoutMillis: int32(millis)}, opt)
+}
+
+// Resume attaches to a living session (core.Sessions).
+func (n *Node) Resume(ctx context.Context, id core.SessionID, password []byte) (core.Client, error) {
+	opt := core.SessionOptions{}
+	if c := n.local.get(id); c != nil {
+		opt.ACL, opt.KeepAlive = c.acl, c.keep
+	}
+	return n.attach(ctx, wire.ConnectRequest{SessionID: id, Password: password}, opt)
+}
+
+// Detach lets go of a session without ending it (core.Sessions).
+func (n *Node) Detach(id core.SessionID) {
+	if c := n.local.get(id); c != nil {
+		c.end(core.ErrClosed)
+		n.Disconnect(c.conn)
+	}
+}
+
+// nodeIdentity is who the process itself is.
+var nodeIdentity = []core.Identity{{Scheme: core.NodeScheme, ID: "node"}}
+
+func (n *Node) attach(ctx context.Context, q wire.ConnectRequest, opt core.SessionOptions) (core.Client, error) {
+	c := &client{node: n, acl: opt.ACL, keep: opt.KeepAlive, welcome: make(chan wire.ConnectResponse, 1)}
+	if c.acl == nil {
+		c.acl = core.OpenACL()
+	}
+	c.conn = replica.ConnID(n.lastConn.Add(1))
+	open := replica.Connected{Conn: c.conn, Remote: netip.AddrPort{}, Local: true, IDs: nodeIdentity}
+	if !n.inbox.put(item{in: open, port: c}, false) {
+		return nil, &core.OpError{Op: "createSession", Err: core.ErrClosed}
+	}
+	b := GetBuffer()
+	b.B = q.Append(append(b.B, 0, 0, 0, 0))
+	wire.PutInt(b.B, int32(len(b.B)-4))
+	n.Submit(c.conn, b)
+	select {
+	case resp := <-c.welcome:
+		if resp.SessionID == 0 {
+			return nil, &core.OpError{Op: "createSession", Err: core.SessionExpired}
+		}
+		c.info = core.SessionInfo{
+			ID: resp.SessionID, Password: append([]byte(nil), resp.Password[:]...),
+			Timeout: time.Duration(resp.TimeoutMillis) * time.Millisecond,
+		}
+		n.local.add(c)
+		return c, nil
+	case <-ctx.Done():
+		c.end(core.ErrClosed)
+		n.Disconnect(c.conn)
+		return nil, &core.OpError{Op: "createSession", Err: errors.Join(core.OperationTimeout, context.Cause(ctx))}
+	case <-n.ended:
+		return nil, &core.OpError{Op: "createSession", Err: core.ErrClosed}
+	}
+}
+
+// Send decodes replies and events (Port).
+func (c *client) Send(d Delivery) {
+	frames := d.Bytes
+	for len(frames) >= 4 {
+		size := int(binary.BigEndian.Uint32(frames))
+		c.frame(frames[4 : 4+size])
+		frames = frames[4+size:]
+	}
+	if d.Bytes != nil {
+		Recycle(d.Bytes)
+	}
+	if d.WantDrained {
+		c.node.Drained(c.conn)
+	}
+	if d.Applied != 0 {
+		c.mu.Lock()
+		c.mu.watches.progress(d.Applied)
+		c.mu.Unlock()
+	}
+	if d.Close {
+		select {
+		case c.welcome <- wire.ConnectResponse{}: // refused without a word
+		default:
+		}
+		c.end(core.SessionExpired)
+	}
+}
+
+// Hold is nothing to a client in process: its callers wait for their replies.
+func (c *client) Hold(bool) {}
+
+func (c *client) frame(f []byte) {
+	if !c.greeted { // the response to the ConnectRequest is the one frame without a header
+		c.greeted = true
+		resp, _ := wire.DecodeConnectResponse(f)
+		c.welcome <- resp
+		return
+	}
+	r := wire.NewReader(f)
+	h := wire.DecodeReplyHeader(&r)
+	if h.Xid == wire.XidNotification {
+		ev := wire.DecodeWatcherEvent(&r)
+		e := core.Event{Type: ev.Type, Path: ev.Path, Zxid: h.Zxid, HasNode: r.Bool()}
+		if e.HasNode {
+			e.Data = clone(r.Bytes())
+			e.Stat = wire.DecodeStat(&r)
+		}
+		c.mu.Lock()
+		c.mu.watches.dispatch(e)
+		c.mu.Unlock()
+		return
+	}
+	c.mu.Lock()
+	var done *call
+	if len(c.mu.pending) > 0 {
+		done = c.mu.pending[0]
+		c.mu.pending[0] = nil
+		c.mu.pending = c.mu.pending[1:]
+	}
+	c.mu.Unlock()
+	if done == nil {
+		return
+	}
+	done.hdr, done.body = h, clone(r.Rest())
+	close(done.done)
+}
+
+func clone(b []byte) []byte {
+	if b == nil {
+		return nil
+	}
+	return append(make([]byte, 0, len(b)), b...)
+}
+
+// end fails everything that waits.
+func (c *client) end(err error) {
+	c.mu.Lock()
+	if c.mu.over != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.mu.over = err
+	pending := c.mu.pending
+	c.mu.pending = nil
+	c.mu.watches.end(err)
+	c.mu.Unlock()
+	c.node.local.drop(c)
+	for _, p := range pending {
+		p.err = core.ConnectionLoss // it was sent, and nobody will say what became of it
+		close(p.done)
+	}
+}
+
+// start sends a request. encode appends its body.
+func (c *client) start(op wire.OpCode, encode func([]byte) []byte) (*call, error) {
+	b := GetBuffer()
+	p := &call{done: make(chan struct{})}
+	c.mu.Lock()
+	if c.mu.over != nil {
+		err := c.mu.over
+		c.mu.Unlock()
+		b.Release()
+		return nil, err
+	}
+	if c.mu.xid++; c.mu.xid <= 0 {
+		c.mu.xid = 2
+	}
+	b.B = wire.AppendRequestHeader(append(b.B, 0, 0, 0, 0), c.mu.xid, op)
+	if encode != nil {
+		b.B = encode(b.B)
+	}
+	wire.PutInt(b.B, int32(len(b.B)-4))
+	if len(b.B)-4 > wire.FrameBytesMax {
+		c.mu.Unlock()
+		b.Release()
+		return nil, core.BadArguments // over a socket the connection would be closed
+	}
+	c.mu.pending = append(c.mu.pending, p)
+	// Under the lock, so that the order of calls is that of their requests. It
+	// does not wait: the number of callers bounds what is sent.
+	ok := c.node.inbox.put(item{in: replica.Requests{Conn: c.conn, Frames: b.B}, buf: b}, false)
+	c.mu.Unlock()
+	if !ok {
+		c.end(core.ErrClosed)
+		return nil, core.ErrClosed
+	}
+	return p, nil
+}
+
+// do sends a request and waits for its reply.
+func (c *client) do(ctx context.Context, op wire.OpCode, encode func([]byte) []byte) (*call, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx) // nothing was sent
+	}
+	p, err := c.start(op, encode)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		return nil, errors.Join(core.OperationTimeout, context.Cause(ctx))
+	case <-c.node.ended:
+		return nil, core.ConnectionLoss
+	}
+	if p.err != nil {
+		return nil, p.err
+	}
+	if p.hdr.Err != core.OK {
+		return nil, p.hdr.Err
+	}
+	return p, nil
+}
+
+func fail(op, path string, err error) error { return &core.OpError{Op: op, Path: path, Err: err} }
+
+func (c *client) Session() core.SessionInfo { return c.info }
+
+func (c *client) Create(ctx context.Context, path string, data []byte, opt core.CreateOptions) (string, core.Stat, error) {
+	op, ttl := createOp(opt)
+	p, err := c.do(ctx, op, func(b []byte) []byte {
+		return wire.AppendCreate(b, op, path, data, c.aclOr(opt.ACL), int32(opt.Mode), ttl)
+	})
+	if err != nil {
+		return "", core.Stat{}, fail("create", path, err)
+	}
+	r := wire.NewReader(p.body)
+	return r.String(), wire.DecodeStat(&r), nil
+}
+
+func (c *client) aclOr(acl []core.ACL) []core.ACL {
+	if acl == nil {
+		return c.acl
+	}
+	return acl
+}
+
+// createOp is the operation whose reply holds path and Stat for a mode, and the
+// time to live in milliseconds, rounded up.
+func createOp(opt core.CreateOptions) (op wire.OpCode, ttl int64) {
+	switch {
+	case opt.Mode == core.Container:
+		return wire.OpCreateContainer, 0
+	case opt.Mode.IsTTL():
+		return wire.OpCreateTTL, (opt.TTL + time.Millisecond - 1).Milliseconds()
+	}
+	return wire.OpCreate2, 0
+}
+
+func (c *client) Get(ctx context.Context, path string) ([]byte, core.Stat, error) {
+	p, err := c.do(ctx, wire.OpGetData, func(b []byte) []byte { return wire.AppendPathWatch(b, path, false) })
+	if err != nil {
+		return nil, core.Stat{}, fail("getData", path, err)
+	}
+	r := wire.NewReader(p.body)
+	return r.Bytes(), wire.DecodeStat(&r), nil
+}
+
+func (c *client) Set(ctx context.Context, path string, data []byte, version int32) (core.Stat, error) {
+	p, err := c.do(ctx, wire.OpSetData, func(b []byte) []byte { return wire.AppendSetData(b, path, data, version) })
+	if err != nil {
+		return core.Stat{}, fail("setData", path, err)
+	}
+	r := wire.NewReader(p.body)
+	return wire.DecodeStat(&r), nil
+}
+
+func (c *client) Delete(ctx context.Context, path string, version int32) (core.Zxid, error) {
+	p, err := c.do(ctx, wire.OpDelete, func(b []byte) []byte { return wire.AppendPathVersion(b, path, version) })
+	if err != nil {
+		return 0, fail("delete", path, err)
+	}
+	return p.hdr.Zxid, nil
+}
+
+func (c *client) Exists(ctx context.Context, path string) (core.Stat, error) {
+	p, err := c.do(ctx, wire.OpExists, func(b []byte) []byte { return wire.AppendPathWatch(b, path, false) })
+	if err != nil {
+		return core.Stat{}, fail("exists", path, err)
+	}
+	r := wire.NewReader(p.body)
+	return wire.DecodeStat(&r), nil
+}
+
+func (c *client) Children(ctx context.Context, path string) ([]string, core.Stat, error) {
+	p, err := c.do(ctx, wire.OpGetChildren2, func(b []byte) []byte { return wire.AppendPathWatch(b, path, false) })
+	if err != nil {
+		return nil, core.Stat{}, fail("getChildren", path, err)
+	}
+	r := wire.NewReader(p.body)
+	names, _ := wire.DecodeStrings(&r)
+	return names, wire.DecodeStat(&r), nil
+}
+
+func (c *client) Sync(ctx context.Context, path string) (core.Zxid, error) {
+	p, err := c.do(ctx, wire.OpSync, func(b []byte) []byte { return wire.AppendString(b, path) })
+	if err != nil {
+		return 0, fail("sync", path, err)
+	}
+	return p.hdr.Zxid, nil
+}
+
+func (c *client) ACL(ctx context.Context, path string) ([]core.ACL, core.Stat, error) {
+	p, err := c.do(ctx, wire.OpGetACL, func(b []byte) []byte { return wire.AppendString(b, path) })
+	if err != nil {
+		return nil, core.Stat{}, fail("getACL", path, err)
+	}
+	r := wire.NewReader(p.body)
+	return wire.DecodeACLs(&r), wire.DecodeStat(&r), nil
+}
+
+func (c *client) SetACL(ctx context.Context, path string, acl []core.ACL, aversion int32) (core.Stat, error) {
+	p, err := c.do(ctx, wire.OpSetACL, func(b []byte) []byte { return wire.AppendSetACL(b, path, acl, aversion) })
+	if err != nil {
+		return core.Stat{}, fail("setACL", path, err)
+	}
+	r := wire.NewReader(p.body)
+	return wire.DecodeStat(&r), nil
+}
+
+func (c *client) AddAuth(ctx context.Context, scheme string, auth []byte) error {
+	if _, err := c.do(ctx, wire.OpAuth, func(b []byte) []byte { return wire.AppendAuth(b, scheme, auth) }); err != nil {
+		return fail("addAuth", "", err)
+	}
+	return nil
+}
+
+// Close ends the session and waits until its ephemerals are gone.
+func (c *client) Close() error {
+	c.mu.Lock()
+	over := c.mu.over
+	c.mu.Unlock()
+	if over != nil {
+		return nil
+	}
+	p, err := c.start(wire.OpCloseSession, nil)
+	if err == nil {
+		select {
+		case <-p.done:
+		case <-c.node.ended:
+		}
+	}
+	c.end(core.ErrClosed)
+	return nil
+}

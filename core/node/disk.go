@@ -1,0 +1,208 @@
+package node
+
+import (
+	"sync"
+	"time"
+
+	"github.com/zensus-io/zensus/core/replica"
+	"github.com/zensus-io/zensus/core/state"
+	"github.com/zensus-io/zensus/core/storage"
+	"github.com/zensus-io/zensus/core/wire"
+	"github.com/zensus-io/zensus/core/zab"
+)
+
+// diskWork is what one or several outputs asked of the disk, in this order.
+type diskWork struct {
+	generation   uint64
+	loadSnapshot bool
+	appends      []wire.Record
+	epochs       *zab.Epochs
+	readLog      *replica.LogRange
+}
+
+// disk is the worker that owns the store. Whatever fails in it ends the node.
+type disk struct {
+	node     *Node
+	store    *storage.Store
+	snapshot *storage.SnapshotInfo
+	failed   chan error // of capacity 1
+	wake     chan struct{}
+
+	mu struct {
+		sync.Mutex
+		work   diskWork
+		closed bool
+	}
+}
+
+func newDisk(n *Node, store *storage.Store, rec *storage.Recovered) *disk {
+	return &disk{
+		node: n, store: store, snapshot: rec.Snapshot,
+		failed: make(chan error, 1), wake: make(chan struct{}, 1),
+	}
+}
+
+// wanted reports whether an output asks anything of the disk.
+func (d *disk) wanted(out *replica.Output) bool {
+	return len(out.Append) > 0 || out.Epochs != nil || out.ReadLog != nil || out.LoadSnapshot
+}
+
+// put adds the disk's part of an output to the work that waits. It copies the
+// records, not their payloads.
+func (d *disk) put(out *replica.Output) {
+	d.mu.Lock()
+	w := &d.mu.work
+	w.generation = out.Generation
+	w.appends = append(w.appends, out.Append...)
+	w.loadSnapshot = w.loadSnapshot || out.LoadSnapshot
+	if out.Epochs != nil {
+		w.epochs = out.Epochs
+	}
+	if out.ReadLog != nil {
+		w.readLog = out.ReadLog
+	}
+	d.mu.Unlock()
+	d.signal()
+}
+
+func (d *disk) signal() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (d *disk) close() {
+	d.mu.Lock()
+	d.mu.closed = true
+	d.mu.Unlock()
+	d.signal()
+}
+
+// idleTime is how long nothing must have been asked for before the worker does
+// what makes later appends faster.
+const idleTime = 5 * time.Millisecond
+
+// run works until close or the first failure.
+func (d *disk) run() {
+	idle := time.NewTimer(idleTime)
+	defer idle.Stop()
+	var spare []wire.Record
+	for {
+		select {
+		case <-idle.C:
+			more, err := d.store.Prepare()
+			if err != nil {
+				d.fail(err)
+				return
+			}
+			if more {
+				idle.Reset(0)
+			}
+			continue
+		case <-d.wake:
+		}
+		d.mu.Lock()
+		work := d.mu.work
+		d.mu.work = diskWork{appends: spare[:0]}
+		closed := d.mu.closed
+		d.mu.Unlock()
+		if err := d.do(&work); err != nil {
+			d.fail(err)
+			return
+		}
+		clear(work.appends)
+		spare = work.appends
+		if closed {
+			return
+		}
+		idle.Reset(idleTime)
+	}
+}
+
+// fail ends the node; the first failure is the one that is told.
+func (d *disk) fail(err error) {
+	select {
+	case d.failed <- err:
+	default:
+	}
+}
+
+func (d *disk) do(w *diskWork) error {
+	if w.loadSnapshot {
+		st, err := d.load()
+		if err != nil {
+			return err
+		}
+		d.tell(replica.SnapshotLoaded{State: st})
+	}
+	if len(w.appends) > 0 {
+		began := time.Now()
+		if err := d.store.Append(w.appends); err != nil {
+			return err
+		}
+		if err := d.store.Sync(); err != nil {
+			return err
+		}
+		d.node.metrics.synced(len(w.appends), time.Since(began))
+		d.tell(replica.Synced{Generation: w.generation, UpTo: w.appends[len(w.appends)-1].Zxid})
+	}
+	if w.epochs != nil {
+		m := d.store.Meta()
+		m.AcceptedEpoch, m.CurrentEpoch = w.epochs.Accepted, w.epochs.Current
+		if m.Fresh || m.CurrentEpoch > 0 {
+			// The only founder of an ensemble of one is there (Z-14), or a history
+			// that this server vouches for (zab 7.3).
+			m.Voteable = true
+		}
+		if err := d.store.WriteMeta(m); err != nil {
+			return err
+		}
+		d.tell(replica.MetaSynced{Generation: w.generation})
+	}
+	if w.readLog != nil {
+		if err := d.read(w.generation, *w.readLog); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *disk) tell(in replica.Input) { d.node.inbox.put(item{in: in}, false) }
+
+func (d *disk) load() (*state.State, error) {
+	r, err := d.store.OpenSnapshot(*d.snapshot)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return state.Load(d.node.cfg.Replica.State, r.Next)
+}
+
+// readBatch is how many records of the log go to the loop in one input.
+const readBatch = 512
+
+// read brings a part of the log to the loop.
+func (d *disk) read(generation uint64, want replica.LogRange) error {
+	batch := make([]wire.Record, 0, readBatch)
+	flush := func(done bool) {
+		d.tell(replica.LogRead{Generation: generation, Records: batch, Done: done})
+		batch = make([]wire.Record, 0, readBatch)
+	}
+	err := d.store.Replay(want.After, func(r wire.Record) error {
+		if r.Zxid > want.UpTo {
+			return nil
+		}
+		r.Payload = append([]byte(nil), r.Payload...)
+		batch = append(batch, r)
+		if len(batch) == readBatch {
+			flush(false)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	flush(true)
+	return nil
+}

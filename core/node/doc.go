@@ -1,0 +1,17 @@
+// Package node runs a replica: it gives it a disk, a clock and connections, and
+// does what its outputs ask for.
+//
+// One goroutine, the owner loop, calls Step and nothing else does. Around it, and
+// connected with it by queues, stand
+//   - the disk worker, which appends, syncs and reads the log: the one goroutine
+//     that uses the store, so that a batch grows while the previous one syncs;
+//   - a snapshot worker while a snapshot is written;
+//   - the flusher, which hands what connections are to be sent to their ports.
+//
+// A connection is a Port: the shell of the client protocol (core/server) makes
+// one per socket, and the clients of the process itself (Open, Resume) are ports
+// too. Requests are the same frames on both, so that there is one way through.
+//
+// A write or sync that fails ends Run with the error, and whoever runs the node
+// must end the process (zab Z-06).
+package node

@@ -1,0 +1,92 @@
+package node
+
+import (
+	"sync"
+
+	"github.com/zensus-io/zensus/core/replica"
+)
+
+// item is something for the owner loop: an input, or a function to be run
+// between two Steps.
+type item struct {
+	in  replica.Input
+	buf *Buffer // recycled after the Step; nil for most
+	// port is set with replica.Connected.
+	port Port
+	do   func(*replica.Replica)
+}
+
+// inboxBytesMax is how many bytes of requests wait for the loop before readers
+// are made to wait themselves.
+const inboxBytesMax = 8 << 20
+
+// inbox collects items from many goroutines for the loop, which takes all of
+// them at once.
+type inbox struct {
+	wake chan struct{} // of capacity 1
+
+	mu struct {
+		sync.Mutex
+		items  []item
+		bytes  int
+		closed bool
+		room   sync.Cond
+	}
+}
+
+func newInbox() *inbox {
+	b := &inbox{wake: make(chan struct{}, 1)}
+	b.mu.room.L = &b.mu
+	return b
+}
+
+// put adds an item. With wait it first waits for room. It reports whether the
+// inbox is still open.
+func (b *inbox) put(it item, wait bool) bool {
+	b.mu.Lock()
+	for wait && b.mu.bytes > inboxBytesMax && !b.mu.closed {
+		b.mu.room.Wait()
+	}
+	if b.mu.closed {
+		b.mu.Unlock()
+		return false
+	}
+	b.mu.items = append(b.mu.items, it)
+	if it.buf != nil {
+		b.mu.bytes += len(it.buf.B)
+	}
+	first := len(b.mu.items) == 1
+	b.mu.Unlock()
+	if first {
+		select {
+		case b.wake <- struct{}{}:
+		default:
+		}
+	}
+	return true
+}
+
+// take returns everything, in order, and leaves empty, which becomes the
+// inbox's next list, in its place.
+func (b *inbox) take(empty []item) []item {
+	b.mu.Lock()
+	items := b.mu.items
+	b.mu.items = empty[:0]
+	if b.mu.bytes > 0 {
+		b.mu.bytes = 0
+		b.mu.room.Broadcast()
+	}
+	b.mu.Unlock()
+	return items
+}
+
+// close makes every later put fail and returns what was never taken.
+func (b *inbox) close() []item {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.closed = true
+	b.mu.room.Broadcast()
+	items := b.mu.items
+	b.mu.items = nil
+	return items
+}

@@ -1,0 +1,290 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/replica"
+	"github.com/zensus-io/zensus/core/storage"
+	"github.com/zensus-io/zensus/core/zab"
+)
+
+// Config says what to run.
+type Config struct {
+	Replica replica.Config
+	Storage storage.Options
+	// Logger is where the life of the node is told; nil is nowhere.
+	Logger hclog.Logger
+	// Registerer takes the node's metrics; nil is nobody.
+	Registerer prometheus.Registerer
+}
+
+// tickEvery is how often time is told to the replica.
+const tickEvery = 50 * time.Millisecond
+
+// Node is one server without its sockets.
+type Node struct {
+	cfg     Config
+	log     hclog.Logger
+	metrics *metrics
+	start   time.Time
+
+	inbox    *inbox
+	flusher  *flusher
+	disk     *disk
+	lastConn atomic.Uint64
+	serving  chan struct{} // closed when clients are answered for the first time
+	ended    chan struct{} // closed when Run has returned
+
+	touched struct {
+		sync.Mutex
+		ids map[core.SessionID]struct{}
+	}
+	local localClients
+
+	// Owned by the Run goroutine.
+	replica   *replica.Replica
+	out       replica.Output
+	ports     map[replica.ConnID]Port
+	watchers  map[replica.ConnID]Port // of clients in process, told of progress
+	told      core.Zxid
+	work      []flush
+	snapshots sync.WaitGroup
+}
+
+// New opens the data directory. It starts nothing.
+func New(cfg Config) (*Node, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = hclog.NewNullLogger()
+	}
+	store, rec, err := storage.Open(cfg.Storage)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{
+		cfg: cfg, log: cfg.Logger, start: time.Now(),
+		inbox: newInbox(), flusher: newFlusher(),
+		serving: make(chan struct{}), ended: make(chan struct{}),
+		ports: make(map[replica.ConnID]Port), watchers: make(map[replica.ConnID]Port),
+	}
+	n.touched.ids = make(map[core.SessionID]struct{})
+	n.local.init()
+	n.metrics = newMetrics(cfg.Registerer, n)
+	if err := n.recover(store, rec); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return n, nil
+}
+
+func (n *Node) recover(store *storage.Store, rec *storage.Recovered) error {
+	for _, d := range rec.Damage {
+		n.log.Error("data is damaged", "file", d.File, "offset", d.Offset, "what", d.What)
+	}
+	if rec.TornBytes > 0 {
+		n.log.Warn("cut a torn tail that was never acknowledged", "size_bytes", rec.TornBytes)
+	}
+	durable := zab.Durable{
+		AcceptedEpoch: rec.Meta.AcceptedEpoch, CurrentEpoch: rec.Meta.CurrentEpoch,
+		LastLogged: rec.LastLogged, LastChain: rec.LastChain,
+		Voteable: (rec.Meta.Voteable || rec.Meta.Fresh) && !rec.Lost,
+	}
+	var chain uint64
+	if rec.Snapshot != nil {
+		chain = rec.Snapshot.Chain
+	}
+	r, err := replica.New(n.cfg.Replica, durable, rec.Snapshot != nil, chain)
+	if err != nil {
+		return fmt.Errorf("%s: %w", n.cfg.Storage.Dir, err)
+	}
+	n.replica = r
+	n.disk = newDisk(n, store, rec)
+	return nil
+}
+
+// Serving is closed when the node answers clients for the first time.
+func (n *Node) Serving() <-chan struct{} { return n.serving }
+
+// Now is the node's time, as Step is told it.
+func (n *Node) Now() replica.Now {
+	now := time.Now()
+	return replica.Now{Mono: now.Sub(n.start).Milliseconds() + 1, Wall: now.UnixMilli()}
+}
+
+// Run drives the replica until ctx ends or the disk fails. It returns after every
+// goroutine it started has returned; the store is then closed.
+func (n *Node) Run(ctx context.Context) error {
+	var workers sync.WaitGroup
+	workers.Go(n.disk.run)
+	workers.Go(n.flusher.run)
+	err := n.loop(ctx)
+	for _, it := range n.inbox.close() {
+		if it.buf != nil {
+			it.buf.Release()
+		}
+	}
+	n.disk.close()
+	n.snapshots.Wait()
+	for _, p := range n.ports {
+		n.flusher.put([]flush{{port: p, del: Delivery{Close: true}}})
+	}
+	n.flusher.close()
+	workers.Wait()
+	close(n.ended)
+	if closeErr := n.disk.store.Close(); closeErr != nil && err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// loop is the owner loop.
+func (n *Node) loop(ctx context.Context) error {
+	ticker := time.NewTicker(tickEvery)
+	defer ticker.Stop()
+	n.step(n.Now(), replica.Start{})
+	n.perform()
+	var items []item
+	idleSince := time.Now()
+	for {
+		tick := false
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-n.disk.failed:
+			return err
+		case <-ticker.C:
+			tick = true
+		case <-n.inbox.wake:
+		}
+		began := time.Now()
+		n.metrics.idle(began.Sub(idleSince))
+		now := n.Now()
+		if tick {
+			n.passTouches(now)
+			n.step(now, replica.Tick{})
+		}
+		items = n.inbox.take(items)
+		for i := range items {
+			it := &items[i]
+			n.handle(now, it)
+			*it = item{}
+		}
+		n.perform()
+		idleSince = time.Now()
+		n.metrics.busy(idleSince.Sub(began))
+	}
+}
+
+func (n *Node) handle(now replica.Now, it *item) {
+	if it.do != nil {
+		it.do(n.replica)
+		return
+	}
+	switch in := it.in.(type) {
+	case replica.Connected:
+		n.ports[in.Conn] = it.port
+	case replica.Gone:
+		delete(n.ports, in.Conn)
+		delete(n.watchers, in.Conn)
+	}
+	n.step(now, it.in)
+	if it.buf != nil {
+		it.buf.Release()
+	}
+}
+
+func (n *Node) step(now replica.Now, in replica.Input) {
+	began := time.Now()
+	n.replica.Step(now, in, &n.out)
+	n.metrics.stepped(time.Since(began))
+}
+
+// perform does what the Steps since the last one asked for.
+func (n *Node) perform() {
+	out := &n.out
+	if n.disk.wanted(out) {
+		n.disk.put(out)
+	}
+	if out.Snapshot != nil {
+		n.writeSnapshot(*out.Snapshot)
+	}
+	n.deliver(out)
+	for _, note := range out.Notes {
+		n.tell(note)
+	}
+	out.Reset()
+	n.replica.State().Tree().Maintain(maintainBudget)
+}
+
+// maintainBudget is how much tidying of the tree one turn of the loop does.
+const maintainBudget = 64
+
+func (n *Node) tell(note replica.Note) {
+	switch note.What {
+	case replica.NoteLeading:
+		n.log.Info("serving", "epoch", uint32(note.Zxid.Epoch()), "zxid", note.Zxid.String())
+		select {
+		case <-n.serving:
+		default:
+			close(n.serving)
+		}
+	case replica.NoteSoftQuota:
+		n.log.Warn("quota exceeded", "path", note.Path)
+	case replica.NoteStall:
+		n.log.Warn("this server stood still; no session is expired for it")
+	}
+}
+
+// Touch counts as a sign of life of the sessions named (core.Sessions).
+func (n *Node) Touch(ids ...core.SessionID) {
+	n.touched.Lock()
+	for _, id := range ids {
+		n.touched.ids[id] = struct{}{}
+	}
+	n.touched.Unlock()
+}
+
+// passTouches tells the replica what Touch has collected since the last tick,
+// and of the sessions that are kept alive.
+func (n *Node) passTouches(now replica.Now) {
+	ids := n.local.keptAlive(now)
+	n.touched.Lock()
+	for id := range n.touched.ids {
+		ids = append(ids, id)
+	}
+	clear(n.touched.ids)
+	n.touched.Unlock()
+	if len(ids) > 0 {
+		n.step(now, replica.Touched{Sessions: ids})
+	}
+}
+
+// Do runs f on the owner loop, between two Steps, and waits for it. f must only
+// read, and quickly: everything else waits meanwhile.
+func (n *Node) Do(ctx context.Context, f func(*replica.Replica)) error {
+	done := make(chan struct{})
+	if !n.inbox.put(item{do: func(r *replica.Replica) { f(r); close(done) }}, false) {
+		return core.ErrClosed
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-n.ended:
+		return core.ErrClosed
+	}
+}
+
+// Snapshot asks for a snapshot at once.
+func (n *Node) Snapshot() { n.inbox.put(item{in: replica.SnapshotNow{}}, false) }
+
+// Kick closes the connection of a session.
+func (n *Node) Kick(id core.SessionID) { n.inbox.put(item{in: replica.Kick{Session: id}}, false) }

@@ -1,0 +1,134 @@
+package node_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/node"
+	"github.com/zensus-io/zensus/core/replica"
+	"github.com/zensus-io/zensus/core/state"
+	"github.com/zensus-io/zensus/core/storage"
+	"github.com/zensus-io/zensus/core/zab"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// run starts a node on dir and stops it with the test, or earlier by the function returned.
+func run(t *testing.T, dir string) (*node.Node, func()) {
+	t.Helper()
+	n, err := node.New(node.Config{
+		Replica: replica.Config{
+			Zab:    zab.Config{Self: 1, Voters: []core.PeerID{1}},
+			State:  state.Config{TTLNodes: true},
+			Secret: []byte("a secret of this test"),
+		},
+		Storage: storage.Options{Dir: dir, SegmentBytes: 1 << 20, BallastBytes: -1, LowWaterBytes: -1},
+	})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- n.Run(ctx) }()
+	stopped := false
+	stop := func() {
+		if !stopped {
+			stopped = true
+			cancel()
+			require.NoError(t, <-done)
+		}
+	}
+	t.Cleanup(stop)
+	select {
+	case <-n.Serving():
+	case <-time.After(10 * time.Second):
+		t.Fatal("not serving")
+	}
+	return n, stop
+}
+
+func TestClientInProcessReadsItsWritesAndKeepsThemOverARestart(t *testing.T) {
+	dir := t.TempDir()
+	ctx := context.Background()
+	n, stop := run(t, dir)
+	c, err := n.Open(ctx, core.SessionOptions{Timeout: time.Minute})
+	require.NoError(t, err)
+	path, st, err := c.Create(ctx, "/a", []byte("one"), core.CreateOptions{})
+	require.NoError(t, err)
+	require.Equal(t, "/a", path)
+	require.NotZero(t, st.Czxid)
+	_, err = c.Set(ctx, "/a", []byte("two"), 0)
+	require.NoError(t, err)
+	_, err = c.Set(ctx, "/a", []byte("three"), 0)
+	require.ErrorIs(t, err, core.BadVersion)
+	info := c.Session()
+	stop()
+	_, _, err = c.Get(ctx, "/a")
+	require.Error(t, err)
+
+	n, _ = run(t, dir)
+	c, err = n.Resume(ctx, info.ID, info.Password)
+	require.NoError(t, err)
+	data, _, err := c.Get(ctx, "/a")
+	require.NoError(t, err)
+	require.Equal(t, "two", string(data))
+	require.NoError(t, c.Close())
+	_, err = n.Resume(ctx, info.ID, info.Password)
+	require.ErrorIs(t, err, core.SessionExpired)
+}
+
+func TestWatchInProcessCarriesTheZnodeAndProgress(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	n, _ := run(t, t.TempDir())
+	c, err := n.Open(ctx, core.SessionOptions{Timeout: time.Minute})
+	require.NoError(t, err)
+	w, err := c.Watch(ctx, "/a", core.WatchTree)
+	require.NoError(t, err)
+	_, _, err = c.Create(ctx, "/a", nil, core.CreateOptions{})
+	require.NoError(t, err)
+	_, st, err := c.Create(ctx, "/a/b", []byte("x"), core.CreateOptions{})
+	require.NoError(t, err)
+	var changes []core.Event
+	var progress core.Zxid
+	for progress < st.Czxid {
+		events, err := w.Next(ctx)
+		require.NoError(t, err)
+		for _, e := range events {
+			if e.Type == core.Progress {
+				progress = e.Zxid
+				continue
+			}
+			changes = append(changes, e)
+		}
+	}
+	require.Len(t, changes, 2)
+	require.Equal(t, "/a/b", changes[1].Path)
+	require.Equal(t, core.NodeCreated, changes[1].Type)
+	require.True(t, changes[1].HasNode)
+	require.Equal(t, "x", string(changes[1].Data))
+	require.Equal(t, st, changes[1].Stat)
+	require.NoError(t, w.Close())
+	_, err = w.Next(ctx)
+	require.ErrorIs(t, err, core.ErrClosed)
+}
+
+func TestSessionThatNobodyTouchesEnds(t *testing.T) {
+	ctx := context.Background()
+	n, _ := run(t, t.TempDir())
+	kept, err := n.Open(ctx, core.SessionOptions{Timeout: 100 * time.Millisecond, KeepAlive: true})
+	require.NoError(t, err)
+	c, err := n.Open(ctx, core.SessionOptions{Timeout: 100 * time.Millisecond})
+	require.NoError(t, err)
+	_, _, err = c.Create(ctx, "/e", nil, core.CreateOptions{Mode: core.Ephemeral})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		_, err := kept.Exists(ctx, "/e")
+		return err != nil
+	}, 10*time.Second, 20*time.Millisecond)
+	_, _, err = c.Get(ctx, "/")
+	require.True(t, core.IsSessionOver(err), "%v", err)
+}

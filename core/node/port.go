@@ -1,0 +1,89 @@
+package node
+
+import (
+	"net/netip"
+	"sync"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/replica"
+)
+
+// Port is the node's end of a connection. Its methods are called from the
+// flusher's goroutine, one at a time, and must not block.
+type Port interface {
+	// Send takes what is to be sent.
+	Send(Delivery)
+	// Hold asks that no further requests be read, or lets go on.
+	Hold(on bool)
+}
+
+// Delivery is something for a connection.
+type Delivery struct {
+	// Bytes are whole frames. They are the port's, which gives them back with
+	// Recycle once they have left.
+	Bytes []byte
+	// Close asks for the connection to be closed once Bytes have left.
+	Close bool
+	// WantDrained asks for Node.Drained once Bytes have left.
+	WantDrained bool
+	// Applied, where it is not 0, says that everything up to it has been sent.
+	Applied core.Zxid
+}
+
+// Buffer is memory for requests on their way to the loop.
+type Buffer struct{ B []byte }
+
+const (
+	bufferBytes    = 16 << 10
+	bufferBytesMax = 256 << 10 // larger ones are left to the collector
+)
+
+var buffers = sync.Pool{New: func() any { return &Buffer{B: make([]byte, 0, bufferBytes)} }}
+
+// GetBuffer returns an empty buffer.
+func GetBuffer() *Buffer { return buffers.Get().(*Buffer) }
+
+// Release gives a buffer back that was not submitted.
+func (b *Buffer) Release() {
+	if cap(b.B) > bufferBytesMax {
+		return
+	}
+	b.B = b.B[:0]
+	buffers.Put(b)
+}
+
+// outputs recycles the memory of Delivery.Bytes.
+var outputs = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+
+// Recycle gives back the bytes of a Delivery.
+func Recycle(b []byte) {
+	if cap(b) == 0 || cap(b) > bufferBytesMax {
+		return
+	}
+	b = b[:0]
+	outputs.Put(&b)
+}
+
+// Connect announces a connection. Everything that concerns it carries the id.
+func (n *Node) Connect(remote netip.AddrPort, p Port) replica.ConnID {
+	id := replica.ConnID(n.lastConn.Add(1))
+	n.inbox.put(item{in: replica.Connected{Conn: id, Remote: remote}, port: p}, false)
+	return id
+}
+
+// Submit brings requests of a connection: whole frames, each behind its length.
+// The buffer is the node's from now on. It waits while the node has more to do
+// than it can, and reports false when the node has ended.
+func (n *Node) Submit(id replica.ConnID, b *Buffer) bool {
+	return n.inbox.put(item{in: replica.Requests{Conn: id, Frames: b.B}, buf: b}, true)
+}
+
+// Disconnect says that a connection is closed.
+func (n *Node) Disconnect(id replica.ConnID) {
+	n.inbox.put(item{in: replica.Gone{Conn: id}}, false)
+}
+
+// Drained says that the delivery that asked for it has left.
+func (n *Node) Drained(id replica.ConnID) {
+	n.inbox.put(item{in: replica.Drained{Conn: id}}, false)
+}

@@ -1,0 +1,77 @@
+package node
+
+import (
+	"errors"
+	"time"
+
+	"github.com/zensus-io/zensus/core/replica"
+	"github.com/zensus-io/zensus/core/storage"
+)
+
+// snapshotBytesPerSecond keeps a snapshot from taking the disk and the processor
+// away from those who are served.
+const snapshotBytesPerSecond = 64 << 20
+
+// writeSnapshot writes a view on a goroutine of its own. A full disk costs the
+// snapshot and nothing else; any other failure is the disk's and ends the node.
+func (n *Node) writeSnapshot(job replica.SnapshotJob) {
+	n.snapshots.Go(func() {
+		began := time.Now()
+		info, err := n.encodeSnapshot(&job)
+		job.View.Close()
+		in := replica.SnapshotWritten{Zxid: job.View.Zxid, Failed: err != nil}
+		switch {
+		case err == nil:
+			took := time.Since(began)
+			n.metrics.snapshot(took, info.Bytes)
+			n.log.Info("snapshot written", "zxid", info.Zxid.String(), "size_bytes", info.Bytes, "took_ms", took.Milliseconds())
+			if _, err := n.disk.store.Purge(); err != nil {
+				if storage.IsFatal(err) {
+					n.disk.fail(err)
+					return
+				}
+				n.log.Warn("purge", "err", err)
+			}
+		case errors.Is(err, errEnded):
+		case storage.IsFatal(err):
+			n.disk.fail(err)
+			return
+		default:
+			n.log.Error("snapshot not written", "zxid", job.View.Zxid.String(), "err", err)
+		}
+		n.inbox.put(item{in: in}, false)
+	})
+}
+
+var errEnded = errors.New("node: ended")
+
+func (n *Node) encodeSnapshot(job *replica.SnapshotJob) (storage.SnapshotInfo, error) {
+	w, err := n.disk.store.NewSnapshot(storage.SnapshotInfo{
+		Zxid: job.View.Zxid, Chain: job.Chain, TreeDigest: job.View.Digest, Time: time.Now().UnixMilli(),
+	})
+	if err != nil {
+		return storage.SnapshotInfo{}, err
+	}
+	began, written := time.Now(), 0
+	err = job.View.Encode(func(chunk []byte) error {
+		if n.inbox.isClosed() {
+			return errEnded
+		}
+		written += len(chunk)
+		due := time.Duration(written) * time.Second / snapshotBytesPerSecond
+		if ahead := due - time.Since(began); ahead > time.Millisecond {
+			time.Sleep(ahead)
+		}
+		return w.Write(chunk)
+	})
+	if err != nil {
+		return storage.SnapshotInfo{}, errors.Join(err, w.Abort())
+	}
+	return w.Commit()
+}
+
+func (b *inbox) isClosed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.mu.closed
+}

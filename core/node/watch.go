@@ -1,0 +1,190 @@
+package node
+
+import (
+	"context"
+	"sync"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/replica"
+	"github.com/zensus-io/zensus/core/wire"
+)
+
+// queuedMax is how many events wait for a reader before they are given up for a
+// Resync.
+const queuedMax = 1 << 16
+
+// watch is a core.Watch of a client in process.
+type watch struct {
+	client *client
+	path   string
+	mode   core.WatchMode
+	more   chan struct{} // of capacity 1
+
+	mu struct {
+		sync.Mutex
+		events []core.Event
+		err    error
+	}
+}
+
+// watchSet are the watches of one client. Its owner's lock guards it.
+type watchSet struct {
+	list []*watch
+}
+
+// dispatch hands an event to the watches that cover it.
+func (s *watchSet) dispatch(e core.Event) {
+	for _, w := range s.list {
+		covers := e.Path == w.path
+		if w.mode == core.WatchTree {
+			covers = e.Type != core.NodeChildrenChanged && core.HasPathPrefix(e.Path, w.path)
+		}
+		if covers {
+			w.push(e)
+		}
+	}
+}
+
+func (s *watchSet) progress(z core.Zxid) {
+	for _, w := range s.list {
+		w.push(core.Event{Type: core.Progress, Zxid: z})
+	}
+}
+
+func (s *watchSet) end(err error) {
+	for _, w := range s.list {
+		w.end(err)
+	}
+	s.list = nil
+}
+
+// others reports whether another watch has the same registration at the server.
+func (s *watchSet) others(w *watch) bool {
+	for _, o := range s.list {
+		if o != w && o.path == w.path && o.mode == w.mode {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *watchSet) remove(w *watch) bool {
+	for i, o := range s.list {
+		if o == w {
+			s.list = append(s.list[:i], s.list[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// push adds an event; positions replace one another, and a queue that is full
+// becomes one Resync.
+func (w *watch) push(e core.Event) {
+	w.mu.Lock()
+	n := len(w.mu.events)
+	switch {
+	case w.mu.err != nil:
+	case e.Type == core.Progress && n > 0 && w.mu.events[n-1].Type == core.Progress:
+		w.mu.events[n-1].Zxid = e.Zxid
+	case n >= queuedMax:
+		w.mu.events = append(w.mu.events[:0:0], core.Event{Type: core.Resync, Path: w.path, Zxid: e.Zxid})
+	default:
+		w.mu.events = append(w.mu.events, e)
+	}
+	w.mu.Unlock()
+	w.signal()
+}
+
+func (w *watch) end(err error) {
+	w.mu.Lock()
+	if w.mu.err == nil {
+		w.mu.err = err
+	}
+	w.mu.Unlock()
+	w.signal()
+}
+
+func (w *watch) signal() {
+	select {
+	case w.more <- struct{}{}:
+	default:
+	}
+}
+
+// Next waits for events (core.Watch).
+func (w *watch) Next(ctx context.Context) ([]core.Event, error) {
+	for {
+		w.mu.Lock()
+		events, err := w.mu.events, w.mu.err
+		w.mu.events = nil
+		w.mu.Unlock()
+		if len(events) > 0 {
+			return events, nil
+		}
+		if err != nil {
+			return nil, fail("watch", w.path, err)
+		}
+		select {
+		case <-w.more:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-w.client.node.ended:
+			w.end(core.ErrClosed)
+		}
+	}
+}
+
+// Close ends the watch (core.Watch).
+func (w *watch) Close() error {
+	c := w.client
+	c.mu.Lock()
+	known := c.mu.watches.remove(w)
+	shared := c.mu.watches.others(w)
+	c.mu.Unlock()
+	w.end(core.ErrClosed)
+	if !known || shared {
+		return nil
+	}
+	// Nobody waits for the reply: what still comes finds no watch.
+	_, err := c.start(wire.OpRemoveWatches, func(b []byte) []byte {
+		return wire.AppendPathMode(b, w.path, watcherType(w.mode))
+	})
+	if err != nil && !core.IsSessionOver(err) {
+		return fail("removeWatches", w.path, err)
+	}
+	return nil
+}
+
+// watcherType is what removeWatches calls the registration of a mode.
+func watcherType(m core.WatchMode) int32 {
+	if m == core.WatchTree {
+		return 5
+	}
+	return 4
+}
+
+// Watch hears of every change at path, or at and below it (core.Client).
+func (c *client) Watch(ctx context.Context, path string, mode core.WatchMode) (core.Watch, error) {
+	w := &watch{client: c, path: path, mode: mode, more: make(chan struct{}, 1)}
+	// From now on the loop tells this client how far it has applied.
+	c.node.inbox.put(item{do: func(*replica.Replica) { c.node.follow(c) }}, false)
+	c.mu.Lock()
+	c.mu.watches.list = append(c.mu.watches.list, w)
+	c.mu.Unlock()
+	_, err := c.do(ctx, wire.OpAddWatch, func(b []byte) []byte { return wire.AppendPathMode(b, path, int32(mode)) })
+	if err != nil {
+		c.mu.Lock()
+		c.mu.watches.remove(w)
+		c.mu.Unlock()
+		return nil, fail("addWatch", path, err)
+	}
+	return w, nil
+}
+
+// follow makes the loop tell a client of its progress. It runs on the loop.
+func (n *Node) follow(c *client) {
+	if _, open := n.ports[c.conn]; open {
+		n.watchers[c.conn] = c
+	}
+}

@@ -1,0 +1,279 @@
+package server
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/zensus-io/zensus/core/node"
+	"github.com/zensus-io/zensus/core/replica"
+)
+
+// Bounds of what one connection may make the server keep unsent.
+const (
+	// holdBytes is the unsent output above which requests are no longer read.
+	holdBytes = 1 << 20
+	// outputBytesMax is the unsent output above which the connection is closed: a
+	// client that watches and never reads.
+	outputBytesMax = 64 << 20
+	// lingerTime is how long a closed connection's last words may take.
+	lingerTime = time.Second
+	// firstBytesTime is how long a connection may take to say what it is.
+	firstBytesTime = 20 * time.Second
+)
+
+// conn is one client's socket, and its port at the node.
+type conn struct {
+	server *Server
+	net    net.Conn
+	raw    syscall.RawConn // nil where reads and writes must block
+	remote netip.AddrPort
+	id     replica.ConnID
+
+	mu struct {
+		sync.Mutex
+		queue   []node.Delivery // what the writer has still to write
+		unsent  int
+		writing bool // a writer goroutine is at work
+		held    bool
+		closing bool // nothing more is sent; what comes is thrown away
+		dead    bool
+		free    sync.Cond // signalled when a reader may go on
+	}
+}
+
+func newConn(s *Server, nc net.Conn) *conn {
+	c := &conn{server: s, net: nc}
+	c.mu.free.L = &c.mu
+	if t, ok := nc.(*net.TCPConn); ok {
+		_ = t.SetNoDelay(true)
+		c.raw = rawConn(t)
+	}
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		ap := a.AddrPort()
+		c.remote = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	}
+	return c
+}
+
+// serve reads the connection to its end.
+func (c *conn) serve(prefix []byte) {
+	defer c.net.Close()
+	in := node.GetBuffer()
+	in.B = append(in.B, prefix...)
+	_ = c.net.SetReadDeadline(time.Now().Add(firstBytesTime))
+	for len(in.B) < 4 {
+		var err error
+		if in, err = c.read(in); err != nil {
+			in.Release()
+			return
+		}
+	}
+	_ = c.net.SetReadDeadline(time.Time{})
+	if w := string(in.B[:4]); isWord(w) {
+		c.server.answerWord(c, w, in.B[4:])
+		in.Release()
+		return
+	}
+	c.id = c.server.node.Connect(c.remote, c)
+	c.frames(in)
+	c.server.node.Disconnect(c.id)
+	c.mu.Lock()
+	c.mu.dead = true
+	c.mu.Unlock()
+}
+
+// frames cuts what is read into frames and brings all that are whole to the node
+// at once. It returns when the connection ends or says something impossible.
+func (c *conn) frames(in *node.Buffer) {
+	for {
+		end, ok := wholeFrames(in.B, c.server.cfg.FrameBytesMax)
+		if !ok {
+			break
+		}
+		if end > 0 {
+			var carry *node.Buffer
+			if rest := in.B[end:]; len(rest) > 0 {
+				carry = node.GetBuffer()
+				carry.B = append(carry.B, rest...)
+			}
+			in.B = in.B[:end]
+			if !c.server.node.Submit(c.id, in) {
+				in = nil
+				break
+			}
+			in = carry
+		}
+		if !c.mayRead() {
+			break
+		}
+		var err error
+		if in, err = c.read(in); err != nil {
+			break
+		}
+	}
+	if in != nil {
+		in.Release()
+	}
+	c.drainInput()
+}
+
+// wholeFrames is the length of the frames in b that are complete. It reports
+// false for a length that no frame may have.
+func wholeFrames(b []byte, frameMax int) (end int, ok bool) {
+	for len(b)-end >= 4 {
+		n := int32(binary.BigEndian.Uint32(b[end:]))
+		if n < 0 || int(n) > frameMax {
+			return end, false
+		}
+		if len(b)-end-4 < int(n) {
+			break
+		}
+		end += 4 + int(n)
+	}
+	return end, true
+}
+
+// mayRead waits while the node or unsent output asks for it. It reports false
+// when the connection is over.
+func (c *conn) mayRead() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for (c.mu.held || c.mu.unsent > holdBytes) && !c.mu.closing && !c.mu.dead {
+		c.mu.free.Wait()
+	}
+	return !c.mu.closing && !c.mu.dead
+}
+
+// drainInput reads on for a moment after the server has said its last word, so
+// that closing the socket does not take that word back.
+func (c *conn) drainInput() {
+	c.mu.Lock()
+	closing := c.mu.closing && !c.mu.dead
+	c.mu.Unlock()
+	if !closing {
+		return
+	}
+	_ = c.net.SetReadDeadline(time.Now().Add(lingerTime))
+	var sink [512]byte
+	for {
+		if _, err := c.net.Read(sink[:]); err != nil {
+			return
+		}
+	}
+}
+
+// Send writes what the node has for this client (node.Port).
+func (c *conn) Send(d node.Delivery) {
+	c.mu.Lock()
+	if c.mu.closing || c.mu.dead {
+		c.mu.Unlock()
+		node.Recycle(d.Bytes)
+		return
+	}
+	if c.mu.writing {
+		c.mu.queue = append(c.mu.queue, d)
+		c.mu.unsent += len(d.Bytes)
+		over := c.mu.unsent > outputBytesMax
+		c.mu.Unlock()
+		if over {
+			c.server.log.Warn("client does not read", "client", c.remote.String())
+			c.abort()
+		}
+		return
+	}
+	c.mu.Unlock()
+	n, blocked := c.tryWrite(d.Bytes)
+	if !blocked && n == len(d.Bytes) {
+		c.sent(d)
+		return
+	}
+	c.mu.Lock()
+	c.mu.writing = true
+	c.mu.unsent += len(d.Bytes) - n
+	c.mu.Unlock()
+	c.server.wg.Go(func() { c.writeAll(d, n) })
+}
+
+// sent is called when all of a delivery has left.
+func (c *conn) sent(d node.Delivery) {
+	node.Recycle(d.Bytes)
+	if d.WantDrained {
+		c.server.node.Drained(c.id)
+	}
+	if d.Close {
+		c.finish()
+	}
+}
+
+// writeAll writes a delivery from offset on, and then what has queued behind it.
+func (c *conn) writeAll(d node.Delivery, offset int) {
+	for {
+		if _, err := c.net.Write(d.Bytes[offset:]); err != nil {
+			c.abort()
+			return
+		}
+		left := len(d.Bytes) - offset
+		c.sent(d)
+		c.mu.Lock()
+		c.mu.unsent -= left
+		c.mu.free.Broadcast()
+		if len(c.mu.queue) == 0 || c.mu.dead {
+			c.mu.writing = false
+			c.mu.Unlock()
+			return
+		}
+		d, offset = c.mu.queue[0], 0
+		c.mu.queue[0] = node.Delivery{}
+		c.mu.queue = c.mu.queue[1:]
+		c.mu.Unlock()
+	}
+}
+
+// finish ends the sending side: the client reads what there is, then the end.
+func (c *conn) finish() {
+	c.mu.Lock()
+	c.mu.closing = true
+	c.mu.free.Broadcast()
+	c.mu.Unlock()
+	if t, ok := c.net.(interface{ CloseWrite() error }); ok && t.CloseWrite() == nil {
+		_ = c.net.SetReadDeadline(time.Now().Add(lingerTime))
+		return
+	}
+	_ = c.net.Close()
+}
+
+// abort closes the connection at once.
+func (c *conn) abort() {
+	c.mu.Lock()
+	c.mu.dead = true
+	for _, d := range c.mu.queue {
+		node.Recycle(d.Bytes)
+	}
+	c.mu.queue = nil
+	c.mu.free.Broadcast()
+	c.mu.Unlock()
+	_ = c.net.Close()
+}
+
+// Hold stops or lets go on the reading of requests (node.Port).
+func (c *conn) Hold(on bool) {
+	c.mu.Lock()
+	c.mu.held = on
+	c.mu.free.Broadcast()
+	c.mu.Unlock()
+}
+
+// grow makes room in a buffer for more of a frame that is under way. Memory
+// follows what has come, not what a length promises.
+func grow(b *node.Buffer) {
+	if len(b.B) < cap(b.B) {
+		return
+	}
+	bigger := make([]byte, len(b.B), 2*cap(b.B))
+	copy(bigger, b.B)
+	b.B = bigger
+}

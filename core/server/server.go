@@ -1,0 +1,158 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/zensus-io/zensus/core/node"
+	"github.com/zensus-io/zensus/core/wire"
+)
+
+// Config says how the port behaves. Zero values are ZooKeeper's defaults, but
+// for the number of connections: 0 is no limit, as in zoo.cfg.
+type Config struct {
+	// ConnsPerAddress bounds the connections of one client address
+	// (maxClientCnxns), ConnsTotal those of all (maxCnxns).
+	ConnsPerAddress, ConnsTotal int
+	// FrameBytesMax is the longest request frame (jute.maxbuffer).
+	FrameBytesMax int
+	// Words says what of the four-letter words and the admin commands is answered.
+	Words Words
+	// Logger is where connections are told of; nil is nowhere.
+	Logger hclog.Logger
+}
+
+// Server serves one or several listeners.
+type Server struct {
+	cfg  Config
+	node *node.Node
+	log  hclog.Logger
+
+	mu struct {
+		sync.Mutex
+		conns     map[*conn]struct{}
+		perAddr   map[netip.Addr]int
+		listeners []net.Listener
+		closed    bool
+	}
+	wg sync.WaitGroup
+}
+
+// New makes a server in front of a node. It opens nothing.
+func New(cfg Config, n *node.Node) *Server {
+	if cfg.FrameBytesMax == 0 {
+		cfg.FrameBytesMax = wire.FrameBytesMax
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = hclog.NewNullLogger()
+	}
+	s := &Server{cfg: cfg, node: n, log: cfg.Logger}
+	s.mu.conns = make(map[*conn]struct{})
+	s.mu.perAddr = make(map[netip.Addr]int)
+	return s
+}
+
+// Serve accepts connections until the listener is closed, by Close or otherwise.
+// A failure to accept that may pass, as when descriptors are short, is waited out.
+func (s *Server) Serve(l net.Listener) error {
+	s.mu.Lock()
+	if s.mu.closed {
+		s.mu.Unlock()
+		return errors.Join(net.ErrClosed, l.Close())
+	}
+	s.mu.listeners = append(s.mu.listeners, l)
+	s.mu.Unlock()
+	wait := time.Duration(0)
+	for {
+		c, err := l.Accept()
+		if err == nil {
+			wait = 0
+			s.Handle(c, nil)
+			continue
+		}
+		if s.isClosed() || errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		wait = min(max(2*wait, 5*time.Millisecond), time.Second)
+		s.log.Warn("accept", "err", err, "retry_ms", wait.Milliseconds())
+		time.Sleep(wait)
+	}
+}
+
+// Handle serves a connection that somebody else accepted, of which prefix has
+// already been read. It returns at once.
+func (s *Server) Handle(nc net.Conn, prefix []byte) {
+	c := newConn(s, nc)
+	if !s.admit(c) {
+		// Over a limit: closed at once and without a word, as ZooKeeper does.
+		if t, ok := nc.(*net.TCPConn); ok {
+			_ = t.SetLinger(0)
+		}
+		_ = nc.Close()
+		return
+	}
+	s.wg.Go(func() {
+		defer s.release(c)
+		c.serve(prefix)
+	})
+}
+
+func (s *Server) admit(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	addr := c.remote.Addr()
+	switch {
+	case s.mu.closed:
+		return false
+	case s.cfg.ConnsTotal > 0 && len(s.mu.conns) >= s.cfg.ConnsTotal,
+		s.cfg.ConnsPerAddress > 0 && s.mu.perAddr[addr] >= s.cfg.ConnsPerAddress:
+		s.log.Warn("too many connections", "client", addr.String())
+		return false
+	}
+	s.mu.conns[c] = struct{}{}
+	s.mu.perAddr[addr]++
+	return true
+}
+
+func (s *Server) release(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.mu.conns, c)
+	addr := c.remote.Addr()
+	if s.mu.perAddr[addr]--; s.mu.perAddr[addr] <= 0 {
+		delete(s.mu.perAddr, addr)
+	}
+}
+
+func (s *Server) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.closed
+}
+
+// Close stops accepting, closes every connection and waits until all are done.
+func (s *Server) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.mu.closed = true
+	for _, l := range s.mu.listeners {
+		_ = l.Close()
+	}
+	for c := range s.mu.conns {
+		c.abort()
+	}
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() { s.wg.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
