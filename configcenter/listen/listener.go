@@ -144,6 +144,13 @@ func (l *Listener) Again(c Change) bool {
 	return true
 }
 
+// Pending reports whether there is something to take.
+func (l *Listener) Pending() bool {
+	l.table.mu.Lock()
+	defer l.table.mu.Unlock()
+	return len(l.pending) > 0
+}
+
 // Len is the number of keys.
 func (l *Listener) Len() int {
 	l.table.mu.Lock()

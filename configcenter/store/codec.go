@@ -278,6 +278,10 @@ func (r *reader) attributes(a *configcenter.Attributes) {
 func (r *reader) strings(to ...*string) {
 	for _, s := range to {
 		n := r.count(len(r.b))
+		if n > len(r.b) { // the length itself took some
+			r.fail()
+			n = 0
+		}
 		*s = string(r.b[:n])
 		r.b = r.b[n:]
 	}

@@ -1,0 +1,223 @@
+package nacosapi_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/configcenter/center"
+	"github.com/zensus-io/zensus/configcenter/nacosapi"
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/coretest"
+	"github.com/zensus-io/zensus/internal/nacos/rpc"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+)
+
+// node is a config center that is served over gRPC.
+type node struct {
+	center *center.Center
+	api    *nacosapi.API
+	addr   string
+}
+
+func startNode(t *testing.T, engine *coretest.Fake) *node {
+	t.Helper()
+	session, err := engine.Open(t.Context(), core.SessionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := center.New(center.Config{Client: session})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, err := nacosapi.New(nacosapi.Deps{Center: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := rpc.New(rpc.Config{Timing: rpc.Timing{Drain: 10 * time.Millisecond}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api.RegisterRPC(server)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var tasks sync.WaitGroup
+	tasks.Go(func() {
+		if err := c.Run(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("center: %v", err)
+		}
+	})
+	tasks.Go(func() { server.Run(ctx) })
+	tasks.Go(func() {
+		if err := server.Serve(l); err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		tasks.Wait()
+		api.Wait()
+		session.Close()
+	})
+	return &node{center: c, api: api, addr: l.Addr().String()}
+}
+
+// client is a Nacos client that does what its test says and no more.
+type client struct {
+	t      *testing.T
+	conn   *grpc.ClientConn
+	stream grpc.ClientStream
+	pushes chan *wire.Payload
+	mute   bool // does not acknowledge
+	done   sync.WaitGroup
+}
+
+func dial(t *testing.T, addr string, labels map[string]string, mute bool) *client {
+	t.Helper()
+	conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &client{t: t, conn: conn, pushes: make(chan *wire.Payload, 100), mute: mute}
+	t.Cleanup(c.close)
+	var check wire.ServerCheckResponse
+	c.call(&wire.ServerCheckRequest{}, &check)
+	c.stream, err = conn.NewStream(context.Background(), &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, wire.BiStreamMethod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.send(&wire.ConnectionSetupRequest{ClientVersion: "test", Labels: labels}, "")
+	c.done.Go(func() {
+		defer close(c.pushes)
+		for {
+			p := new(wire.Payload)
+			if err := c.stream.RecvMsg(p); err != nil {
+				return
+			}
+			if p.GetMetadata().GetType() == "ConfigChangeNotifyRequest" && !c.mute {
+				ack, err := wire.DecodeAck(p)
+				if err != nil {
+					t.Error(err)
+				}
+				c.send(&wire.ConfigChangeNotifyResponse{Response: wire.Succeeded()}, ack.RequestID)
+			}
+			c.pushes <- p
+		}
+	})
+	return c
+}
+
+func (c *client) close() {
+	c.conn.Close()
+	c.done.Wait()
+}
+
+func (c *client) send(body wire.Body, requestID string) {
+	if r, ok := body.(wire.Reply); ok {
+		r.Base().RequestID = requestID
+	}
+	p, err := wire.Encode(body, nil)
+	if err != nil {
+		c.t.Error(err)
+		return
+	}
+	if err := c.stream.SendMsg(p); err != nil && c.t.Context().Err() == nil {
+		c.t.Log("send:", err)
+	}
+}
+
+// call makes a unary request; the reply must be of reply's type.
+func (c *client) call(body wire.Body, reply wire.Body) {
+	c.t.Helper()
+	p, err := wire.Encode(body, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	out := new(wire.Payload)
+	if err := c.conn.Invoke(ctx, wire.RequestMethod, p, out); err != nil {
+		c.t.Fatalf("%s: %v", body.PayloadType(), err)
+	}
+	if got := out.GetMetadata().GetType(); got != reply.PayloadType() {
+		c.t.Fatalf("%s is answered by %s: %s", body.PayloadType(), got, out.GetBody().GetValue())
+	}
+	if err := wire.DecodeInto(out, reply); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *client) publish(dataID, content, casMD5 string) *wire.ConfigPublishResponse {
+	c.t.Helper()
+	var reply wire.ConfigPublishResponse
+	c.call(&wire.ConfigPublishRequest{
+		ConfigKey: wire.ConfigKey{DataID: dataID, Group: "g"}, Content: content, CASMD5: casMD5,
+		AdditionMap: map[string]string{"type": "yaml"},
+	}, &reply)
+	return &reply
+}
+
+func (c *client) query(dataID string) *wire.ConfigQueryResponse {
+	c.t.Helper()
+	var reply wire.ConfigQueryResponse
+	c.call(&wire.ConfigQueryRequest{ConfigKey: wire.ConfigKey{DataID: dataID, Group: "g"}}, &reply)
+	return &reply
+}
+
+func (c *client) listen(on bool, tenant, dataID string, md5 *string) []wire.ConfigContext {
+	c.t.Helper()
+	var reply wire.ConfigChangeBatchListenResponse
+	c.call(&wire.ConfigBatchListenRequest{Listen: on, ConfigListenContexts: []wire.ListenContext{
+		{Group: "g", DataID: dataID, Tenant: tenant, MD5: md5}}}, &reply)
+	if !reply.OK() {
+		c.t.Fatalf("listen: %+v", reply)
+	}
+	return reply.ChangedConfigs
+}
+
+// next is the next push, which must be about a changed config.
+func (c *client) next() *wire.ConfigChangeNotifyRequest {
+	c.t.Helper()
+	select {
+	case p, ok := <-c.pushes:
+		if !ok {
+			c.t.Fatal("the connection ended")
+		}
+		var n wire.ConfigChangeNotifyRequest
+		if err := wire.DecodeInto(p, &n); err != nil || p.GetMetadata().GetType() != n.PayloadType() {
+			c.t.Fatalf("pushed %s, %v", p.GetMetadata().GetType(), err)
+		}
+		return &n
+	case <-time.After(5 * time.Second):
+		c.t.Fatal("nothing was pushed")
+		return nil
+	}
+}
+
+func (c *client) quiet() {
+	c.t.Helper()
+	select {
+	case p, ok := <-c.pushes:
+		c.t.Fatalf("pushed %v %s", ok, p.GetBody().GetValue())
+	case <-time.After(30 * time.Millisecond):
+	}
+}
+
+// sum is the md5 of content; a client that has no content says "".
+func sum(content string) *string {
+	s := ""
+	if content != "" {
+		s = configcenter.Sum(content)
+	}
+	return &s
+}

@@ -1,0 +1,56 @@
+package nacosapi
+
+import (
+	"context"
+	"errors"
+
+	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/configcenter/listen"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+)
+
+// The texts that clients and frameworks match.
+const (
+	textNotFound    = "config data not exist"
+	textCASMismatch = "Cas publish fail, server md5 may have changed."
+)
+
+// refusals is the one table of the config center's errors.
+var refusals = []struct {
+	err  error
+	kind wire.Kind
+	text string // "" for the error's own
+}{
+	{configcenter.ErrNotFound, wire.NotFound, textNotFound},
+	{configcenter.ErrCASMismatch, wire.CASMismatch, textCASMismatch},
+	{configcenter.ErrTooLarge, wire.ContentTooLarge, ""},
+	{configcenter.ErrInvalid, wire.ParameterInvalid, ""},
+	{configcenter.ErrQuota, wire.TenantQuota, ""},
+	{configcenter.ErrContended, wire.Busy, ""},
+	{listen.ErrTooMany, wire.Busy, ""},
+}
+
+// refusal puts err in Nacos's terms. Errors of the engine are left to wire.AsError.
+func refusal(err error) error {
+	for _, r := range refusals {
+		if !errors.Is(err, r.err) {
+			continue
+		}
+		if r.text == "" {
+			return wire.RefuseBy(r.kind, err)
+		}
+		return &wire.Error{Kind: r.kind, Text: r.text, Err: err}
+	}
+	return err
+}
+
+// readRefusal is refusal for reads of the picture, which wait only while the
+// server starts.
+func readRefusal(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &wire.Error{Kind: wire.Starting, Text: "Server is starting,please try later.", Err: err}
+	}
+	return refusal(err)
+}
+
+var errGray = wire.Refuse(wire.Unimplemented, "gray versions (betaIps, tag) are not supported")

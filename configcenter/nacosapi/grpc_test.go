@@ -1,0 +1,158 @@
+package nacosapi_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/configcenter/nacosapi"
+	"github.com/zensus-io/zensus/core/coretest"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestPublishQueryAndRemoveOverGRPC(t *testing.T) {
+	c := dial(t, startNode(t, coretest.NewFake()).addr, nil, false)
+	if r := c.query("a"); r.ResultCode != 500 || r.ErrorCode != 300 || r.Message != "config data not exist" || r.Tag != "" {
+		t.Errorf("missing: %+v", r)
+	}
+	if r := c.publish("a", "k: v", ""); !r.OK() || !r.Success || r.ErrorCode != 0 {
+		t.Fatalf("publish: %+v", r)
+	}
+	if r := c.query("a"); !r.OK() || r.Content != "k: v" || r.MD5 != *sum("k: v") || r.ContentType != "yaml" || r.LastModified == 0 {
+		t.Errorf("own write: %+v", r)
+	}
+	if r := c.publish("a", "x", "0"); r.ResultCode != 500 || r.ErrorCode != 500 || r.Message != "Cas publish fail, server md5 may have changed." {
+		t.Errorf("cas mismatch: %+v", r)
+	}
+	if r := c.publish("a", "x", *sum("k: v")); !r.OK() {
+		t.Errorf("cas: %+v", r)
+	}
+	if r := c.publish("new", "x", "0"); !r.OK() {
+		t.Errorf("cas of a missing config: %+v", r)
+	}
+	if r := c.publish("a/b", "x", ""); r.ResultCode != 500 || r.ErrorCode != 400 {
+		t.Errorf("bad name: %+v", r)
+	}
+	if r := c.publish("a", " ", ""); r.ResultCode != 500 || r.ErrorCode != 400 {
+		t.Errorf("blank content: %+v", r)
+	}
+	var gray wire.ConfigPublishResponse
+	c.call(&wire.ConfigPublishRequest{ConfigKey: wire.ConfigKey{DataID: "a", Group: "g"}, Content: "beta",
+		AdditionMap: map[string]string{"betaIps": "1.2.3.4"}}, &gray)
+	if gray.OK() || c.query("a").Content != "x" {
+		t.Errorf("a beta reached everybody: %+v", gray)
+	}
+	for range 2 {
+		var removed wire.ConfigRemoveResponse
+		c.call(&wire.ConfigRemoveRequest{ConfigKey: wire.ConfigKey{DataID: "a", Group: "g", Tenant: "public"}}, &removed)
+		if !removed.OK() || removed.ErrorCode != 0 {
+			t.Errorf("remove: %+v", removed)
+		}
+	}
+	if r := c.query("a"); r.ErrorCode != 300 {
+		t.Errorf("removed: %+v", r)
+	}
+}
+
+func TestAListenerIsToldWithItsOwnTenant(t *testing.T) {
+	engine := coretest.NewFake()
+	writer := dial(t, startNode(t, engine).addr, nil, false)
+	node := startNode(t, engine)
+	c := dial(t, node.addr, nil, false)
+	writer.publish("a", "1", "")
+	if changed := c.listen(true, "", "a", sum("")); len(changed) != 1 || changed[0].Tenant != "" {
+		t.Fatalf("changed %v", changed)
+	}
+	if changed := c.listen(true, "", "a", sum("1")); len(changed) != 0 {
+		t.Fatalf("changed %v", changed)
+	}
+	if changed := c.listen(true, "public", "a", sum("1")); len(changed) != 0 {
+		t.Fatalf("changed %v", changed)
+	}
+	if changed := c.listen(true, "", "a", nil); len(changed) != 1 {
+		t.Fatalf("a null md5 equals nothing, but changed %v", changed)
+	}
+	c.listen(true, "", "a", sum("1"))
+	writer.publish("a", "1", "")
+	c.quiet()
+	writer.publish("a", "2", "")
+	got := map[string]bool{c.next().Tenant: true, c.next().Tenant: true}
+	if !got[""] || !got["public"] {
+		t.Errorf("told with tenants %v", got)
+	}
+	if r := c.query("a"); r.Content != "2" {
+		t.Errorf("whoever was told reads %q", r.Content)
+	}
+	c.listen(true, "", "a", sum("2"))
+	c.listen(false, "public", "a", sum("2"))
+	var removed wire.ConfigRemoveResponse
+	writer.call(&wire.ConfigRemoveRequest{ConfigKey: wire.ConfigKey{DataID: "a", Group: "g"}}, &removed)
+	if n := c.next(); n.Tenant != "" || n.DataID != "a" || n.Group != "g" {
+		t.Errorf("told %+v", n)
+	}
+	c.quiet()
+	if changed := c.listen(true, "", "a", sum("")); len(changed) != 0 {
+		t.Errorf("a missing config whose listener knows it: changed %v", changed)
+	}
+	c.close()
+	for node.center.Listeners().Stats().Keys != 0 {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestAChangeThatIsNotAcknowledgedIsPushedAgain(t *testing.T) {
+	node := startNode(t, coretest.NewFake())
+	c := dial(t, node.addr, nil, true)
+	c.listen(true, "", "a", sum(""))
+	c.publish("a", "1", "")
+	first := c.next()
+	began := time.Now()
+	var p *wire.Payload
+	select {
+	case p = <-c.pushes:
+	case <-time.After(10 * time.Second):
+		t.Fatal("not pushed again")
+	}
+	// Three seconds for the acknowledgement, two until the next attempt.
+	if after := time.Since(began); after < 4*time.Second {
+		t.Errorf("pushed again after %v", after)
+	}
+	ack, err := wire.DecodeAck(p)
+	if err != nil || ack.RequestID == first.RequestID {
+		t.Errorf("request id %q again, %v", ack.RequestID, err)
+	}
+}
+
+func TestOurOwnClientIsToldTheZxid(t *testing.T) {
+	node := startNode(t, coretest.NewFake())
+	c := dial(t, node.addr, map[string]string{nacosapi.LabelZensus: "1"}, false)
+	c.listen(true, "", "a", sum(""))
+	c.publish("a", "1", "")
+	it, err := node.center.Get(t.Context(), configcenter.MakeKey("", "g", "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		DataID string `json:"dataId"`
+		Zxid   uint64 `json:"zxid"`
+	}
+	if err := json.Unmarshal((<-c.pushes).GetBody().GetValue(), &got); err != nil || got.DataID != "a" || got.Zxid != uint64(it.Revision) {
+		t.Errorf("told %+v, %v; want zxid %d", got, err, it.Revision)
+	}
+}
+
+func TestContentThatJSONCannotCarryIsRefusedOverGRPC(t *testing.T) {
+	node := startNode(t, coretest.NewFake())
+	_, err := node.center.Publish(t.Context(), &configcenter.Publish{Key: configcenter.MakeKey("", "g", "bin"), Content: "\xff\x00"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := dial(t, node.addr, nil, false).query("bin"); r.OK() {
+		t.Errorf("got %+v", r)
+	}
+}
