@@ -1,0 +1,305 @@
+package catalog
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+
+	"github.com/tidwall/btree"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/mirror"
+	"github.com/zensus-io/zensus/registry"
+	"github.com/zensus-io/zensus/registry/store"
+)
+
+// Listener hears of changes, on the mirror's goroutine. It must not block.
+type Listener interface {
+	// Gone hears of instance znodes that have disappeared, before anybody is told
+	// of the lists that result.
+	Gone(removed []Removed)
+	// Changed hears which services may look different.
+	Changed(keys []registry.ServiceKey)
+}
+
+// Removed is an instance znode that is gone.
+type Removed struct {
+	Service registry.ServiceKey
+	*Entry
+}
+
+// Catalog is the picture of all services.
+type Catalog struct {
+	listener Listener
+
+	mu struct {
+		sync.RWMutex
+		services map[registry.ServiceKey]*service
+		names    btree.Map[string, *service] // those whose znode exists, by sortName
+		counts   map[string]int              // those, by groupName
+		bad      int                         // values that could not be decoded
+	}
+}
+
+// New makes an empty catalog.
+func New(listener Listener) *Catalog {
+	c := &Catalog{listener: listener}
+	c.mu.services = make(map[registry.ServiceKey]*service)
+	c.mu.counts = make(map[string]int)
+	return c
+}
+
+// Undecodable counts the znodes whose value this version cannot read. They are
+// passed over.
+func (c *Catalog) Undecodable() int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.mu.bad
+}
+
+// ApplyNaming takes in changes below store.NamingRoot. lookup gives the znode at
+// a path as the mirror shows it.
+func (c *Catalog) ApplyNaming(changes []mirror.Change, lookup func(path string) (*mirror.Node, bool)) {
+	touched := make(map[registry.ServiceKey]*service)
+	var removed []Removed
+	c.mu.Lock()
+	for i := range changes {
+		ch := &changes[i]
+		p, ok := store.ParseNaming(ch.Path)
+		if !ok {
+			continue
+		}
+		s := touched[p.Service]
+		if s == nil {
+			s = c.serviceLocked(p.Service)
+			touched[p.Service] = s
+			if n, ok := lookup(store.ServicePath(p.Service)); ok && s.exists {
+				s.see(n.Stat) // after a gap it covers more than was counted
+			}
+		}
+		if !p.HasInstance {
+			c.applyServiceLocked(s, ch)
+			continue
+		}
+		if s.exists && ch.Zxid > s.stat.Pzxid {
+			s.counted++
+		}
+		if ch.Old != nil {
+			if e := s.drop(p.Instance, ch.Path); e != nil {
+				removed = append(removed, Removed{Service: p.Service, Entry: e})
+			}
+		}
+		if ch.New != nil {
+			c.addLocked(s, p, ch.New)
+		}
+		s.empty = 0
+		if len(s.slots) == 0 {
+			s.empty = ch.Zxid
+		}
+	}
+	keys := c.finishLocked(touched)
+	c.mu.Unlock()
+	c.tell(removed, keys)
+}
+
+func (c *Catalog) addLocked(s *service, p store.Place, n *mirror.Node) {
+	r, err := store.DecodeRecord(p, n.Data)
+	if err != nil {
+		c.mu.bad++
+		return
+	}
+	s.put(&Entry{Path: n.Path, Czxid: n.Stat.Czxid, Owner: n.Stat.EphemeralOwner, Record: r})
+}
+
+func (c *Catalog) applyServiceLocked(s *service, ch *mirror.Change) {
+	if ch.New == nil {
+		if s.exists {
+			s.exists = false
+			c.mu.names.Delete(sortName(s.key))
+			c.countLocked(s.key, -1)
+		}
+		return
+	}
+	value, err := store.DecodeService(s.key, ch.New.Data)
+	if err != nil {
+		c.mu.bad++
+		value = registry.Service{Key: s.key, Ephemeral: true}
+	}
+	s.value = value
+	s.see(ch.New.Stat)
+	if !s.exists {
+		s.exists = true
+		if len(s.slots) == 0 {
+			s.empty = ch.Zxid
+		}
+		c.mu.names.Set(sortName(s.key), s)
+		c.countLocked(s.key, 1)
+	}
+}
+
+// ApplyOverrides takes in changes below store.OverridesRoot.
+func (c *Catalog) ApplyOverrides(changes []mirror.Change) {
+	touched := make(map[registry.ServiceKey]*service)
+	c.mu.Lock()
+	for i := range changes {
+		ch := &changes[i]
+		p, ok := store.ParseOverride(ch.Path)
+		if !ok || !p.HasInstance {
+			continue
+		}
+		s := c.serviceLocked(p.Service)
+		touched[p.Service] = s
+		delete(s.overrides, p.Instance)
+		if ch.New != nil {
+			if o, err := store.DecodeOverride(ch.New.Data); err != nil {
+				c.mu.bad++
+			} else {
+				if s.overrides == nil {
+					s.overrides = make(map[registry.InstanceKey]registry.Override)
+				}
+				s.overrides[p.Instance] = o
+			}
+		}
+		if at, ok := s.find(p.Instance); ok {
+			s.slots[at].reset()
+		}
+	}
+	keys := c.finishLocked(touched)
+	c.mu.Unlock()
+	c.tell(nil, keys)
+}
+
+// SetOverlay makes o what counts for a local client in one service.
+func (c *Catalog) SetOverlay(k registry.ServiceKey, client string, o Overlay) {
+	c.mu.Lock()
+	s := c.serviceLocked(k)
+	if s.overlays == nil {
+		s.overlays = make(map[string]Overlay)
+	}
+	s.overlays[client] = o
+	keys := c.finishLocked(map[registry.ServiceKey]*service{k: s})
+	c.mu.Unlock()
+	c.tell(nil, keys)
+}
+
+// ClearOverlay makes the tree what counts again.
+func (c *Catalog) ClearOverlay(k registry.ServiceKey, client string) {
+	c.mu.Lock()
+	s := c.mu.services[k]
+	if s == nil {
+		c.mu.Unlock()
+		return
+	}
+	if _, ok := s.overlays[client]; !ok {
+		c.mu.Unlock()
+		return
+	}
+	delete(s.overlays, client)
+	keys := c.finishLocked(map[registry.ServiceKey]*service{k: s})
+	c.mu.Unlock()
+	c.tell(nil, keys)
+}
+
+// serviceLocked is the service with that key, made if it is new.
+func (c *Catalog) serviceLocked(k registry.ServiceKey) *service {
+	s := c.mu.services[k]
+	if s == nil {
+		s = &service{key: k, value: registry.Service{Key: k, Ephemeral: true}}
+		c.mu.services[k] = s
+	}
+	return s
+}
+
+// finishLocked begins a new generation of each service and forgets those of
+// which nothing is left.
+func (c *Catalog) finishLocked(touched map[registry.ServiceKey]*service) []registry.ServiceKey {
+	keys := make([]registry.ServiceKey, 0, len(touched))
+	for k, s := range touched {
+		s.bump()
+		keys = append(keys, k)
+		if !s.exists && len(s.slots) == 0 && len(s.overlays) == 0 && len(s.overrides) == 0 {
+			delete(c.mu.services, k)
+		}
+	}
+	slices.SortFunc(keys, registry.ServiceKey.Compare)
+	return keys
+}
+
+func (c *Catalog) tell(removed []Removed, keys []registry.ServiceKey) {
+	if len(removed) > 0 {
+		c.listener.Gone(removed)
+	}
+	if len(keys) > 0 {
+		c.listener.Changed(keys)
+	}
+}
+
+func (c *Catalog) countLocked(k registry.ServiceKey, by int) {
+	for _, name := range []string{"", k.Namespace, groupName(k.Namespace, k.Group)} {
+		if c.mu.counts[name] += by; c.mu.counts[name] == 0 {
+			delete(c.mu.counts, name)
+		}
+	}
+}
+
+func groupName(namespace, group string) string { return namespace + "\x00" + group + "\x00" }
+
+func sortName(k registry.ServiceKey) string { return groupName(k.Namespace, k.Group) + k.Name }
+
+// Owned are the znodes of a service that one session owns, oldest first.
+func (c *Catalog) Owned(k registry.ServiceKey, owner core.SessionID) []*Entry {
+	return c.entries(k, func(e *Entry) bool { return e.Owner == owner })
+}
+
+// Entries are the znodes of one instance key, oldest first.
+func (c *Catalog) Entries(k registry.ServiceKey, i registry.InstanceKey) []*Entry {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	s := c.mu.services[k]
+	if s == nil {
+		return nil
+	}
+	at, ok := s.find(i)
+	if !ok {
+		return nil
+	}
+	found := slices.Clone(s.slots[at].entries)
+	slices.Reverse(found)
+	return found
+}
+
+// Newest is the znode that counts for an instance key; nil if there is none.
+func (c *Catalog) Newest(k registry.ServiceKey, i registry.InstanceKey) *Entry {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if s := c.mu.services[k]; s != nil {
+		if at, ok := s.find(i); ok {
+			return s.slots[at].entries[0]
+		}
+	}
+	return nil
+}
+
+// All are the znodes of a service, oldest first.
+func (c *Catalog) All(k registry.ServiceKey) []*Entry {
+	return c.entries(k, func(*Entry) bool { return true })
+}
+
+func (c *Catalog) entries(k registry.ServiceKey, want func(*Entry) bool) []*Entry {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	s := c.mu.services[k]
+	if s == nil {
+		return nil
+	}
+	var found []*Entry
+	for _, sl := range s.slots {
+		for _, e := range sl.entries {
+			if want(e) {
+				found = append(found, e)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b *Entry) int { return cmp.Or(cmp.Compare(a.Czxid, b.Czxid), cmp.Compare(a.Path, b.Path)) })
+	return found
+}

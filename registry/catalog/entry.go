@@ -1,0 +1,195 @@
+package catalog
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/registry"
+	"github.com/zensus-io/zensus/registry/store"
+)
+
+// Entry is one instance znode. It never changes.
+type Entry struct {
+	Path  string
+	Czxid core.Zxid
+	Owner core.SessionID // 0 for persistent instances
+	store.Record
+}
+
+// Overlay says that, for one local client in one service, its wishes are what
+// counts and not the znodes of its session.
+type Overlay struct {
+	// Session holds the client's znodes; 0 if it has none at the moment.
+	Session core.SessionID
+	// Wants is everything that the client wants in this service; empty if it has
+	// withdrawn all of it.
+	Wants []Want
+}
+
+// Want is an instance that a local client wants to be registered.
+type Want struct {
+	store.Record
+	// Rank takes the place of a czxid among the znodes of the same key.
+	Rank core.Zxid
+}
+
+// slot is what is known of one instance key.
+type slot struct {
+	key     registry.InstanceKey
+	entries []*Entry // newest first
+
+	// What the slot shows without overlays, made when first needed.
+	shown   *registry.Instance
+	encoded []byte
+}
+
+// add keeps entries in order. An entry of the same path is replaced.
+func (s *slot) add(e *Entry) {
+	s.remove(e.Path)
+	at, _ := slices.BinarySearchFunc(s.entries, e, func(a, b *Entry) int {
+		return cmp.Or(cmp.Compare(b.Czxid, a.Czxid), cmp.Compare(b.Path, a.Path))
+	})
+	s.entries = slices.Insert(s.entries, at, e)
+	s.reset()
+}
+
+func (s *slot) remove(path string) *Entry {
+	for n, e := range s.entries {
+		if e.Path == path {
+			s.entries = slices.Delete(s.entries, n, n+1)
+			s.reset()
+			return e
+		}
+	}
+	return nil
+}
+
+func (s *slot) reset() { s.shown, s.encoded = nil, nil }
+
+// service is what is known of one service.
+type service struct {
+	key registry.ServiceKey
+
+	exists  bool // the service's own znode is there
+	value   registry.Service
+	stat    core.Stat // as last seen; covers children up to its Pzxid
+	counted int64     // changes of children after that
+	empty   core.Zxid // since when there is no instance; 0 if there is one
+
+	slots     []*slot // in the order of their keys
+	overrides map[registry.InstanceKey]registry.Override
+	overlays  map[string]Overlay // by client
+
+	gen   uint64 // counts changes of anything above
+	ref   int64  // lastRefTime of that gen
+	views map[string]*View
+}
+
+func (s *service) find(k registry.InstanceKey) (int, bool) {
+	return slices.BinarySearchFunc(s.slots, k, func(s *slot, k registry.InstanceKey) int { return s.key.Compare(k) })
+}
+
+func (s *service) put(e *Entry) {
+	k := e.Instance.Key()
+	at, ok := s.find(k)
+	if !ok {
+		s.slots = slices.Insert(s.slots, at, &slot{key: k})
+	}
+	s.slots[at].add(e)
+}
+
+func (s *service) drop(k registry.InstanceKey, path string) *Entry {
+	at, ok := s.find(k)
+	if !ok {
+		return nil
+	}
+	e := s.slots[at].remove(path)
+	if len(s.slots[at].entries) == 0 {
+		s.slots = slices.Delete(s.slots, at, at+1)
+	}
+	return e
+}
+
+// see takes over a newer Stat of the service's znode.
+func (s *service) see(st core.Stat) {
+	if !s.exists || st.Czxid > s.stat.Czxid || st.Mzxid > s.stat.Mzxid || st.Pzxid > s.stat.Pzxid {
+		s.stat, s.counted = st, 0
+	}
+}
+
+// revision is store.Revision of the newest state that is known.
+func (s *service) revision() int64 {
+	if !s.exists {
+		return 0
+	}
+	return store.Revision(s.stat) + s.counted
+}
+
+// bump begins a new generation. In the normal case its number is the revision,
+// so that all nodes agree on it; where something local changed it still rises.
+func (s *service) bump() {
+	s.gen++
+	s.ref = max(s.ref+1, s.revision())
+}
+
+// override is what the instance looks like with what an operator set on it.
+func (s *service) override(i registry.Instance) registry.Instance {
+	if o, ok := s.overrides[i.Key()]; ok {
+		return o.Apply(i)
+	}
+	return i
+}
+
+// instances are those that the service shows, in the order of their keys.
+func (s *service) instances() []registry.Instance {
+	if len(s.overlays) > 0 {
+		return s.overlaid()
+	}
+	all := make([]registry.Instance, 0, len(s.slots))
+	for _, sl := range s.slots {
+		if sl.shown == nil {
+			i := s.override(sl.entries[0].Instance)
+			sl.shown = &i
+		}
+		all = append(all, *sl.shown)
+	}
+	return all
+}
+
+// overlaid is the same with the wishes of local clients in place of their znodes.
+func (s *service) overlaid() []registry.Instance {
+	type candidate struct {
+		rank core.Zxid
+		i    *registry.Instance
+	}
+	best := make(map[registry.InstanceKey]candidate, len(s.slots))
+	hidden := make(map[core.SessionID]bool, len(s.overlays))
+	for _, o := range s.overlays {
+		if o.Session != 0 {
+			hidden[o.Session] = true
+		}
+	}
+	for _, sl := range s.slots {
+		for _, e := range sl.entries {
+			if !hidden[e.Owner] {
+				best[sl.key] = candidate{e.Czxid, &e.Instance}
+				break
+			}
+		}
+	}
+	for _, o := range s.overlays {
+		for n := range o.Wants {
+			w := &o.Wants[n]
+			if c, ok := best[w.Instance.Key()]; !ok || w.Rank >= c.rank {
+				best[w.Instance.Key()] = candidate{w.Rank, &w.Instance}
+			}
+		}
+	}
+	all := make([]registry.Instance, 0, len(best))
+	for _, c := range best {
+		all = append(all, s.override(*c.i))
+	}
+	slices.SortFunc(all, func(a, b registry.Instance) int { return a.Key().Compare(b.Key()) })
+	return all
+}

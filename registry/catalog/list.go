@@ -1,0 +1,193 @@
+package catalog
+
+import (
+	"strings"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/registry"
+)
+
+// Service is what is known of a service beside its instances.
+func (c *Catalog) Service(k registry.ServiceKey) (s registry.Service, version int32, ok bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	found := c.mu.services[k]
+	if found == nil || !found.exists {
+		return registry.Service{}, 0, false
+	}
+	return found.value, found.stat.Version, true
+}
+
+// Override is what an operator set on an instance.
+func (c *Catalog) Override(k registry.ServiceKey, i registry.InstanceKey) (registry.Override, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if s := c.mu.services[k]; s != nil {
+		o, ok := s.overrides[i]
+		return o, ok
+	}
+	return registry.Override{}, false
+}
+
+// Overrides are all of a service.
+func (c *Catalog) Overrides(k registry.ServiceKey) map[registry.InstanceKey]registry.Override {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	s := c.mu.services[k]
+	if s == nil {
+		return nil
+	}
+	found := make(map[registry.InstanceKey]registry.Override, len(s.overrides))
+	for i, o := range s.overrides {
+		found[i] = o
+	}
+	return found
+}
+
+// Count is the number of services of a namespace, or of all if it is empty.
+func (c *Catalog) Count(namespace string) int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.mu.counts[namespace]
+}
+
+// Names are the services of one group, in order: those from offset on, limit at
+// most, and how many there are in all.
+func (c *Catalog) Names(namespace, group string, offset, limit int) (names []string, total int) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	prefix := groupName(namespace, group)
+	total = c.mu.counts[prefix]
+	if offset >= total || limit <= 0 {
+		return nil, total
+	}
+	c.mu.names.Ascend(prefix, func(_ string, s *service) bool {
+		if s.key.Namespace != namespace || s.key.Group != group {
+			return false
+		}
+		if offset > 0 {
+			offset--
+			return true
+		}
+		names = append(names, s.key.Name)
+		return len(names) < limit
+	})
+	return names, total
+}
+
+// Query says which services a list of them is to hold.
+type Query struct {
+	Namespace string
+	// Group and Name match where they occur, or exactly if Exact is set; empty
+	// ones match all.
+	Group, Name string
+	Exact       bool
+	// WithInstances leaves out services that have none.
+	WithInstances bool
+	Offset, Limit int
+}
+
+// Summary is a line of a list of services.
+type Summary struct {
+	registry.Service
+	Instances, Healthy, Clusters int
+	// Protected says that the protect threshold lets sick instances through.
+	Protected bool
+}
+
+// Search lists services in the order of group and name, and says how many match.
+func (c *Catalog) Search(q Query) (found []Summary, total int) {
+	c.mu.Lock() // summaries may fill caches
+	defer c.mu.Unlock()
+	c.mu.names.Ascend(q.Namespace+"\x00", func(_ string, s *service) bool {
+		if s.key.Namespace != q.Namespace {
+			return false
+		}
+		if !q.matches(s) {
+			return true
+		}
+		if total++; total > q.Offset && len(found) < q.Limit {
+			found = append(found, s.summary())
+		}
+		return true
+	})
+	return found, total
+}
+
+func (q *Query) matches(s *service) bool {
+	if q.WithInstances && len(s.slots) == 0 {
+		return false
+	}
+	if q.Exact {
+		return (q.Group == "" || s.key.Group == q.Group) && (q.Name == "" || s.key.Name == q.Name)
+	}
+	return strings.Contains(s.key.Group, q.Group) && strings.Contains(s.key.Name, q.Name)
+}
+
+func (s *service) summary() Summary {
+	sum := Summary{Service: s.value}
+	clusters := make(map[string]bool)
+	for _, i := range s.instances() {
+		sum.Instances++
+		if i.Healthy {
+			sum.Healthy++
+		}
+		clusters[i.Cluster] = true
+	}
+	sum.Clusters = len(clusters)
+	sum.Protected = registry.Protects(s.value.ProtectThreshold, sum.Healthy, sum.Instances)
+	return sum
+}
+
+// Instances are all instances of a service, disabled and sick ones too, with
+// their real health, in the order of their keys.
+func (c *Catalog) Instances(k registry.ServiceKey) []registry.Instance {
+	c.mu.Lock() // may fill caches
+	defer c.mu.Unlock()
+	if s := c.mu.services[k]; s != nil {
+		return s.instances()
+	}
+	return nil
+}
+
+// Size is how many instances a service has in the tree.
+func (c *Catalog) Size(k registry.ServiceKey) int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if s := c.mu.services[k]; s != nil {
+		return len(s.slots)
+	}
+	return 0
+}
+
+// Totals are for metrics.
+func (c *Catalog) Totals() (services, instances int) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, s := range c.mu.services {
+		instances += len(s.slots)
+	}
+	return c.mu.counts[""], instances
+}
+
+// Empty is a service without instances.
+type Empty struct {
+	Key     registry.ServiceKey
+	Since   core.Zxid
+	Version int32 // of its znode
+}
+
+// Empties are the services that nobody made explicitly and that have no
+// instances, at most limit of them.
+func (c *Catalog) Empties(limit int) []Empty {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var found []Empty
+	c.mu.names.Scan(func(_ string, s *service) bool {
+		if len(s.slots) == 0 && len(s.overlays) == 0 && !s.value.Explicit {
+			found = append(found, Empty{Key: s.key, Since: s.empty, Version: s.stat.Version})
+		}
+		return len(found) < limit
+	})
+	return found
+}

@@ -1,0 +1,157 @@
+package catalog
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/zensus-io/zensus/registry"
+)
+
+// viewsMax bounds the filters whose lists are kept for one service.
+const viewsMax = 32
+
+// unknownAge is how old a list of an unknown service pretends to be: newer than
+// what a client kept from another server's life, older than the service's first
+// real list even if this node's clock is ahead.
+const unknownAge = 10 * time.Second
+
+// View is the list of a service under one filter. It never changes.
+type View struct {
+	Key registry.ServiceKey
+	// LastRefTime rises whenever the list changes.
+	LastRefTime int64
+	// Protected says that the protect threshold lets all instances through.
+	Protected bool
+	// Instances are what the list holds. Callers must not modify them.
+	Instances []registry.Instance
+	// Known says that the service exists.
+	Known bool
+	// Total is how many instances the service has, whatever the filter.
+	Total int
+
+	gen   uint64
+	hosts []byte // Instances as a JSON array
+	memo  *memo
+}
+
+// memo keeps what protocols made of a list.
+type memo struct {
+	mu   sync.Mutex
+	made map[string][]byte
+}
+
+// memoMax bounds the forms kept of one list.
+const memoMax = 4
+
+// Memo returns what was made of the list under this name, or makes it. It is for
+// forms that many callers want; they must not modify it.
+func (v *View) Memo(name string, form func() []byte) []byte {
+	if v.memo == nil {
+		return form()
+	}
+	v.memo.mu.Lock()
+	defer v.memo.mu.Unlock()
+	if b, ok := v.memo.made[name]; ok {
+		return b
+	}
+	b := form()
+	if v.memo.made == nil || len(v.memo.made) >= memoMax {
+		v.memo.made = make(map[string][]byte, 1)
+	}
+	v.memo.made[name] = b
+	return b
+}
+
+// SameHosts reports whether both views show the same instances.
+func (v *View) SameHosts(o *View) bool {
+	return v == o || o != nil && v.Protected == o.Protected && bytes.Equal(v.hosts, o.hosts)
+}
+
+// Lookup returns the list of a service under a filter. An unknown service has an
+// empty one.
+func (c *Catalog) Lookup(k registry.ServiceKey, f registry.Filter) *View {
+	name := filterName(f)
+	c.mu.RLock()
+	if s := c.mu.services[k]; s != nil {
+		if v := s.views[name]; v != nil && v.gen == s.gen {
+			c.mu.RUnlock()
+			return v
+		}
+	} else {
+		c.mu.RUnlock()
+		return &View{Key: k, LastRefTime: time.Now().Add(-unknownAge).UnixMilli(), hosts: []byte("[]")}
+	}
+	c.mu.RUnlock()
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.mu.services[k]
+	if s == nil {
+		return &View{Key: k, LastRefTime: time.Now().Add(-unknownAge).UnixMilli(), hosts: []byte("[]")}
+	}
+	return s.view(name, f)
+}
+
+// view is made anew only if something changed, and keeps its number if what
+// changed does not show.
+func (s *service) view(name string, f registry.Filter) *View {
+	old := s.views[name]
+	if old != nil && old.gen == s.gen {
+		return old
+	}
+	all := s.instances()
+	sel := f.Select(&s.value, all)
+	v := &View{Key: s.key, LastRefTime: s.ref, Protected: sel.Protected, Instances: sel.Hosts, Known: s.exists, Total: len(all), gen: s.gen}
+	v.hosts = s.encode(sel)
+	v.memo = new(memo)
+	if old != nil && v.SameHosts(old) && v.Known == old.Known {
+		v.LastRefTime, v.hosts, v.memo = old.LastRefTime, old.hosts, old.memo
+	}
+	if s.views == nil || len(s.views) >= viewsMax {
+		s.views = make(map[string]*View)
+	}
+	s.views[name] = v
+	return v
+}
+
+func (s *service) encode(sel registry.Selection) []byte {
+	size := 2
+	plain := !sel.Protected && len(s.overlays) == 0
+	if old := s.views[""]; old != nil {
+		size = len(old.hosts) + 512
+	}
+	b := append(make([]byte, 0, size), '[')
+	for n := range sel.Hosts {
+		if n > 0 {
+			b = append(b, ',')
+		}
+		i := &sel.Hosts[n]
+		if !plain {
+			b = appendHost(b, s.key, i, i.Healthy)
+			continue
+		}
+		at, _ := s.find(i.Key())
+		sl := s.slots[at]
+		if sl.encoded == nil {
+			sl.encoded = appendHost(nil, s.key, i, i.Healthy)
+		}
+		b = append(b, sl.encoded...)
+	}
+	return append(b, ']')
+}
+
+func filterName(f registry.Filter) string {
+	if len(f.Clusters) == 0 && !f.HealthyOnly {
+		return ""
+	}
+	names := slices.Clone(f.Clusters)
+	slices.Sort(names)
+	name := strings.Join(names, ",")
+	if f.HealthyOnly {
+		return "+" + name
+	}
+	return name
+}

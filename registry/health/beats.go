@@ -1,0 +1,230 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/registry"
+	"github.com/zensus-io/zensus/registry/lease"
+)
+
+const (
+	// lookEvery is how often deadlines are looked at.
+	lookEvery = 500 * time.Millisecond
+	// stallAfter is the lateness of a look that counts as this node's own fault.
+	stallAfter = time.Second
+	// sessionExtra is how much longer than the delete timeout a session lasts, so
+	// that a living node, which judges more closely, is the first to act.
+	sessionExtra = 2 * time.Second
+)
+
+// Leases is what Beats needs of lease.Manager.
+type Leases interface {
+	Set(ctx context.Context, id string, opt lease.Options, k registry.ServiceKey, instances []registry.Instance) (core.Zxid, bool, error)
+	Amend(id string, k registry.ServiceKey, instances []registry.Instance) error
+	Alive(id string) bool
+	Holds(id string, k registry.ServiceKey) bool
+	End(id string)
+}
+
+// Beats holds the instances of this node that heartbeats keep alive. It is safe
+// for concurrent use.
+type Beats struct {
+	leases Leases
+	log    hclog.Logger
+	// Stalled, if set, hears that this node stood still.
+	stalled func(time.Duration)
+
+	mu struct {
+		sync.Mutex
+		watched map[string]*watched // by client id
+	}
+}
+
+// watched is one instance. Guarded by the mutex of Beats.
+type watched struct {
+	id       string
+	service  registry.ServiceKey
+	instance registry.Instance // as registered: healthy
+	last     time.Time
+	sick     bool
+}
+
+// New makes Beats. stalled, which may be nil, hears how long this node stood still.
+func New(leases Leases, log hclog.Logger, stalled func(time.Duration)) *Beats {
+	if log == nil {
+		log = hclog.NewNullLogger()
+	}
+	if stalled == nil {
+		stalled = func(time.Duration) {}
+	}
+	b := &Beats{leases: leases, log: log, stalled: stalled}
+	b.mu.watched = make(map[string]*watched)
+	return b
+}
+
+// ClientName is how Nacos names an HTTP client: its address and port.
+func ClientName(ip string, port int) string { return ip + ":" + strconv.Itoa(port) + "#true" }
+
+// clientID names the client in registry/lease: one for each service, so that
+// each instance has a session of its own. The cluster does not count: the same
+// address in another cluster replaces the instance.
+func clientID(k registry.ServiceKey, ip string, port int) string {
+	return ClientName(ip, port) + "@" + k.String()
+}
+
+// Register makes an instance known and begins to watch it.
+func (b *Beats) Register(ctx context.Context, k registry.ServiceKey, i registry.Instance) (core.Zxid, bool, error) {
+	id := clientID(k, i.IP, i.Port)
+	opt := lease.Options{Name: ClientName(i.IP, i.Port), Beat: true, Timeout: i.DeleteTimeout() + sessionExtra}
+	zxid, pending, err := b.leases.Set(ctx, id, opt, k, []registry.Instance{i})
+	if err != nil {
+		return 0, false, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.watched[id] = &watched{id: id, service: k, instance: i, last: time.Now(), sick: !i.Healthy}
+	return zxid, pending, nil
+}
+
+// Deregister withdraws an instance that is watched here. known is false if it is
+// not.
+func (b *Beats) Deregister(ctx context.Context, k registry.ServiceKey, key registry.InstanceKey) (zxid core.Zxid, known bool, err error) {
+	id := clientID(k, key.IP, key.Port)
+	b.mu.Lock()
+	w := b.mu.watched[id]
+	if w == nil || w.instance.Cluster != key.Cluster {
+		b.mu.Unlock()
+		return 0, false, nil
+	}
+	delete(b.mu.watched, id)
+	b.mu.Unlock()
+	zxid, _, err = b.leases.Set(ctx, id, lease.Options{}, k, nil)
+	b.leases.End(id)
+	if errors.Is(err, registry.ErrClientGone) {
+		err = nil // that is what was wanted
+	}
+	return zxid, true, err
+}
+
+// Beat takes a heartbeat. It reports whether the instance is watched here; if it
+// is not, the caller registers it.
+func (b *Beats) Beat(k registry.ServiceKey, key registry.InstanceKey) (known bool) {
+	id := clientID(k, key.IP, key.Port)
+	b.mu.Lock()
+	w := b.mu.watched[id]
+	if w == nil || w.instance.Cluster != key.Cluster {
+		b.mu.Unlock()
+		return false
+	}
+	w.last = time.Now()
+	sick := w.sick
+	b.mu.Unlock()
+	if b.leases.Alive(id); !b.leases.Holds(id, k) {
+		// Somebody deleted the instance. Its client is alive, as this beat shows.
+		b.forget(id, w)
+		return false
+	}
+	if sick {
+		b.mark(w, false)
+	}
+	return true
+}
+
+// Watched is how many instances are watched here.
+func (b *Beats) Watched() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.mu.watched)
+}
+
+func (b *Beats) forget(id string, w *watched) {
+	b.mu.Lock()
+	if b.mu.watched[id] == w {
+		delete(b.mu.watched, id)
+	}
+	b.mu.Unlock()
+	b.leases.End(id)
+}
+
+// Run watches until ctx ends. Nothing is ended then: other nodes take over.
+func (b *Beats) Run(ctx context.Context) error {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+		now := time.Now()
+		if late := now.Sub(last) - lookEvery; late > stallAfter {
+			b.log.Warn("this node stood still, heartbeats may be waiting", "stalled_ms", late.Milliseconds())
+			b.forgive(late)
+			b.stalled(late)
+		} else {
+			b.look(now)
+		}
+		last = now
+	}
+}
+
+// forgive gives every instance the time in which nobody listened.
+func (b *Beats) forgive(late time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	for _, w := range b.mu.watched {
+		if w.last = w.last.Add(late); w.last.After(now) {
+			w.last = now
+		}
+	}
+}
+
+// look acts on the silence of instances.
+func (b *Beats) look(now time.Time) {
+	var sick, gone []*watched
+	b.mu.Lock()
+	for _, w := range b.mu.watched {
+		if w.instance.Metadata["enableClientBeat"] == "false" {
+			continue
+		}
+		switch silence := now.Sub(w.last); {
+		case silence >= w.instance.DeleteTimeout():
+			gone = append(gone, w)
+		case silence >= w.instance.BeatTimeout() && !w.sick:
+			sick = append(sick, w)
+		}
+	}
+	b.mu.Unlock()
+	for _, w := range sick {
+		b.mark(w, true)
+	}
+	for _, w := range gone {
+		b.log.Info("instance without heartbeats removed", "service", w.service.String(), "instance", w.instance.Key().String())
+		b.forget(w.id, w)
+	}
+}
+
+// mark has a change of health written. It does not wait for it.
+func (b *Beats) mark(w *watched, sick bool) {
+	b.mu.Lock()
+	if b.mu.watched[w.id] != w || w.sick == sick {
+		b.mu.Unlock()
+		return
+	}
+	w.sick = sick
+	i := w.instance
+	i.Healthy = !sick
+	b.mu.Unlock()
+	if err := b.leases.Amend(w.id, w.service, []registry.Instance{i}); err != nil {
+		b.log.Debug("health not noted", "service", w.service.String(), "instance", i.Key().String(), "err", err)
+	}
+}

@@ -1,0 +1,13 @@
+// Package health follows the heartbeats of clients without a connection: those
+// that register over HTTP and send a beat every few seconds.
+//
+// Each such instance has a session of its own in registry/lease, whose timeout
+// is the instance's delete timeout: if this node dies, the session ends the
+// instance and a beat at any other node registers it there. While this node
+// lives it judges by the beats that it hears: an instance is shown as unhealthy
+// after its beat timeout (15 s) and its session is ended after its delete
+// timeout (30 s). Beats never enter the log; only a change of health does.
+//
+// A node that stood still accuses nobody: time in which the watch did not run is
+// given to every instance on top.
+package health

@@ -1,0 +1,161 @@
+package lease
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/registry"
+	"github.com/zensus-io/zensus/registry/catalog"
+	"github.com/zensus-io/zensus/registry/store"
+)
+
+// client is one Nacos client with registrations.
+type client struct {
+	id      string
+	name    string // in records
+	overlay string // names its overlays; never used again
+	beat    bool
+	timeout time.Duration
+
+	alive   atomic.Int64 // last sign of life, nanoseconds since 1970
+	touched atomic.Int64 // last touch of the session, likewise
+	seen    atomic.Uint64
+	lapsed  atomic.Bool // something was not created again because of the client's silence
+	kick    chan struct{}
+
+	// showing orders the overlays of one client. It is taken before mu, and held
+	// while the catalog takes an overlay in.
+	showing sync.Mutex
+
+	mu struct {
+		sync.Mutex
+		wishes    map[registry.ServiceKey]*wish
+		instances int // wanted in all services
+		working   bool
+		ending    ending
+		session   core.Client // nil before the first registration and after the session's end
+		// hiding is a session that could not be ended; its znodes are not shown here.
+		hiding core.SessionID
+	}
+}
+
+type ending int
+
+const (
+	staying  ending = iota
+	closing         // the client is gone: end the session
+	released        // the client may be elsewhere: leave the session to its timeout
+)
+
+// wish is what a client wants in one service, and what its session has there.
+// Guarded by the client's mu.
+type wish struct {
+	want map[registry.InstanceKey]*store.Record
+	// version rises with every cause to compare; agreed is the one that the tree
+	// was last found, or made, to agree with: agreed <= version.
+	version, agreed uint64
+	// requested says that the client itself asked since the last agreement. What is
+	// created then does not yield to others.
+	requested bool
+	// have are the znodes of the session, by path; exact if sure.
+	have map[string]held
+	sure bool
+	// dropping are those that are being deleted.
+	dropping map[string]bool
+	zxid     core.Zxid // of the last write
+	overlaid bool      // the catalog is to show the wish rather than the znodes
+	// deleted says that a znode was deleted though the session lives.
+	deleted bool
+	waiters []waiter
+}
+
+type held struct {
+	key    registry.InstanceKey
+	czxid  core.Zxid
+	record *store.Record
+}
+
+type waiter struct {
+	version uint64
+	done    chan result // capacity 1
+}
+
+type result struct {
+	zxid core.Zxid
+	err  error
+}
+
+func newClient(id, overlay string, opt Options) *client {
+	c := &client{id: id, name: cmp.Or(opt.Name, id), overlay: overlay, beat: opt.Beat, timeout: opt.Timeout, kick: make(chan struct{}, 1)}
+	c.mu.wishes = make(map[registry.ServiceKey]*wish)
+	return c
+}
+
+// wakeUp ends the worker's pause, if it is pausing.
+func (c *client) wakeUp() {
+	select {
+	case c.kick <- struct{}{}:
+	default:
+	}
+}
+
+// dirtyLocked is a service whose wish the tree may not agree with.
+func (c *client) dirtyLocked() (k registry.ServiceKey, w *wish) {
+	for k, w := range c.mu.wishes {
+		if w.agreed < w.version {
+			return k, w
+		}
+	}
+	return k, nil
+}
+
+// sessionIDLocked is 0 without a session.
+func (c *client) sessionIDLocked() core.SessionID {
+	if c.mu.session == nil {
+		return 0
+	}
+	return c.mu.session.Session().ID
+}
+
+// overlayLocked is what the catalog is to show for a wish.
+func (c *client) overlayLocked(w *wish) catalog.Overlay {
+	rank := core.Zxid(c.seen.Load())
+	if w.requested {
+		rank = ^core.Zxid(0)
+	}
+	o := catalog.Overlay{Session: c.sessionIDLocked()}
+	for _, r := range w.want {
+		o.Wants = append(o.Wants, catalog.Want{Record: *r, Rank: rank})
+	}
+	return o
+}
+
+// finishLocked answers the waiters of versions up to the one given.
+func (w *wish) finishLocked(version uint64, r result) {
+	w.waiters = slices.DeleteFunc(w.waiters, func(x waiter) bool {
+		if x.version > version {
+			return false
+		}
+		x.done <- r
+		return true
+	})
+}
+
+// lostSessionLocked forgets what stood in a session that has ended.
+func (c *client) lostSessionLocked() {
+	c.mu.session = nil
+	for _, w := range c.mu.wishes {
+		w.have, w.sure, w.dropping, w.deleted = nil, true, nil, false
+		if len(w.want) > 0 {
+			w.version++
+		}
+	}
+}
+
+func recordEqual(a, b *store.Record) bool {
+	return a.Client == b.Client && a.Node == b.Node && a.Beat == b.Beat && a.Instance.Equal(&b.Instance)
+}

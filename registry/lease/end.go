@@ -1,0 +1,178 @@
+package lease
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/registry"
+	"github.com/zensus-io/zensus/registry/catalog"
+)
+
+// farewellExtra is how much longer than its timeout an ended session is
+// remembered.
+const farewellExtra = 30 * time.Second
+
+// End ends the session of a client that is known to be gone: its instances
+// vanish at once and together. It does not wait.
+func (m *Manager) End(id string) { m.leave(id, closing) }
+
+// Release lets go of a client that may be alive elsewhere. Its session lives on
+// until its timeout.
+func (m *Manager) Release(id string) { m.leave(id, released) }
+
+func (m *Manager) leave(id string, how ending) {
+	m.mu.Lock()
+	c := m.mu.clients[id]
+	delete(m.mu.clients, id)
+	m.mu.Unlock()
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	c.mu.ending = how
+	var overlaid []registry.ServiceKey
+	for k, w := range c.mu.wishes {
+		w.finishLocked(w.version, result{err: goneError(id)})
+		if w.overlaid {
+			overlaid = append(overlaid, k)
+		}
+	}
+	session := c.sessionIDLocked()
+	c.mu.Unlock()
+
+	if how == closing && session != 0 {
+		m.remember(c, session)
+		if len(overlaid) > 0 || m.Pending() {
+			m.hide(c, session)
+		}
+	}
+	for _, k := range overlaid {
+		m.show(c, k)
+	}
+	c.mu.Lock()
+	m.startLocked(c)
+	c.mu.Unlock()
+}
+
+func goneError(id string) error {
+	return registry.Errorf(registry.ErrClientGone, "Client [%s] connection already disconnect, can't register ephemeral instance.", id)
+}
+
+// remember notes that this node ends a session.
+func (m *Manager) remember(c *client, session core.SessionID) {
+	c.mu.Lock()
+	bye := &farewell{client: c, services: slices.Collect(maps.Keys(c.mu.wishes)), until: time.Now().Add(c.timeout + farewellExtra)}
+	c.mu.Unlock()
+	m.mu.Lock()
+	m.mu.ended[session] = bye
+	m.mu.Unlock()
+}
+
+// hide keeps this node from showing znodes of a session that it could not end.
+func (m *Manager) hide(c *client, session core.SessionID) {
+	c.mu.Lock()
+	c.mu.hiding = session
+	services := slices.Collect(maps.Keys(c.mu.wishes))
+	c.mu.Unlock()
+	for _, k := range services {
+		m.show(c, k)
+	}
+}
+
+// forgetEnded drops what is remembered of sessions whose time is over.
+func (m *Manager) forgetEnded(now time.Time) {
+	var over []*farewell
+	m.mu.Lock()
+	for id, bye := range m.mu.ended {
+		if now.After(bye.until) {
+			over = append(over, bye)
+			delete(m.mu.ended, id)
+		}
+	}
+	m.mu.Unlock()
+	for _, bye := range over {
+		bye.client.mu.Lock()
+		bye.client.mu.hiding = 0
+		bye.client.mu.Unlock()
+		for _, k := range bye.services {
+			m.show(bye.client, k)
+		}
+	}
+}
+
+// Gone hears of znodes that have disappeared and returns those that nobody here
+// withdrew. It must be called before anybody reads the lists that result: what
+// a client still wants is shown all the same, and will be created again.
+func (m *Manager) Gone(removed []catalog.Removed) (unexplained []catalog.Removed) {
+	for n := range removed {
+		r := &removed[n]
+		if r.Owner == 0 {
+			continue // persistent: somebody deleted it by a call
+		}
+		m.mu.RLock()
+		c, bye := m.mu.sessions[r.Owner], m.mu.ended[r.Owner]
+		m.mu.RUnlock()
+		switch {
+		case bye != nil:
+			m.left(bye, r)
+		case c == nil || !m.explained(c, r):
+			unexplained = append(unexplained, *r)
+		}
+	}
+	return unexplained
+}
+
+// left ends the hiding of a session's znodes in a service where there are none
+// any more.
+func (m *Manager) left(bye *farewell, r *catalog.Removed) {
+	bye.client.mu.Lock()
+	hiding := bye.client.mu.hiding != 0
+	bye.client.mu.Unlock()
+	if hiding && len(m.cfg.Catalog.Owned(r.Service, r.Owner)) == 0 {
+		bye.client.showing.Lock()
+		m.cfg.Catalog.ClearOverlay(r.Service, bye.client.overlay)
+		bye.client.showing.Unlock()
+	}
+}
+
+// explained notes that a znode of a client here has disappeared and reports
+// whether the list is none the shorter against the client's will: the client
+// withdrew it, or wants it still and is seen to be alive, so that it is shown on.
+func (m *Manager) explained(c *client, r *catalog.Removed) bool {
+	c.mu.Lock()
+	w := c.mu.wishes[r.Service]
+	if w == nil || c.mu.ending != staying || c.sessionIDLocked() != r.Owner {
+		c.mu.Unlock()
+		return true
+	}
+	_, had := w.have[r.Path]
+	delete(w.have, r.Path)
+	key := r.Instance.Key()
+	if !had || w.dropping[r.Path] || w.want[key] == nil {
+		c.mu.Unlock()
+		return true
+	}
+	for _, h := range w.have {
+		if h.key == key {
+			c.mu.Unlock()
+			return true // another znode stands for it
+		}
+	}
+	w.sure, w.deleted = false, true
+	w.version++
+	alive := m.stillAlive(c)
+	w.overlaid = w.overlaid || alive
+	m.startLocked(c)
+	c.mu.Unlock()
+	if alive {
+		m.show(c, r.Service)
+	}
+	return alive
+}
+
+// stillAlive reports whether a client was heard of within its timeout.
+func (m *Manager) stillAlive(c *client) bool {
+	return time.Since(time.Unix(0, c.alive.Load())) < c.timeout
+}

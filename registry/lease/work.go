@@ -1,0 +1,377 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/registry"
+	"github.com/zensus-io/zensus/registry/store"
+)
+
+// work makes the tree agree with a client's wishes, until it does or ctx ends.
+func (m *Manager) work(ctx context.Context, c *client) {
+	var pause time.Duration
+	for {
+		c.mu.Lock()
+		if c.mu.ending != staying {
+			c.mu.Unlock()
+			m.bury(c)
+			return
+		}
+		k, w := c.dirtyLocked()
+		if w == nil {
+			c.mu.working = false
+			c.mu.Unlock()
+			return
+		}
+		c.mu.Unlock()
+		err := m.settle(ctx, c, k, w)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			pause = 0
+			continue
+		}
+		m.overlay(c, k, w)
+		pause = min(max(2*pause, retryMin), retryMax)
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.kick:
+		case <-time.After(pause/2 + rand.N(pause/2)):
+		}
+	}
+}
+
+// settle deals with one wish. An error means: not yet, try again.
+func (m *Manager) settle(ctx context.Context, c *client, k registry.ServiceKey, w *wish) error {
+	c.mu.Lock()
+	version := w.version
+	c.mu.Unlock()
+	zxid, err := m.agree(ctx, c, k, w)
+	switch {
+	case err == nil:
+		m.troubled.Store(0)
+		return m.agreed(ctx, c, k, w, version, zxid)
+	case core.IsSessionOver(err) && m.sessionOver(c):
+		return nil // with nothing left, again at once
+	case refused(err):
+		m.drop(c, k, w, version, err)
+		return nil
+	}
+	c.mu.Lock()
+	w.sure = false
+	c.mu.Unlock()
+	if ctx.Err() == nil && !errors.Is(err, core.NoNode) {
+		m.troubled.Store(time.Now().UnixNano())
+	}
+	m.log.Debug("registration not written yet", "client", c.id, "service", k.String(), "err", err)
+	return err
+}
+
+// refused reports whether the engine will not take this wish at any time.
+func refused(err error) bool {
+	for _, never := range []error{registry.ErrKind, registry.ErrLimit, core.NoAuth, core.InvalidACL, core.BadArguments, core.QuotaExceeded, core.MarshallingError} {
+		if errors.Is(err, never) {
+			return true
+		}
+	}
+	return false
+}
+
+// agreed notes that the tree shows the wish of that version.
+func (m *Manager) agreed(ctx context.Context, c *client, k registry.ServiceKey, w *wish, version uint64, zxid core.Zxid) error {
+	c.mu.Lock()
+	w.agreed = max(w.agreed, version)
+	if w.version == version {
+		w.requested = false
+	}
+	w.zxid = max(w.zxid, zxid)
+	w.finishLocked(version, result{zxid: w.zxid})
+	settled := w.version == version
+	overlaid := w.overlaid && settled
+	if settled && len(w.want) == 0 && len(w.have) == 0 && c.mu.wishes[k] == w {
+		delete(c.mu.wishes, k)
+	}
+	c.mu.Unlock()
+	if !overlaid {
+		return nil
+	}
+	// The picture must show the znodes before the overlay goes, or the instance
+	// would be away in between.
+	if err := m.cfg.Picture.Wait(ctx, zxid); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	if w.version == version {
+		w.overlaid = false
+	}
+	c.mu.Unlock()
+	m.show(c, k)
+	return nil
+}
+
+// drop gives a wish up that cannot be fulfilled and lets its caller know why.
+func (m *Manager) drop(c *client, k registry.ServiceKey, w *wish, version uint64, err error) {
+	c.mu.Lock()
+	w.finishLocked(version, result{err: err})
+	w.agreed = max(w.agreed, version)
+	if w.version == version {
+		c.mu.instances -= len(w.want)
+		w.want = nil
+		w.requested = false
+		if len(w.have) > 0 || !w.sure {
+			w.version++ // take back what there is
+		} else {
+			delete(c.mu.wishes, k)
+		}
+	}
+	w.overlaid = false
+	c.mu.Unlock()
+	m.show(c, k)
+	m.log.Warn("registration refused", "client", c.id, "service", k.String(), "err", err)
+}
+
+// sessionOver forgets a session that has ended, and reports whether there was one.
+func (m *Manager) sessionOver(c *client) bool {
+	c.mu.Lock()
+	id := c.sessionIDLocked()
+	if id == 0 {
+		c.mu.Unlock()
+		return false
+	}
+	c.lostSessionLocked()
+	services := slices.Collect(maps.Keys(c.mu.wishes))
+	if m.stillAlive(c) {
+		for _, w := range c.mu.wishes {
+			w.overlaid = w.overlaid || len(w.want) > 0
+		}
+	}
+	c.mu.Unlock()
+	m.mu.Lock()
+	delete(m.mu.sessions, id)
+	m.mu.Unlock()
+	for _, k := range services {
+		m.show(c, k)
+	}
+	m.log.Debug("session of a client ended", "client", c.id, "session", id.String())
+	return true
+}
+
+// bury ends or lets go of the session of a client that has left.
+func (m *Manager) bury(c *client) {
+	c.mu.Lock()
+	session, how := c.mu.session, c.mu.ending
+	c.mu.session = nil
+	c.mu.Unlock()
+	if session == nil {
+		return
+	}
+	id := session.Session().ID
+	if how == released {
+		m.mu.Lock()
+		delete(m.mu.sessions, id)
+		m.mu.Unlock()
+		m.cfg.Sessions.Detach(id)
+		return
+	}
+	m.mu.RLock()
+	_, remembered := m.mu.ended[id]
+	m.mu.RUnlock()
+	if !remembered { // the session was opened after the client had left
+		m.remember(c, id)
+	}
+	m.mu.Lock()
+	delete(m.mu.sessions, id)
+	m.mu.Unlock()
+	if err := session.Close(); err != nil && !core.IsSessionOver(err) {
+		// Nobody touches it any more, so its timeout ends it. Until then what it
+		// has is not shown here.
+		m.log.Warn("session of a client not ended", "client", c.id, "session", id.String(), "err", err)
+		m.hide(c, id)
+	}
+}
+
+// agree compares one wish with the tree and writes the difference. The zxid is
+// that of the write, or 0.
+func (m *Manager) agree(ctx context.Context, c *client, k registry.ServiceKey, w *wish) (core.Zxid, error) {
+	c.mu.Lock()
+	session := c.mu.session
+	wanted, requested := len(w.want) > 0, w.requested
+	c.mu.Unlock()
+	if session == nil {
+		if !wanted {
+			return 0, nil
+		}
+		if !requested && !m.stillAlive(c) {
+			c.lapsed.Store(true)
+			return 0, nil
+		}
+		var err error
+		if session, err = m.open(ctx, c); err != nil {
+			return 0, err
+		}
+	}
+	var zxid core.Zxid
+	if wanted {
+		z, err := m.ensureService(ctx, k)
+		if err != nil {
+			return 0, err
+		}
+		zxid = z
+	}
+	if err := m.look(ctx, c, session, k, w); err != nil {
+		return 0, err
+	}
+	drop, add := m.compare(c, session, k, w)
+	if len(drop)+len(add) == 0 {
+		return zxid, nil
+	}
+	made, z, err := m.cfg.Store.Replace(ctx, session, k, drop, add)
+	c.mu.Lock()
+	w.dropping = nil
+	if err != nil {
+		w.sure = false
+		c.mu.Unlock()
+		return 0, err
+	}
+	if w.have == nil {
+		w.have = make(map[string]held)
+	}
+	for _, path := range drop {
+		delete(w.have, path)
+	}
+	for n, r := range add {
+		w.have[made[n].Path] = held{key: r.Instance.Key(), czxid: made[n].Czxid, record: r}
+	}
+	c.mu.Unlock()
+	return max(z, zxid), nil
+}
+
+// open gives the client a session.
+func (m *Manager) open(ctx context.Context, c *client) (core.Client, error) {
+	session, err := m.cfg.Sessions.Open(ctx, core.SessionOptions{Timeout: c.timeout, ACL: m.cfg.Store.ACL()})
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	m.mu.sessions[session.Session().ID] = c
+	m.mu.Unlock()
+	c.mu.Lock()
+	c.mu.session = session
+	c.mu.Unlock()
+	return session, nil
+}
+
+// ensureService makes the service if it is missing, and checks its kind.
+func (m *Manager) ensureService(ctx context.Context, k registry.ServiceKey) (core.Zxid, error) {
+	svc, _, ok := m.cfg.Catalog.Service(k)
+	var zxid core.Zxid
+	if !ok {
+		if n := m.cfg.Catalog.Count(""); n >= m.cfg.Limits.Services {
+			return 0, registry.Errorf(registry.ErrLimit, "services: there are %d already.", n)
+		}
+		var err error
+		if svc, zxid, err = m.cfg.Store.EnsureService(ctx, k, true); err != nil {
+			return 0, err
+		}
+	}
+	if !svc.Ephemeral {
+		return 0, registry.KindError("register", k, false)
+	}
+	return zxid, nil
+}
+
+// look finds out which znodes the session has in a service, if that is not sure.
+func (m *Manager) look(ctx context.Context, c *client, session core.Client, k registry.ServiceKey, w *wish) error {
+	c.mu.Lock()
+	sure := w.sure
+	c.mu.Unlock()
+	if sure {
+		return nil
+	}
+	// Calls of one session take effect in order: what was sent before the Sync and
+	// took effect at all is in the picture that reaches its zxid.
+	zxid, err := session.Sync(ctx, store.ServicePath(k))
+	if err != nil {
+		return err
+	}
+	if err := m.cfg.Picture.Wait(ctx, zxid); err != nil {
+		return err
+	}
+	have := make(map[string]held)
+	for _, e := range m.cfg.Catalog.Owned(k, session.Session().ID) {
+		have[e.Path] = held{key: e.Instance.Key(), czxid: e.Czxid, record: &e.Record}
+	}
+	c.mu.Lock()
+	w.have, w.sure = have, true
+	c.mu.Unlock()
+	return nil
+}
+
+// compare says which znodes are too many and which are missing.
+func (m *Manager) compare(c *client, session core.Client, k registry.ServiceKey, w *wish) (drop []string, add []*store.Record) {
+	self := session.Session().ID
+	alive := m.stillAlive(c)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.ending != staying {
+		return nil, nil // bury deletes all
+	}
+	mine := make(map[registry.InstanceKey][]string)
+	for path, h := range w.have {
+		if w.want[h.key] == nil {
+			drop = append(drop, path)
+		} else {
+			mine[h.key] = append(mine[h.key], path)
+		}
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(w.want), registry.InstanceKey.Compare) {
+		r := w.want[key]
+		keep := ""
+		var last core.Zxid
+		for _, path := range mine[key] {
+			if h := w.have[path]; h.czxid >= last && recordEqual(h.record, r) {
+				keep, last = path, h.czxid
+			}
+		}
+		newest := m.cfg.Catalog.Newest(k, key)
+		moved := newest != nil && newest.Owner != self && newest.Czxid > last
+		switch {
+		case w.requested && (keep == "" || moved):
+			keep = "" // the client is here, now: its znode is to be the newest
+			add = append(add, r)
+		case w.requested || keep != "":
+		case moved && newest.Czxid > core.Zxid(c.seen.Load()):
+			// It has registered with another node since it was last heard of here.
+		case c.beat && w.deleted:
+			// Somebody deregistered it. If its client is alive it will register again.
+			delete(w.want, key)
+			c.mu.instances--
+		case !alive:
+			c.lapsed.Store(true)
+		default:
+			add = append(add, r)
+		}
+		for _, path := range mine[key] {
+			if path != keep {
+				drop = append(drop, path)
+			}
+		}
+	}
+	w.deleted = false
+	if len(drop) > 0 {
+		w.dropping = make(map[string]bool, len(drop))
+		for _, path := range drop {
+			w.dropping[path] = true
+		}
+	}
+	slices.Sort(drop)
+	return drop, add
+}

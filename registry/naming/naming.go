@@ -1,0 +1,270 @@
+package naming
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/mirror"
+	"github.com/zensus-io/zensus/registry"
+	"github.com/zensus-io/zensus/registry/catalog"
+	"github.com/zensus-io/zensus/registry/health"
+	"github.com/zensus-io/zensus/registry/lease"
+	"github.com/zensus-io/zensus/registry/push"
+	"github.com/zensus-io/zensus/registry/store"
+)
+
+const (
+	// connectionTimeout is how long the session of a connected client outlives its
+	// last sign of life: enough for a stock client to notice that its node is gone
+	// and to register elsewhere.
+	connectionTimeout = 30 * time.Second
+	// readPatience is how long a call waits for the catalog: clients give up after 3 s.
+	readPatience = 2500 * time.Millisecond
+)
+
+// Config is what a Service needs. Client, Sessions and Node are required.
+type Config struct {
+	// Client is the node's own session, which the caller opens and closes.
+	Client   core.Client
+	Sessions core.Sessions
+	// ACL is put on every znode; nil is core.NodeACL.
+	ACL []core.ACL
+	// Node names this node in the records that it writes.
+	Node   string
+	Limits registry.Limits // zero: registry.DefaultLimits
+	// EmptyAfter is how long a service that nobody made explicitly may be empty
+	// before it is removed. Zero is a minute.
+	EmptyAfter time.Duration
+	Logger     hclog.Logger          // nil is silent
+	MirrorLog  *slog.Logger          // nil is silent
+	Registerer prometheus.Registerer // nil: metrics are kept and not shown
+}
+
+// Service is the registry of one node. It is safe for concurrent use.
+type Service struct {
+	cfg     Config
+	log     hclog.Logger
+	metrics *metrics
+
+	store     *store.Store
+	catalog   *catalog.Catalog
+	leases    *lease.Manager
+	beats     *health.Beats
+	hub       *push.Hub
+	guard     *push.Guard
+	services  *mirror.Mirror
+	overrides *mirror.Mirror
+
+	ready chan struct{}
+	gap   atomic.Bool // the mirror was stale when last looked at
+	locks stripes     // one writer a persistent instance
+}
+
+// New puts a Service together; Run makes it work.
+func New(cfg Config) (*Service, error) {
+	if cfg.Client == nil || cfg.Sessions == nil || cfg.Node == "" {
+		return nil, errors.New("naming: client, sessions and node are needed")
+	}
+	if cfg.Limits == (registry.Limits{}) {
+		cfg.Limits = registry.DefaultLimits()
+	}
+	if cfg.EmptyAfter == 0 {
+		cfg.EmptyAfter = time.Minute
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = hclog.NewNullLogger()
+	}
+	s := &Service{cfg: cfg, log: cfg.Logger, ready: make(chan struct{})}
+	s.store = store.New(cfg.Client, cfg.ACL)
+	s.catalog = catalog.New((*listener)(s))
+	s.guard = push.NewGuard()
+	var err error
+	s.services, err = mirror.New(mirror.Config{Client: cfg.Client, Root: store.NamingRoot, Logger: cfg.MirrorLog, OnChange: s.onNaming})
+	if err != nil {
+		return nil, fmt.Errorf("naming: %w", err)
+	}
+	s.overrides, err = mirror.New(mirror.Config{Client: cfg.Client, Root: store.OverridesRoot, Logger: cfg.MirrorLog, OnChange: s.onOverrides})
+	if err != nil {
+		return nil, fmt.Errorf("naming: %w", err)
+	}
+	s.leases, err = lease.New(lease.Config{
+		Sessions: cfg.Sessions, Store: s.store, Catalog: s.catalog, Picture: s.services,
+		Node: cfg.Node, Limits: cfg.Limits, Logger: cfg.Logger.Named("lease"),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("naming: %w", err)
+	}
+	s.beats = health.New(s.leases, cfg.Logger.Named("health"), func(time.Duration) { s.Trouble() })
+	if s.metrics, err = newMetrics(cfg.Registerer, s); err != nil {
+		return nil, fmt.Errorf("naming: metrics: %w", err)
+	}
+	s.hub = push.New(push.Config{
+		Lookup: s.catalog.Lookup, Guard: s.guard, SubscriptionsPerClient: cfg.Limits.SubscriptionsPerClient,
+		Logger: cfg.Logger.Named("push"), Pushed: s.metrics.pushed,
+	})
+	return s, nil
+}
+
+// Run works until ctx ends or the node's session does. It returns after every
+// goroutine that it started has returned. Clients' sessions are let go then, not
+// ended.
+func (s *Service) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	g.Go(func() error { return s.services.Run(ctx) })
+	g.Go(func() error { return s.overrides.Run(ctx) })
+	g.Go(func() error {
+		for _, m := range []*mirror.Mirror{s.services, s.overrides} {
+			select {
+			case <-m.Ready():
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		close(s.ready)
+		return nil
+	})
+	g.Go(func() error { return s.leases.Run(ctx) })
+	g.Go(func() error { return s.beats.Run(ctx) })
+	g.Go(func() error { return s.hub.Run(ctx) })
+	g.Go(func() error { return s.keep(ctx) })
+	g.Go(func() error { return s.sweep(ctx) })
+	return g.Wait()
+}
+
+// prepare makes the roots, as soon as the engine can.
+func (s *Service) prepare(ctx context.Context) error {
+	pause := 20 * time.Millisecond
+	for {
+		err := s.store.Prepare(ctx)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case core.IsSessionOver(err), errors.Is(err, core.NoAuth):
+			return fmt.Errorf("naming: %w", err)
+		}
+		s.log.Debug("registry not opened yet", "err", err)
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, time.Second)
+	}
+}
+
+// keep keeps the node's own session alive and notices gaps of the mirror.
+func (s *Service) keep(ctx context.Context) error {
+	info := s.cfg.Client.Session()
+	tick := time.NewTicker(min(time.Second, max(info.Timeout/4, 10*time.Millisecond)))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+		s.cfg.Sessions.Touch(info.ID)
+		if stale := s.services.Stale(); stale != s.gap.Swap(stale) && s.isReady() {
+			s.Trouble()
+		}
+	}
+}
+
+// Ready is closed when the catalog is complete for the first time.
+func (s *Service) Ready() <-chan struct{} { return s.ready }
+
+func (s *Service) isReady() bool {
+	select {
+	case <-s.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// await waits until the catalog is complete for the first time, not longer than
+// a client does.
+func (s *Service) await(ctx context.Context) error {
+	if s.isReady() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, readPatience)
+	defer cancel()
+	select {
+	case <-s.ready:
+		return nil
+	case <-ctx.Done():
+		return registry.Errorf(registry.ErrNotReady, "server is STARTINGnow, please try again later!")
+	}
+}
+
+// Stale reports whether what this node shows may be behind the tree, or ahead of
+// it: without a quorum clients go on to register and to ask.
+func (s *Service) Stale() bool { return s.services.Stale() || s.leases.Pending() }
+
+// Trouble tells that this server had trouble of its own: a new leader, a node
+// lost, a stall. For a while, lists that shrink much are not pushed at once.
+func (s *Service) Trouble() { s.guard.Trouble(time.Now()) }
+
+// settled waits until this node's catalog shows the write at zxid.
+func (s *Service) settled(ctx context.Context, zxid core.Zxid) error {
+	if zxid == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, readPatience)
+	defer cancel()
+	if err := s.services.Wait(ctx, zxid); err != nil {
+		return s.unavailable(err)
+	}
+	return nil
+}
+
+// unavailable gives errors of a lost quorum their name.
+func (s *Service) unavailable(err error) error {
+	if core.IsUnknownOutcome(err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, core.NotReadOnly) {
+		return fmt.Errorf("%w: %w", registry.ErrNoQuorum, err)
+	}
+	return err
+}
+
+func (s *Service) onNaming(changes []mirror.Change, _ core.Zxid) {
+	s.catalog.ApplyNaming(changes, s.services.Get)
+}
+
+func (s *Service) onOverrides(changes []mirror.Change, _ core.Zxid) {
+	s.catalog.ApplyOverrides(changes)
+}
+
+// listener keeps the methods that the catalog calls out of Service's own.
+type listener Service
+
+// Gone tells the lease what is gone, and the guard what nobody withdrew.
+func (l *listener) Gone(removed []catalog.Removed) {
+	lost := make(map[registry.ServiceKey]int)
+	for _, r := range l.leases.Gone(removed) {
+		if newest := l.catalog.Newest(r.Service, r.Instance.Key()); newest == nil {
+			lost[r.Service]++ // no other znode stands for it
+		}
+	}
+	now := time.Now()
+	for k, n := range lost {
+		l.guard.Lost(k, n, l.catalog.Size(k), now)
+	}
+}
+
+// Changed has the lists pushed.
+func (l *listener) Changed(keys []registry.ServiceKey) { l.hub.Changed(keys) }

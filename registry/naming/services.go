@@ -1,0 +1,212 @@
+package naming
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/registry"
+	"github.com/zensus-io/zensus/registry/catalog"
+)
+
+// CreateService adds a service explicitly: it stays, empty or not, until it is
+// deleted. It returns ErrServiceExists, ErrInvalid, ErrLimit or ErrNoQuorum.
+func (s *Service) CreateService(ctx context.Context, svc registry.Service) error {
+	if err := svc.Validate(); err != nil {
+		return err
+	}
+	if err := s.await(ctx); err != nil {
+		return err
+	}
+	if n := s.catalog.Count(""); n >= s.cfg.Limits.Services {
+		return registry.Errorf(registry.ErrLimit, "services: there are %d already.", n)
+	}
+	svc.Explicit = true
+	zxid, err := s.store.CreateService(ctx, &svc)
+	if err != nil {
+		return s.unavailable(err)
+	}
+	return s.settled(ctx, zxid)
+}
+
+// UpdateService changes a service. change may be called more than once, with
+// fresh copies; key and kind stay as they are. It returns ErrServiceNotFound,
+// ErrInvalid, ErrNoQuorum or the error of change.
+func (s *Service) UpdateService(ctx context.Context, k registry.ServiceKey, change func(*registry.Service) error) error {
+	if err := s.await(ctx); err != nil {
+		return err
+	}
+	zxid, err := s.store.UpdateService(ctx, k, func(svc *registry.Service) error {
+		ephemeral := svc.Ephemeral
+		if err := change(svc); err != nil {
+			return err
+		}
+		svc.Key, svc.Ephemeral, svc.Explicit = k, ephemeral, true
+		return svc.Validate()
+	})
+	if err != nil {
+		return s.unavailable(err)
+	}
+	return s.settled(ctx, zxid)
+}
+
+// DeleteService removes a service without instances, and the overrides in it. It
+// returns ErrServiceNotFound, ErrServiceNotEmpty or ErrNoQuorum. Subscriptions
+// stay.
+func (s *Service) DeleteService(ctx context.Context, k registry.ServiceKey) error {
+	if err := k.Validate(); err != nil {
+		return err
+	}
+	if err := s.await(ctx); err != nil {
+		return err
+	}
+	return s.unavailable(s.deleteService(ctx, k, core.AnyVersion))
+}
+
+func (s *Service) deleteService(ctx context.Context, k registry.ServiceKey, version int32) error {
+	overrides := slices.Collect(maps.Keys(s.catalog.Overrides(k)))
+	zxid, err := s.store.DeleteService(ctx, k, version)
+	if err != nil {
+		return err
+	}
+	if err := s.store.DropOverrides(ctx, k, overrides); err != nil {
+		return err
+	}
+	return s.settled(ctx, zxid)
+}
+
+// Describe returns a service. It returns ErrServiceNotFound.
+func (s *Service) Describe(ctx context.Context, k registry.ServiceKey) (registry.Service, error) {
+	if err := s.await(ctx); err != nil {
+		return registry.Service{}, err
+	}
+	svc, _, ok := s.catalog.Service(k)
+	if !ok {
+		return registry.Service{}, registry.Errorf(registry.ErrServiceNotFound, "service not found, namespace: %s, service: %s", k.Namespace, k.Grouped())
+	}
+	return svc.Clone(), nil
+}
+
+// Query returns the list of a service under a filter; an empty one if there is
+// no such service.
+func (s *Service) Query(ctx context.Context, k registry.ServiceKey, f registry.Filter) (*catalog.View, error) {
+	if err := s.await(ctx); err != nil {
+		return nil, err
+	}
+	return s.catalog.Lookup(k, f), nil
+}
+
+// Instances are all instances of a service with their real health, disabled ones
+// too. The caller must not modify them.
+func (s *Service) Instances(ctx context.Context, k registry.ServiceKey) ([]registry.Instance, error) {
+	if err := s.await(ctx); err != nil {
+		return nil, err
+	}
+	return s.catalog.Instances(k), nil
+}
+
+// Instance is one instance with its real health and with what an operator set on
+// it. It returns ErrInstanceNotFound.
+func (s *Service) Instance(ctx context.Context, k registry.ServiceKey, key registry.InstanceKey) (registry.Instance, error) {
+	all, err := s.Instances(ctx, k)
+	if err != nil {
+		return registry.Instance{}, err
+	}
+	at, ok := slices.BinarySearchFunc(all, key, func(i registry.Instance, key registry.InstanceKey) int { return i.Key().Compare(key) })
+	if !ok {
+		return registry.Instance{}, registry.Errorf(registry.ErrInstanceNotFound, "no matched ip found!")
+	}
+	return all[at], nil
+}
+
+// Overrides are what operators have set on the instances of a service.
+func (s *Service) Overrides(ctx context.Context, k registry.ServiceKey) (map[registry.InstanceKey]registry.Override, error) {
+	if err := s.await(ctx); err != nil {
+		return nil, err
+	}
+	return s.catalog.Overrides(k), nil
+}
+
+// Names is one page of the services of a group, in order, and their number. Pages
+// begin with 1.
+func (s *Service) Names(ctx context.Context, namespace, group string, page, size int) ([]string, int, error) {
+	if err := s.await(ctx); err != nil {
+		return nil, 0, err
+	}
+	names, total := s.catalog.Names(namespace, group, offset(page, size), size)
+	return names, total, nil
+}
+
+// Search is one page of the services that match a query, and their number. The
+// query's Offset and Limit are set from page and size.
+func (s *Service) Search(ctx context.Context, q catalog.Query, page, size int) ([]catalog.Summary, int, error) {
+	if err := s.await(ctx); err != nil {
+		return nil, 0, err
+	}
+	q.Offset, q.Limit = offset(page, size), size
+	found, total := s.catalog.Search(q)
+	return found, total, nil
+}
+
+// offset of a page; one before the first counts as the first.
+func offset(page, size int) int {
+	if page < 1 || size < 1 {
+		return 0
+	}
+	if page-1 > (1<<31-1)/size {
+		return 1<<31 - 1
+	}
+	return (page - 1) * size
+}
+
+// Totals are the numbers of this registry.
+type Totals struct {
+	Services, Instances int
+	// Clients, Beats and Subscriptions are this node's own.
+	Clients, Beats, Subscriptions int
+}
+
+// Totals counts.
+func (s *Service) Totals() Totals {
+	t := Totals{Clients: s.leases.Clients(), Beats: s.beats.Watched(), Subscriptions: s.hub.Total()}
+	t.Services, t.Instances = s.catalog.Totals()
+	return t
+}
+
+// CountServices is the number of services of a namespace.
+func (s *Service) CountServices(namespace string) int { return s.catalog.Count(namespace) }
+
+// sweepMax bounds the services removed in one sweep.
+const sweepMax = 1000
+
+// sweep removes services that have been empty for long and that nobody made
+// explicitly. Every node does it; the version in the removal, and the engine's
+// refusal to delete what has children, keep it safe.
+func (s *Service) sweep(ctx context.Context) error {
+	seen := make(map[registry.ServiceKey]core.Zxid)
+	tick := time.NewTicker(s.cfg.EmptyAfter)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+		now := make(map[registry.ServiceKey]core.Zxid)
+		for _, e := range s.catalog.Empties(sweepMax) {
+			if since, ok := seen[e.Key]; !ok || since != e.Since {
+				now[e.Key] = e.Since
+				continue
+			}
+			err := s.deleteService(ctx, e.Key, e.Version)
+			if err != nil && !errors.Is(err, registry.ErrServiceNotEmpty) && !errors.Is(err, registry.ErrServiceNotFound) {
+				s.log.Debug("empty service not removed", "service", e.Key.String(), "err", err)
+				now[e.Key] = e.Since
+			}
+		}
+		seen = now
+	}
+}

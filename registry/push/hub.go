@@ -1,0 +1,351 @@
+package push
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/zensus-io/zensus/registry"
+	"github.com/zensus-io/zensus/registry/catalog"
+)
+
+const (
+	// retryAfter is the pause after a push that failed, as in Nacos.
+	retryAfter = time.Second
+	// Pushes to one subscriber keep a pause that doubles from paceMin to paceMax
+	// while changes keep coming, and is forgotten after calm without any.
+	paceMin = 10 * time.Millisecond
+	paceMax = 200 * time.Millisecond
+	calm    = 500 * time.Millisecond
+	// deliveriesMax bounds the pushes under way at once.
+	deliveriesMax = 4096
+)
+
+// Target is where a subscriber's lists go.
+type Target interface {
+	// Notify hands a list over and returns when the client has acknowledged it.
+	// clusters is what the client asked for when it subscribed.
+	Notify(ctx context.Context, v *catalog.View, clusters string) error
+	// Closed reports whether the client is gone for good.
+	Closed() bool
+}
+
+// Config is what a Hub needs.
+type Config struct {
+	Lookup func(registry.ServiceKey, registry.Filter) *catalog.View
+	Guard  *Guard
+	// SubscriptionsPerClient bounds what one client subscribes to.
+	SubscriptionsPerClient int
+	Logger                 hclog.Logger // nil is silent
+	// Pushed, if set, hears of each push: its outcome and how long after the change
+	// it was acknowledged.
+	Pushed func(err error, took time.Duration)
+}
+
+// Hub knows who subscribed to what. It is safe for concurrent use.
+type Hub struct {
+	cfg   Config
+	log   hclog.Logger
+	slots chan struct{} // one for each push under way
+
+	mu struct {
+		sync.Mutex
+		topics  map[registry.ServiceKey]map[*subscription]struct{}
+		clients map[string]map[subscriptionKey]*subscription
+		total   int
+	}
+	queue struct {
+		sync.Mutex
+		changed map[registry.ServiceKey]time.Time // since when
+		started []*subscription                   // to be delivered to for the first time
+	}
+	queued chan struct{} // capacity 1: queue may hold something
+}
+
+type subscriptionKey struct {
+	service  registry.ServiceKey
+	clusters string
+}
+
+// subscription is one client's interest in one service. Guarded by the hub's mu.
+type subscription struct {
+	client   string
+	target   Target
+	key      subscriptionKey
+	filter   registry.Filter
+	gone     bool
+	underWay bool      // a delivery goroutine is at work
+	dirty    bool      // something changed since it looked
+	since    time.Time // of the oldest change not pushed yet
+
+	// Owned by the delivery goroutine.
+	last   *catalog.View // acknowledged
+	lastAt time.Time
+	pace   time.Duration
+}
+
+// Subscriber describes a subscription.
+type Subscriber struct {
+	Client   string
+	Service  registry.ServiceKey
+	Clusters string
+	Target   Target
+}
+
+// New makes a Hub; Run makes it deliver.
+func New(cfg Config) *Hub {
+	h := &Hub{cfg: cfg, log: cfg.Logger, slots: make(chan struct{}, deliveriesMax), queued: make(chan struct{}, 1)}
+	if h.log == nil {
+		h.log = hclog.NewNullLogger()
+	}
+	if h.cfg.Pushed == nil {
+		h.cfg.Pushed = func(error, time.Duration) {}
+	}
+	h.mu.topics = make(map[registry.ServiceKey]map[*subscription]struct{})
+	h.mu.clients = make(map[string]map[subscriptionKey]*subscription)
+	h.queue.changed = make(map[registry.ServiceKey]time.Time)
+	return h
+}
+
+// Run delivers until ctx ends, and returns when no push is under way.
+func (h *Hub) Run(ctx context.Context) error {
+	var deliveries sync.WaitGroup
+	defer deliveries.Wait()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		var due []*subscription
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case now := <-tick.C:
+			if free := h.cfg.Guard.Expire(now); len(free) > 0 {
+				h.log.Info("lists held back are pushed now", "services", len(free))
+				h.Changed(free)
+			}
+		case <-h.queued:
+			due = h.due()
+		}
+		for _, s := range due {
+			deliveries.Go(func() { h.deliver(ctx, s) })
+		}
+	}
+}
+
+// due takes what is queued and returns the subscriptions whose delivery begins.
+func (h *Hub) due() []*subscription {
+	h.queue.Lock()
+	changed, due := h.queue.changed, h.queue.started
+	h.queue.changed = make(map[registry.ServiceKey]time.Time)
+	h.queue.started = nil
+	h.queue.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for k, since := range changed {
+		for s := range h.mu.topics[k] {
+			if s.since.IsZero() {
+				s.since = since
+			}
+			if s.underWay {
+				s.dirty = true
+				continue
+			}
+			s.underWay = true
+			due = append(due, s)
+		}
+	}
+	return due
+}
+
+// Changed tells which services may look different. It never blocks.
+func (h *Hub) Changed(keys []registry.ServiceKey) {
+	now := time.Now()
+	h.queue.Lock()
+	for _, k := range keys {
+		if _, ok := h.queue.changed[k]; !ok {
+			h.queue.changed[k] = now
+		}
+	}
+	h.queue.Unlock()
+	h.wake()
+}
+
+func (h *Hub) wake() {
+	select {
+	case h.queued <- struct{}{}:
+	default:
+	}
+}
+
+// Subscribe adds a subscription. The list of the moment is pushed once if it is
+// new. One client may subscribe to the same service with several lists of
+// clusters. It returns ErrLimit.
+func (h *Hub) Subscribe(client string, target Target, k registry.ServiceKey, clusters string) error {
+	key := subscriptionKey{k, clusters}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	mine := h.mu.clients[client]
+	if mine[key] != nil {
+		return nil
+	}
+	if len(mine) >= h.cfg.SubscriptionsPerClient {
+		return registry.Errorf(registry.ErrLimit, "subscriptions: client %s has %d already.", client, len(mine))
+	}
+	s := &subscription{client: client, target: target, key: key, filter: registry.Filter{Clusters: registry.ParseClusters(clusters)}, underWay: true, since: time.Now()}
+	if mine == nil {
+		mine = make(map[subscriptionKey]*subscription)
+		h.mu.clients[client] = mine
+	}
+	mine[key] = s
+	if h.mu.topics[k] == nil {
+		h.mu.topics[k] = make(map[*subscription]struct{})
+	}
+	h.mu.topics[k][s] = struct{}{}
+	h.mu.total++
+	h.queue.Lock() // after mu, here and nowhere else
+	h.queue.started = append(h.queue.started, s)
+	h.queue.Unlock()
+	h.wake()
+	return nil
+}
+
+// Unsubscribe ends a subscription.
+func (h *Hub) Unsubscribe(client string, k registry.ServiceKey, clusters string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s := h.mu.clients[client][subscriptionKey{k, clusters}]; s != nil {
+		h.removeLocked(s)
+	}
+}
+
+// Drop ends all subscriptions of a client.
+func (h *Hub) Drop(client string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, s := range h.mu.clients[client] {
+		h.removeLocked(s)
+	}
+}
+
+func (h *Hub) removeLocked(s *subscription) {
+	s.gone = true
+	h.mu.total--
+	delete(h.mu.clients[s.client], s.key)
+	if len(h.mu.clients[s.client]) == 0 {
+		delete(h.mu.clients, s.client)
+	}
+	topic := h.mu.topics[s.key.service]
+	delete(topic, s)
+	if len(topic) == 0 {
+		delete(h.mu.topics, s.key.service)
+	}
+}
+
+// Subscribers are those of one service, in no order.
+func (h *Hub) Subscribers(k registry.ServiceKey) []Subscriber {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var found []Subscriber
+	for s := range h.mu.topics[k] {
+		found = append(found, Subscriber{Client: s.client, Service: k, Clusters: s.key.clusters, Target: s.target})
+	}
+	return found
+}
+
+// Total is the number of subscriptions.
+func (h *Hub) Total() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.mu.total
+}
+
+// deliver pushes until the subscriber has the newest list.
+func (h *Hub) deliver(ctx context.Context, s *subscription) {
+	for h.step(ctx, s) {
+	}
+}
+
+// step makes one attempt and reports whether another one is due.
+func (h *Hub) step(ctx context.Context, s *subscription) (more bool) {
+	if !s.lastAt.IsZero() && !sleep(ctx, time.Until(s.lastAt.Add(s.pace))) {
+		return false
+	}
+	h.mu.Lock()
+	since := s.since
+	s.since, s.dirty = time.Time{}, false
+	gone := s.gone
+	h.mu.Unlock()
+	if gone || s.target.Closed() {
+		return false
+	}
+	v := h.cfg.Lookup(s.key.service, s.filter)
+	sent, err := h.send(ctx, s, v)
+	if err != nil {
+		if ctx.Err() != nil || s.target.Closed() {
+			return false
+		}
+		h.cfg.Pushed(err, 0)
+		h.log.Debug("push failed", "client", s.client, "service", s.key.service.String(), "err", err)
+		h.mu.Lock()
+		s.dirty = true
+		if s.since.IsZero() {
+			s.since = since
+		}
+		h.mu.Unlock()
+		return sleep(ctx, retryAfter)
+	}
+	if sent {
+		h.cfg.Pushed(nil, time.Since(since))
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s.dirty && !s.gone {
+		return true
+	}
+	s.underWay = false
+	return false
+}
+
+// send pushes a list unless the subscriber has it, or it is held back.
+func (h *Hub) send(ctx context.Context, s *subscription, v *catalog.View) (sent bool, err error) {
+	if s.last != nil && s.last.LastRefTime == v.LastRefTime && s.last.SameHosts(v) {
+		return false, nil
+	}
+	if s.last != nil && h.cfg.Guard.Held(v.Key, v.Total, time.Now()) {
+		return false, nil
+	}
+	select {
+	case h.slots <- struct{}{}:
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	defer func() { <-h.slots }()
+	if err := s.target.Notify(ctx, v, s.key.clusters); err != nil {
+		return false, err
+	}
+	now := time.Now()
+	if now.Sub(s.lastAt) > calm {
+		s.pace = 0
+	} else {
+		s.pace = min(max(2*s.pace, paceMin), paceMax)
+	}
+	s.last, s.lastAt = v, now
+	return true, nil
+}
+
+// sleep reports whether the time passed before ctx ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
