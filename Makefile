@@ -1,0 +1,77 @@
+# Zensus. `make` alone lists the targets.
+
+GO          ?= go
+BIN         := bin/zensus
+RELEASETAGS := nomsgpack,grpcnotrace
+LDFLAGS     := -s -w
+FUZZTIME    ?= 60s
+SEED        ?=
+TOOL        := $(GO) tool -modfile=tools/go.mod
+
+export CGO_ENABLED ?= 0
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## build the binary into bin/
+	$(GO) build -trimpath -tags $(RELEASETAGS) -ldflags "$(LDFLAGS)" -o $(BIN) ./cmd/zensus
+
+.PHONY: run
+run: ## start a server with its embedded default
+	$(GO) run ./cmd/zensus serve
+
+.PHONY: test
+test: ## run the tests: units, scenarios, a short simulation; with ZENSUS_REQUIRE_INTEROP=1 also every foreign client
+	$(GO) test ./...
+	cd interop && $(GO) test ./...
+
+.PHONY: race
+race: ## run the tests of the product under the race detector
+	CGO_ENABLED=1 $(GO) test -race -short ./...
+
+.PHONY: sim
+sim: ## simulate one server and its crashes at length (SEED=n replays one seed)
+	$(GO) test ./core/sim -run TestSim -count=1 -timeout 20m -args -long $(if $(SEED),-seed=$(SEED))
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (default 60s)
+	@sh tools/fuzz.sh $(FUZZTIME)
+
+.PHONY: bench
+bench: ## run the benchmarks beside the code
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: compat
+compat: ## real clients against a real server: go-zookeeper, Java, Curator, kazoo, Dubbo, the Nacos SDKs
+	cd interop && ZENSUS_REQUIRE_INTEROP=1 $(GO) test -count=1 -v ./...
+
+.PHONY: e2e
+e2e: web-deps ## the console in Chromium
+	ZENSUS_REQUIRE_INTEROP=1 $(GO) test -count=1 -run E2E -v ./console/...
+
+.PHONY: lint
+lint: ## gofmt, vet and golangci-lint
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	cd interop && $(GO) vet ./...
+	$(TOOL) golangci-lint run ./...
+
+.PHONY: generate
+generate: ## regenerate what is generated from protocol definitions
+	$(GO) run -C tools ./protogen
+
+.PHONY: web-deps
+web-deps: ## install what the console is built with
+	cd console/web && npm ci --no-audit --no-fund
+
+.PHONY: web
+web: web-deps ## build the console into console/dist
+	cd console/web && npm run build
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin
