@@ -19,6 +19,9 @@ var (
 	_ core.Admin    = (*Session)(nil)
 )
 
+// dataBytesMax is what one write may carry, as with the default jute.maxbuffer.
+const dataBytesMax = 1_048_500
+
 // do runs fn at one instant, if the session can be reached, and names what went wrong.
 func (s *Session) do(ctx context.Context, op, path string, fn func(f *Fake) core.Code) error {
 	if err := ctx.Err(); err != nil {
@@ -39,8 +42,11 @@ func (s *Session) do(ctx context.Context, op, path string, fn func(f *Fake) core
 }
 
 // write runs fn as a transaction of one operation.
-func (s *Session) write(ctx context.Context, op, path string, fn func(f *Fake, tx *txn) core.Code) error {
+func (s *Session) write(ctx context.Context, op, path string, size int, fn func(f *Fake, tx *txn) core.Code) error {
 	return s.do(ctx, op, path, func(f *Fake) core.Code {
+		if size > dataBytesMax {
+			return core.BadArguments
+		}
 		tx := &txn{zxid: f.zxid + 1}
 		code := fn(f, tx)
 		if code != core.OK {
@@ -53,7 +59,7 @@ func (s *Session) write(ctx context.Context, op, path string, fn func(f *Fake, t
 
 // Create adds a znode.
 func (s *Session) Create(ctx context.Context, path string, data []byte, opt core.CreateOptions) (actual string, st core.Stat, err error) {
-	err = s.write(ctx, createOpName(opt.Mode), path, func(f *Fake, tx *txn) (code core.Code) {
+	err = s.write(ctx, createOpName(opt.Mode), path, len(data), func(f *Fake, tx *txn) (code core.Code) {
 		actual, st, code = f.createLocked(tx, s.state, core.CreateOp{Path: path, Data: data, Options: opt})
 		return code
 	})
@@ -74,7 +80,7 @@ func (s *Session) Get(ctx context.Context, path string) (data []byte, st core.St
 
 // Set replaces a znode's data.
 func (s *Session) Set(ctx context.Context, path string, data []byte, version int32) (st core.Stat, err error) {
-	err = s.write(ctx, "setData", path, func(f *Fake, tx *txn) (code core.Code) {
+	err = s.write(ctx, "setData", path, len(data), func(f *Fake, tx *txn) (code core.Code) {
 		st, code = f.setLocked(tx, s.state, core.SetOp{Path: path, Data: data, Version: version})
 		return code
 	})
@@ -83,7 +89,7 @@ func (s *Session) Set(ctx context.Context, path string, data []byte, version int
 
 // Delete removes a znode without children.
 func (s *Session) Delete(ctx context.Context, path string, version int32) (zxid core.Zxid, err error) {
-	err = s.write(ctx, "delete", path, func(f *Fake, tx *txn) core.Code {
+	err = s.write(ctx, "delete", path, 0, func(f *Fake, tx *txn) core.Code {
 		zxid = tx.zxid
 		return f.deleteLocked(tx, s.state, core.DeleteOp{Path: path, Version: version})
 	})
@@ -208,7 +214,7 @@ func (s *Session) ACL(ctx context.Context, path string) (acl []core.ACL, st core
 
 // SetACL replaces a znode's access list.
 func (s *Session) SetACL(ctx context.Context, path string, acl []core.ACL, aversion int32) (st core.Stat, err error) {
-	err = s.write(ctx, "setACL", path, func(f *Fake, tx *txn) (code core.Code) {
+	err = s.write(ctx, "setACL", path, 0, func(f *Fake, tx *txn) (code core.Code) {
 		st, code = f.setACLLocked(tx, s.state, path, acl, aversion)
 		return code
 	})
