@@ -61,16 +61,3 @@ func NormalType(t string) string {
 	}
 	return "text"
 }
-
-// ContentType is the media type of a config of type t.
-func ContentType(t string) string {
-	switch t {
-	case "json":
-		return "application/json;charset=UTF-8"
-	case "xml":
-		return "application/xml;charset=UTF-8"
-	case "html":
-		return "text/html;charset=UTF-8"
-	}
-	return "text/plain;charset=UTF-8"
-}

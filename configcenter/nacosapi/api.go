@@ -10,22 +10,23 @@ import (
 
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/configcenter/center"
+	"github.com/zensus-io/zensus/internal/auth"
+	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 )
 
 // Deps is what an API stands on.
 type Deps struct {
 	Center *center.Center
-	// User is the name of the user that a request's context carries, "" for none.
-	// Nil: there are no users.
-	User func(context.Context) string
-	Log  hclog.Logger // nil: none
+	// Guard stands before the HTTP routes; nil lets everybody pass.
+	Guard *rest.Guard
+	Log   hclog.Logger // nil: none
 }
 
 // API serves the config center to Nacos clients.
 type API struct {
 	center *center.Center
-	user   func(context.Context) string
+	guard  *rest.Guard
 	log    hclog.Logger
 	tasks  sync.WaitGroup // pushes
 
@@ -40,9 +41,9 @@ func New(deps Deps) (*API, error) {
 	if deps.Center == nil {
 		return nil, errors.New("configcenter/nacosapi: no center")
 	}
-	a := &API{center: deps.Center, user: deps.User, log: deps.Log}
-	if a.user == nil {
-		a.user = func(context.Context) string { return "" }
+	a := &API{center: deps.Center, guard: deps.Guard, log: deps.Log}
+	if a.guard == nil {
+		a.guard = rest.NewGuard(nil)
 	}
 	if a.log == nil {
 		a.log = hclog.NewNullLogger()
@@ -67,4 +68,21 @@ func (a *API) get(ctx context.Context, k configcenter.Key) (*configcenter.Item, 
 	defer cancel()
 	it, err := a.center.Get(ctx, k)
 	return it, readRefusal(err)
+}
+
+// origin is who asks: the user who logged in, or failing that whom he says he is.
+func origin(ctx context.Context, ip, claimed string) configcenter.Origin {
+	user := auth.SubjectOf(ctx).Name
+	if user == "" {
+		user = claimed
+	}
+	return configcenter.Origin{IP: clip(ip), User: clip(user)}
+}
+
+// clip bounds what is only shown.
+func clip(s string) string {
+	if len(s) > 128 {
+		return s[:128]
+	}
+	return s
 }

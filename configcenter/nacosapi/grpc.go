@@ -60,7 +60,7 @@ func (a *API) publish(ctx context.Context, c *rpc.Conn, in *wire.ConfigPublishRe
 			Desc: m[wire.AdditionDesc], Use: m[wire.AdditionUse], Effect: m[wire.AdditionEffect],
 			Schema: m[wire.AdditionSchema], EncryptedDataKey: m[wire.AdditionEncryptedDataKey],
 		},
-		Origin: a.origin(ctx, c.ClientIP(), m[wire.AdditionSrcUser]),
+		Origin: origin(ctx, c.ClientIP(), m[wire.AdditionSrcUser]),
 	})
 	return nil, refusal(err)
 }
@@ -70,25 +70,8 @@ func (a *API) remove(ctx context.Context, c *rpc.Conn, in *wire.ConfigRemoveRequ
 	if in.Tag != "" {
 		return nil, refusal(k.Validate()) // there is no gray version to remove
 	}
-	_, err := a.center.Remove(ctx, &configcenter.Remove{Key: k, Origin: a.origin(ctx, c.ClientIP(), "")})
+	_, err := a.center.Remove(ctx, &configcenter.Remove{Key: k, Origin: origin(ctx, c.ClientIP(), "")})
 	return nil, refusal(err)
-}
-
-// origin is who asks: the user who logged in, or failing that whom he says he is.
-func (a *API) origin(ctx context.Context, ip, claimed string) configcenter.Origin {
-	user := a.user(ctx)
-	if user == "" {
-		user = claimed
-	}
-	return configcenter.Origin{IP: clip(ip), User: clip(user)}
-}
-
-// clip bounds what is only shown.
-func clip(s string) string {
-	if len(s) > 128 {
-		return s[:128]
-	}
-	return s
 }
 
 func (a *API) listen(ctx context.Context, c *rpc.Conn, in *wire.ConfigBatchListenRequest) (*wire.ConfigChangeBatchListenResponse, error) {

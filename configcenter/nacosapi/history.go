@@ -1,0 +1,117 @@
+package nacosapi
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/configcenter/cache"
+	"github.com/zensus-io/zensus/configcenter/store"
+	"github.com/zensus-io/zensus/internal/nacos/rest"
+)
+
+// historyParams list the changes of one config.
+type historyParams struct {
+	keyParams
+	PageNo   int `form:"pageNo,default=1"`
+	PageSize int `form:"pageSize,default=100"`
+}
+
+func (a *API) history(ctx context.Context, in historyParams) (rest.Page[configcenter.Entry], error) {
+	size := min(max(in.PageSize, 1), store.HistoryPageMax)
+	page := max(in.PageNo, 1)
+	offset := -1 // past the end
+	if page-1 <= (1<<31)/size {
+		offset = (page - 1) * size
+	}
+	entries, total, err := a.center.History(ctx, in.key(), offset, size)
+	if err != nil {
+		return rest.Page[configcenter.Entry]{}, refusal(err)
+	}
+	return rest.Page[configcenter.Entry]{
+		TotalCount: total, PageNumber: page, PagesAvailable: (total + size - 1) / size, PageItems: entries,
+	}, nil
+}
+
+// nidParams name one change. The number is the config's own: it is good only
+// together with the config's name.
+type nidParams struct {
+	keyParams
+	NID string `form:"nid" binding:"required"`
+}
+
+// version finds one change; nil if there is none, which is no error in Nacos.
+func (a *API) version(ctx context.Context, in nidParams) (*configcenter.Version, error) {
+	seq, err := parseID(in.NID)
+	if err != nil {
+		return nil, err
+	}
+	return optional(a.center.Version(ctx, in.key(), seq))
+}
+
+// latestParams ask for the latest change of the config with this row id.
+type latestParams struct {
+	keyParams
+	ID string `form:"id" binding:"required"`
+}
+
+func (a *API) latest(ctx context.Context, in latestParams) (*configcenter.Version, error) {
+	if _, err := parseID(in.ID); err != nil {
+		return nil, err
+	}
+	entries, _, err := a.center.History(ctx, in.key(), 0, 1)
+	if err != nil || len(entries) == 0 {
+		return nil, refusal(err)
+	}
+	return optional(a.center.Version(ctx, in.key(), entries[0].Seq))
+}
+
+func optional(v *configcenter.Version, err error) (*configcenter.Version, error) {
+	if refused := refusal(err); refused != nil {
+		if isNotFound(refused) {
+			return nil, nil
+		}
+		return nil, refused
+	}
+	return v, nil
+}
+
+// namespaceParams name a namespace.
+type namespaceParams struct {
+	Tenant string `form:"tenant" alias:"namespaceId" binding:"required"`
+}
+
+// configsOf lists all configs of a namespace.
+func (a *API) configsOf(ctx context.Context, in namespaceParams) ([]*configcenter.Item, error) {
+	page, err := a.search(ctx, searchParams{Tenant: in.Tenant, Search: "accurate", PageNo: 1, PageSize: cache.PageSizeMax})
+	return page.Items, err
+}
+
+// The constants of Nacos's history items.
+const (
+	publishFormal = "formal"
+	noLastID      = -1
+)
+
+// paddedOp is the operation as Nacos's column has it: ten characters.
+func paddedOp(op configcenter.ChangeOp) string { return op.String() + strings.Repeat(" ", 9) }
+
+func seqText(seq uint64) string { return strconv.FormatUint(seq, 10) }
+
+// extInfo is what Nacos keeps about a version beside its content, as JSON text.
+func extInfo(a *configcenter.Attributes) string {
+	b, err := json.Marshal(struct {
+		Type   string `json:"type"`
+		Tags   string `json:"config_tags,omitempty"`
+		Desc   string `json:"c_desc,omitempty"`
+		Use    string `json:"c_use,omitempty"`
+		Effect string `json:"effect,omitempty"`
+		Schema string `json:"c_schema,omitempty"`
+	}{a.Type, a.Tags, a.Desc, a.Use, a.Effect, a.Schema})
+	if err != nil {
+		return "{}"
+	}
+	return string(b)
+}

@@ -1,0 +1,193 @@
+package nacosapi
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/configcenter/cache"
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/internal/auth"
+	"github.com/zensus-io/zensus/internal/nacos/rest"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+)
+
+// publishBodyBytes bounds the body of a publish: the longest content, every
+// character of which is escaped.
+const publishBodyBytes = 3*(16<<20) + 1<<20
+
+// HeaderStale marks an answer that may be behind what is committed.
+const HeaderStale = "Zensus-Stale"
+
+// Routes mounts the HTTP interfaces on g, whose path is the context path of
+// Nacos: /nacos.
+func (a *API) Routes(g *gin.RouterGroup) {
+	limit := rest.BodyLimit(publishBodyBytes)
+	read, write, user := a.guard.Config(auth.Read), a.guard.Config(auth.Write), a.guard.User()
+	a.routesV1(g.Group("/v1/cs"), limit, read, write, user)
+	a.routesV2(g.Group("/v2/cs"), limit, read, write)
+	a.routesV3(g.Group("/v3"), limit, read, write)
+}
+
+// keyParams name a config in every version of the interface.
+type keyParams struct {
+	DataID string `form:"dataId" binding:"required"`
+	Group  string `form:"group" alias:"groupName" binding:"required"`
+	Tenant string `form:"tenant" alias:"namespaceId"`
+}
+
+func (p keyParams) key() configcenter.Key { return configcenter.MakeKey(p.Tenant, p.Group, p.DataID) }
+
+// publishParams are a publish in every version.
+type publishParams struct {
+	keyParams
+	Content          string `form:"content"`
+	Tag              string `form:"tag"`
+	AppName          string `form:"appName"`
+	SrcUser          string `form:"src_user" alias:"srcUser"`
+	Tags             string `form:"config_tags" alias:"configTags"`
+	Desc             string `form:"desc"`
+	Use              string `form:"use"`
+	Effect           string `form:"effect"`
+	Type             string `form:"type"`
+	Schema           string `form:"schema"`
+	EncryptedDataKey string `form:"encryptedDataKey"`
+	BetaIPs          string `header:"betaIps"`
+	CASMD5           string `header:"casMd5"`
+}
+
+func (a *API) publishHTTP(ctx context.Context, in publishParams) (bool, error) {
+	if in.BetaIPs != "" || in.Tag != "" {
+		return false, errGray
+	}
+	it, err := a.center.Publish(ctx, &configcenter.Publish{
+		Key: in.key(), Content: in.Content, CASMD5: in.CASMD5,
+		Attributes: configcenter.Attributes{
+			Type: in.Type, AppName: in.AppName, Tags: in.Tags, Desc: in.Desc, Use: in.Use,
+			Effect: in.Effect, Schema: in.Schema, EncryptedDataKey: in.EncryptedDataKey,
+		},
+		Origin: origin(ctx, rest.Of(ctx).ClientIP, in.SrcUser),
+	})
+	if err != nil {
+		return false, refusal(err)
+	}
+	rest.Of(ctx).Reply("Zensus-Zxid", it.Revision.String())
+	return true, nil
+}
+
+type readParams struct {
+	keyParams
+	Tag string `form:"tag"`
+}
+
+// read finds a config as new as anything that was committed before: behind a
+// load balancer the client may have written elsewhere. Where that cannot be made
+// sure of, the answer is marked.
+func (a *API) read(ctx context.Context, in readParams) (*configcenter.Item, error) {
+	a.freshen(ctx)
+	it, err := a.get(ctx, in.key())
+	if err == nil && in.Tag != "" { // a tag that is asked for by name has no substitute
+		return nil, refusal(configcenter.ErrNotFound)
+	}
+	return it, err
+}
+
+func (a *API) freshen(ctx context.Context) {
+	if !a.center.Fresh(ctx) {
+		rest.Of(ctx).Reply(HeaderStale, "true")
+	}
+}
+
+func (a *API) removeHTTP(ctx context.Context, in readParams) (bool, error) {
+	if in.Tag != "" { // there is no gray version to remove
+		return true, refusal(in.key().Validate())
+	}
+	_, err := a.center.Remove(ctx, &configcenter.Remove{Key: in.key(), Origin: origin(ctx, rest.Of(ctx).ClientIP, "")})
+	return err == nil, refusal(err)
+}
+
+// removeIDs deletes those of the configs with these ids that are in the given
+// namespace: the caller's right was checked for that one only.
+func (a *API) removeIDs(ctx context.Context, tenant string, ids []string) error {
+	if len(ids) > cache.PageSizeMax {
+		return wire.Refuse(wire.ParameterInvalid, "too many ids")
+	}
+	for _, text := range ids {
+		id, err := parseID(text)
+		if err != nil {
+			return err
+		}
+		it, err := a.center.GetByID(ctx, core.Zxid(id))
+		if err != nil || it.Key.Namespace != configcenter.Namespace(tenant) {
+			continue // Nacos passes over unknown ids
+		}
+		if _, err := a.center.Remove(ctx, &configcenter.Remove{Key: it.Key, Origin: origin(ctx, rest.Of(ctx).ClientIP, "")}); err != nil {
+			return refusal(err)
+		}
+	}
+	return nil
+}
+
+func parseID(text string) (uint64, error) {
+	id, err := strconv.ParseUint(strings.TrimSpace(text), 10, 64)
+	if err != nil {
+		return 0, wire.Refuse(wire.ParameterInvalid, "Param 'id' is illegal, it is no number")
+	}
+	return id, nil
+}
+
+// contentHeaders are the headers of an answer that carries a content.
+func contentHeaders(it *configcenter.Item) http.Header {
+	h := http.Header{}
+	h["Config-Type"] = []string{it.Type}
+	h["Content-MD5"] = []string{it.MD5}
+	h["Last-Modified"] = []string{time.UnixMilli(it.Modified).UTC().Format(http.TimeFormat)}
+	h["Pragma"] = []string{"no-cache"}
+	h["Expires"] = []string{"0"}
+	h["Cache-Control"] = []string{"no-cache,no-store"}
+	h["Zensus-Zxid"] = []string{it.Revision.String()}
+	if it.EncryptedDataKey != "" {
+		h["Encrypted-Data-Key"] = []string{it.EncryptedDataKey}
+	}
+	return h
+}
+
+// searchParams look for configs. A blank name means any.
+type searchParams struct {
+	DataID   string   `form:"dataId"`
+	Group    string   `form:"group" alias:"groupName"`
+	Tenant   string   `form:"tenant" alias:"namespaceId"`
+	AppName  string   `form:"appName"`
+	Tags     string   `form:"config_tags" alias:"configTags"`
+	Types    []string `form:"types" alias:"type"`
+	Content  string   `form:"config_detail" alias:"configDetail"`
+	PageNo   int      `form:"pageNo,default=1"`
+	PageSize int      `form:"pageSize,default=100"`
+	Search   string   `form:"search"`
+}
+
+func (a *API) search(ctx context.Context, in searchParams) (cache.Page, error) {
+	a.freshen(ctx)
+	ctx, cancel := context.WithTimeout(ctx, readPatience)
+	defer cancel()
+	page, err := a.center.Search(ctx, cache.Query{
+		Namespace: configcenter.Namespace(in.Tenant), Group: strings.TrimSpace(in.Group), DataID: strings.TrimSpace(in.DataID),
+		AppName: in.AppName, Tags: in.Tags, Types: in.Types, Content: in.Content,
+		Blur: in.Search != "accurate", Page: in.PageNo, PageSize: in.PageSize,
+	})
+	return page, readRefusal(err)
+}
+
+// pageOf turns a page into the form of one version.
+func pageOf[T any](p cache.Page, view func(*configcenter.Item) T) rest.Page[T] {
+	out := rest.Page[T]{TotalCount: p.Total, PageNumber: p.Page, PagesAvailable: p.Pages, PageItems: []T{}}
+	for _, it := range p.Items {
+		out.PageItems = append(out.PageItems, view(it))
+	}
+	return out
+}

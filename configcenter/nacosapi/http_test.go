@@ -1,0 +1,341 @@
+package nacosapi_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/core/coretest"
+	"github.com/zensus-io/zensus/internal/nacos/rest"
+)
+
+// web is a node's HTTP side.
+type web struct {
+	t    *testing.T
+	node *node
+	base string
+}
+
+func startWeb(t *testing.T, engine *coretest.Fake) *web {
+	t.Helper()
+	n := startNode(t, engine)
+	e, err := rest.NewEngine(rest.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.api.Routes(e.Group("/nacos"))
+	server := httptest.NewServer(e)
+	t.Cleanup(func() {
+		server.Close()
+		http.DefaultClient.CloseIdleConnections()
+	})
+	return &web{t, n, server.URL + "/nacos"}
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// do sends a request; the parameters of a POST go into its body.
+func (w *web) do(method, path string, headers map[string]string, params ...string) answer {
+	w.t.Helper()
+	form := url.Values{}
+	for i := 0; i < len(params); i += 2 {
+		form.Set(params[i], params[i+1])
+	}
+	var body io.Reader
+	target := w.base + path
+	if method == http.MethodPost {
+		body = strings.NewReader(form.Encode())
+	} else if len(form) > 0 {
+		target += "?" + form.Encode()
+	}
+	r, err := http.NewRequestWithContext(w.t.Context(), method, target, body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if body != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for name, value := range headers {
+		r.Header.Set(name, value)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return answer{res.StatusCode, res.Header, string(b)}
+}
+
+func (w *web) want(a answer, status int, body string) {
+	w.t.Helper()
+	if a.status != status || a.body != body {
+		w.t.Errorf("got %d %q, want %d %q", a.status, a.body, status, body)
+	}
+}
+
+// tree is a JSON answer.
+func (w *web) tree(a answer) map[string]any {
+	w.t.Helper()
+	var v map[string]any
+	if err := json.Unmarshal([]byte(a.body), &v); err != nil {
+		w.t.Fatalf("%q: %v", a.body, err)
+	}
+	return v
+}
+
+func TestV1PublishGetDelete(t *testing.T) {
+	w := startWeb(t, coretest.NewFake())
+	const path = "/v1/cs/configs"
+	name := []string{"dataId", "a.yaml", "group", "g"}
+	w.want(w.do("GET", path, nil, name...), 404, "config data not exist\n")
+	w.want(w.do("GET", path, nil, append(name, "show", "all")...), 200, "")
+	content := "键: 值 & more=1\r\n+ %41\x00"
+	w.want(w.do("POST", path, nil, append(name, "content", content, "type", "yaml", "encryptedDataKey", "k")...), 200, "true")
+	got := w.do("GET", path, nil, append(name, "tenant", "public")...)
+	w.want(got, 200, content)
+	for name, want := range map[string]string{
+		"Content-Type": "text/plain;charset=UTF-8", "Config-Type": "yaml", "Content-MD5": configcenter.Sum(content),
+		"Encrypted-Data-Key": "k", "Cache-Control": "no-cache,no-store", "Pragma": "no-cache", "Expires": "0",
+	} {
+		if got.header.Get(name) != want {
+			t.Errorf("%s: got %q, want %q", name, got.header.Get(name), want)
+		}
+	}
+	if _, err := http.ParseTime(got.header.Get("Last-Modified")); err != nil {
+		t.Error(err)
+	}
+	all := w.tree(w.do("GET", path, nil, append(name, "show", "all")...))
+	if all["content"] != content || all["type"] != "yaml" || all["md5"] != configcenter.Sum(content) || all["id"] == "" {
+		t.Errorf("show=all: %v", all)
+	}
+	w.want(w.do("POST", path, map[string]string{"casMd5": "0"}, append(name, "content", "x")...), 500,
+		"caused: Cas publish fail, server md5 may have changed.;")
+	w.want(w.do("POST", path, map[string]string{"casMd5": configcenter.Sum(content)}, append(name, "content", "x")...), 200, "true")
+	w.want(w.do("POST", path, nil, append(name, "content", " ")...), 400, "caused: content is blank;")
+	if a := w.do("POST", path, map[string]string{"betaIps": "1.2.3.4"}, append(name, "content", "beta")...); a.status != 501 {
+		t.Errorf("beta: %d %q", a.status, a.body)
+	}
+	w.want(w.do("GET", path, nil, name...), 200, "x")
+	w.want(w.do("GET", path, nil, append(name, "tag", "t")...), 404, "config data not exist\n")
+	if a := w.do("GET", path, nil, "group", "g"); a.status != 400 {
+		t.Errorf("no dataId: %d %q", a.status, a.body)
+	}
+	if a := w.do("POST", path, nil, "dataId", "a/b", "group", "g", "content", "x"); a.status != 400 {
+		t.Errorf("bad dataId: %d %q", a.status, a.body)
+	}
+	w.want(w.do("DELETE", path, nil, name...), 200, "true")
+	w.want(w.do("DELETE", path, nil, name...), 200, "true")
+	w.want(w.do("GET", path, nil, name...), 404, "config data not exist\n")
+}
+
+func TestV1TakesContentOfTenMebibytes(t *testing.T) {
+	w := startWeb(t, coretest.NewFake())
+	content := strings.Repeat("中文=%&\n", 10<<20/6)[:10<<20-3]
+	content = strings.ToValidUTF8(content, "")
+	name := []string{"dataId", "big", "group", "g"}
+	w.want(w.do("POST", "/v1/cs/configs", nil, append(name, "content", content)...), 200, "true")
+	if got := w.do("GET", "/v1/cs/configs", nil, name...); got.body != content {
+		t.Errorf("got %d with %d bytes, want %d", got.status, len(got.body), len(content))
+	}
+	if a := w.do("POST", "/v1/cs/configs", nil, append(name, "content", strings.Repeat("x", 10<<20+1))...); a.status != 500 || !strings.Contains(a.body, "too large") {
+		t.Errorf("one more: %d %.100q", a.status, a.body)
+	}
+}
+
+func poll(w *web, headers map[string]string, records string) answer {
+	w.t.Helper()
+	return w.do("POST", "/v1/cs/configs/listener", headers, "Listening-Configs", records)
+}
+
+func TestV1LongPoll(t *testing.T) {
+	w := startWeb(t, coretest.NewFake())
+	publish := func(content string) {
+		w.want(w.do("POST", "/v1/cs/configs", nil, "dataId", "a", "group", "g", "tenant", "dev", "content", content), 200, "true")
+	}
+	publish("1")
+	waiting := map[string]string{"Long-Pulling-Timeout": "30000"}
+	atOnce := map[string]string{"Long-Pulling-Timeout": "30000", "Long-Pulling-Timeout-No-Hangup": "true"}
+	record := func(md5 string) string { return "a\x02g\x02" + md5 + "\x02dev\x01" }
+	const changed = "a%02g%02dev%01\n"
+
+	w.want(poll(w, waiting, record("")), 200, changed)
+	w.want(poll(w, atOnce, record("")), 200, changed)
+	w.want(poll(w, atOnce, record(*sum("1"))), 200, "")
+	w.want(poll(w, atOnce, "a\x02g\x02"+*sum("1")+"\x01"), 200, "a%02g%01\n") // in public there is none
+	w.want(poll(w, nil, record(*sum("1"))), 200, "")
+	old := poll(w, nil, record("x"))
+	if old.header.Get("Probe-Modify-Response") != "a:g;" || old.header.Get("Probe-Modify-Response-New") != "a%02g%02dev%01" {
+		t.Errorf("short poll: %v", old.header)
+	}
+	w.want(poll(w, waiting, " "), 400, "caused: invalid probeModify;")
+	if a := poll(w, waiting, "nonsense"); a.status != 400 {
+		t.Errorf("malformed: %d", a.status)
+	}
+
+	done := make(chan answer, 1)
+	go func() { done <- poll(w, waiting, record(*sum("1"))+"b\x02g\x02\x02dev\x01") }()
+	for w.node.center.Listeners().Stats().Keys != 2 {
+		time.Sleep(time.Millisecond)
+	}
+	who := w.tree(w.do("GET", "/v1/cs/configs/listener", nil, "dataId", "a", "group", "g", "tenant", "dev"))
+	if s := who["lisentersGroupkeyStatus"].(map[string]any); s["127.0.0.1"] != *sum("1") {
+		t.Errorf("listeners: %v", who)
+	}
+	publish("1")
+	select {
+	case a := <-done:
+		t.Fatalf("answered %+v to unchanged content", a)
+	case <-time.After(20 * time.Millisecond):
+	}
+	publish("2")
+	w.want(<-done, 200, changed)
+	w.want(w.do("GET", "/v1/cs/configs", nil, "dataId", "a", "group", "g", "tenant", "dev"), 200, "2")
+}
+
+func TestV1SearchAndDeleteByID(t *testing.T) {
+	w := startWeb(t, coretest.NewFake())
+	for i := range 5 {
+		w.do("POST", "/v1/cs/configs", nil, "dataId", fmt.Sprintf("app-%d", i), "group", "g", "content", "x", "config_tags", "t1,t2", "appName", "shop")
+	}
+	w.do("POST", "/v1/cs/configs", nil, "dataId", "app-0", "group", "g", "tenant", "dev", "content", "x")
+	page := w.tree(w.do("GET", "/v1/cs/configs", nil, "search", "blur", "dataId", "app*", "group", "", "pageNo", "2", "pageSize", "2", "config_tags", "t2"))
+	items := page["pageItems"].([]any)
+	if page["totalCount"] != 5.0 || page["pagesAvailable"] != 3.0 || page["pageNumber"] != 2.0 || len(items) != 2 {
+		t.Fatalf("page: %v", page)
+	}
+	item := items[0].(map[string]any)
+	if item["dataId"] != "app-2" || item["appName"] != "shop" {
+		t.Errorf("item: %v", item)
+	}
+	page = w.tree(w.do("GET", "/v1/cs/configs", nil, "search", "accurate", "dataId", "app*", "group", "", "pageNo", "1", "pageSize", "9999"))
+	if page["totalCount"] != 0.0 || len(page["pageItems"].([]any)) != 0 {
+		t.Errorf("accurate: %v", page)
+	}
+	other := w.tree(w.do("GET", "/v1/cs/configs", nil, "dataId", "app-0", "group", "g", "tenant", "dev", "show", "all"))
+	w.do("DELETE", "/v1/cs/configs", nil, "delType", "ids", "ids", item["id"].(string)+","+other["id"].(string)+",12345")
+	w.want(w.do("GET", "/v1/cs/configs", nil, "dataId", "app-2", "group", "g"), 404, "config data not exist\n")
+	// An id of a namespace that the request does not name is not deleted: the
+	// guard looked at the named one only.
+	w.want(w.do("GET", "/v1/cs/configs", nil, "dataId", "app-0", "group", "g", "tenant", "dev"), 200, "x")
+}
+
+func TestV1History(t *testing.T) {
+	w := startWeb(t, coretest.NewFake())
+	name := []string{"dataId", "a", "group", "g"}
+	w.do("POST", "/v1/cs/configs", nil, append(name, "content", "one", "src_user", "bob")...)
+	w.do("POST", "/v1/cs/configs", nil, append(name, "content", "two")...)
+	w.do("DELETE", "/v1/cs/configs", nil, name...)
+	page := w.tree(w.do("GET", "/v1/cs/history", nil, append(name, "search", "accurate")...))
+	items := page["pageItems"].([]any)
+	if page["totalCount"] != 3.0 || len(items) != 3 {
+		t.Fatalf("page: %v", page)
+	}
+	for i, want := range []struct{ op, content string }{{"D", "two"}, {"U", "one"}, {"I", "one"}} {
+		item := items[i].(map[string]any)
+		if item["opType"] != want.op+"         " || item["content"] != nil || item["md5"] != nil {
+			t.Errorf("item %d: %v", i, item)
+		}
+		one := w.tree(w.do("GET", "/v1/cs/history", nil, append(name, "nid", item["id"].(string))...))
+		if one["content"] != want.content || one["md5"] != configcenter.Sum(want.content) {
+			t.Errorf("nid %v: %v", item["id"], one)
+		}
+	}
+	if last := items[2].(map[string]any); last["srcUser"] != "bob" || last["srcIp"] != "127.0.0.1" {
+		t.Errorf("origin: %v", last)
+	}
+	w.want(w.do("GET", "/v1/cs/history", nil, append(name, "nid", "99")...), 200, "")
+	previous := w.tree(w.do("GET", "/v1/cs/history/previous", nil, append(name, "id", "1")...))
+	if previous["content"] != "two" {
+		t.Errorf("previous: %v", previous)
+	}
+	w.want(w.do("GET", "/v1/cs/health", nil), 200, "UP")
+}
+
+func TestV2AnswersInEnvelopes(t *testing.T) {
+	w := startWeb(t, coretest.NewFake())
+	name := []string{"dataId", "a", "group", "g", "namespaceId", "dev"}
+	missing := w.do("GET", "/v2/cs/config", nil, name...)
+	w.want(missing, 404, `{"code":20004,"message":"resource not found","data":"config data not exist"}`)
+	w.want(w.do("POST", "/v2/cs/config", nil, append(name, "content", "one", "type", "json")...), 200, `{"code":0,"message":"success","data":true}`)
+	w.want(w.do("POST", "/v2/cs/config", nil, append(name, "content", "two")...), 200, `{"code":0,"message":"success","data":true}`)
+	got := w.do("GET", "/v2/cs/config", nil, name...)
+	w.want(got, 200, `{"code":0,"message":"success","data":"two"}`)
+	if got.header.Get("Content-MD5") != *sum("two") {
+		t.Errorf("headers: %v", got.header)
+	}
+	page := w.tree(w.do("GET", "/v2/cs/config/searchDetail", nil, "dataId", "*", "group", "*", "config_detail", "*w*", "tenant", "dev", "pageNo", "1", "pageSize", "10"))
+	if page["totalCount"] != 1.0 {
+		t.Errorf("searchDetail: %v", page)
+	}
+	list := w.tree(w.do("GET", "/v2/cs/history/list", nil, name...))["data"].(map[string]any)
+	id := list["pageItems"].([]any)[0].(map[string]any)["id"].(string)
+	detail := w.tree(w.do("GET", "/v2/cs/history/detail", nil, append(name, "nid", id)...))["data"].(map[string]any)
+	if detail["originalContent"] != "one" || detail["updatedContent"] != "two" || detail["content"] != "one" {
+		t.Errorf("detail: %v", detail)
+	}
+	w.want(w.do("GET", "/v2/cs/history", nil, append(name, "nid", "77")...), 200, `{"code":0,"message":"success","data":null}`)
+	w.want(w.do("DELETE", "/v2/cs/config", nil, name...), 200, `{"code":0,"message":"success","data":true}`)
+}
+
+func TestV3(t *testing.T) {
+	w := startWeb(t, coretest.NewFake())
+	name := []string{"dataId", "a", "groupName", "g", "namespaceId", "dev"}
+	w.want(w.do("GET", "/v3/client/cs/config", nil, name...), 200, `{"code":20004,"message":"resource not found","data":"config data not exist"}`)
+	if a := w.do("GET", "/v3/admin/cs/config", nil, name...); a.status != 404 {
+		t.Errorf("missing: %+v", a)
+	}
+	w.want(w.do("POST", "/v3/admin/cs/config", nil, append(name, "content", "one", "configTags", "x")...), 200, `{"code":0,"message":"success","data":true}`)
+	data := func(a answer) map[string]any { return w.tree(a)["data"].(map[string]any) }
+	if d := data(w.do("GET", "/v3/client/cs/config", nil, name...)); d["content"] != "one" || d["resultCode"] != 200.0 || d["md5"] != *sum("one") {
+		t.Errorf("client: %v", d)
+	}
+	if d := data(w.do("GET", "/v3/admin/cs/config", nil, name...)); d["content"] != "one" || d["groupName"] != "g" || d["configTags"] != "x" {
+		t.Errorf("admin: %v", d)
+	}
+	if d := data(w.do("GET", "/v3/admin/cs/config/list", nil, "namespaceId", "dev", "dataId", "*")); d["totalCount"] != 1.0 {
+		t.Errorf("list: %v", d)
+	}
+	history := data(w.do("GET", "/v3/admin/cs/history/list", nil, name...))["pageItems"].([]any)[0].(map[string]any)
+	if history["opType"] != "I" || history["modifyTime"].(float64) == 0 {
+		t.Errorf("history: %v", history)
+	}
+	if d := data(w.do("GET", "/v3/admin/cs/history", nil, append(name, "nid", history["id"].(string))...)); d["content"] != "one" {
+		t.Errorf("history item: %v", d)
+	}
+	w.want(w.do("DELETE", "/v3/admin/cs/config", nil, name...), 200, `{"code":0,"message":"success","data":true}`)
+}
+
+func TestReadsWithoutTheEngineAreMarkedStale(t *testing.T) {
+	engine := coretest.NewFake()
+	w := startWeb(t, engine)
+	name := []string{"dataId", "a", "group", "g"}
+	w.do("POST", "/v1/cs/configs", nil, append(name, "content", "one")...)
+	if a := w.do("GET", "/v1/cs/configs", nil, name...); a.header.Get("Zensus-Stale") != "" {
+		t.Errorf("fresh, but %v", a.header)
+	}
+	engine.Partition()
+	a := w.do("GET", "/v1/cs/configs", nil, name...)
+	w.want(a, 200, "one")
+	if a.header.Get("Zensus-Stale") != "true" {
+		t.Errorf("stale, but %v", a.header)
+	}
+	if a := w.do("POST", "/v1/cs/configs", nil, append(name, "content", "two")...); a.status != 503 {
+		t.Errorf("publish without the engine: %d %q", a.status, a.body)
+	}
+}

@@ -1,0 +1,288 @@
+package nacosapi
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/configcenter/listen"
+	"github.com/zensus-io/zensus/internal/nacos/rest"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+)
+
+func (a *API) routesV1(g *gin.RouterGroup, limit, read, write, user gin.HandlerFunc) {
+	g.POST("/configs", limit, write, rest.With(rest.V1Config, a.postV1))
+	g.GET("/configs", read, rest.With(rest.V1Config, a.getV1))
+	g.DELETE("/configs", write, rest.With(rest.V1Config, a.deleteV1))
+	g.GET("/configs/catalog", read, rest.With(rest.V1Result, a.catalogV1))
+	// Which configs a poll names is in its body; an answer says only that some changed.
+	g.POST("/configs/listener", user, rest.With(rest.V1Config, a.pollV1))
+	g.GET("/configs/listener", read, rest.With(rest.V1Config, a.listenersOfConfig))
+	g.GET("/listener", read, rest.With(rest.V1Config, a.listenersOfClient))
+	g.GET("/history", read, rest.With(rest.V1Config, a.historyV1))
+	g.GET("/history/previous", read, rest.With(rest.V1Config, a.previousV1))
+	g.GET("/history/configs", read, rest.With(rest.V1Config, a.historyConfigsV1))
+	g.GET("/health", rest.With(rest.V1Config, a.healthV1))
+}
+
+// postV1Params tell a publish from the imports that share its path.
+type postV1Params struct {
+	publishParams
+	Import bool `form:"import"`
+	Clone  bool `form:"clone"`
+}
+
+func (a *API) postV1(ctx context.Context, in postV1Params) (bool, error) {
+	if in.Import || in.Clone {
+		return false, wire.Refuse(wire.Unimplemented, "import and clone are not supported here")
+	}
+	return a.publishHTTP(ctx, in.publishParams)
+}
+
+// getV1Params are everything that GET /v1/cs/configs may be asked for.
+type getV1Params struct {
+	searchParams
+	Tag    string `form:"tag"`
+	Show   string `form:"show"`
+	Beta   bool   `form:"beta"`
+	Export bool   `form:"export" alias:"exportV2"`
+}
+
+func (a *API) getV1(ctx context.Context, in getV1Params) (any, error) {
+	if in.Export {
+		return nil, wire.Refuse(wire.Unimplemented, "export is not supported here")
+	}
+	if in.Search != "" {
+		page, err := a.search(ctx, in.searchParams)
+		if err != nil {
+			return nil, err
+		}
+		return pageOf(page, func(it *configcenter.Item) itemV1 { return listedV1(it, in.Tenant) }), nil
+	}
+	k := keyParams{DataID: in.DataID, Group: in.Group, Tenant: in.Tenant}
+	if err := k.key().Validate(); err != nil {
+		return nil, refusal(err)
+	}
+	if in.Beta { // there is none
+		return rest.RestResult{Code: http.StatusOK}, nil
+	}
+	it, err := a.read(ctx, readParams{keyParams: k, Tag: in.Tag})
+	switch {
+	case isNotFound(err) && in.Show == "all":
+		return rest.Text(""), nil
+	case isNotFound(err):
+		r := rest.Text(textNotFound + "\n")
+		r.Status = http.StatusNotFound
+		return r, nil
+	case err != nil:
+		return nil, err
+	case in.Show == "all":
+		return detailV1(it, in.Tenant), nil
+	}
+	r := rest.Text(it.Content)
+	r.Header = contentHeaders(it)
+	return r, nil
+}
+
+// isNotFound reports whether a refusal says that a config is not there.
+func isNotFound(err error) bool { return err != nil && wire.AsError(err).Kind == wire.NotFound }
+
+type deleteV1Params struct {
+	DataID  string   `form:"dataId"`
+	Group   string   `form:"group"`
+	Tenant  string   `form:"tenant"`
+	Tag     string   `form:"tag"`
+	DelType string   `form:"delType"`
+	IDs     []string `form:"ids"`
+	Beta    bool     `form:"beta"`
+}
+
+func (a *API) deleteV1(ctx context.Context, in deleteV1Params) (any, error) {
+	if in.DelType == "ids" {
+		return rest.RestResult{Code: http.StatusOK, Data: true}, a.removeIDs(ctx, in.Tenant, in.IDs)
+	}
+	k := keyParams{DataID: in.DataID, Group: in.Group, Tenant: in.Tenant}
+	if in.Beta {
+		return rest.RestResult{Code: http.StatusOK, Data: true}, refusal(k.key().Validate())
+	}
+	return a.removeHTTP(ctx, readParams{keyParams: k, Tag: in.Tag})
+}
+
+type catalogV1 struct {
+	CreateTime int64  `json:"createTime"`
+	ModifyTime int64  `json:"modifyTime"`
+	CreateUser string `json:"createUser"`
+	CreateIP   string `json:"createIp"`
+	Desc       string `json:"desc"`
+	Use        string `json:"use"`
+	Effect     string `json:"effect"`
+	Type       string `json:"type"`
+	Schema     string `json:"schema"`
+	ConfigTags string `json:"configTags"`
+}
+
+func (a *API) catalogV1(ctx context.Context, in keyParams) (*catalogV1, error) {
+	it, err := a.read(ctx, readParams{keyParams: in})
+	if isNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &catalogV1{
+		CreateTime: it.Created, ModifyTime: it.Modified, CreateUser: it.CreatedBy.User, CreateIP: it.CreatedBy.IP,
+		Desc: it.Desc, Use: it.Use, Effect: it.Effect, Type: it.Type, Schema: it.Schema, ConfigTags: it.Tags,
+	}, nil
+}
+
+// pollParams are a long-poll.
+type pollParams struct {
+	Listening string `form:"Listening-Configs"`
+	// Timeout is how long the client is ready to wait; without it, it is not.
+	Timeout  *time.Duration `header:"Long-Pulling-Timeout"`
+	NoHangup bool           `header:"Long-Pulling-Timeout-No-Hangup"`
+	Version  string         `header:"Client-Version"`
+}
+
+const (
+	pollMin    = 10 * time.Second
+	pollMax    = 2 * time.Minute // a client that asks for more is answered sooner
+	pollMargin = 500 * time.Millisecond
+)
+
+// hold is how long the poll may be held.
+func (p *pollParams) hold() time.Duration {
+	if p.Timeout == nil || p.NoHangup {
+		return 0
+	}
+	return min(max(pollMin, *p.Timeout-pollMargin), pollMax)
+}
+
+func (a *API) pollV1(ctx context.Context, in pollParams) (*rest.Raw, error) {
+	watched, err := parseListening(in.Listening)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	if err := a.ready(ctx); err != nil {
+		return nil, err
+	}
+	a.freshen(ctx)
+	changed, err := a.center.Listeners().Poll(ctx, rest.Of(ctx).ClientIP, watched, in.hold())
+	if err != nil {
+		return nil, refusal(err)
+	}
+	body := formatChanged(changed)
+	if in.Timeout == nil {
+		// Clients of old read headers; newer ones ask without a time only by mistake.
+		reply := rest.Of(ctx)
+		reply.Reply("Probe-Modify-Response", formatProbeModify(changed))
+		reply.Reply("Probe-Modify-Response-New", body)
+	}
+	if body != "" {
+		body += "\n"
+	}
+	r := rest.Text(body)
+	r.Header = http.Header{"Pragma": {"no-cache"}, "Expires": {"0"}, "Cache-Control": {"no-cache,no-store"}}
+	return r, nil
+}
+
+// listenersV1 is who listens, with Nacos's spelling.
+type listenersV1 struct {
+	CollectStatus int               `json:"collectStatus"`
+	Status        map[string]string `json:"lisentersGroupkeyStatus"`
+}
+
+func (a *API) listenersOfConfig(_ context.Context, in keyParams) (listenersV1, error) {
+	key := in.key()
+	out := listenersV1{CollectStatus: http.StatusOK, Status: map[string]string{}}
+	for _, s := range a.center.Listeners().Subscriptions(func(_ string, k configcenter.Key) bool { return k == key }) {
+		out.Status[s.Client] = s.MD5
+	}
+	return out, nil
+}
+
+type clientParams struct {
+	IP     string `form:"ip" binding:"required"`
+	All    bool   `form:"all"`
+	Tenant string `form:"tenant" alias:"namespaceId"`
+}
+
+func (a *API) listenersOfClient(_ context.Context, in clientParams) (listenersV1, error) {
+	namespace := configcenter.Namespace(in.Tenant)
+	out := listenersV1{CollectStatus: http.StatusOK, Status: map[string]string{}}
+	for _, s := range a.center.Listeners().Subscriptions(func(client string, k configcenter.Key) bool {
+		return client == in.IP && k.Namespace == namespace
+	}) {
+		out.Status[groupKey(s.Watched)] = s.MD5
+	}
+	return out, nil
+}
+
+// groupKey is a config's name as Nacos joins it.
+func groupKey(w listen.Watched) string {
+	escape := strings.NewReplacer("+", "%2B", "%", "%25")
+	s := escape.Replace(w.Key.DataID) + "+" + escape.Replace(w.Key.Group)
+	if w.Tenant != "" {
+		s += "+" + escape.Replace(w.Tenant)
+	}
+	return s
+}
+
+type historyV1Params struct {
+	historyParams
+	NID string `form:"nid"`
+}
+
+func (a *API) historyV1(ctx context.Context, in historyV1Params) (any, error) {
+	if in.NID != "" {
+		v, err := a.version(ctx, nidParams{keyParams: in.keyParams, NID: in.NID})
+		return versionV1(v, in.Tenant), err
+	}
+	page, err := a.history(ctx, in.historyParams)
+	if err != nil {
+		return nil, err
+	}
+	return historyPage(page, func(e *configcenter.Entry) historyItemV1 { return entryV1(e, in.Tenant) }), nil
+}
+
+func (a *API) previousV1(ctx context.Context, in latestParams) (any, error) {
+	v, err := a.latest(ctx, in)
+	return versionV1(v, in.Tenant), err
+}
+
+type nameV1 struct {
+	DataID string `json:"dataId"`
+	Group  string `json:"group"`
+}
+
+func (a *API) historyConfigsV1(ctx context.Context, in namespaceParams) ([]nameV1, error) {
+	items, err := a.configsOf(ctx, in)
+	names := make([]nameV1, len(items))
+	for i, it := range items {
+		names[i] = nameV1{it.Key.DataID, it.Key.Group}
+	}
+	return names, err
+}
+
+func (a *API) healthV1(context.Context, rest.None) (string, error) {
+	if a.center.Stale() {
+		return "DOWN:the picture of the configs is behind", nil
+	}
+	return "UP", nil
+}
+
+// historyPage turns a page of the history into the form of one version.
+func historyPage[T any](p rest.Page[configcenter.Entry], view func(*configcenter.Entry) T) rest.Page[T] {
+	out := rest.Page[T]{TotalCount: p.TotalCount, PageNumber: p.PageNumber, PagesAvailable: p.PagesAvailable, PageItems: []T{}}
+	for i := range p.PageItems {
+		out.PageItems = append(out.PageItems, view(&p.PageItems[i]))
+	}
+	return out
+}
+
+func idText(it *configcenter.Item) string { return strconv.FormatUint(uint64(it.ID), 10) }

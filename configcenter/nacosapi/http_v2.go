@@ -1,0 +1,107 @@
+package nacosapi
+
+import (
+	"context"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/internal/nacos/rest"
+)
+
+func (a *API) routesV2(g *gin.RouterGroup, limit, read, write gin.HandlerFunc) {
+	g.GET("/config", read, rest.Handle(a.getV2))
+	g.POST("/config", limit, write, rest.Handle(a.publishHTTP))
+	g.DELETE("/config", write, rest.Handle(a.removeHTTP))
+	g.GET("/config/searchDetail", read, rest.With(rest.V2Bare, a.searchV2))
+	g.GET("/history/list", read, rest.Handle(a.historyV2))
+	g.GET("/history", read, rest.Handle(a.historyItemV2))
+	g.GET("/history/detail", read, rest.Handle(a.historyDetailV2))
+	g.GET("/history/previous", read, rest.Handle(a.previousV2))
+	g.GET("/history/configs", read, rest.Handle(a.historyConfigsV2))
+}
+
+func (a *API) getV2(ctx context.Context, in readParams) (string, error) {
+	it, err := a.read(ctx, in)
+	if err != nil {
+		return "", err
+	}
+	reply := rest.Of(ctx)
+	for name, values := range contentHeaders(it) {
+		reply.Reply(name, values[0])
+	}
+	return it.Content, nil
+}
+
+func (a *API) searchV2(ctx context.Context, in searchParams) (rest.Page[itemV1], error) {
+	page, err := a.search(ctx, in)
+	if err != nil {
+		return rest.Page[itemV1]{}, err
+	}
+	return pageOf(page, func(it *configcenter.Item) itemV1 { return listedV1(it, in.Tenant) }), nil
+}
+
+func (a *API) historyV2(ctx context.Context, in historyParams) (rest.Page[historyItemV1], error) {
+	page, err := a.history(ctx, in)
+	if err != nil {
+		return rest.Page[historyItemV1]{}, err
+	}
+	return historyPage(page, func(e *configcenter.Entry) historyItemV1 { return entryV1(e, in.Tenant) }), nil
+}
+
+func (a *API) historyItemV2(ctx context.Context, in nidParams) (*historyItemV1, error) {
+	return itemOrNil(a.version(ctx, in))(in.Tenant)
+}
+
+func (a *API) previousV2(ctx context.Context, in latestParams) (*historyItemV1, error) {
+	return itemOrNil(a.latest(ctx, in))(in.Tenant)
+}
+
+func itemOrNil(v *configcenter.Version, err error) func(tenant string) (*historyItemV1, error) {
+	return func(tenant string) (*historyItemV1, error) {
+		if v == nil || err != nil {
+			return nil, err
+		}
+		return versionItemV1(v, tenant), nil
+	}
+}
+
+// historyDetail says which content was there before a change and which after it.
+type historyDetail struct {
+	historyItemV1
+	OriginalMD5              string `json:"originalMd5"`
+	OriginalContent          string `json:"originalContent"`
+	OriginalEncryptedDataKey string `json:"originalEncryptedDataKey"`
+	OriginalExtInfo          string `json:"originalExtInfo"`
+	UpdatedMD5               string `json:"updatedMd5"`
+	UpdatedContent           string `json:"updatedContent"`
+	UpdatedEncryptedDataKey  string `json:"updatedEncryptedDataKey"`
+	UpdateExtInfo            string `json:"updateExtInfo"`
+}
+
+func (a *API) historyDetailV2(ctx context.Context, in nidParams) (*historyDetail, error) {
+	v, err := a.version(ctx, in)
+	if v == nil || err != nil {
+		return nil, err
+	}
+	d := &historyDetail{historyItemV1: *versionItemV1(v, in.Tenant)}
+	if b := v.Before; b != nil {
+		d.OriginalMD5, d.OriginalContent = b.MD5, b.Content
+		d.OriginalEncryptedDataKey, d.OriginalExtInfo = b.EncryptedDataKey, extInfo(&b.Attributes)
+	}
+	if v.Op != configcenter.Deleted {
+		d.UpdatedMD5, d.UpdatedContent = v.MD5, v.Content
+		d.UpdatedEncryptedDataKey, d.UpdateExtInfo = v.EncryptedDataKey, extInfo(&v.Attributes)
+	}
+	return d, nil
+}
+
+func (a *API) historyConfigsV2(ctx context.Context, in namespaceParams) ([]itemV1, error) {
+	items, err := a.configsOf(ctx, in)
+	out := make([]itemV1, len(items))
+	for i, it := range items {
+		out[i] = listedV1(it, in.Tenant)
+		out[i].Content = ""
+	}
+	return out, err
+}
