@@ -171,15 +171,20 @@ func cutHost(text string) (host, rest string, err error) {
 		return host, rest, nil
 	}
 	host, rest, ok := strings.Cut(text, ":")
-	if !ok || strings.ContainsAny(host, "[]/ \t,\n") {
+	if !ok || strings.ContainsFunc(host, notInHost) {
 		return "", "", fmt.Errorf("%q is no host and port", text)
 	}
 	return host, rest, nil
 }
 
+// notInHost reports whether r can stand neither in a name nor in an IPv4 address.
+func notInHost(r rune) bool {
+	return !(r == '.' || r == '-' || r == '_' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z')
+}
+
 // normalHost is a host with any of the ways to say "any" as "".
 func normalHost(host string) string {
-	if host == "0.0.0.0" || host == "::" || host == "*" {
+	if host == "0.0.0.0" || host == "::" {
 		return ""
 	}
 	return host
