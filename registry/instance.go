@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"cmp"
 	"maps"
 	"strconv"
 	"time"
@@ -20,8 +19,6 @@ type Instance struct {
 
 	// ID is what clients see as instanceId; empty for those of HTTP v2.
 	ID string
-	// ServiceName is set only if the client gave the instance one of its own.
-	ServiceName string
 }
 
 // Key names the instance within its service.
@@ -38,7 +35,7 @@ func (i Instance) Clone() Instance {
 // Equal reports whether both say the same about the same address.
 func (i *Instance) Equal(o *Instance) bool {
 	return i.Key() == o.Key() && i.Weight == o.Weight && i.Enabled == o.Enabled && i.Healthy == o.Healthy &&
-		i.Ephemeral == o.Ephemeral && i.ID == o.ID && i.ServiceName == o.ServiceName && maps.Equal(i.Metadata, o.Metadata)
+		i.Ephemeral == o.Ephemeral && i.ID == o.ID && maps.Equal(i.Metadata, o.Metadata)
 }
 
 // The metadata keys by which a client changes how its instance is watched.
@@ -96,8 +93,8 @@ func (i *Instance) IDGenerator() string {
 }
 
 // SimpleID is the id that an instance gets unless its client gave it one:
-// ip#port#cluster#service. cluster is as the client wrote it, so a blank one
-// stays blank, as Nacos has it.
-func SimpleID(i *Instance, cluster string, service ServiceKey) string {
-	return i.IP + "#" + strconv.Itoa(i.Port) + "#" + cluster + "#" + cmp.Or(i.ServiceName, service.Grouped())
+// ip#port#cluster#service. cluster and service are as the client wrote them: a
+// blank cluster stays blank, as Nacos has it.
+func SimpleID(i *Instance, cluster, service string) string {
+	return i.IP + "#" + strconv.Itoa(i.Port) + "#" + cluster + "#" + service
 }

@@ -25,6 +25,7 @@ const (
 	DefaultMetaMax    = 1 << 16 // bytes of an instance's keys and values; Nacos's 1,024 break Dubbo
 	DefaultBatchMax   = 5000    // instances that one client holds in one service
 	batchMetaBytesMax = 8 << 20
+	clusterListMax    = 8 << 10 // bytes of a list of clusters in a query
 )
 
 // Limits are the bounds that an operator may change. Start from DefaultLimits.
@@ -91,7 +92,7 @@ func (i *Instance) Validate(limits Limits) error {
 		return illegal("port", "the port should be in the range from 0 to 65535.")
 	case math.IsNaN(i.Weight) || i.Weight < 0 || i.Weight > weightMax:
 		return Errorf(ErrInvalid, "instance format invalid: The weights range from 0 to 10000")
-	case len(i.ID) > instanceIDMax, len(i.ServiceName) > serviceNameMax+groupMax:
+	case len(i.ID) > instanceIDMax:
 		return tooLong("instanceId", instanceIDMax)
 	}
 	if err := ValidateClusterName(i.Cluster); err != nil {
@@ -109,6 +110,14 @@ func (i *Instance) Validate(limits Limits) error {
 // ValidateClusterName checks the name of a cluster.
 func ValidateClusterName(name string) error {
 	return checkWord("clusterName", name, clusterNameMax, "_-")
+}
+
+// ValidateClusterList checks the size of a list of clusters in a query.
+func ValidateClusterList(list string) error {
+	if len(list) > clusterListMax {
+		return tooLong("clusters", clusterListMax)
+	}
+	return nil
 }
 
 // ValidateBatch checks a client's whole set for one service: each instance, that

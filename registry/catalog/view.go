@@ -130,13 +130,13 @@ func (s *service) encode(sel registry.Selection) []byte {
 		}
 		i := &sel.Hosts[n]
 		if !plain {
-			b = appendHost(b, s.key, i, i.Healthy)
+			b = AppendInstance(b, s.key, i)
 			continue
 		}
 		at, _ := s.find(i.Key())
 		sl := s.slots[at]
 		if sl.encoded == nil {
-			sl.encoded = appendHost(nil, s.key, i, i.Healthy)
+			sl.encoded = AppendInstance(nil, s.key, i)
 		}
 		b = append(b, sl.encoded...)
 	}

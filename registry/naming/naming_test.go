@@ -51,7 +51,7 @@ func start(t testing.TB, engine *coretest.Fake, name string, tune ...func(*Confi
 
 func at(ip string, port int) registry.Instance {
 	i := registry.Instance{IP: ip, Port: port, Cluster: registry.DefaultCluster, Weight: 1, Enabled: true, Healthy: true, Ephemeral: true}
-	i.ID = registry.SimpleID(&i, i.Cluster, shop)
+	i.ID = registry.SimpleID(&i, i.Cluster, shop.Grouped())
 	return i
 }
 

@@ -15,6 +15,9 @@ func (s *Service) Subscribe(ctx context.Context, client string, target push.Targ
 	if err := k.Validate(); err != nil {
 		return nil, err
 	}
+	if err := registry.ValidateClusterList(clusters); err != nil {
+		return nil, err
+	}
 	if err := s.await(ctx); err != nil {
 		return nil, err
 	}

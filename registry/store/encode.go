@@ -32,15 +32,14 @@ type Record struct {
 }
 
 type instanceValue struct {
-	Weight      float64           `json:"w"`
-	Disabled    bool              `json:"disabled,omitempty"`
-	Unhealthy   bool              `json:"sick,omitempty"`
-	Metadata    map[string]string `json:"meta,omitempty"`
-	ID          string            `json:"id,omitempty"`
-	ServiceName string            `json:"svc,omitempty"`
-	Client      string            `json:"client,omitempty"`
-	Node        string            `json:"node,omitempty"`
-	Beat        bool              `json:"beat,omitempty"`
+	Weight    float64           `json:"w"`
+	Disabled  bool              `json:"disabled,omitempty"`
+	Unhealthy bool              `json:"sick,omitempty"`
+	Metadata  map[string]string `json:"meta,omitempty"`
+	ID        string            `json:"id,omitempty"`
+	Client    string            `json:"client,omitempty"`
+	Node      string            `json:"node,omitempty"`
+	Beat      bool              `json:"beat,omitempty"`
 }
 
 // EncodeRecord is the value for an instance. Its key and kind stand in the path.
@@ -48,7 +47,7 @@ func EncodeRecord(r *Record) []byte {
 	i := &r.Instance
 	return encode(instanceValue{
 		Weight: i.Weight, Disabled: !i.Enabled, Unhealthy: !i.Healthy, Metadata: i.Metadata,
-		ID: i.ID, ServiceName: i.ServiceName, Client: r.Client, Node: r.Node, Beat: r.Beat,
+		ID: i.ID, Client: r.Client, Node: r.Node, Beat: r.Beat,
 	})
 }
 
@@ -62,7 +61,7 @@ func DecodeRecord(p Place, value []byte) (Record, error) {
 		Instance: registry.Instance{
 			IP: p.Instance.IP, Port: p.Instance.Port, Cluster: p.Instance.Cluster,
 			Weight: v.Weight, Enabled: !v.Disabled, Healthy: !v.Unhealthy, Ephemeral: p.Ephemeral,
-			Metadata: v.Metadata, ID: v.ID, ServiceName: v.ServiceName,
+			Metadata: v.Metadata, ID: v.ID,
 		},
 		Client: v.Client, Node: v.Node, Beat: v.Beat,
 	}, nil

@@ -1,0 +1,48 @@
+// Package nacosapi is service discovery as Nacos clients know it: HTTP v1 and v2
+// (Routes), gRPC (RegisterRPC).
+//
+// It translates and nothing else: a request becomes one call of naming.Service,
+// whose answer is written in the form that this protocol, this version and this
+// client expect; errors are translated in one table (errors.go).
+//
+// A gRPC connection is a client of the registry for as long as it lives. How it
+// ends decides what becomes of its instances: a FIN or RST from the client ends
+// them at once; silence, a request of ours to leave, or our own shutdown leave
+// them to the timeout of the client's session, because the client is expected to
+// come back, here or elsewhere.
+package nacosapi
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/zensus-io/zensus/internal/nacos/rpc"
+	"github.com/zensus-io/zensus/registry/naming"
+)
+
+// API serves the registry to Nacos clients.
+type API struct {
+	deps Deps
+	svc  *naming.Service
+
+	mu struct {
+		sync.Mutex
+		conns map[string]*connection // by id, those that are open
+	}
+}
+
+// connection is what is kept of an open gRPC connection.
+type connection struct {
+	closed chan struct{} // closed after reason was set
+	reason rpc.Reason
+}
+
+// New makes an API. Mount it with Routes and RegisterRPC.
+func New(deps Deps) (*API, error) {
+	if deps.Service == nil {
+		return nil, errors.New("registry/nacosapi: no service")
+	}
+	a := &API{deps: deps, svc: deps.Service}
+	a.mu.conns = make(map[string]*connection)
+	return a, nil
+}

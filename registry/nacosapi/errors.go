@@ -1,0 +1,36 @@
+package nacosapi
+
+import (
+	"errors"
+
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+	"github.com/zensus-io/zensus/registry"
+)
+
+// refusals is the one table of the registry's errors.
+var refusals = []struct {
+	err  error
+	kind wire.Kind
+}{
+	{registry.ErrInvalid, wire.ParameterInvalid},
+	{registry.ErrServiceNotFound, wire.ServiceNotFound},
+	{registry.ErrServiceExists, wire.ServiceExists},
+	{registry.ErrServiceNotEmpty, wire.ServiceDelete},
+	{registry.ErrInstanceNotFound, wire.NotFound},
+	{registry.ErrKind, wire.InstanceError},
+	{registry.ErrLimit, wire.Busy},
+	{registry.ErrClientGone, wire.Released},
+	{registry.ErrNoQuorum, wire.NoQuorum},
+	{registry.ErrNotReady, wire.Starting},
+	{registry.ErrCheckerActive, wire.HealthRunning},
+}
+
+// refusal puts err in Nacos's terms. Errors of the engine are left to wire.AsError.
+func refusal(err error) error {
+	for _, r := range refusals {
+		if errors.Is(err, r.err) {
+			return wire.RefuseBy(r.kind, err)
+		}
+	}
+	return err
+}

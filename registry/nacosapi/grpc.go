@@ -1,0 +1,229 @@
+package nacosapi
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/zensus-io/zensus/internal/nacos/rpc"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+	"github.com/zensus-io/zensus/registry"
+	"github.com/zensus-io/zensus/registry/catalog"
+)
+
+// RegisterRPC makes the API serve the naming requests of s. Call it once, before
+// s serves. The server should announce the ability supportPersistentInstanceByGrpc.
+func (a *API) RegisterRPC(s *rpc.Server) {
+	rpc.Register(s, a.instance)
+	rpc.Register(s, a.persistentInstance)
+	rpc.Register(s, a.batchInstance)
+	rpc.Register(s, a.queryService)
+	rpc.Register(s, a.subscribeService)
+	rpc.Register(s, a.listServices)
+	s.OnOpen(a.opened)
+	s.OnAlive(func(c *rpc.Conn) { a.svc.Alive(c.ID()) })
+	s.OnClose(a.closed)
+}
+
+func (a *API) opened(c *rpc.Conn) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mu.conns[c.ID()] = &connection{closed: make(chan struct{})}
+}
+
+func (a *API) closed(c *rpc.Conn, reason rpc.Reason) {
+	a.mu.Lock()
+	state := a.mu.conns[c.ID()]
+	delete(a.mu.conns, c.ID())
+	a.mu.Unlock()
+	if state == nil {
+		return
+	}
+	state.reason = reason
+	close(state.closed)
+	a.leave(c, reason)
+}
+
+func (a *API) leave(c *rpc.Conn, reason rpc.Reason) {
+	if reason == rpc.ClientClosed {
+		a.svc.End(c.ID())
+		return
+	}
+	a.svc.Release(c.ID())
+}
+
+// onConnection runs what makes something hang on a connection. If the connection
+// ends meanwhile, what the closing hook may have missed is taken back.
+func (a *API) onConnection(c *rpc.Conn, act func() error) error {
+	a.mu.Lock()
+	state := a.mu.conns[c.ID()]
+	a.mu.Unlock()
+	if state == nil {
+		return registry.Errorf(registry.ErrClientGone, "Client [%s] connection already disconnect, can't register ephemeral instance.", c.ID())
+	}
+	err := act()
+	select {
+	case <-state.closed:
+		a.leave(c, state.reason)
+	default:
+	}
+	return err
+}
+
+func unsupported(kind string) error {
+	return wire.Refuse(wire.ParameterInvalid, "Unsupported request type "+kind)
+}
+
+func (a *API) instance(ctx context.Context, c *rpc.Conn, in *wire.InstanceRequest) (*wire.InstanceResponse, error) {
+	k := keyOf(&in.ServiceKey)
+	var wanted []registry.Instance
+	switch in.Type {
+	case wire.RegisterInstance:
+		wanted = []registry.Instance{instanceOf(k, &in.Instance)}
+	case wire.DeregisterInstance:
+	default:
+		return nil, unsupported(in.Type)
+	}
+	err := a.onConnection(c, func() error { return a.svc.Publish(ctx, c.ID(), k, wanted) })
+	return &wire.InstanceResponse{Type: in.Type}, refusal(err)
+}
+
+func (a *API) batchInstance(ctx context.Context, c *rpc.Conn, in *wire.BatchInstanceRequest) (*wire.BatchInstanceResponse, error) {
+	if in.Type != wire.BatchRegisterInstance {
+		return nil, unsupported(in.Type)
+	}
+	k := keyOf(&in.ServiceKey)
+	wanted := make([]registry.Instance, len(in.Instances))
+	for n := range in.Instances {
+		wanted[n] = instanceOf(k, &in.Instances[n])
+	}
+	err := a.onConnection(c, func() error { return a.svc.Publish(ctx, c.ID(), k, wanted) })
+	return &wire.BatchInstanceResponse{Type: in.Type}, refusal(err)
+}
+
+func (a *API) persistentInstance(ctx context.Context, _ *rpc.Conn, in *wire.PersistentInstanceRequest) (*wire.InstanceResponse, error) {
+	k := keyOf(&in.ServiceKey)
+	i := instanceOf(k, &in.Instance)
+	i.Ephemeral = false
+	var err error
+	switch in.Type {
+	case wire.RegisterInstance:
+		err = a.svc.Register(ctx, k, i)
+	case wire.DeregisterInstance:
+		err = a.svc.Deregister(ctx, k, i.Key(), false)
+	default:
+		return nil, unsupported(in.Type)
+	}
+	return &wire.InstanceResponse{Type: in.Type}, refusal(err)
+}
+
+// The replies that carry a list take it as it was encoded for everybody. On the
+// wire they are wire.QueryServiceResponse and wire.SubscribeServiceResponse.
+type (
+	queryReply struct {
+		wire.Response
+		ServiceInfo json.RawMessage `json:"serviceInfo"`
+	}
+	subscribeReply struct {
+		wire.Response
+		ServiceInfo json.RawMessage `json:"serviceInfo"`
+	}
+)
+
+func (*queryReply) PayloadType() string {
+	return (*wire.QueryServiceResponse)(nil).PayloadType()
+}
+
+func (*subscribeReply) PayloadType() string {
+	return (*wire.SubscribeServiceResponse)(nil).PayloadType()
+}
+
+// emptyInfo stands in failures: a client of Go or Python that reads the list
+// before the code must find one.
+var emptyInfo = json.RawMessage(`{"name":"","groupName":"","clusters":"","cacheMillis":10000,"hosts":[],"lastRefTime":0,"checksum":"","allIPs":false,"reachProtectionThreshold":false,"valid":true}`)
+
+// MarshalJSON never leaves the list out.
+func (r *queryReply) MarshalJSON() ([]byte, error) { return marshalList(&r.Response, r.ServiceInfo) }
+
+// MarshalJSON never leaves the list out.
+func (r *subscribeReply) MarshalJSON() ([]byte, error) {
+	return marshalList(&r.Response, r.ServiceInfo)
+}
+
+func marshalList(base *wire.Response, info json.RawMessage) ([]byte, error) {
+	if info == nil {
+		info = emptyInfo
+	}
+	b, err := json.Marshal(base)
+	if err != nil {
+		return nil, fmt.Errorf("encode list: %w", err)
+	}
+	b = append(b[:len(b)-1], `,"serviceInfo":`...)
+	b = append(b, info...)
+	return append(b, '}'), nil
+}
+
+func info(v *catalog.View, clusters string) json.RawMessage {
+	return v.Memo("grpc/"+clusters, func() []byte {
+		return v.AppendInfo(make([]byte, 0, v.InfoBytes()+len(clusters)), catalog.Bare, clusters)
+	})
+}
+
+func (a *API) queryService(ctx context.Context, _ *rpc.Conn, in *wire.ServiceQueryRequest) (*queryReply, error) {
+	if err := registry.ValidateClusterList(in.Cluster); err != nil {
+		return nil, refusal(err)
+	}
+	f := registry.Filter{Clusters: registry.ParseClusters(in.Cluster), HealthyOnly: in.OnlyHealthy()}
+	v, err := a.svc.Query(ctx, keyOf(&in.ServiceKey), f)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	return &queryReply{ServiceInfo: info(v, in.Cluster)}, nil
+}
+
+func (a *API) subscribeService(ctx context.Context, c *rpc.Conn, in *wire.SubscribeServiceRequest) (*subscribeReply, error) {
+	k := keyOf(&in.ServiceKey)
+	var v *catalog.View
+	err := a.onConnection(c, func() (err error) {
+		if in.Subscribe {
+			v, err = a.svc.Subscribe(ctx, c.ID(), (*subscriber)(c), k, in.Clusters)
+		} else {
+			v, err = a.svc.Unsubscribe(ctx, c.ID(), k, in.Clusters)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, refusal(err)
+	}
+	return &subscribeReply{Response: wire.SucceededWith("success"), ServiceInfo: info(v, in.Clusters)}, nil
+}
+
+// subscriber is a connection to which lists are pushed.
+type subscriber rpc.Conn
+
+// Notify pushes a list and waits for its acknowledgement.
+func (s *subscriber) Notify(ctx context.Context, v *catalog.View, clusters string) error {
+	body := v.Memo("push/"+clusters, func() []byte {
+		b := append(make([]byte, 0, v.InfoBytes()+len(clusters)+16), `{"serviceInfo":`...)
+		b = v.AppendInfo(b, catalog.Bare, clusters)
+		return append(b, '}')
+	})
+	return (*rpc.Conn)(s).Push(ctx, wire.Encoded{Type: (*wire.NotifySubscriberRequest)(nil).PayloadType(), JSON: body})
+}
+
+// Closed reports whether the connection is over.
+func (s *subscriber) Closed() bool { return (*rpc.Conn)(s).Closed() }
+
+// pageMax bounds the names of one page. Clients ask for 2^31-1 and mean all.
+const pageMax = 100_000
+
+func (a *API) listServices(ctx context.Context, _ *rpc.Conn, in *wire.ServiceListRequest) (*wire.ServiceListResponse, error) {
+	namespace := cmp.Or(in.Namespace, registry.DefaultNamespace)
+	group := cmp.Or(in.GroupName, registry.DefaultGroup)
+	names, total, err := a.svc.Names(ctx, namespace, group, in.PageNo, min(in.PageSize, pageMax))
+	if err != nil {
+		return nil, refusal(err)
+	}
+	return &wire.ServiceListResponse{Count: total, ServiceNames: names}, nil
+}

@@ -1,0 +1,155 @@
+package nacosapi
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/zensus-io/zensus/core/coretest"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+)
+
+func TestProviderRegistersAndConsumerIsPushedTheList(t *testing.T) {
+	n := startNode(t, coretest.NewFake())
+	consumer, provider := dial(t, n.addr), dial(t, n.addr)
+	require.Empty(t, consumer.subscribe("").Hosts)
+	require.Empty(t, consumer.pushed(0).Hosts, "one push follows the first subscription")
+
+	out := provider.register("10.0.0.1", 8080)
+	require.True(t, out.OK(), out.Message)
+	require.Equal(t, wire.RegisterInstance, out.Type)
+
+	info := consumer.pushed(1)
+	require.Equal(t, "shop", info.Name, "gRPC clients want the bare name")
+	require.Equal(t, "DEFAULT_GROUP", info.GroupName)
+	require.Equal(t, int64(10_000), info.CacheMillis)
+	host := info.Hosts[0]
+	require.Equal(t, "10.0.0.1#8080##DEFAULT_GROUP@@shop", host.InstanceID)
+	require.Equal(t, "DEFAULT", host.ClusterName)
+	require.Equal(t, "DEFAULT_GROUP@@shop", host.ServiceName)
+	require.True(t, host.Healthy && host.Enabled && host.Ephemeral && info.Valid)
+	require.Equal(t, info.Hosts, provider.query().Hosts, "the writer reads its own write")
+
+	provider.close()
+	require.Greater(t, consumer.pushed(0).LastRefTime, info.LastRefTime, "a FIN ends the instance at once")
+}
+
+func TestRegisteringAgainReplacesWhatTheConnectionHad(t *testing.T) {
+	n := startNode(t, coretest.NewFake())
+	c := dial(t, n.addr)
+	c.register("10.0.0.1", 1)
+	c.register("10.0.0.2", 2)
+	require.Len(t, c.query().Hosts, 1)
+
+	var batch wire.BatchInstanceResponse
+	c.call(&wire.BatchInstanceRequest{ServiceKey: shop, Type: wire.BatchRegisterInstance,
+		Instances: wire.Instances{instance("10.0.0.3", 3), instance("10.0.0.4", 4)}}, &batch)
+	require.True(t, batch.OK(), batch.Message)
+	require.Len(t, c.query().Hosts, 2)
+
+	// The address in a deregistration does not matter.
+	var out wire.InstanceResponse
+	c.call(&wire.InstanceRequest{ServiceKey: shop, Type: wire.DeregisterInstance, Instance: instance("1.1.1.1", 9)}, &out)
+	require.True(t, out.OK(), out.Message)
+	require.Empty(t, c.query().Hosts)
+	c.call(&wire.InstanceRequest{ServiceKey: shop, Type: wire.DeregisterInstance, Instance: instance("1.1.1.1", 9)}, &out)
+	require.True(t, out.OK(), "what is not there is no error")
+}
+
+func TestPushesCarryTheClustersAsAskedFor(t *testing.T) {
+	n := startNode(t, coretest.NewFake())
+	c := dial(t, n.addr)
+	require.Equal(t, "A,B", c.subscribe("A,B").Clusters)
+	require.Equal(t, "", c.subscribe("").Clusters)
+	i := instance("10.0.0.1", 1)
+	i.ClusterName = "A"
+	var out wire.InstanceResponse
+	c.call(&wire.InstanceRequest{ServiceKey: shop, Type: wire.RegisterInstance, Instance: i}, &out)
+	require.True(t, out.OK(), out.Message)
+	got := map[string]bool{c.pushed(1).Clusters: true, c.pushed(1).Clusters: true}
+	require.Equal(t, map[string]bool{"": true, "A,B": true}, got)
+}
+
+func TestRefusalsAreTypedFailures(t *testing.T) {
+	n := startNode(t, coretest.NewFake())
+	c := dial(t, n.addr)
+	var out wire.InstanceResponse
+	c.call(&wire.InstanceRequest{ServiceKey: shop, Type: "explode", Instance: instance("10.0.0.1", 1)}, &out)
+	require.Equal(t, 500, out.ResultCode)
+	require.Equal(t, 400, out.ErrorCode)
+	require.Equal(t, "Unsupported request type explode", out.Message)
+
+	c.call(&wire.InstanceRequest{ServiceKey: shop, Type: wire.RegisterInstance, Instance: instance("10.0.0.1", 70000)}, &out)
+	require.Equal(t, 400, out.ErrorCode)
+
+	c.call(&wire.PersistentInstanceRequest{ServiceKey: shop, Type: wire.RegisterInstance, Instance: instance("10.0.0.1", 1)}, &out)
+	require.True(t, out.OK(), out.Message)
+	out = c.register("10.0.0.2", 1)
+	require.Equal(t, 400, out.ErrorCode)
+	require.Equal(t, "Current service DEFAULT_GROUP@@shop is persistent service, can't register ephemeral instance.", out.Message)
+
+	c.call(&wire.PersistentInstanceRequest{ServiceKey: shop, Type: wire.DeregisterInstance, Instance: instance("10.0.0.1", 1)}, &out)
+	require.True(t, out.OK(), out.Message)
+	require.Empty(t, c.query().Hosts)
+}
+
+func TestServiceListIsPagedAndStable(t *testing.T) {
+	n := startNode(t, coretest.NewFake())
+	c := dial(t, n.addr)
+	for i := range 5 {
+		k := wire.ServiceKey{ServiceName: fmt.Sprintf("s%d", i)}
+		var out wire.InstanceResponse
+		c.call(&wire.InstanceRequest{ServiceKey: k, Type: wire.RegisterInstance, Instance: instance("10.0.0.1", 1)}, &out)
+		require.True(t, out.OK(), out.Message)
+	}
+	list := func(page, size int) wire.ServiceListResponse {
+		var out wire.ServiceListResponse
+		c.call(&wire.ServiceListRequest{PageNo: page, PageSize: size}, &out)
+		require.Equal(t, 5, out.Count)
+		return out
+	}
+	require.Equal(t, wire.Names{"s0", "s1"}, list(0, 2).ServiceNames)
+	require.Equal(t, wire.Names{"s2", "s3"}, list(2, 2).ServiceNames)
+	require.Equal(t, wire.Names{"s4"}, list(3, 2).ServiceNames)
+	require.Empty(t, list(4, 2).ServiceNames)
+	require.Len(t, list(1, 1<<31-1).ServiceNames, 5)
+}
+
+func TestOwnShutdownIsNotTheClientsEnd(t *testing.T) {
+	engine := coretest.NewFake()
+	n := startNode(t, engine)
+	c := dial(t, n.addr)
+	c.register("10.0.0.1", 1)
+	before := len(engine.SessionIDs())
+	n.stop()
+	require.Len(t, engine.SessionIDs(), before, "the session is left to its timeout")
+
+	// The next life of the node shows the instance, and the client that comes back
+	// takes its place without a gap.
+	n = startNode(t, engine)
+	c = dial(t, n.addr)
+	require.Len(t, c.query().Hosts, 1)
+	c.register("10.0.0.1", 1)
+	require.Len(t, c.query().Hosts, 1)
+}
+
+// BenchmarkPush measures from a registration to the moment at which a subscriber
+// on the same node holds the list, over two gRPC connections.
+func BenchmarkPush(b *testing.B) {
+	n := startNode(b, coretest.NewFake())
+	consumer, provider := dial(b, n.addr), dial(b, n.addr)
+	consumer.subscribe("")
+	consumer.pushed(0)
+	port := 0
+	for b.Loop() {
+		port = port%60000 + 1
+		provider.register("10.0.0.1", port)
+		for consumer.pushed(1).Hosts[0].Port != port {
+		}
+		b.StopTimer()
+		time.Sleep(600 * time.Millisecond) // single changes, not a burst
+		b.StartTimer()
+	}
+}
