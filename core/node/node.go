@@ -288,3 +288,14 @@ func (n *Node) Snapshot() { n.inbox.put(item{in: replica.SnapshotNow{}}, false) 
 
 // Kick closes the connection of a session.
 func (n *Node) Kick(id core.SessionID) { n.inbox.put(item{in: replica.Kick{Session: id}}, false) }
+
+// Uptime is how long the node exists.
+func (n *Node) Uptime() time.Duration { return time.Since(n.start) }
+
+// DiskStats says what the data directory holds.
+func (n *Node) DiskStats() (storage.Stats, error) { return n.disk.store.Stats() }
+
+// FsyncStats counts the syncs of the log and the time they took.
+func (n *Node) FsyncStats() (count int64, total time.Duration) {
+	return n.metrics.syncs.Load(), time.Duration(n.metrics.syncNanos.Load())
+}

@@ -5,6 +5,7 @@ package server
 import (
 	"io"
 	"net"
+	"os"
 	"syscall"
 
 	"github.com/zensus-io/zensus/core/node"
@@ -81,4 +82,18 @@ func (c *conn) tryWrite(b []byte) (n int, blocked bool) {
 		}
 	})
 	return n, err != nil || n < len(b)
+}
+
+// descriptors counts the open files of the process and how many it may have; -1
+// where the system does not say.
+func descriptors() (open, most int64) {
+	open, most = -1, -1
+	if list, err := os.ReadDir("/proc/self/fd"); err == nil {
+		open = int64(len(list))
+	}
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil {
+		most = int64(limit.Cur)
+	}
+	return open, most
 }

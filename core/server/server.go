@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -24,6 +25,8 @@ type Config struct {
 	FrameBytesMax int
 	// Words says what of the four-letter words and the admin commands is answered.
 	Words Words
+	// About is told by the monitoring commands.
+	About About
 	// Logger is where connections are told of; nil is nowhere.
 	Logger hclog.Logger
 }
@@ -33,6 +36,9 @@ type Server struct {
 	cfg  Config
 	node *node.Node
 	log  hclog.Logger
+
+	rejected  atomic.Int64 // connections over a limit
+	traceMask atomic.Int64
 
 	mu struct {
 		sync.Mutex
@@ -44,6 +50,9 @@ type Server struct {
 	wg sync.WaitGroup
 }
 
+// traceMaskDefault is what gtmk tells of a ZooKeeper that nobody has changed.
+const traceMaskDefault = 306
+
 // New makes a server in front of a node. It opens nothing.
 func New(cfg Config, n *node.Node) *Server {
 	if cfg.FrameBytesMax == 0 {
@@ -53,6 +62,7 @@ func New(cfg Config, n *node.Node) *Server {
 		cfg.Logger = hclog.NewNullLogger()
 	}
 	s := &Server{cfg: cfg, node: n, log: cfg.Logger}
+	s.traceMask.Store(traceMaskDefault)
 	s.mu.conns = make(map[*conn]struct{})
 	s.mu.perAddr = make(map[netip.Addr]int)
 	return s
@@ -112,6 +122,7 @@ func (s *Server) admit(c *conn) bool {
 		return false
 	case s.cfg.ConnsTotal > 0 && len(s.mu.conns) >= s.cfg.ConnsTotal,
 		s.cfg.ConnsPerAddress > 0 && s.mu.perAddr[addr] >= s.cfg.ConnsPerAddress:
+		s.rejected.Add(1)
 		s.log.Warn("too many connections", "client", addr.String())
 		return false
 	}

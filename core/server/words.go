@@ -2,9 +2,18 @@ package server
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"net"
+	"os"
+	"os/user"
+	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/zensus-io/zensus/core/replica"
 )
 
 // Words says which four-letter words are answered.
@@ -18,34 +27,373 @@ func (w Words) allows(word string) bool {
 	if list == nil {
 		list = []string{"srvr"}
 	}
-	for _, a := range list {
-		if a == "*" || a == word {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, "*") || slices.Contains(list, word)
 }
 
-var words = map[string]func(*Server, context.Context, []byte) string{
-	"ruok": func(*Server, context.Context, []byte) string { return "imok" },
+// word answers one four-letter word. arg is what follows it.
+type word func(s *Server, ctx context.Context, arg []byte) (string, error)
+
+// words are the commands of zookeeper-protocol 8.2. They are looked up by the
+// first four bytes of a connection.
+var words = map[string]word{
+	"ruok": func(*Server, context.Context, []byte) (string, error) { return "imok", nil },
+	"isro": (*Server).wordIsro,
+	"gtmk": (*Server).wordGtmk,
+	"stmk": (*Server).wordStmk,
+	"crst": (*Server).wordCrst,
+	"srst": (*Server).wordSrst,
+	"srvr": (*Server).wordSrvr,
+	"stat": (*Server).wordStat,
+	"cons": (*Server).wordCons,
+	"conf": (*Server).wordConf,
+	"envi": (*Server).wordEnvi,
+	"dirs": (*Server).wordDirs,
+	"dump": (*Server).wordDump,
+	"wchs": (*Server).wordWchs,
+	"wchc": (*Server).wordWchc,
+	"wchp": (*Server).wordWchp,
+	"hash": (*Server).wordHash,
+	"mntr": (*Server).wordMntr,
+
+	"\xff\xf4\xff\xfd": func(*Server, context.Context, []byte) (string, error) { return "", nil }, // telnet: interrupted
 }
+
+// withoutServing are the words that are answered as usual when clients are not.
+var withoutServing = []string{"ruok", "isro", "envi", "gtmk", "stmk", "\xff\xf4\xff\xfd"}
 
 func isWord(w string) bool {
 	_, ok := words[w]
 	return ok
 }
 
-// wordTime bounds the work and the writing of one answer.
+// wordTime bounds the work on and the writing of one answer.
 const wordTime = 10 * time.Second
 
 // answerWord answers one four-letter word and ends the connection.
-func (s *Server) answerWord(c *conn, word string, arg []byte) {
-	_ = c.net.SetWriteDeadline(time.Now().Add(wordTime))
-	text := fmt.Sprintf("%s is not executed because it is not in the whitelist.\n", word)
-	if s.cfg.Words.allows(word) {
-		ctx, cancel := context.WithTimeout(context.Background(), wordTime)
-		defer cancel()
-		text = words[word](s, ctx, arg)
+func (s *Server) answerWord(c *conn, name string, arg []byte) {
+	_ = c.net.SetDeadline(time.Now().Add(wordTime))
+	ctx, cancel := context.WithTimeout(context.Background(), wordTime)
+	defer cancel()
+	if name == "stmk" {
+		arg = c.readUpTo(arg, 8)
 	}
-	_, _ = strings.NewReader(text).WriteTo(c.net)
+	text := s.wordText(ctx, name, arg)
+	_, _ = net.Conn.Write(c.net, []byte(text))
+	if t, ok := c.net.(interface{ CloseWrite() error }); ok {
+		_ = t.CloseWrite()
+	}
+}
+
+// readUpTo reads on until there are n bytes or no more come soon.
+func (c *conn) readUpTo(have []byte, n int) []byte {
+	have = slices.Clone(have)
+	_ = c.net.SetReadDeadline(time.Now().Add(lingerTime))
+	for len(have) < n {
+		b := make([]byte, n-len(have))
+		m, err := c.net.Read(b)
+		have = append(have, b[:m]...)
+		if err != nil {
+			break
+		}
+	}
+	return have
+}
+
+const notServing = "This ZooKeeper instance is not currently serving requests\n"
+
+func (s *Server) wordText(ctx context.Context, name string, arg []byte) string {
+	if !s.cfg.Words.allows(name) {
+		return name + " is not executed because it is not in the whitelist.\n"
+	}
+	serving := false
+	if err := s.node.Do(ctx, func(r *replica.Replica) { serving = r.Serving() }); err != nil || !serving {
+		if !slices.Contains(withoutServing, name) {
+			return notServing
+		}
+		if name == "isro" {
+			return "null"
+		}
+	}
+	text, err := words[name](s, ctx, arg)
+	if err != nil {
+		return notServing
+	}
+	return text
+}
+
+func (s *Server) wordIsro(context.Context, []byte) (string, error) { return "rw", nil }
+
+func (s *Server) wordGtmk(context.Context, []byte) (string, error) {
+	return strconv.FormatInt(s.traceMask.Load(), 10), nil
+}
+
+func (s *Server) wordStmk(_ context.Context, arg []byte) (string, error) {
+	if len(arg) >= 8 {
+		s.traceMask.Store(int64(binary.BigEndian.Uint64(arg)))
+	}
+	return strconv.FormatInt(s.traceMask.Load(), 10), nil
+}
+
+func (s *Server) wordCrst(ctx context.Context, _ []byte) (string, error) {
+	return "Connection stats reset.\n", s.node.Do(ctx, (*replica.Replica).ResetConnStats)
+}
+
+func (s *Server) wordSrst(ctx context.Context, _ []byte) (string, error) {
+	return "Server stats reset.\n", s.node.Do(ctx, (*replica.Replica).ResetStats)
+}
+
+func (s *Server) wordSrvr(ctx context.Context, _ []byte) (string, error) {
+	r, err := s.look(ctx, false)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Zookeeper version: %s\n", s.version())
+	s.writeServerLines(&b, &r)
+	return b.String(), nil
+}
+
+// connections counts what is connected, the asking command too, as ZooKeeper does.
+func (s *Server) connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.mu.conns)
+}
+
+func (s *Server) writeServerLines(b *strings.Builder, r *report) {
+	fmt.Fprintf(b, "Latency min/avg/max: %d/%s/%d\n", r.LatencyMin, average(r.LatencySum, r.Answered), r.LatencyMax)
+	fmt.Fprintf(b, "Received: %d\n", r.Received)
+	fmt.Fprintf(b, "Sent: %d\n", r.Sent)
+	fmt.Fprintf(b, "Connections: %d\n", s.connections())
+	fmt.Fprintf(b, "Outstanding: %d\n", r.Outstanding)
+	fmt.Fprintf(b, "Zxid: %v\n", r.Applied)
+	fmt.Fprintf(b, "Mode: %s\n", mode)
+	fmt.Fprintf(b, "Node count: %d\n", r.Nodes)
+}
+
+// mode is the role as the field names it: an ensemble of one is standalone.
+const mode = "standalone"
+
+func (s *Server) wordStat(ctx context.Context, _ []byte) (string, error) {
+	r, err := s.look(ctx, true)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Zookeeper version: %s\nClients:\n", s.version())
+	for i := range r.conns {
+		writeConnLine(&b, &r.conns[i], false)
+	}
+	b.WriteByte('\n')
+	s.writeServerLines(&b, &r)
+	return b.String(), nil
+}
+
+func (s *Server) wordCons(ctx context.Context, _ []byte) (string, error) {
+	r, err := s.look(ctx, true)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for i := range r.conns {
+		writeConnLine(&b, &r.conns[i], true)
+	}
+	b.WriteByte('\n')
+	return b.String(), nil
+}
+
+func writeConnLine(b *strings.Builder, c *replica.ConnInfo, full bool) {
+	if c.Local {
+		return
+	}
+	fmt.Fprintf(b, " /%s[1](queued=%d,recved=%d,sent=%d", c.Remote, c.Queued, c.Received, c.Sent)
+	if full && c.Session != 0 {
+		fmt.Fprintf(b, ",sid=%v,lop=%s,est=%d,to=%d,", c.Session, lastOp(int32(c.LastOp)), c.Opened, c.TimeoutMillis)
+		if c.HasCxid {
+			fmt.Fprintf(b, "lcxid=0x%x,", c.LastCxid)
+		}
+		fmt.Fprintf(b, "lzxid=%v,lresp=%d,llat=%d,minlat=%d,avglat=%d,maxlat=%d",
+			c.LastZxid, c.LastResponse, c.LastLatency, c.MinLatency, c.SumLatency/max(c.Sent, 1), c.MaxLatency)
+	}
+	b.WriteString(")\n")
+}
+
+func (s *Server) wordConf(context.Context, []byte) (string, error) {
+	a, size := &s.cfg.About, s.diskSize()
+	secure := a.SecurePort
+	if secure == 0 {
+		secure = -1
+	}
+	var b strings.Builder
+	for _, kv := range []struct {
+		key   string
+		value any
+	}{
+		{"clientPort", a.ClientPort},
+		{"secureClientPort", secure},
+		{"dataDir", a.DataDir},
+		{"dataDirSize", size.SnapshotBytes},
+		{"dataLogDir", a.DataDir},
+		{"dataLogSize", size.LogBytes},
+		{"tickTime", a.TickMillis},
+		{"maxClientCnxns", s.cfg.ConnsPerAddress},
+		{"minSessionTimeout", a.MinTimeout},
+		{"maxSessionTimeout", a.MaxTimeout},
+		{"clientPortListenBacklog", a.Backlog},
+		{"serverId", 0}, // ZooKeeper's of a standalone server, whatever its id
+	} {
+		fmt.Fprintf(&b, "%s=%v\n", kv.key, kv.value)
+	}
+	return b.String(), nil
+}
+
+// environment are the lines of envi. The keys are those that monitoring reads;
+// what is Java's there says here what takes its place.
+func (s *Server) environment() [][2]string {
+	host, _ := os.Hostname()
+	dir, _ := os.Getwd()
+	name, home := "", ""
+	if u, err := user.Current(); err == nil {
+		name, home = u.Username, u.HomeDir
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	mb := func(n uint64) string { return strconv.FormatUint(n>>20, 10) + "MB" }
+	return [][2]string{
+		{"zookeeper.version", s.version()},
+		{"host.name", host},
+		{"java.version", runtime.Version()},
+		{"java.vendor", "The Go project"},
+		{"java.home", "NA"},
+		{"java.class.path", "NA"},
+		{"java.library.path", "NA"},
+		{"java.io.tmpdir", os.TempDir()},
+		{"java.compiler", runtime.Compiler},
+		{"os.name", runtime.GOOS},
+		{"os.arch", runtime.GOARCH},
+		{"os.version", "NA"},
+		{"user.name", name},
+		{"user.home", home},
+		{"user.dir", dir},
+		{"os.memory.free", mb(m.HeapIdle - m.HeapReleased)},
+		{"os.memory.max", mb(m.Sys)},
+		{"os.memory.total", mb(m.HeapSys)},
+	}
+}
+
+func (s *Server) wordEnvi(context.Context, []byte) (string, error) {
+	var b strings.Builder
+	b.WriteString("Environment:\n")
+	for _, kv := range s.environment() {
+		b.WriteString(kv[0] + "=" + kv[1] + "\n")
+	}
+	return b.String(), nil
+}
+
+func (s *Server) wordDirs(context.Context, []byte) (string, error) {
+	size := s.diskSize()
+	return fmt.Sprintf("datadir_size: %d\nlogdir_size: %d\n", size.SnapshotBytes, size.LogBytes), nil
+}
+
+// javaDate is how Java prints a date.
+const javaDate = "Mon Jan 02 15:04:05 MST 2006"
+
+func (s *Server) wordDump(ctx context.Context, _ []byte) (string, error) {
+	r, err := s.lookSessions(ctx)
+	if err != nil {
+		return "", err
+	}
+	all, err := s.look(ctx, true)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "SessionTracker dump:\nSession Sets (%d)/(%d):\n", len(r.buckets), r.sessions)
+	for _, k := range r.buckets {
+		fmt.Fprintf(&b, "%d expire at %s:\n", len(k.sessions), k.at.UTC().Format(javaDate))
+		for _, id := range k.sessions {
+			fmt.Fprintf(&b, "\t%v\n", id)
+		}
+	}
+	fmt.Fprintf(&b, "ephemeral nodes dump:\nSessions with Ephemerals (%d):\n", len(r.ephemerals))
+	for _, e := range r.ephemerals {
+		fmt.Fprintf(&b, "%v:\n", e.session)
+		for _, p := range e.paths {
+			fmt.Fprintf(&b, "\t%s\n", p)
+		}
+	}
+	conns := slices.DeleteFunc(all.conns, func(c replica.ConnInfo) bool { return c.Local })
+	deadline := func(c *replica.ConnInfo) int64 {
+		return (c.LastResponse+int64(c.TimeoutMillis))/10_000*10_000 + 10_000
+	}
+	slices.SortStableFunc(conns, func(x, y replica.ConnInfo) int { return int(deadline(&x) - deadline(&y)) })
+	var sets [][]replica.ConnInfo
+	for i := range conns {
+		if n := len(sets); n > 0 && deadline(&sets[n-1][0]) == deadline(&conns[i]) {
+			sets[n-1] = append(sets[n-1], conns[i])
+		} else {
+			sets = append(sets, conns[i:i+1:i+1])
+		}
+	}
+	fmt.Fprintf(&b, "Connections dump:\nConnections Sets (%d)/(%d):\n", len(sets), len(conns))
+	for _, set := range sets {
+		at := time.UnixMilli(all.now.Wall + deadline(&set[0]) - all.now.Mono)
+		fmt.Fprintf(&b, "%d expire at %s:\n", len(set), at.UTC().Format(javaDate))
+		for i := range set {
+			fmt.Fprintf(&b, "\tip: /%s sessionId: %v\n", set[i].Remote, set[i].Session)
+		}
+	}
+	return b.String(), nil
+}
+
+func (s *Server) wordWchs(ctx context.Context, _ []byte) (string, error) {
+	w, err := s.lookWatches(ctx, false, false)
+	return fmt.Sprintf("%d connections watching %d paths\nTotal watches:%d\n", w.conns, w.paths, w.total), err
+}
+
+func (s *Server) wordWchc(ctx context.Context, _ []byte) (string, error) {
+	w, err := s.lookWatches(ctx, true, false)
+	var b strings.Builder
+	for _, c := range w.byConn {
+		fmt.Fprintf(&b, "%v\n", c.session)
+		for _, p := range c.paths {
+			fmt.Fprintf(&b, "\t%s\n", p)
+		}
+	}
+	b.WriteByte('\n')
+	return b.String(), err
+}
+
+func (s *Server) wordWchp(ctx context.Context, _ []byte) (string, error) {
+	w, err := s.lookWatches(ctx, false, true)
+	var b strings.Builder
+	for _, p := range w.byPath {
+		fmt.Fprintf(&b, "%s\n", p.path)
+		for _, id := range p.sessions {
+			fmt.Fprintf(&b, "\t%v\n", id)
+		}
+	}
+	b.WriteByte('\n')
+	return b.String(), err
+}
+
+func (s *Server) wordHash(ctx context.Context, _ []byte) (string, error) {
+	digests, err := s.lookDigests(ctx)
+	var b strings.Builder
+	for _, d := range digests {
+		fmt.Fprintf(&b, "%x: %d\n", uint64(d.Zxid), d.Digest)
+	}
+	return b.String(), err
+}
+
+func (s *Server) wordMntr(ctx context.Context, _ []byte) (string, error) {
+	r, err := s.look(ctx, false)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, m := range s.monitor(&r) {
+		fmt.Fprintf(&b, "zk_%s\t%s\n", m.key, m.text())
+	}
+	return b.String(), nil
 }

@@ -70,6 +70,7 @@ func (s *State) Apply(z core.Zxid, payload []byte) *Result {
 		s.settleSession(h.Session, z)
 	}
 	s.digests.add(z, s.tree.Digest())
+	s.sampleDigest(z)
 	return res
 }
 
@@ -232,3 +233,29 @@ func (d *digestRing) at(z core.Zxid) (uint64, bool) {
 // DigestAt is the tree's digest when z was applied, if that was within the last
 // thousand transactions.
 func (s *State) DigestAt(z core.Zxid) (uint64, bool) { return s.digests.at(z) }
+
+// Digest is the tree's digest when Zxid was applied.
+type Digest struct {
+	Zxid   core.Zxid
+	Digest uint64
+}
+
+// One transaction in digestEvery leaves its digest behind, the latest
+// digestSamples are kept: what ZooKeeper's hash command tells.
+const (
+	digestEvery   = 128
+	digestSamples = 1024
+)
+
+func (s *State) sampleDigest(z core.Zxid) {
+	if z.Counter()%digestEvery != 0 {
+		return
+	}
+	if len(s.samples) == digestSamples {
+		s.samples = append(s.samples[:0], s.samples[digestSamples/2:]...)
+	}
+	s.samples = append(s.samples, Digest{z, s.tree.Digest()})
+}
+
+// Digests lists the digests that were kept, oldest first.
+func (s *State) Digests() []Digest { return append([]Digest(nil), s.samples...) }

@@ -44,6 +44,7 @@ type State struct {
 	payloads chunk
 	result   Result
 	digests  digestRing
+	samples  []Digest
 
 	softQuota string // path of a quota whose soft limit was passed
 }

@@ -1,0 +1,401 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"html"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/zensus-io/zensus/core/replica"
+)
+
+// fields is an answer in the order in which it is printed.
+type fields []field
+
+type field struct {
+	key   string
+	value any
+}
+
+// MarshalJSON keeps the order.
+func (f fields) MarshalJSON() ([]byte, error) {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, kv := range f {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		v, err := json.Marshal(kv.value)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&b, "%q:%s", kv.key, v)
+	}
+	b.WriteByte('}')
+	return []byte(b.String()), nil
+}
+
+// command is one of the admin commands (zookeeper-protocol 8.3).
+type command struct {
+	names []string // the primary one first
+	// always marks those that answer when clients are not served.
+	always bool
+	run    func(s *Server, ctx context.Context, r *http.Request) (fields, error)
+}
+
+var commands = []command{
+	{names: []string{"configuration", "conf", "config"}, run: (*Server).adminConf},
+	{names: []string{"connections", "cons"}, run: (*Server).adminCons},
+	{names: []string{"connection_stat_reset", "crst"}, run: (*Server).adminCrst},
+	{names: []string{"dirs"}, run: (*Server).adminDirs},
+	{names: []string{"dump"}, run: (*Server).adminDump},
+	{names: []string{"environment", "env", "envi"}, always: true, run: (*Server).adminEnvi},
+	{names: []string{"get_trace_mask", "gtmk"}, always: true, run: (*Server).adminGtmk},
+	{names: []string{"hash"}, run: (*Server).adminHash},
+	{names: []string{"initial_configuration", "icfg"}, always: true, run: (*Server).adminIcfg},
+	{names: []string{"is_read_only", "isro"}, run: (*Server).adminIsro},
+	{names: []string{"last_snapshot", "lsnp"}, run: (*Server).adminLsnp},
+	{names: []string{"leader", "lead"}, run: (*Server).adminLead},
+	{names: []string{"monitor", "mntr"}, run: (*Server).adminMntr},
+	{names: []string{"observer_connection_stat_reset", "orst"}, run: (*Server).adminNothing},
+	{names: []string{"observers", "obsr"}, run: (*Server).adminObsr},
+	{names: []string{"ruok"}, always: true, run: (*Server).adminNothing},
+	{names: []string{"server_stats", "srvr"}, run: (*Server).adminSrvr},
+	{names: []string{"set_trace_mask", "stmk"}, always: true, run: (*Server).adminStmk},
+	{names: []string{"stat_reset", "srst"}, run: (*Server).adminSrst},
+	{names: []string{"stats", "stat"}, run: (*Server).adminStat},
+	{names: []string{"system_properties", "sysp"}, always: true, run: (*Server).adminSysp},
+	{names: []string{"voting_view"}, run: (*Server).adminVoting},
+	{names: []string{"watch_summary", "wchs"}, run: (*Server).adminWchs},
+	{names: []string{"watches", "wchc"}, run: (*Server).adminWchc},
+	{names: []string{"watches_by_path", "wchp"}, run: (*Server).adminWchp},
+	{names: []string{"zabstate"}, run: (*Server).adminZab},
+}
+
+// Admin serves the admin commands below prefix, which is "/commands" unless the
+// configuration says otherwise.
+func (s *Server) Admin(prefix string) http.Handler {
+	byName := make(map[string]*command)
+	for i := range commands {
+		for _, n := range commands[i].names {
+			byName[n] = &commands[i]
+		}
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, ok := strings.CutPrefix(r.URL.Path, prefix)
+		name = strings.Trim(name, "/")
+		switch {
+		case !ok || strings.Contains(name, "/"):
+			http.NotFound(w, r)
+		case name == "":
+			s.listCommands(w, prefix)
+		default:
+			s.runCommand(w, r, name, byName[name])
+		}
+	})
+}
+
+func (s *Server) listCommands(w http.ResponseWriter, prefix string) {
+	w.Header().Set("Content-Type", "text/html;charset=utf-8")
+	for i := range commands {
+		n := html.EscapeString(commands[i].names[0])
+		fmt.Fprintf(w, "<a href=\"%s/%s\">%s</a>\n<br/>\n", html.EscapeString(prefix), n, n)
+	}
+}
+
+func (s *Server) runCommand(w http.ResponseWriter, r *http.Request, name string, c *command) {
+	ctx, cancel := context.WithTimeout(r.Context(), wordTime)
+	defer cancel()
+	answer, problem := fields{}, any(nil)
+	switch {
+	case c == nil:
+		problem = "Unknown command: " + name
+	case !c.always && !s.serves(ctx):
+		problem = strings.TrimSpace(notServing)
+	default:
+		var err error
+		if answer, err = c.run(s, ctx, r); err != nil {
+			problem = err.Error()
+		}
+	}
+	if c != nil {
+		name = c.names[0]
+	}
+	answer = append(answer, field{"command", name}, field{"error", problem})
+	w.Header().Set("Content-Type", "application/json")
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	_ = enc.Encode(answer)
+}
+
+func (s *Server) serves(ctx context.Context) (ok bool) {
+	err := s.node.Do(ctx, func(r *replica.Replica) { ok = r.Serving() })
+	return ok && err == nil
+}
+
+func (s *Server) adminNothing(context.Context, *http.Request) (fields, error) { return nil, nil }
+
+func (s *Server) adminConf(context.Context, *http.Request) (fields, error) {
+	a := &s.cfg.About
+	return fields{
+		{"client_port", a.ClientPort},
+		{"data_dir", a.DataDir},
+		{"data_log_dir", a.DataDir},
+		{"tick_time", a.TickMillis},
+		{"max_client_cnxns", s.cfg.ConnsPerAddress},
+		{"min_session_timeout", a.MinTimeout},
+		{"max_session_timeout", a.MaxTimeout},
+		{"server_id", 0},
+		{"client_port_listen_backlog", a.Backlog},
+	}, nil
+}
+
+func connFields(c *replica.ConnInfo, full bool) fields {
+	f := fields{
+		{"remote_socket_address", c.Remote.String()},
+		{"interest_ops", 1},
+		{"outstanding_requests", c.Queued},
+		{"packets_received", c.Received},
+		{"packets_sent", c.Sent},
+	}
+	if !full || c.Session == 0 {
+		return f
+	}
+	return append(f,
+		field{"session_id", int64(c.Session)},
+		field{"last_operation", lastOp(int32(c.LastOp))},
+		field{"established", time.UnixMilli(c.Opened).UTC().Format("2006-01-02T15:04:05.000+00:00")},
+		field{"session_timeout", c.TimeoutMillis},
+		field{"last_cxid", c.LastCxid},
+		field{"last_zxid", int64(c.LastZxid)},
+		field{"last_response_time", c.LastResponse},
+		field{"last_latency", c.LastLatency},
+		field{"min_latency", c.MinLatency},
+		field{"avg_latency", c.SumLatency / max(c.Sent, 1)},
+		field{"max_latency", c.MaxLatency},
+	)
+}
+
+func allConnFields(conns []replica.ConnInfo, full bool) []fields {
+	list := []fields{}
+	for i := range conns {
+		if !conns[i].Local {
+			list = append(list, connFields(&conns[i], full))
+		}
+	}
+	return list
+}
+
+func (s *Server) adminCons(ctx context.Context, _ *http.Request) (fields, error) {
+	r, err := s.look(ctx, true)
+	return fields{{"connections", allConnFields(r.conns, true)}, {"secure_connections", []fields{}}}, err
+}
+
+func (s *Server) adminCrst(ctx context.Context, _ *http.Request) (fields, error) {
+	return nil, s.node.Do(ctx, (*replica.Replica).ResetConnStats)
+}
+
+func (s *Server) adminSrst(ctx context.Context, _ *http.Request) (fields, error) {
+	return nil, s.node.Do(ctx, (*replica.Replica).ResetStats)
+}
+
+func (s *Server) adminDirs(context.Context, *http.Request) (fields, error) {
+	size := s.diskSize()
+	return fields{{"datadir_size", size.SnapshotBytes}, {"logdir_size", size.LogBytes}}, nil
+}
+
+func (s *Server) adminDump(ctx context.Context, _ *http.Request) (fields, error) {
+	r, err := s.lookSessions(ctx)
+	expiry, owned := fields{}, fields{}
+	for _, b := range r.buckets {
+		expiry = append(expiry, field{strconv.FormatInt(b.at.UnixMilli(), 10), b.sessions})
+	}
+	for _, e := range r.ephemerals {
+		owned = append(owned, field{strconv.FormatInt(int64(e.session), 10), e.paths})
+	}
+	return fields{{"expiry_time_to_session_ids", expiry}, {"session_id_to_ephemeral_paths", owned}}, err
+}
+
+func (s *Server) adminEnvi(context.Context, *http.Request) (fields, error) {
+	var f fields
+	for _, kv := range s.environment() {
+		f = append(f, field{kv[0], kv[1]})
+	}
+	return f, nil
+}
+
+func (s *Server) adminGtmk(context.Context, *http.Request) (fields, error) {
+	return fields{{"tracemask", s.traceMask.Load()}}, nil
+}
+
+func (s *Server) adminStmk(_ context.Context, r *http.Request) (fields, error) {
+	mask, err := strconv.ParseInt(r.URL.Query().Get("traceMask"), 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("setTraceMask requires long traceMask argument")
+	}
+	s.traceMask.Store(mask)
+	return fields{{"tracemask", mask}}, nil
+}
+
+func (s *Server) adminHash(ctx context.Context, _ *http.Request) (fields, error) {
+	digests, err := s.lookDigests(ctx)
+	list := []fields{}
+	for _, d := range digests {
+		list = append(list, fields{{"zxid", int64(d.Zxid)}, {"digest", d.Digest}, {"digest_version", 2}})
+	}
+	return fields{{"digests", list}}, err
+}
+
+func (s *Server) adminIcfg(context.Context, *http.Request) (fields, error) {
+	return fields{{"initial_configuration", s.cfg.About.InitialConfig}}, nil
+}
+
+func (s *Server) adminIsro(context.Context, *http.Request) (fields, error) {
+	return fields{{"read_only", false}}, nil
+}
+
+func (s *Server) adminLsnp(ctx context.Context, _ *http.Request) (fields, error) {
+	r, err := s.look(ctx, false)
+	return fields{
+		{"zxid", strconv.FormatUint(uint64(r.LastSnapshot), 16)},
+		{"timestamp", r.LastSnapshotWall / 1000},
+	}, err
+}
+
+func (s *Server) adminLead(context.Context, *http.Request) (fields, error) {
+	return nil, fmt.Errorf("server is not initialized")
+}
+
+func (s *Server) adminMntr(ctx context.Context, _ *http.Request) (fields, error) {
+	r, err := s.look(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	var f fields
+	for _, m := range s.monitor(&r) {
+		f = append(f, field{m.key, m.value})
+	}
+	return f, nil
+}
+
+func (s *Server) adminObsr(context.Context, *http.Request) (fields, error) {
+	return fields{{"synced_observers", 0}, {"observers", []fields{}}}, nil
+}
+
+func (s *Server) serverFields(r *report) fields {
+	size := s.diskSize()
+	sizes := fields{{"last_buffer_size", -1}, {"min_buffer_size", -1}, {"max_buffer_size", -1}}
+	latency := 0.0
+	if r.Answered > 0 {
+		latency = float64(r.LatencySum) / float64(r.Answered)
+	}
+	stats := fields{
+		{"packets_sent", r.Sent},
+		{"packets_received", r.Received},
+		{"fsync_threshold_exceed_count", 0},
+		{"client_response_stats", sizes},
+		{"data_dir_size", size.SnapshotBytes},
+		{"log_dir_size", size.LogBytes},
+		{"provider_null", false},
+		{"server_state", mode},
+		{"last_processed_zxid", int64(r.Applied)},
+		{"outstanding_requests", r.Outstanding},
+		{"avg_latency", latency},
+		{"max_latency", r.LatencyMax},
+		{"min_latency", r.LatencyMin},
+		{"num_alive_client_connections", s.connections()},
+		{"uptime", r.uptime.Milliseconds()},
+		{"auth_failed_count", r.AuthFailed},
+		{"non_mtlsremote_conn_count", 0},
+		{"non_mtlslocal_conn_count", 0},
+	}
+	return fields{
+		{"version", s.version()},
+		{"read_only", false},
+		{"server_stats", stats},
+		{"client_response", sizes},
+		{"node_count", r.Nodes},
+	}
+}
+
+func (s *Server) adminSrvr(ctx context.Context, _ *http.Request) (fields, error) {
+	r, err := s.look(ctx, false)
+	return s.serverFields(&r), err
+}
+
+func (s *Server) adminStat(ctx context.Context, _ *http.Request) (fields, error) {
+	r, err := s.look(ctx, true)
+	return append(s.serverFields(&r),
+		field{"connections", allConnFields(r.conns, false)}, field{"secure_connections", []fields{}}), err
+}
+
+// adminSysp tells the environment: there are no system properties here.
+func (s *Server) adminSysp(context.Context, *http.Request) (fields, error) {
+	var f fields
+	for _, kv := range os.Environ() {
+		k, v, _ := strings.Cut(kv, "=")
+		if strings.HasPrefix(k, "ZENSUS_") && !secretive(k) {
+			f = append(f, field{k, v})
+		}
+	}
+	slices.SortFunc(f, func(a, b field) int { return strings.Compare(a.key, b.key) })
+	return f, nil
+}
+
+func secretive(key string) bool {
+	for _, word := range []string{"SECRET", "PASSWORD", "TOKEN", "KEY"} {
+		if strings.Contains(key, word) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Server) adminVoting(context.Context, *http.Request) (fields, error) {
+	return fields{{"current_config", fields{}}}, nil
+}
+
+func (s *Server) adminWchs(ctx context.Context, _ *http.Request) (fields, error) {
+	w, err := s.lookWatches(ctx, false, false)
+	return fields{{"num_connections", w.conns}, {"num_paths", w.paths}, {"num_total_watches", w.total}}, err
+}
+
+func (s *Server) adminWchc(ctx context.Context, _ *http.Request) (fields, error) {
+	w, err := s.lookWatches(ctx, true, false)
+	f := fields{}
+	for _, c := range w.byConn {
+		f = append(f, field{strconv.FormatInt(int64(c.session), 10), c.paths})
+	}
+	return fields{{"session_id_to_watched_paths", f}}, err
+}
+
+func (s *Server) adminWchp(ctx context.Context, _ *http.Request) (fields, error) {
+	w, err := s.lookWatches(ctx, false, true)
+	f := fields{}
+	for _, p := range w.byPath {
+		f = append(f, field{p.path, p.sessions})
+	}
+	return fields{{"path_to_session_ids", f}}, err
+}
+
+func (s *Server) adminZab(ctx context.Context, _ *http.Request) (fields, error) {
+	r, err := s.look(ctx, false)
+	return fields{
+		{"myid", s.cfg.About.ServerID},
+		{"is_leader", false},
+		{"quorum_address", ""},
+		{"election_address", ""},
+		{"client_address", ""},
+		{"voting", false},
+		{"last_zxid", r.Applied.String()},
+		{"zab_epoch", uint32(r.Applied.Epoch())},
+		{"zab_counter", r.Applied.Counter()},
+		{"zabstate", ""},
+	}, err
+}
