@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/zensus-io/zensus/core"
 )
@@ -16,9 +17,9 @@ import (
 var ErrCorrupt = errors.New("corrupt snapshot")
 
 // Load makes the tree whose chunks next returns one after the other, each valid
-// until the next call. It takes no more memory than a small multiple of what
-// next returned, and compares the tree's digest, computed anew, with the one in
-// the snapshot. An error is next's, or wraps ErrCorrupt.
+// until the next call, and compares the tree's digest, computed anew, with the one
+// in the snapshot. What it allocates is bounded by what next returned, not by any
+// length within. An error is next's, or wraps ErrCorrupt.
 func Load(next func() ([]byte, error)) (*Tree, error) {
 	l := loader{tree: empty(), next: next, acls: map[uint64]uint32{}}
 	for l.kind != kindEnd {
@@ -238,7 +239,7 @@ func (l *loader) znode(d *decoder) error {
 		t.digest += t.digestOf(r)
 	}
 	if target, ok := quotaTarget(text(l.path), limitsName); ok && target != "" {
-		t.quotas[string(target)] = r
+		t.quotas[strings.Clone(target)] = r
 	}
 	return nil
 }
@@ -269,6 +270,9 @@ func (l *loader) place(up uint64, name, data []byte) (Ref, error) {
 		return None, corrupt("two znodes with one path")
 	}
 	l.path = append(append(l.path[:parent.pathLen], '/'), name...)
+	if len(l.path) > nameBytesMax {
+		return None, corrupt("path of %d bytes", len(l.path))
+	}
 	r := t.plant(parent.ref, text(l.path), hash, data, l.useACL(), l.czxid, l.ctime)
 	l.at = append(l.at, step{ref: r, pathLen: len(l.path), hash: hash})
 	return r, nil

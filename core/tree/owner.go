@@ -81,7 +81,7 @@ func (t *Tree) disown(r Ref, pathLen int) {
 }
 
 // Ephemerals visits the ephemeral znodes of a session in the order of their
-// creation until yield returns false.
+// creation until yield returns false. yield may delete the znode it is given.
 func (t *Tree) Ephemerals(session core.SessionID, yield func(r Ref) bool) {
 	if i, ok := t.ownerSlots[int64(session)]; ok {
 		t.ephemeralsOf(i, yield)
