@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/wire"
@@ -31,18 +30,23 @@ type call struct {
 	ids    []core.Identity
 }
 
-var callPool = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
-
-func newCall() *call { return callPool.Get().(*call) }
+// newCall takes a call that is not in use. The pool is the client's own: a
+// channel must not wander between the bubbles of testing/synctest.
+func (c *Client) newCall() *call {
+	if k, ok := c.calls.Get().(*call); ok {
+		return k
+	}
+	return &call{done: make(chan struct{}, 1)}
+}
 
 // release makes the call ready for another use. Nobody may hold it any more.
-func (k *call) release() {
+func (c *Client) release(k *call) {
 	body := k.body[:0]
 	if cap(body) > 64<<10 {
 		body = nil
 	}
 	*k = call{done: k.done, body: body}
-	callPool.Put(k)
+	c.calls.Put(k)
 }
 
 func (k *call) reply(h wire.ReplyHeader, body []byte, err error) {
@@ -114,7 +118,7 @@ func (c *Client) invoke(ctx context.Context, op wire.OpCode, path string, k *cal
 		use(k)
 	}
 	if answered {
-		k.release()
+		c.release(k)
 	}
 	if err != nil {
 		return &core.OpError{Op: op.String(), Path: path, Err: err}
@@ -126,7 +130,7 @@ func (c *Client) invoke(ctx context.Context, op wire.OpCode, path string, k *cal
 // is no reply; what the server made of the request is the header's. No chroot is
 // applied.
 func (c *Client) Do(ctx context.Context, op wire.OpCode, body []byte) (h wire.ReplyHeader, reply []byte, err error) {
-	k := newCall()
+	k := c.newCall()
 	k.body = append(k.body, body...)
 	k.decode = func(k *call, r *wire.Reader) { k.data = slices.Clone(r.Rest()) }
 	answered, err := c.roundTrip(ctx, op, k)
@@ -135,7 +139,7 @@ func (c *Client) Do(ctx context.Context, op wire.OpCode, body []byte) (h wire.Re
 		if err = k.err; err == nil && reply == nil && h.Err == core.OK {
 			reply = []byte{}
 		}
-		k.release()
+		c.release(k)
 	}
 	if err != nil {
 		err = &core.OpError{Op: op.String(), Err: err}

@@ -38,6 +38,7 @@ type Client struct {
 	}
 
 	watches registry
+	calls   sync.Pool // of *call
 
 	// Owned by the goroutine of run.
 	server   int // index of the next address
@@ -114,7 +115,7 @@ func (c *Client) Done() <-chan struct{} { return c.done }
 // contact it waits a little, then gives up with ConnectionLoss: the server then
 // ends the session at its timeout. It must not be called from a callback.
 func (c *Client) Close() error {
-	gone := newCall()
+	gone := c.newCall()
 	c.mu.Lock()
 	if c.mu.ended != nil {
 		c.mu.ended = core.ErrClosed

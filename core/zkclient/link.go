@@ -101,7 +101,8 @@ func (c *Client) connect() (*link, error) {
 	if left <= 0 {
 		return nil, core.SessionExpired
 	}
-	patience := min(max(c.timeout()/time.Duration(len(c.addresses)), dialMin), left)
+	// A server that does not answer must leave time for another one to save the session.
+	patience := min(max(min(c.timeout()/time.Duration(len(c.addresses)), left/2), dialMin), left)
 	ctx, cancel := context.WithTimeout(c.ctx, patience)
 	defer cancel()
 	conn, err := c.opt.Dialer(ctx, "tcp", c.addresses[c.server])

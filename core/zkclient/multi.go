@@ -11,7 +11,7 @@ import (
 // Multi does all of ops or none, at one zxid. Servers up to 3.8.1 send no Stat
 // for a CreateOp; it is then zero.
 func (c *Client) Multi(ctx context.Context, ops ...core.Op) (results []core.OpResult, z core.Zxid, err error) {
-	k := newCall()
+	k := c.newCall()
 	if k.body, err = c.appendOps(k.body, ops); err != nil {
 		return nil, 0, err
 	}
@@ -119,7 +119,7 @@ type ReadResult struct {
 // MultiRead does many reads in one request. Each succeeds or fails by itself.
 // Servers older than 3.6 answer Unimplemented.
 func (c *Client) MultiRead(ctx context.Context, reads ...Read) (results []ReadResult, err error) {
-	k := newCall()
+	k := c.newCall()
 	for _, rd := range reads {
 		op := wire.OpGetData
 		if rd.Children {

@@ -59,7 +59,7 @@ func ttlMillis(d time.Duration) int64 {
 
 // Create adds a znode and returns its actual path.
 func (c *Client) Create(ctx context.Context, path string, data []byte, opt core.CreateOptions) (actual string, st core.Stat, err error) {
-	k := newCall()
+	k := c.newCall()
 	k.body = c.appendCreate(k.body, path, data, opt)
 	k.decode = decodePathStat
 	err = c.invoke(ctx, createOp(opt.Mode), path, k, func(k *call) { actual, st = c.strip(k.path), k.stat })
@@ -68,7 +68,7 @@ func (c *Client) Create(ctx context.Context, path string, data []byte, opt core.
 
 // Get reads a znode's data.
 func (c *Client) Get(ctx context.Context, path string) (data []byte, st core.Stat, err error) {
-	k := newCall()
+	k := c.newCall()
 	k.body = wire.AppendPathWatch(k.body, c.readPath(path), false)
 	k.decode = decodeDataStat
 	err = c.invoke(ctx, wire.OpGetData, path, k, func(k *call) { data, st = k.data, k.stat })
@@ -77,7 +77,7 @@ func (c *Client) Get(ctx context.Context, path string) (data []byte, st core.Sta
 
 // Set replaces a znode's data.
 func (c *Client) Set(ctx context.Context, path string, data []byte, version int32) (st core.Stat, err error) {
-	k := newCall()
+	k := c.newCall()
 	k.body = wire.AppendSetData(k.body, c.writePath(path, false), data, version)
 	k.decode = decodeStat
 	err = c.invoke(ctx, wire.OpSetData, path, k, func(k *call) { st = k.stat })
@@ -86,7 +86,7 @@ func (c *Client) Set(ctx context.Context, path string, data []byte, version int3
 
 // Delete removes a znode without children.
 func (c *Client) Delete(ctx context.Context, path string, version int32) (z core.Zxid, err error) {
-	k := newCall()
+	k := c.newCall()
 	k.body = wire.AppendPathVersion(k.body, c.deletePath(path), version)
 	err = c.invoke(ctx, wire.OpDelete, path, k, func(k *call) { z = k.header.Zxid })
 	return z, err
@@ -94,7 +94,7 @@ func (c *Client) Delete(ctx context.Context, path string, version int32) (z core
 
 // Exists returns the Stat of a znode.
 func (c *Client) Exists(ctx context.Context, path string) (st core.Stat, err error) {
-	k := newCall()
+	k := c.newCall()
 	k.body = wire.AppendPathWatch(k.body, c.readPath(path), false)
 	k.decode = decodeStat
 	err = c.invoke(ctx, wire.OpExists, path, k, func(k *call) { st = k.stat })
@@ -103,7 +103,7 @@ func (c *Client) Exists(ctx context.Context, path string) (st core.Stat, err err
 
 // Children returns the names of a znode's children.
 func (c *Client) Children(ctx context.Context, path string) (names []string, st core.Stat, err error) {
-	k := newCall()
+	k := c.newCall()
 	k.body = wire.AppendPathWatch(k.body, c.readPath(path), false)
 	k.decode = decodeNamesStat
 	err = c.invoke(ctx, wire.OpGetChildren2, path, k, func(k *call) { names, st = k.names, k.stat })
@@ -112,7 +112,7 @@ func (c *Client) Children(ctx context.Context, path string) (names []string, st 
 
 // Sync waits until this session sees what was committed.
 func (c *Client) Sync(ctx context.Context, path string) (z core.Zxid, err error) {
-	k := newCall()
+	k := c.newCall()
 	k.body = wire.AppendString(k.body, c.readPath(path))
 	err = c.invoke(ctx, wire.OpSync, path, k, func(k *call) { z = k.header.Zxid })
 	return z, err
@@ -120,7 +120,7 @@ func (c *Client) Sync(ctx context.Context, path string) (z core.Zxid, err error)
 
 // ACL returns a znode's access list.
 func (c *Client) ACL(ctx context.Context, path string) (acl []core.ACL, st core.Stat, err error) {
-	k := newCall()
+	k := c.newCall()
 	k.body = wire.AppendString(k.body, c.readPath(path))
 	k.decode = func(k *call, r *wire.Reader) {
 		k.acl = wire.DecodeACLs(r)
@@ -132,7 +132,7 @@ func (c *Client) ACL(ctx context.Context, path string) (acl []core.ACL, st core.
 
 // SetACL replaces a znode's access list.
 func (c *Client) SetACL(ctx context.Context, path string, acl []core.ACL, aversion int32) (st core.Stat, err error) {
-	k := newCall()
+	k := c.newCall()
 	k.body = wire.AppendSetACL(k.body, c.writePath(path, false), acl, aversion)
 	k.decode = decodeStat
 	err = c.invoke(ctx, wire.OpSetACL, path, k, func(k *call) { st = k.stat })
@@ -143,7 +143,7 @@ func (c *Client) SetACL(ctx context.Context, path string, acl []core.ACL, aversi
 // refusal the server breaks the connection; the session goes on without it.
 func (c *Client) AddAuth(ctx context.Context, scheme string, auth []byte) error {
 	auth = slices.Clone(auth)
-	k := newCall()
+	k := c.newCall()
 	k.body = wire.AppendAuth(k.body, scheme, auth)
 	k.onOK = func(wire.ReplyHeader) { c.remember(Auth{Scheme: scheme, Auth: auth}) }
 	return c.invoke(ctx, wire.OpAuth, "", k, nil)

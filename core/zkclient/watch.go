@@ -28,7 +28,7 @@ func (c *Client) Watch(ctx context.Context, path string, mode core.WatchMode) (c
 		full = "/"
 	}
 	w := &watch{client: c, path: full, mode: mode, ready: make(chan struct{}, 1)}
-	k := newCall()
+	k := c.newCall()
 	k.body = wire.AppendPathMode(k.body, full, int32(mode))
 	// Events can follow the reply at once: the watch must be known before them.
 	k.onOK = func(wire.ReplyHeader) { c.watches.add(w) }
