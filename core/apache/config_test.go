@@ -210,6 +210,22 @@ func TestADynamicFileHoldsTheMembers(t *testing.T) {
 	}
 }
 
+func TestMembersAreWrittenAsZooKeeperShowsThem(t *testing.T) {
+	// Captured from a voter of Apache ZooKeeper 3.8.0.
+	const captured = "server.1=127.0.0.1:21831:21841:participant\n" +
+		"server.2=127.0.0.1:21832:21842:participant\n" +
+		"server.3=127.0.0.1:21833:21843:participant\n" +
+		"server.4=127.0.0.1:21834:21844:observer\n" +
+		"version=100000000"
+	cfg := DefaultConfig()
+	if err := cfg.ReadDynamic(strings.NewReader(captured)); err != nil {
+		t.Fatal(err)
+	}
+	if got := FormatDynamic(cfg.Servers, cfg.Version); got != captured {
+		t.Errorf("got\n%s\nwant\n%s", got, captured)
+	}
+}
+
 func TestResolve(t *testing.T) {
 	const members = "server.1=a:1:2;10.0.0.1:2181;10.0.0.1:2281\nserver.2=b:1:2:observer\n"
 	tests := []struct {

@@ -148,13 +148,9 @@ func FuzzParseConfig(f *testing.F) {
 			t.Fatalf("the second time: %+v, %v", again, err)
 		}
 		valid := cfg.Validate() == nil
-		var members strings.Builder
-		for _, s := range cfg.Servers {
-			fmt.Fprintln(&members, s)
-		}
-		copied := DefaultConfig()
-		if err := copied.ReadDynamic(strings.NewReader(members.String())); valid && err != nil {
-			t.Fatalf("%s: %v", members.String(), err)
+		members, copied := FormatDynamic(cfg.Servers, 7), DefaultConfig()
+		if err := copied.ReadDynamic(strings.NewReader(members)); valid && err != nil {
+			t.Fatalf("%s: %v", members, err)
 		}
 		if valid && !slices.EqualFunc(copied.Servers, cfg.Servers, func(a, b Server) bool { return reflect.DeepEqual(a, b) }) {
 			t.Fatalf("members %v became %v", cfg.Servers, copied.Servers)
