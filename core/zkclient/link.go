@@ -250,7 +250,7 @@ func (c *Client) serve(l *link) {
 		defer close(written)
 		c.write(l)
 	}()
-	err := c.read(l)
+	lost, err := c.read(l)
 	l.conn.Close()
 	close(l.gone)
 	<-written
@@ -258,7 +258,7 @@ func (c *Client) serve(l *link) {
 	c.mu.Lock()
 	c.mu.link = nil
 	c.mu.idle = false
-	lost := c.mu.takeSent()
+	lost = append(lost, c.mu.takeSent()...)
 	c.mu.Unlock()
 	for _, e := range lost {
 		e.fail(core.ConnectionLoss)
@@ -327,55 +327,51 @@ func (c *Client) write(l *link) {
 	}
 }
 
-// read delivers replies and notifications until the connection breaks.
-func (c *Client) read(l *link) error {
+// read delivers replies and notifications until the connection breaks. It
+// returns the requests that it took from the queue and has no reply for.
+func (c *Client) read(l *link) (lost []entry, err error) {
 	var entries []entry
 	for {
 		n, err := l.reader.fill()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		c.contact.Store(int64(c.sinceBegin()))
+		entries = entries[:0]
 		// Every request that these frames answer leaves the queue under one lock.
 		if n > 0 {
 			var ok bool
 			c.mu.Lock()
-			entries, ok = c.mu.pop(entries[:0], n)
+			entries, ok = c.mu.pop(entries, n)
 			c.mu.Unlock()
 			if !ok {
-				return errors.New("more replies than requests")
+				return nil, errors.New("more replies than requests")
 			}
 		}
-		if err := c.deliver(l, entries[:n]); err != nil {
-			return err
+		if left, err := c.deliver(l, entries); err != nil {
+			return left, err
 		}
 		clear(entries)
 	}
 }
 
-// deliver handles the whole frames that the reader holds. Requests that are left
-// over when a frame makes no sense fail like all others that were sent.
-func (c *Client) deliver(l *link, entries []entry) (err error) {
-	next := 0
-	defer func() {
-		for ; next < len(entries); next++ {
-			entries[next].fail(core.ConnectionLoss)
-		}
-	}()
+// deliver handles the whole frames that the reader holds, and returns what is
+// left of entries.
+func (c *Client) deliver(l *link, entries []entry) (left []entry, err error) {
 	for {
 		body, ok := l.reader.whole()
 		if !ok {
-			return nil
+			return entries, nil
 		}
 		r := wire.NewReader(body)
 		h := wire.DecodeReplyHeader(&r)
 		if r.Err() != nil {
-			return r.Err()
+			return entries, r.Err()
 		}
 		switch h.Xid {
 		case wire.XidNotification:
 			if err := c.notify(h, &r); err != nil {
-				return err
+				return entries, err
 			}
 		case wire.XidPing:
 			c.sawZxid(h.Zxid)
@@ -384,7 +380,7 @@ func (c *Client) deliver(l *link, entries []entry) (err error) {
 			e, ok := c.mu.popAuth()
 			c.mu.Unlock()
 			if !ok {
-				return errors.New("more replies than auth requests")
+				return entries, errors.New("more replies than auth requests")
 			}
 			if h.Err == core.AuthFailed {
 				// The server breaks the connection now: whatever comes next must
@@ -397,14 +393,14 @@ func (c *Client) deliver(l *link, entries []entry) (err error) {
 				e.to.reply(h, r.Rest(), nil)
 			}
 			if h.Err == core.AuthFailed {
-				return core.AuthFailed
+				return entries, core.AuthFailed
 			}
 		default:
-			e := entries[next]
+			e := entries[0]
 			if e.xid != h.Xid {
-				return fmt.Errorf("reply to xid %d where %d was due", h.Xid, e.xid)
+				return entries, fmt.Errorf("reply to xid %d where %d was due", h.Xid, e.xid)
 			}
-			next++
+			entries = entries[1:]
 			c.sawZxid(h.Zxid)
 			if e.to != nil {
 				e.to.reply(h, r.Rest(), nil)
