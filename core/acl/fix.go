@@ -111,10 +111,10 @@ func intern(scheme []byte) string {
 
 // authenticated reports whether an identity of the scheme was proven, so that
 // the auth scheme stands for it. An address is not, nor is what the super user
-// is beside the digest that made it so.
+// is beside the digest that made it so; the servers' own identity proves nothing.
 func authenticated(scheme string) bool {
 	switch scheme {
-	case schemeDigest, schemeSASL, schemeX509, core.NodeScheme:
+	case schemeDigest, schemeSASL, schemeX509:
 		return true
 	}
 	return false

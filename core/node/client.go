@@ -40,6 +40,7 @@ type client struct {
 		pending []*call // in the order of their requests
 		watches watchSet
 		over    error // set when the connection is closed
+		closing bool  // by its own Close
 	}
 }
 
@@ -246,6 +247,9 @@ func (c *client) end(err error) {
 		c.mu.Unlock()
 		return
 	}
+	if c.mu.closing {
+		err = core.ErrClosed
+	}
 	c.mu.over = err
 	pending := c.mu.pending
 	c.mu.pending = nil
@@ -441,6 +445,9 @@ func (c *client) Close() error {
 		return nil
 	}
 	p, err := c.start(wire.OpCloseSession, nil)
+	c.mu.Lock()
+	c.mu.closing = true
+	c.mu.Unlock()
 	if err == nil {
 		select {
 		case <-p.done:

@@ -9,6 +9,13 @@ import (
 
 // Multi does all of ops or none (core.Client).
 func (c *client) Multi(ctx context.Context, ops ...core.Op) ([]core.OpResult, core.Zxid, error) {
+	for _, op := range ops {
+		switch op.(type) {
+		case core.CreateOp, core.SetOp, core.DeleteOp, core.CheckOp:
+		default:
+			return nil, 0, fail("multi", "", core.MarshallingError)
+		}
+	}
 	p, err := c.do(ctx, wire.OpMulti, func(b []byte) []byte {
 		for _, op := range ops {
 			b = c.appendOp(b, op)

@@ -5,7 +5,6 @@ import (
 	"github.com/zensus-io/zensus/core/acl"
 	"github.com/zensus-io/zensus/core/check"
 	"github.com/zensus-io/zensus/core/state"
-	"github.com/zensus-io/zensus/core/tree"
 	"github.com/zensus-io/zensus/core/wire"
 )
 
@@ -92,7 +91,7 @@ func (r *Replica) tell(z core.Zxid, e *state.Effect) {
 		}
 		o := r.output(c)
 		if c.local {
-			o.Bytes = r.appendLocalEvent(o.Bytes, z, h.Type, h.Path, e)
+			o.Bytes = appendLocalEvent(o.Bytes, z, h.Type, h.Path, e)
 		} else {
 			if encoded != h.Type { // all watchers of one kind are told the same
 				r.scratch = appendEvent(r.scratch[:0], z, h.Type, h.Path)
@@ -117,19 +116,15 @@ func appendEvent(dst []byte, zxid core.Zxid, t core.EventType, path string) []by
 
 // appendLocalEvent appends a notification to a connection in process. It goes on
 // behind the WatcherEvent with a boolean and, if that is true, data and Stat of
-// the znode as it stands after the transaction.
-func (r *Replica) appendLocalEvent(dst []byte, z core.Zxid, t core.EventType, path string, e *state.Effect) []byte {
+// the znode as the change left it.
+func appendLocalEvent(dst []byte, z core.Zxid, t core.EventType, path string, e *state.Effect) []byte {
 	mark := len(dst)
 	dst = wire.AppendReplyHeader(append(dst, 0, 0, 0, 0), wire.XidNotification, z, core.OK)
 	dst = wire.AppendWatcherEvent(dst, t, path)
-	ref := tree.None
-	if t == core.NodeCreated || t == core.NodeDataChanged {
-		ref = r.state.Tree().Find(path) // a later part of a multi may have removed it
-	}
-	dst = wire.AppendBool(dst, ref != tree.None)
-	if ref != tree.None {
-		st := r.state.Tree().Stat(ref)
-		dst = wire.AppendStat(wire.AppendBuffer(dst, r.state.Tree().Data(ref)), &st)
+	has := t == core.NodeCreated || t == core.NodeDataChanged
+	dst = wire.AppendBool(dst, has)
+	if has {
+		dst = wire.AppendStat(wire.AppendBuffer(dst, e.Data), &e.Stat)
 	}
 	wire.PutInt(dst[mark:], int32(len(dst)-mark-4))
 	return dst

@@ -15,8 +15,9 @@ type Effect struct {
 	// its parent's. Both are only set for creations and deletions as far as
 	// they are needed.
 	ACL, ParentACL []core.ACL
-	// Ref is the znode as it stands after the whole transaction; None if gone.
-	Ref tree.Ref
+	// Data and Stat are the znode as this change left it; not of one that is gone.
+	Data []byte
+	Stat core.Stat
 }
 
 // OpOutcome is what became of one operation.
@@ -110,7 +111,7 @@ func (s *State) applyOne(op wire.OpCode, r *wire.Reader, h wire.TxnHeader) OpOut
 		}
 		s.tree.SetData(ref, t.Data, t.Version, h.Zxid, h.Time)
 		o.Stat = s.tree.Stat(ref)
-		s.effect(Effect{Type: core.NodeDataChanged, Path: o.Path, ACL: s.tree.ACL(ref), Ref: ref})
+		s.effect(Effect{Type: core.NodeDataChanged, Path: o.Path, ACL: s.tree.ACL(ref), Data: t.Data, Stat: o.Stat})
 		return o
 	case wire.OpSetACL:
 		t := wire.DecodeSetACLTxn(r)
@@ -153,7 +154,7 @@ func (s *State) applyCreate(op wire.OpCode, r *wire.Reader, h wire.TxnHeader) Op
 	o.Stat = s.tree.Stat(ref)
 	s.effect(Effect{
 		Type: core.NodeCreated, Path: o.Path, ACL: s.tree.ACL(ref),
-		ParentACL: s.tree.ACL(s.tree.Parent(ref)), Ref: ref,
+		ParentACL: s.tree.ACL(s.tree.Parent(ref)), Data: t.Data, Stat: o.Stat,
 	})
 	return o
 }

@@ -19,8 +19,9 @@ type Config struct {
 	// EphemeralPathBytesMax bounds the paths that one session may own, so that
 	// the transaction that closes it stays within a record. 0 is 4 MiB.
 	EphemeralPathBytesMax int
-	// Auth produces identities from auth packets.
-	Auth acl.Authenticator
+	// Auth produces identities from auth packets. Nil is the default: digest, and
+	// no super user.
+	Auth *acl.Authenticator
 }
 
 const defaultEphemeralPathBytesMax = 4 << 20
@@ -56,6 +57,9 @@ func newState(cfg Config, t *tree.Tree) *State {
 	if cfg.EphemeralPathBytesMax == 0 {
 		cfg.EphemeralPathBytesMax = defaultEphemeralPathBytesMax
 	}
+	if cfg.Auth == nil {
+		cfg.Auth = acl.NewAuthenticator()
+	}
 	s := &State{
 		cfg:      cfg,
 		tree:     t,
@@ -76,7 +80,7 @@ func (s *State) Watches() *watch.Table { return s.watches }
 func (s *State) Applied() core.Zxid { return s.applied }
 
 // Auth produces identities from auth packets.
-func (s *State) Auth() *acl.Authenticator { return &s.cfg.Auth }
+func (s *State) Auth() *acl.Authenticator { return s.cfg.Auth }
 
 // SessionTimeout reports whether a session is alive in the applied state, and
 // the timeout in milliseconds that its creation recorded.
