@@ -1,15 +1,12 @@
 package tree
 
-import (
-	"encoding/binary"
-)
+import "encoding/binary"
 
 // A snapshot is a row of chunks: a byte for the kind, a byte for flags, the length
 // of the payload as a big-endian uint32, the payload. All other numbers are
 // varints. The kinds come in this order:
 //
 //	head    magic, number of znodes, digest as a fixed 64-bit number
-//	acls    records: id, number of entries, each perms, scheme, id
 //	znodes  records in preorder, the root first
 //	end     number of znodes again
 //
@@ -17,20 +14,20 @@ import (
 // it alone fills several, all but the last of them flagged as unfinished.
 //
 // A znode's record is its flags, how many levels the walk went up since the last
-// one to reach the parent, its name, the id of its access list, czxid and ctime as
-// differences to the last znode, and what the flags announce: version, aversion,
+// one to reach the parent, its name, the number of its access list, czxid and ctime
+// as differences to the last znode, and what the flags announce: version, aversion,
 // and mzxid and mtime as differences to czxid and ctime; pzxid likewise and the
 // counter of children; the owner, with the znode's rank among the ephemerals of a
-// session; the data.
+// session; the data. Access lists are numbered by their first use, where the list
+// itself follows the number: its length, then perms, scheme and id of each entry.
 const (
 	snapshotMagic    = "zensus tree 1\n"
 	snapshotChunkMax = 256 << 10 // bytes, header included
 	snapshotHeader   = 6
 
 	kindHead   = 1
-	kindACLs   = 2
-	kindZnodes = 3
-	kindEnd    = 4
+	kindZnodes = 2
+	kindEnd    = 3
 
 	flagUnfinished = 1
 
@@ -41,21 +38,15 @@ const (
 )
 
 // Encode writes the view in chunks of no more than 256 KiB, from which Load makes
-// an equal tree. A chunk is w's only until it returns. Equal trees that were built
-// by the same changes have equal snapshots.
+// an equal tree. A chunk is w's only until it returns. Trees that went through the
+// same changes have the same snapshot, even if one was loaded on the way.
 func (v *View) Encode(w func(chunk []byte) error) error {
 	e := encoder{write: w, buf: make([]byte, snapshotHeader, snapshotChunkMax)}
 	e.rec = append(e.rec, snapshotMagic...)
 	e.rec = binary.AppendUvarint(e.rec, uint64(v.count))
 	e.rec = binary.BigEndian.AppendUint64(e.rec, v.digest)
 	e.record(kindHead, nil)
-	for i := uint32(1); i < v.acls.top; i++ {
-		if a := v.acls.get(i); a.refs > 0 {
-			e.rec = binary.AppendUvarint(e.rec, uint64(i))
-			e.rec = appendACL(e.rec, a.acl)
-			e.record(kindACLs, nil)
-		}
-	}
+	e.lists = make([]uint32, v.acls.top)
 	ranks := v.ranks()
 	last := node{}
 	lastDepth := -1
@@ -90,7 +81,7 @@ func (v *View) encodeNode(e *encoder, r Ref, up int, last *node, ranks []uint32)
 	e.rec = binary.AppendUvarint(e.rec, uint64(up))
 	e.rec = binary.AppendUvarint(e.rec, uint64(n.nameLen()))
 	e.rec = append(e.rec, v.name(n)...)
-	e.rec = binary.AppendUvarint(e.rec, uint64(n.acl))
+	e.acl(v, n.acl)
 	e.rec = binary.AppendVarint(e.rec, int64(n.czxid-last.czxid))
 	e.rec = binary.AppendVarint(e.rec, n.ctime-last.ctime)
 	if n.mod != 0 {
@@ -144,6 +135,21 @@ type encoder struct {
 	kind  byte   // of the records in it
 	rec   []byte // the record being made
 	err   error
+
+	lists []uint32 // by slot: 1 + number of the access list, once it was used
+	known uint32   // access lists used so far
+}
+
+// acl adds the number of an access list, and the list if it is new.
+func (e *encoder) acl(v *View, slot uint32) {
+	if n := e.lists[slot]; n > 0 {
+		e.rec = binary.AppendUvarint(e.rec, uint64(n-1))
+		return
+	}
+	e.rec = binary.AppendUvarint(e.rec, uint64(e.known))
+	e.rec = appendACL(e.rec, v.acls.get(slot).acl)
+	e.known++
+	e.lists[slot] = e.known
 }
 
 // record adds the record in e.rec, followed by tail, and clears e.rec.

@@ -21,7 +21,7 @@ var ErrCorrupt = errors.New("corrupt snapshot")
 // in the snapshot. What it allocates is bounded by what next returned, not by any
 // length within. An error is next's, or wraps ErrCorrupt.
 func Load(next func() ([]byte, error)) (*Tree, error) {
-	l := loader{tree: empty(), next: next, acls: map[uint64]uint32{}}
+	l := loader{tree: empty(), next: next}
 	for l.kind != kindEnd {
 		if err := l.chunk(); err != nil {
 			return nil, fmt.Errorf("tree: load: %w", err)
@@ -46,9 +46,7 @@ type loader struct {
 	count  uint64
 	digest uint64
 
-	acls     map[uint64]uint32 // id in the snapshot, to slot
-	aclID    uint64            // looked up last
-	aclSlot  uint32
+	acls     []uint32 // slots of access lists, by number
 	czxid    core.Zxid
 	ctime    int64
 	path     []byte // of the znode last read
@@ -117,8 +115,6 @@ func (l *loader) records(payload []byte) error {
 			if b := d.take(8); len(b) == 8 {
 				l.digest = binary.BigEndian.Uint64(b)
 			}
-		case kindACLs:
-			l.acl(&d)
 		case kindZnodes:
 			if err := l.znode(&d); err != nil {
 				return err
@@ -139,34 +135,36 @@ func (l *loader) records(payload []byte) error {
 	return nil
 }
 
-// acl reads an access list. Each is held by one reference until all is loaded.
-func (l *loader) acl(d *decoder) {
-	id := d.uvarint()
-	n := d.uvarint()
-	if n > uint64(len(d.rest)) { // each entry takes bytes
-		d.bad = true
-		return
+// acl reads the number of an access list, and the list if it is new, and returns
+// its slot. Each list is held by one reference until all is loaded.
+func (l *loader) acl(d *decoder) (slot uint32) {
+	number := d.uvarint()
+	if number < uint64(len(l.acls)) {
+		return l.acls[number]
 	}
-	acl := make([]core.ACL, 0, min(n, 64))
+	n := d.uvarint()
+	if number > uint64(len(l.acls)) || n > uint64(len(d.rest)) { // each entry takes bytes
+		d.fail()
+		return 0
+	}
+	acl := []core.ACL{}
 	for range n {
 		perms := d.uvarint()
+		a := core.ACL{Perms: core.Perms(perms), Scheme: string(d.take(d.uvarint())), ID: string(d.take(d.uvarint()))}
 		if perms > math.MaxUint32 {
-			d.bad = true
+			d.fail()
 		}
-		acl = append(acl, core.ACL{
-			Perms:  core.Perms(perms),
-			Scheme: string(d.take(d.uvarint())),
-			ID:     string(d.take(d.uvarint())),
-		})
-	}
-	if _, twice := l.acls[id]; twice || d.bad {
-		d.bad = true
-		return
+		if d.bad {
+			return 0
+		}
+		acl = append(acl, a)
 	}
 	if len(l.acls) == 0 {
 		l.tree.intern(nil) // so that the open list has its slot
 	}
-	l.acls[id] = l.tree.intern(acl)
+	slot = l.tree.intern(acl)
+	l.acls = append(l.acls, slot)
+	return slot
 }
 
 // znode reads one znode and puts it into the tree.
@@ -175,7 +173,7 @@ func (l *loader) znode(d *decoder) error {
 	flags := d.byte()
 	up := d.uvarint()
 	name := d.take(d.uvarint())
-	aclID := d.uvarint()
+	acl := l.acl(d)
 	l.czxid += core.Zxid(d.varint())
 	l.ctime += d.varint()
 	m := mod{}
@@ -210,14 +208,7 @@ func (l *loader) znode(d *decoder) error {
 	case len(data) > math.MaxInt32-nameBytesMax:
 		return corrupt("znode of %d bytes", len(data))
 	}
-	if aclID != l.aclID || l.aclSlot == 0 {
-		slot, ok := l.acls[aclID]
-		if !ok {
-			return corrupt("no access list %d", aclID)
-		}
-		l.aclID, l.aclSlot = aclID, slot
-	}
-	r, err := l.place(up, name, data)
+	r, err := l.place(up, name, data, acl)
 	if err != nil {
 		return err
 	}
@@ -245,13 +236,13 @@ func (l *loader) znode(d *decoder) error {
 }
 
 // place plants a znode below the one that up leads to.
-func (l *loader) place(up uint64, name, data []byte) (Ref, error) {
+func (l *loader) place(up uint64, name, data []byte, acl uint32) (Ref, error) {
 	t := l.tree
 	if len(l.at) == 0 {
 		if up != 0 || len(name) != 0 {
 			return None, corrupt("the first znode is not the root")
 		}
-		r := t.plant(Root, "", 0, data, l.useACL(), l.czxid, l.ctime)
+		r := t.plant(Root, "", 0, data, l.use(acl), l.czxid, l.ctime)
 		l.at = append(l.at, step{ref: r})
 		return r, nil
 	}
@@ -273,14 +264,15 @@ func (l *loader) place(up uint64, name, data []byte) (Ref, error) {
 	if len(l.path) > nameBytesMax {
 		return None, corrupt("path of %d bytes", len(l.path))
 	}
-	r := t.plant(parent.ref, text(l.path), hash, data, l.useACL(), l.czxid, l.ctime)
+	r := t.plant(parent.ref, text(l.path), hash, data, l.use(acl), l.czxid, l.ctime)
 	l.at = append(l.at, step{ref: r, pathLen: len(l.path), hash: hash})
 	return r, nil
 }
 
-func (l *loader) useACL() uint32 {
-	l.tree.acls.mut(&l.tree.epochs, l.aclSlot).refs++
-	return l.aclSlot
+// use counts one more user of an access list.
+func (l *loader) use(acl uint32) uint32 {
+	l.tree.acls.mut(&l.tree.epochs, acl).refs++
+	return acl
 }
 
 // finish links the ephemerals, lets go of what held the access lists, and checks
