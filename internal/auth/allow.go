@@ -16,7 +16,9 @@ const (
 func (a Action) Valid() bool { return a == Read || a == Write || a == ReadWrite }
 
 // Covers reports whether a permission for a lets a request do need.
-func (a Action) Covers(need Action) bool { return need != "" && strings.Contains(string(a), string(need)) }
+func (a Action) Covers(need Action) bool {
+	return need != "" && strings.Contains(string(a), string(need))
+}
 
 // AdminRole may do everything. It cannot be granted or taken through the API.
 const AdminRole = "ROLE_ADMIN"
@@ -41,13 +43,13 @@ func orElse(s, otherwise string) string {
 	return s
 }
 
-// Naming is the resource of a service.
-func Naming(namespace, group, service string) Resource {
+// ServiceResource is the resource of a service.
+func ServiceResource(namespace, group, service string) Resource {
 	return Resource{Namespace: namespace, Group: group, Type: "naming", Name: service}
 }
 
-// Config is the resource of a config.
-func Config(namespace, group, dataID string) Resource {
+// ConfigResource is the resource of a config.
+func ConfigResource(namespace, group, dataID string) Resource {
 	return Resource{Namespace: namespace, Group: group, Type: "config", Name: dataID}
 }
 

@@ -36,7 +36,7 @@ func (g *Guard) Naming(action auth.Action) gin.HandlerFunc {
 		} else if service != "" && group == "" {
 			group = "DEFAULT_GROUP"
 		}
-		return auth.Need{Action: action, Resource: auth.Naming(namespace, group, service)}
+		return auth.Need{Action: action, Resource: auth.ServiceResource(namespace, group, service)}
 	})
 }
 
@@ -45,7 +45,7 @@ func (g *Guard) Naming(action auth.Action) gin.HandlerFunc {
 func (g *Guard) Config(action auth.Action) gin.HandlerFunc {
 	return g.handler(func(p *parameters) auth.Need {
 		namespace := firstOf(p, "tenant", "namespaceId", "namespace")
-		return auth.Need{Action: action, Resource: auth.Config(namespace, firstOf(p, "group", "groupName"), firstOf(p, "dataId"))}
+		return auth.Need{Action: action, Resource: auth.ConfigResource(namespace, firstOf(p, "group", "groupName"), firstOf(p, "dataId"))}
 	})
 }
 

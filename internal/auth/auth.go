@@ -1,0 +1,245 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/internal/segment"
+)
+
+// Config configures an Auth.
+type Config struct {
+	// Client reads and writes below Root. Its default ACL is that of new znodes.
+	Client core.Client
+	// Enabled requires an identity of every request. When it is off, everybody may
+	// do everything, and a login still gives a token, since clients that are
+	// configured with a name log in regardless.
+	Enabled bool
+	// Key signs tokens; all members have the same. At least 32 bytes.
+	Key []byte
+	// TokenTTL is how long a token is good; default 5 h, as Nacos's.
+	TokenTTL   time.Duration
+	Log        *slog.Logger          // default: none
+	Registerer prometheus.Registerer // default: metrics are kept and not shown
+}
+
+// Auth logs users in and checks requests. It is safe for concurrent use.
+type Auth struct {
+	cfg Config
+	// Directory is the users and their rights.
+	Directory *Directory
+
+	parser   *jwt.Parser
+	verifier *verifier
+	throttle *throttle
+	logins   *prometheus.CounterVec
+	checks   *prometheus.CounterVec
+}
+
+// minKeyBytes is what HS256 asks for.
+const minKeyBytes = 32
+
+// disabledToken is what a login gives while authentication is off.
+const disabledToken = "AUTH_DISABLED"
+
+// New makes an Auth; Run fills it.
+func New(cfg Config) (*Auth, error) {
+	if cfg.Client == nil {
+		return nil, errors.New("auth: no client")
+	}
+	if len(cfg.Key) < minKeyBytes {
+		return nil, errors.New("auth: the key has fewer than 32 bytes")
+	}
+	if cfg.TokenTTL <= 0 {
+		cfg.TokenTTL = 5 * time.Hour
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Registerer == nil {
+		cfg.Registerer = prometheus.NewRegistry()
+	}
+	a := &Auth{
+		cfg:    cfg,
+		parser: jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithExpirationRequired()),
+		logins: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "zensus_auth_logins_total", Help: "Attempts to log in, by result.",
+		}, []string{"result"}),
+		checks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "zensus_auth_checks_total", Help: "Requests checked, by result.",
+		}, []string{"result"}),
+	}
+	var err error
+	if a.throttle, err = newThrottle(); err != nil {
+		return nil, err
+	}
+	if a.verifier, err = newVerifier(); err != nil {
+		return nil, err
+	}
+	if a.Directory, err = newDirectory(cfg.Client, cfg.Log); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(cfg.Registerer.Register(a.logins), cfg.Registerer.Register(a.checks)); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// Run keeps the picture of users and rights until ctx ends.
+func (a *Auth) Run(ctx context.Context) error { return a.Directory.mirror.Run(ctx) }
+
+// Ready is closed when users and rights are known. Until then nobody is.
+func (a *Auth) Ready() <-chan struct{} { return a.Directory.mirror.Ready() }
+
+// Enabled reports whether requests need an identity.
+func (a *Auth) Enabled() bool { return a.cfg.Enabled }
+
+// HasUsers reports whether anybody administers this server yet; if not, the
+// admin token makes the first user.
+func (a *Auth) HasUsers() bool { return a.Directory.HasAdmin() }
+
+// Session is what a login gives.
+type Session struct {
+	Token   string
+	TTL     time.Duration
+	Expires time.Time
+	Subject Subject
+}
+
+// Login checks a password. The address is where the attempt comes from. It
+// returns ErrUnknownUser for a wrong name just as for a wrong password, and
+// ErrThrottled after too many failures. While authentication is off every name
+// is let in.
+func (a *Auth) Login(ctx context.Context, address, name, password string) (Session, error) {
+	if !a.cfg.Enabled {
+		return Session{Token: disabledToken, TTL: a.cfg.TokenTTL, Expires: time.Now().Add(a.cfg.TokenTTL), Subject: Subject{Name: name, Admin: true}}, nil
+	}
+	s, hash, err := a.authenticate(ctx, address, name, password)
+	if err != nil {
+		return Session{}, err
+	}
+	return a.session(s, hash)
+}
+
+func (a *Auth) session(s Subject, hash string) (Session, error) {
+	expires := time.Now().Add(a.cfg.TokenTTL).Truncate(time.Second)
+	token, err := a.sign(s.Name, hash, expires)
+	return Session{Token: token, TTL: a.cfg.TokenTTL, Expires: expires, Subject: s}, err
+}
+
+func (a *Auth) authenticate(ctx context.Context, address, name, password string) (Subject, string, error) {
+	if len(name) > maxNameBytes {
+		name = "" // nobody; and not remembered by the throttle
+	}
+	if a.throttle.blocked(address, name) {
+		a.logins.WithLabelValues("throttled").Inc()
+		return Subject{}, "", ErrThrottled
+	}
+	x := a.Directory.current()
+	hash := x.hashes[name]
+	right, err := a.verifier.check(ctx.Done(), hash, password)
+	if err != nil {
+		return Subject{}, "", errors.Join(ctx.Err(), err)
+	}
+	s, ok := x.subject(name)
+	if !right || !ok {
+		a.throttle.failed(address, name)
+		a.logins.WithLabelValues("refused").Inc()
+		return Subject{}, "", ErrUnknownUser
+	}
+	a.logins.WithLabelValues("ok").Inc()
+	return s, hash, nil
+}
+
+// Bootstrap makes the first administrator, for whoever has the admin token. It
+// returns ErrUnauthenticated for a wrong token, ErrExists once there is an
+// administrator or a user of that name, ErrInvalid, or ErrThrottled.
+func (a *Auth) Bootstrap(ctx context.Context, address, token, name, password string) (Session, error) {
+	const pseudo = "\x00admin-token"
+	if a.throttle.blocked(address, pseudo) {
+		return Session{}, ErrThrottled
+	}
+	if !a.Directory.current().isAdminToken(token) {
+		a.throttle.failed(address, pseudo)
+		return Session{}, ErrUnauthenticated
+	}
+	if err := a.CreateAdmin(ctx, name, password); err != nil {
+		return Session{}, err
+	}
+	x := a.Directory.current()
+	s, _ := x.subject(name)
+	return a.session(s, x.hashes[name])
+}
+
+// CreateAdmin makes the first administrator; the caller has checked who asks. It
+// returns ErrExists once there is an administrator or a user of that name, or
+// ErrInvalid.
+func (a *Auth) CreateAdmin(ctx context.Context, name, password string) error {
+	d := a.Directory
+	if d.HasAdmin() {
+		return say(ErrExists, "there is an administrator already")
+	}
+	create, err := d.createUser(name, password)
+	if err != nil {
+		return err
+	}
+	if err := d.prepare(ctx); err != nil {
+		return err
+	}
+	// The role's own znode is made in the same transaction: of two at once, one
+	// finds it there.
+	role := core.CreateOp{Path: core.JoinPath(rolesPath, segment.Escape(AdminRole))}
+	return d.write(ctx, say(ErrExists, "there is such a user, or an administrator, already"), nil, role, create,
+		core.CreateOp{Path: grantPath(AdminRole, name), Data: []byte{formatVersion}})
+}
+
+// Verify returns whose session a token is, or ErrUnauthenticated.
+func (a *Auth) Verify(token string) (Subject, error) {
+	if !a.cfg.Enabled {
+		return Subject{Admin: true}, nil
+	}
+	return a.verify(token)
+}
+
+// Allow reports whether a subject may do what is needed, by the rights that it
+// has now.
+func (a *Auth) Allow(s Subject, need Need) bool {
+	return !a.cfg.Enabled || Allow(s, a.Directory.current().permissionsOf(s), need)
+}
+
+// Check decides on one request: who makes it, and may they. The context that it
+// returns names the subject. It returns ErrUnauthenticated, ErrForbidden or
+// ErrThrottled.
+func (a *Auth) Check(ctx context.Context, who Credentials, need Need) (context.Context, error) {
+	if !a.cfg.Enabled {
+		return ctx, nil
+	}
+	s, err := a.identify(ctx, who)
+	if err != nil {
+		a.checks.WithLabelValues("unauthenticated").Inc()
+		return ctx, err
+	}
+	if !a.Allow(s, need) {
+		a.checks.WithLabelValues("forbidden").Inc()
+		return ctx, ErrForbidden
+	}
+	a.checks.WithLabelValues("ok").Inc()
+	return WithSubject(ctx, s), nil
+}
+
+func (a *Auth) identify(ctx context.Context, who Credentials) (Subject, error) {
+	if who.Token != "" || who.Username == "" {
+		return a.verify(who.Token)
+	}
+	s, _, err := a.authenticate(ctx, who.RemoteIP, who.Username, who.Password)
+	if errors.Is(err, ErrUnknownUser) {
+		return Subject{}, ErrUnauthenticated
+	}
+	return s, err
+}

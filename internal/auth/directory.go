@@ -1,0 +1,446 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/mirror"
+	"github.com/zensus-io/zensus/internal/segment"
+)
+
+// Root is where users, roles, permissions and tokens live:
+//
+//	users/<name>                          hash of the password
+//	roles/<role>/<user>                   the user has the role
+//	permissions/<role>/<resource>~<action>
+//	tokens/<name>                         hash of a token that stands for an administrator
+const Root = "/zensus/access"
+
+const (
+	usersPath       = Root + "/users"
+	rolesPath       = Root + "/roles"
+	permissionsPath = Root + "/permissions"
+	tokensPath      = Root + "/tokens"
+)
+
+// formatVersion is the first byte of every value.
+const formatVersion = 1
+
+// maxNameBytes bounds names of users and roles; Nacos's table has 50 characters.
+const (
+	maxNameBytes     = 128
+	maxResourceBytes = 1024
+)
+
+type userValue struct {
+	Hash string `json:"hash"` // bcrypt
+}
+
+type tokenValue struct {
+	SHA256 []byte `json:"sha256"`
+}
+
+// Grant says that a user has a role.
+type Grant struct {
+	Role, Username string
+}
+
+// Directory is users, roles and permissions, kept in the tree and read from a
+// mirror of it. Writers return when this node's picture shows what they wrote.
+type Directory struct {
+	client core.Client
+	mirror *mirror.Mirror
+	log    *slog.Logger
+
+	changes atomic.Uint64 // counts what OnChange heard
+	index   atomic.Pointer[index]
+	rebuild sync.Mutex
+}
+
+// index is a picture of everything, made anew after a change.
+type index struct {
+	changes     uint64                  // the count at which it was made
+	hashes      map[string]string       // of users
+	roles       map[string][]string     // by user
+	permissions map[string][]Permission // by role
+	tokens      [][]byte                // hashes
+	admins      int                     // users that have the admin role
+}
+
+// newDirectory makes a directory; its mirror runs in Run.
+func newDirectory(client core.Client, log *slog.Logger) (*Directory, error) {
+	d := &Directory{client: client, log: log}
+	m, err := mirror.New(mirror.Config{
+		Client: client, Root: Root, Logger: log,
+		OnChange: func([]mirror.Change, core.Zxid) { d.changes.Add(1) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.mirror = m
+	return d, nil
+}
+
+// current is the index of what the mirror shows now.
+func (d *Directory) current() *index {
+	if x := d.index.Load(); x != nil && x.changes == d.changes.Load() {
+		return x
+	}
+	d.rebuild.Lock()
+	defer d.rebuild.Unlock()
+	seen := d.changes.Load() // before the picture is read
+	if x := d.index.Load(); x != nil && x.changes == seen {
+		return x
+	}
+	x := d.build()
+	x.changes = seen
+	d.index.Store(x)
+	return x
+}
+
+func (d *Directory) build() *index {
+	x := &index{hashes: map[string]string{}, roles: map[string][]string{}, permissions: map[string][]Permission{}}
+	d.mirror.Walk(Root, func(n *mirror.Node) bool {
+		rel, ok := strings.CutPrefix(n.Path, Root+"/")
+		if !ok {
+			return true
+		}
+		parts := strings.Split(rel, "/")
+		name, err := segment.Unescape(parts[len(parts)-1])
+		switch {
+		case len(parts) == 2 && parts[0] == "users" && err == nil:
+			var v userValue
+			if d.decode(n, &v) {
+				x.hashes[name] = v.Hash
+			}
+		case len(parts) == 2 && parts[0] == "tokens" && err == nil:
+			var v tokenValue
+			if d.decode(n, &v) && len(v.SHA256) == sha256.Size {
+				x.tokens = append(x.tokens, v.SHA256)
+			}
+		case len(parts) == 3 && parts[0] == "roles" && err == nil:
+			if role, err := segment.Unescape(parts[1]); err == nil {
+				x.roles[name] = append(x.roles[name], role)
+				if role == AdminRole {
+					x.admins++
+				}
+			}
+		case len(parts) == 3 && parts[0] == "permissions":
+			role, err := segment.Unescape(parts[1])
+			resource, action, ok := strings.Cut(parts[2], "~")
+			plain, err2 := segment.Unescape(resource)
+			if err == nil && err2 == nil && ok {
+				x.permissions[role] = append(x.permissions[role], Permission{role, plain, Action(action)})
+			}
+		}
+		return true
+	})
+	for user := range x.roles {
+		slices.Sort(x.roles[user])
+	}
+	return x
+}
+
+func (d *Directory) decode(n *mirror.Node, v any) bool {
+	if len(n.Data) == 0 || n.Data[0] != formatVersion {
+		d.log.Warn("value of an unknown format is passed over", "path", n.Path)
+		return false
+	}
+	if err := json.Unmarshal(n.Data[1:], v); err != nil {
+		d.log.Warn("value cannot be read", "path", n.Path, "err", err)
+		return false
+	}
+	return true
+}
+
+func encodeValue(v any) ([]byte, error) {
+	b, err := json.Marshal(v)
+	return append([]byte{formatVersion}, b...), err
+}
+
+// subject is the user with its roles; false if there is none.
+func (x *index) subject(name string) (Subject, bool) {
+	if _, ok := x.hashes[name]; !ok {
+		return Subject{}, false
+	}
+	roles := x.roles[name]
+	return Subject{Name: name, Roles: roles, Admin: slices.Contains(roles, AdminRole)}, true
+}
+
+func (x *index) permissionsOf(s Subject) []Permission {
+	if len(s.Roles) == 1 {
+		return x.permissions[s.Roles[0]]
+	}
+	var all []Permission
+	for _, role := range s.Roles {
+		all = append(all, x.permissions[role]...)
+	}
+	return all
+}
+
+// Users are the names of all users, sorted.
+func (d *Directory) Users() []string {
+	x := d.current()
+	names := make([]string, 0, len(x.hashes))
+	for name := range x.hashes {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Grants are all pairs of role and user, sorted.
+func (d *Directory) Grants() []Grant {
+	var all []Grant
+	for user, roles := range d.current().roles {
+		for _, role := range roles {
+			all = append(all, Grant{role, user})
+		}
+	}
+	slices.SortFunc(all, func(a, b Grant) int {
+		if c := strings.Compare(a.Role, b.Role); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Username, b.Username)
+	})
+	return all
+}
+
+// Permissions are all permissions, sorted.
+func (d *Directory) Permissions() []Permission {
+	var all []Permission
+	for _, ps := range d.current().permissions {
+		all = append(all, ps...)
+	}
+	slices.SortFunc(all, func(a, b Permission) int {
+		for _, c := range []int{strings.Compare(a.Role, b.Role), strings.Compare(a.Resource, b.Resource), strings.Compare(string(a.Action), string(b.Action))} {
+			if c != 0 {
+				return c
+			}
+		}
+		return 0
+	})
+	return all
+}
+
+// HasAdmin reports whether any user has the admin role.
+func (d *Directory) HasAdmin() bool { return d.current().admins > 0 }
+
+// CreateUser adds a user. It returns ErrExists or ErrInvalid.
+func (d *Directory) CreateUser(ctx context.Context, name, password string) error {
+	op, err := d.createUser(name, password)
+	if err != nil {
+		return err
+	}
+	return d.write(ctx, say(ErrExists, "user '"+name+"' already exist!"), nil, op)
+}
+
+func (d *Directory) createUser(name, password string) (core.Op, error) {
+	if err := validName("username", name); err != nil {
+		return nil, err
+	}
+	hash, err := hashPassword(password)
+	if err != nil {
+		return nil, err
+	}
+	value, err := encodeValue(userValue{Hash: hash})
+	if err != nil {
+		return nil, err
+	}
+	return core.CreateOp{Path: core.JoinPath(usersPath, segment.Escape(name)), Data: value}, nil
+}
+
+// SetPassword replaces a user's password; tokens made with the old one end. It
+// returns ErrNotFound or ErrInvalid.
+func (d *Directory) SetPassword(ctx context.Context, name, password string) error {
+	if err := validName("username", name); err != nil {
+		return err
+	}
+	hash, err := hashPassword(password)
+	if err != nil {
+		return err
+	}
+	value, err := encodeValue(userValue{Hash: hash})
+	if err != nil {
+		return err
+	}
+	return d.write(ctx, nil, say(ErrNotFound, "user '"+name+"' not exist!"),
+		core.SetOp{Path: core.JoinPath(usersPath, segment.Escape(name)), Data: value, Version: core.AnyVersion})
+}
+
+// DeleteUser removes a user and what roles it has. An administrator is not
+// deleted: ErrInvalid. A user that is not there is no error.
+func (d *Directory) DeleteUser(ctx context.Context, name string) error {
+	x := d.current()
+	s, ok := x.subject(name)
+	if !ok {
+		return nil
+	}
+	if s.Admin {
+		return say(ErrInvalid, "User "+name+" is a global administrator and cannot be deleted")
+	}
+	ops := []core.Op{core.DeleteOp{Path: core.JoinPath(usersPath, segment.Escape(name)), Version: core.AnyVersion}}
+	for _, role := range s.Roles {
+		ops = append(ops, core.DeleteOp{Path: grantPath(role, name), Version: core.AnyVersion})
+	}
+	// NoNode: somebody else changed the same user at this moment.
+	return d.write(ctx, nil, say(ErrNotFound, "user '"+name+"' was changed meanwhile, please try again"), ops...)
+}
+
+func grantPath(role, user string) string {
+	return core.JoinPath(core.JoinPath(rolesPath, segment.Escape(role)), segment.Escape(user))
+}
+
+// Grant gives a user a role. The admin role cannot be had this way: ErrInvalid.
+// It returns ErrNotFound where the user is not there, ErrExists where it has it.
+func (d *Directory) Grant(ctx context.Context, role, user string) error {
+	if err := d.mutableRole(role); err != nil {
+		return err
+	}
+	if _, ok := d.current().subject(user); !ok {
+		return say(ErrNotFound, "user '"+user+"' not found!")
+	}
+	return d.grant(ctx, role, user)
+}
+
+func (d *Directory) grant(ctx context.Context, role, user string, more ...core.Op) error {
+	parent := core.JoinPath(rolesPath, segment.Escape(role))
+	if err := ensure(ctx, d.client, parent); err != nil {
+		return err
+	}
+	ops := append(slices.Clone(more), core.CreateOp{Path: grantPath(role, user), Data: []byte{formatVersion}})
+	return d.write(ctx, say(ErrExists, "user '"+user+"' already bound to the role '"+role+"'!"), nil, ops...)
+}
+
+// Revoke takes a role from a user, or from all if user is "", in which case its
+// permissions go as well. What is not there is no error.
+func (d *Directory) Revoke(ctx context.Context, role, user string) error {
+	if err := d.mutableRole(role); err != nil {
+		return err
+	}
+	if user != "" {
+		return d.writeIgnoring(ctx, core.NoNode, core.DeleteOp{Path: grantPath(role, user), Version: core.AnyVersion})
+	}
+	for _, g := range d.Grants() {
+		if g.Role == role {
+			if err := d.writeIgnoring(ctx, core.NoNode, core.DeleteOp{Path: grantPath(role, g.Username), Version: core.AnyVersion}); err != nil {
+				return err
+			}
+		}
+	}
+	for _, p := range d.current().permissions[role] {
+		if err := d.RemovePermission(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Directory) mutableRole(role string) error {
+	if err := validName("role", role); err != nil {
+		return err
+	}
+	if role == AdminRole {
+		return say(ErrInvalid, "role '"+AdminRole+"' is not permitted to create!")
+	}
+	return nil
+}
+
+// AddPermission lets a role do something. It returns ErrExists, ErrInvalid, or
+// ErrNotFound where nobody has the role.
+func (d *Directory) AddPermission(ctx context.Context, p Permission) error {
+	if err := validPermission(p); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(d.Grants(), func(g Grant) bool { return g.Role == p.Role }) {
+		return say(ErrNotFound, "role "+p.Role+" not found!")
+	}
+	if err := ensure(ctx, d.client, core.JoinPath(permissionsPath, segment.Escape(p.Role))); err != nil {
+		return err
+	}
+	return d.write(ctx, say(ErrExists, "permission already exists"), nil, core.CreateOp{Path: permissionPath(p), Data: []byte{formatVersion}})
+}
+
+// RemovePermission takes it back. What is not there is no error.
+func (d *Directory) RemovePermission(ctx context.Context, p Permission) error {
+	if err := validPermission(p); err != nil {
+		return err
+	}
+	return d.writeIgnoring(ctx, core.NoNode, core.DeleteOp{Path: permissionPath(p), Version: core.AnyVersion})
+}
+
+func permissionPath(p Permission) string {
+	return core.JoinPath(core.JoinPath(permissionsPath, segment.Escape(p.Role)), segment.Escape(p.Resource)+"~"+string(p.Action))
+}
+
+func validName(what, name string) error {
+	if name == "" || len(name) > maxNameBytes || strings.TrimSpace(name) != name {
+		return say(ErrInvalid, what+" is blank, too long, or begins or ends with a blank")
+	}
+	return nil
+}
+
+func validPermission(p Permission) error {
+	if err := validName("role", p.Role); err != nil {
+		return err
+	}
+	if p.Resource == "" || len(p.Resource) > maxResourceBytes || !p.Action.Valid() {
+		return say(ErrInvalid, "a permission needs a resource and one of the actions r, w, rw")
+	}
+	return nil
+}
+
+// write does ops at once and waits until the mirror shows them. exists and
+// absent are the errors for NodeExists and NoNode.
+func (d *Directory) write(ctx context.Context, exists, absent error, ops ...core.Op) error {
+	_, zxid, err := d.client.Multi(ctx, ops...)
+	switch {
+	case err == nil:
+		return d.mirror.Wait(ctx, zxid)
+	case exists != nil && errors.Is(err, core.NodeExists):
+		return exists
+	case absent != nil && errors.Is(err, core.NoNode):
+		return absent
+	}
+	return err
+}
+
+func (d *Directory) writeIgnoring(ctx context.Context, code core.Code, ops ...core.Op) error {
+	if err := d.write(ctx, nil, nil, ops...); err != nil && !errors.Is(err, code) {
+		return err
+	}
+	return nil
+}
+
+// prepare makes the znodes that everything else is below.
+func (d *Directory) prepare(ctx context.Context) error {
+	for _, path := range []string{usersPath, rolesPath, permissionsPath, tokensPath} {
+		if err := ensure(ctx, d.client, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ensure creates a znode and its parents where they are missing.
+func ensure(ctx context.Context, client core.Client, path string) error {
+	_, _, err := client.Create(ctx, path, nil, core.CreateOptions{})
+	if errors.Is(err, core.NoNode) {
+		if err := ensure(ctx, client, core.ParentPath(path)); err != nil {
+			return err
+		}
+		_, _, err = client.Create(ctx, path, nil, core.CreateOptions{})
+	}
+	if errors.Is(err, core.NodeExists) {
+		return nil
+	}
+	return err
+}
