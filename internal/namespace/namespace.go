@@ -1,0 +1,284 @@
+// Package namespace keeps the namespaces that registry and config center share.
+//
+// A namespace is a znode below /zensus/namespaces with a name, a description and
+// a quota; the public one is always there and has none. Like all of the Nacos
+// side the package reads from a mirror, so that every node knows of a change at
+// once, and writes through core.Client. Services and configs may lie in a
+// namespace that nobody made: the clients of Nacos count on that, so nothing
+// asks this package for permission to use a name.
+//
+// How many configs and services a namespace holds is the business of others; they
+// are asked through Counter. The HTTP routes are in namespace/nacosapi.
+package namespace
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/mirror"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+	"github.com/zensus-io/zensus/internal/segment"
+)
+
+// Root is where the namespaces live.
+const Root = "/zensus/namespaces"
+
+// Public is the id of the namespace that is always there.
+const Public = "public"
+
+// DefaultQuota is what every namespace shows as the number of configs it may hold.
+const DefaultQuota = 200
+
+// formatVersion is the first byte of every value.
+const formatVersion = 1
+
+// Bounds as Nacos has them, in characters.
+const (
+	maxIDChars          = 128
+	maxNameChars        = 256
+	maxDescriptionChars = 256
+	maxNamespaces       = 10_000
+)
+
+// Namespace is one namespace.
+type Namespace struct {
+	ID          string
+	Name        string
+	Description string
+	Quota       int
+}
+
+// value is what the znode holds.
+type value struct {
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
+	Quota       int    `json:"quota,omitempty"`
+}
+
+// The refusals. Their texts are those of Nacos.
+var (
+	ErrExists   error = wire.Refuse(wire.NamespaceExists, "namespace already exist")
+	ErrNotFound error = wire.Refuse(wire.NamespaceNotFound, "namespace not exist")
+	ErrIllegal  error = wire.Refuse(wire.NamespaceIllegal, "illegal namespace")
+)
+
+func say(cause error, text string) error {
+	return &wire.Error{Kind: wire.AsError(cause).Kind, Text: text, Err: cause}
+}
+
+// Canonical is the id that a client's spelling means: blank is public. All other
+// ids are their own.
+func Canonical(id string) string {
+	if id = strings.TrimSpace(id); id == "" {
+		return Public
+	}
+	return id
+}
+
+// Namespaces is all namespaces. It is safe for concurrent use.
+type Namespaces struct {
+	client core.Client
+	mirror *mirror.Mirror
+	log    *slog.Logger
+}
+
+// New makes the picture; Run fills it.
+func New(client core.Client, log *slog.Logger) (*Namespaces, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	m, err := mirror.New(mirror.Config{Client: client, Root: Root, Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	return &Namespaces{client: client, mirror: m, log: log}, nil
+}
+
+// Run keeps the picture until ctx ends.
+func (n *Namespaces) Run(ctx context.Context) error { return n.mirror.Run(ctx) }
+
+// Ready is closed when the namespaces are known.
+func (n *Namespaces) Ready() <-chan struct{} { return n.mirror.Ready() }
+
+// List is all namespaces, the public one first, the others by name.
+func (n *Namespaces) List() []Namespace {
+	all := []Namespace{public}
+	for _, child := range n.mirror.Children(Root) {
+		id, err := segment.Unescape(child)
+		if err != nil {
+			continue
+		}
+		if ns, ok := n.Get(id); ok && ns.ID != Public {
+			all = append(all, ns)
+		}
+	}
+	slices.SortStableFunc(all[1:], func(a, b Namespace) int {
+		if c := strings.Compare(a.Name, b.Name); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return all
+}
+
+var public = Namespace{ID: Public, Name: Public, Description: "Default Namespace", Quota: DefaultQuota}
+
+// Get is one namespace; false if there is none of that id.
+func (n *Namespaces) Get(id string) (Namespace, bool) {
+	if id = Canonical(id); id == Public {
+		return public, true
+	}
+	node, ok := n.mirror.Get(pathOf(id))
+	if !ok {
+		return Namespace{}, false
+	}
+	v, err := decode(node.Data)
+	if err != nil {
+		n.log.Warn("namespace cannot be read", "path", node.Path, "err", err)
+		return Namespace{}, false
+	}
+	quota := v.Quota
+	if quota == 0 {
+		quota = DefaultQuota
+	}
+	return Namespace{ID: id, Name: v.Name, Description: v.Description, Quota: quota}, true
+}
+
+// Create adds a namespace and returns its id: a new UUID where id is blank. It
+// returns ErrExists or ErrIllegal.
+func (n *Namespaces) Create(ctx context.Context, id, name, description string) (string, error) {
+	if id = strings.TrimSpace(id); id == "" {
+		id = uuid.NewString()
+	}
+	if err := validID(id); err != nil {
+		return "", err
+	}
+	if id == Public {
+		return "", ErrExists
+	}
+	data, err := encode(name, description)
+	if err != nil {
+		return "", err
+	}
+	if len(n.mirror.Children(Root)) >= maxNamespaces {
+		return "", say(ErrIllegal, "there are too many namespaces")
+	}
+	if err := ensure(ctx, n.client, Root); err != nil {
+		return "", err
+	}
+	_, st, err := n.client.Create(ctx, pathOf(id), data, core.CreateOptions{})
+	if errors.Is(err, core.NodeExists) {
+		return "", say(ErrExists, "namespaceId ["+id+"] already exist.")
+	}
+	if err != nil {
+		return "", err
+	}
+	return id, n.mirror.Wait(ctx, st.Czxid)
+}
+
+// Update replaces name and description. It returns ErrNotFound or ErrIllegal.
+func (n *Namespaces) Update(ctx context.Context, id, name, description string) error {
+	if id = Canonical(id); id == Public {
+		return say(ErrIllegal, "the public namespace cannot be changed")
+	}
+	if err := validID(id); err != nil {
+		return err
+	}
+	data, err := encode(name, description)
+	if err != nil {
+		return err
+	}
+	st, err := n.client.Set(ctx, pathOf(id), data, core.AnyVersion)
+	if errors.Is(err, core.NoNode) {
+		return say(ErrNotFound, "namespaceId [ "+id+" ] not exist")
+	}
+	if err != nil {
+		return err
+	}
+	return n.mirror.Wait(ctx, st.Mzxid)
+}
+
+// Delete removes a namespace, not what lies in it. One that is not there is no
+// error; the public one is ErrIllegal.
+func (n *Namespaces) Delete(ctx context.Context, id string) error {
+	if id = Canonical(id); id == Public {
+		return say(ErrIllegal, "the public namespace cannot be deleted")
+	}
+	if err := validID(id); err != nil {
+		return err
+	}
+	zxid, err := n.client.Delete(ctx, pathOf(id), core.AnyVersion)
+	if errors.Is(err, core.NoNode) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return n.mirror.Wait(ctx, zxid)
+}
+
+func pathOf(id string) string { return core.JoinPath(Root, segment.Escape(id)) }
+
+// validID allows letters, digits, _ and -, as Nacos does where one is made.
+func validID(id string) error {
+	if len(id) > maxIDChars {
+		return say(ErrIllegal, "too long namespaceId, over 128")
+	}
+	for _, c := range []byte(id) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-':
+		default:
+			return say(ErrIllegal, "namespaceId ["+clip(id)+"] mismatch the pattern")
+		}
+	}
+	return nil
+}
+
+func clip(s string) string {
+	if len(s) > maxIDChars {
+		return s[:maxIDChars]
+	}
+	return s
+}
+
+func encode(name, description string) ([]byte, error) {
+	name = strings.TrimSpace(name)
+	switch {
+	case name == "" || utf8.RuneCountInString(name) > maxNameChars || strings.ContainsAny(name, "@#$%^&*"):
+		return nil, say(ErrIllegal, "namespaceName ["+clip(name)+"] contains illegal char")
+	case utf8.RuneCountInString(description) > maxDescriptionChars:
+		return nil, say(ErrIllegal, "too long namespaceDesc, over 256")
+	}
+	b, err := json.Marshal(value{Name: name, Description: description})
+	return append([]byte{formatVersion}, b...), err
+}
+
+func decode(data []byte) (v value, err error) {
+	if len(data) == 0 || data[0] != formatVersion {
+		return v, errors.New("unknown format")
+	}
+	return v, json.Unmarshal(data[1:], &v)
+}
+
+// ensure creates a znode and its parents where they are missing.
+func ensure(ctx context.Context, client core.Client, path string) error {
+	_, _, err := client.Create(ctx, path, nil, core.CreateOptions{})
+	if errors.Is(err, core.NoNode) {
+		if err := ensure(ctx, client, core.ParentPath(path)); err != nil {
+			return err
+		}
+		_, _, err = client.Create(ctx, path, nil, core.CreateOptions{})
+	}
+	if errors.Is(err, core.NodeExists) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,86 @@
+package namespace
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/coretest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func run(t *testing.T, engine *coretest.Fake) *Namespaces {
+	t.Helper()
+	client, err := engine.Open(t.Context(), core.SessionOptions{Timeout: time.Minute, ACL: core.NodeACL()})
+	require.NoError(t, err)
+	n, err := New(client, nil)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = n.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done; _ = client.Close() })
+	<-n.Ready()
+	return n
+}
+
+func TestNamespacesAreKnownOnEveryNode(t *testing.T) {
+	engine := coretest.NewFake()
+	a, b := run(t, engine), run(t, engine)
+	ctx := t.Context()
+	require.Equal(t, []Namespace{public}, a.List(), "the public one is always there")
+	id, err := a.Create(ctx, "", "Unnamed", "")
+	require.NoError(t, err)
+	require.Len(t, id, 36, "a UUID")
+	_, err = a.Create(ctx, "dev", "A development", "ours")
+	require.NoError(t, err)
+	ns, ok := a.Get("dev")
+	require.True(t, ok, "the one who wrote reads it at once")
+	require.Equal(t, Namespace{"dev", "A development", "ours", DefaultQuota}, ns)
+	require.Eventually(t, func() bool { return len(b.List()) == 3 }, 2*time.Second, time.Millisecond)
+	require.Equal(t, []string{"public", "dev", id}, []string{b.List()[0].ID, b.List()[1].ID, b.List()[2].ID}, "by name")
+	require.NoError(t, b.Update(ctx, "dev", "Dev", ""))
+	require.NoError(t, b.Delete(ctx, id))
+	require.NoError(t, b.Delete(ctx, id), "what is not there is no error")
+	require.Len(t, b.List(), 2)
+	ns, _ = b.Get("dev")
+	require.Equal(t, "Dev", ns.Name)
+}
+
+func TestWhatIsRefused(t *testing.T) {
+	n := run(t, coretest.NewFake())
+	ctx := t.Context()
+	for _, id := range []string{"a b", "a/b", "..", "命名", strings.Repeat("x", 129)} {
+		_, err := n.Create(ctx, id, "n", "")
+		require.ErrorIs(t, err, ErrIllegal, id)
+	}
+	for _, name := range []string{"", " ", "a@b", "50%", strings.Repeat("x", 257)} {
+		_, err := n.Create(ctx, "x", name, "")
+		require.ErrorIs(t, err, ErrIllegal, name)
+	}
+	_, err := n.Create(ctx, "public", "p", "")
+	require.ErrorIs(t, err, ErrExists)
+	require.ErrorIs(t, n.Update(ctx, "", "p", ""), ErrIllegal, "blank is public")
+	require.ErrorIs(t, n.Delete(ctx, "public"), ErrIllegal)
+	require.ErrorIs(t, n.Update(ctx, "nobody", "p", ""), ErrNotFound)
+}
+
+func TestForeignValuesArePassedOver(t *testing.T) {
+	engine := coretest.NewFake()
+	n := run(t, engine)
+	client, err := engine.Open(t.Context(), core.SessionOptions{ACL: core.NodeACL()})
+	require.NoError(t, err)
+	require.NoError(t, ensure(t.Context(), client, Root))
+	for name, data := range map[string][]byte{"a": nil, "b": []byte("{}"), "c": {1, '{'}, "d%zz": {1, '{', '}'}} {
+		_, _, err := client.Create(t.Context(), Root+"/"+name, data, core.CreateOptions{})
+		require.NoError(t, err)
+	}
+	_, err = n.Create(t.Context(), "good", "Good", "")
+	require.NoError(t, err)
+	require.Len(t, n.List(), 2)
+}
