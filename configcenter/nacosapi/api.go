@@ -29,6 +29,7 @@ type API struct {
 	guard  *rest.Guard
 	log    hclog.Logger
 	tasks  sync.WaitGroup // pushes
+	pauses pauses
 
 	mu struct {
 		sync.Mutex
@@ -41,7 +42,7 @@ func New(deps Deps) (*API, error) {
 	if deps.Center == nil {
 		return nil, errors.New("configcenter/nacosapi: no center")
 	}
-	a := &API{center: deps.Center, guard: deps.Guard, log: deps.Log}
+	a := &API{center: deps.Center, guard: deps.Guard, log: deps.Log, pauses: defaultPauses}
 	if a.guard == nil {
 		a.guard = rest.NewGuard(nil)
 	}

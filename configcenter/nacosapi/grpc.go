@@ -86,7 +86,8 @@ func (a *API) listen(ctx context.Context, c *rpc.Conn, in *wire.ConfigBatchListe
 	}
 	if !in.Listen {
 		if s := a.subscriber(c, false); s != nil {
-			s.unlisten(watched)
+			s.listener.Unlisten(watched)
+			s.heard(watched)
 		}
 		return nil, nil
 	}
@@ -98,6 +99,7 @@ func (a *API) listen(ctx context.Context, c *rpc.Conn, in *wire.ConfigBatchListe
 	if err := a.ready(ctx); err != nil {
 		return nil, err
 	}
+	s.heard(watched)
 	changed, err := s.listener.Listen(watched)
 	if err != nil {
 		return nil, refusal(err)

@@ -106,7 +106,9 @@ func TestAListenerIsToldWithItsOwnTenant(t *testing.T) {
 }
 
 func TestAChangeThatIsNotAcknowledgedIsPushedAgain(t *testing.T) {
+	t.Parallel()
 	node := startNode(t, coretest.NewFake())
+	node.api.Hasten(time.Second, time.Hour)
 	c := dial(t, node.addr, nil, true)
 	c.listen(true, "", "a", sum(""))
 	c.publish("a", "1", "")
@@ -118,13 +120,37 @@ func TestAChangeThatIsNotAcknowledgedIsPushedAgain(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("not pushed again")
 	}
-	// Three seconds for the acknowledgement, two until the next attempt.
-	if after := time.Since(began); after < 4*time.Second {
+	// Three seconds for the acknowledgement, one until the next attempt.
+	if after := time.Since(began); after < 3500*time.Millisecond {
 		t.Errorf("pushed again after %v", after)
 	}
 	ack, err := wire.DecodeAck(p)
 	if err != nil || ack.RequestID == first.RequestID {
 		t.Errorf("request id %q again, %v", ack.RequestID, err)
+	}
+}
+
+// TestAClientThatAcknowledgesAndForgetsIsToldAgain: nacos-sdk-go does, when a
+// second change comes while it still works on the first.
+func TestAClientThatAcknowledgesAndForgetsIsToldAgain(t *testing.T) {
+	node := startNode(t, coretest.NewFake())
+	const pause = 50 * time.Millisecond
+	node.api.Hasten(pause, pause)
+	c := dial(t, node.addr, nil, false)
+	c.listen(true, "", "a", sum(""))
+	c.publish("a", "1", "")
+	c.next()
+	began := time.Now()
+	c.next()
+	if after := time.Since(began); after < pause/2 {
+		t.Errorf("told again after %v", after)
+	}
+	// Now it says what it has: nothing more is owed.
+	c.listen(true, "", "a", sum("1"))
+	select {
+	case p := <-c.pushes:
+		t.Errorf("told again of what it has: %s", p.GetBody().GetValue())
+	case <-time.After(4 * pause):
 	}
 }
 

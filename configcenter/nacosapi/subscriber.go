@@ -21,9 +21,20 @@ const (
 	// pushAttemptsMax is how often a change is pushed to a client that never
 	// acknowledges it, before its connection is cut so that it begins afresh.
 	pushAttemptsMax = 50
-	// pushPause grows with every attempt.
-	pushPause = 2 * time.Second
+	// confirmAttemptsMax is how often a change is pushed again to a client that
+	// acknowledges it and does not listen again.
+	confirmAttemptsMax = 5
 )
+
+// pauses are the times between pushes of one change. They grow with every attempt.
+type pauses struct {
+	push time.Duration // after one that was not acknowledged
+	// confirm is how long a client has, after it acknowledged a change, to listen
+	// again with what it has then.
+	confirm time.Duration
+}
+
+var defaultPauses = pauses{push: 2 * time.Second, confirm: 5 * time.Second}
 
 // LabelZensus is a label of the connection setup. To a client that sets it, a
 // change is pushed with its zxid.
@@ -38,12 +49,20 @@ type subscriber struct {
 	pushing  atomic.Bool // a goroutine looks after its changes
 
 	mu       sync.Mutex
-	attempts map[attempt]int // pushes in vain, by config
+	attempts map[watchedName]*attempts
 }
 
-type attempt struct {
+// watchedName is one config as the client names it.
+type watchedName struct {
 	key    configcenter.Key
 	tenant string
+}
+
+// attempts are the pushes about one config since the client listened to it last.
+type attempts struct {
+	zxid   core.Zxid // of the latest change that was pushed
+	failed int       // pushes without acknowledgement
+	acked  int       // acknowledged pushes of that change
 }
 
 // subscriber finds what a connection listens to. It is nil where there is none
@@ -55,7 +74,7 @@ func (a *API) subscriber(c *rpc.Conn, create bool) *subscriber {
 	if s != nil || !create || c.Closed() {
 		return s
 	}
-	s = &subscriber{api: a, conn: c, attempts: map[attempt]int{}}
+	s = &subscriber{api: a, conn: c, attempts: map[watchedName]*attempts{}}
 	s.listener = a.center.Listeners().Open(c.ClientIP(), s.wake)
 	a.mu.subscribers[c] = s
 	return s
@@ -85,12 +104,12 @@ func (a *API) settle(ctx context.Context, c *rpc.Conn) {
 	}
 }
 
-func (s *subscriber) unlisten(watched []listen.Watched) {
-	s.listener.Unlisten(watched)
+// heard forgets the attempts to tell the client of what it spoke of itself.
+func (s *subscriber) heard(watched []listen.Watched) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, w := range watched {
-		delete(s.attempts, attempt{w.Key, w.Tenant})
+		delete(s.attempts, watchedName{w.Key, w.Tenant})
 	}
 }
 
@@ -128,30 +147,61 @@ func (s *subscriber) push() {
 }
 
 func (s *subscriber) deliver(change listen.Change) {
-	a := attempt{change.Key, change.Tenant}
 	// No request stands behind a push. It ends with its connection.
 	err := s.conn.Push(context.Background(), s.notification(change))
-	if err == nil || errors.Is(err, rpc.ErrClosed) {
-		s.mu.Lock()
-		delete(s.attempts, a)
-		s.mu.Unlock()
+	if errors.Is(err, rpc.ErrClosed) {
 		return
 	}
-	s.mu.Lock()
-	s.attempts[a]++
-	n := s.attempts[a]
-	s.mu.Unlock()
-	if n >= pushAttemptsMax {
+	pause := s.note(change, err == nil)
+	switch {
+	case pause > 0:
+		time.AfterFunc(pause, func() {
+			if s.latest(change) && s.listener.Again(change) {
+				s.wake()
+			}
+		})
+	case err != nil:
 		s.api.log.Warn("client does not take a change, closing its connection",
 			"client", s.conn.ID(), "version", s.conn.Version(), "data_id", change.Key.DataID, "err", err)
 		s.conn.Close()
-		return
 	}
-	time.AfterFunc(time.Duration(n)*pushPause, func() {
-		if s.listener.Again(change) {
-			s.wake()
+}
+
+// note counts a push and says after what time it is to be repeated if the client
+// still owes an answer; 0 for never. An acknowledgement is not the whole answer:
+// nacos-sdk-go acknowledges, and then may overwrite its own note that something
+// changed. Whoever took a change listens again with what he has then.
+func (s *subscriber) note(change listen.Change, acked bool) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := watchedName{change.Key, change.Tenant}
+	a := s.attempts[n]
+	if a == nil {
+		a = &attempts{}
+		s.attempts[n] = a
+	}
+	if change.Zxid > a.zxid {
+		a.zxid, a.acked = change.Zxid, 0
+	}
+	if !acked {
+		if a.failed++; a.failed >= pushAttemptsMax {
+			return 0
 		}
-	})
+		return time.Duration(a.failed) * s.api.pauses.push
+	}
+	a.failed = 0
+	if a.acked++; a.acked > confirmAttemptsMax {
+		return 0
+	}
+	return time.Duration(a.acked) * s.api.pauses.confirm
+}
+
+// latest reports whether no later change of the same config was pushed.
+func (s *subscriber) latest(change listen.Change) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.attempts[watchedName{change.Key, change.Tenant}]
+	return a != nil && a.zxid == change.Zxid
 }
 
 // notification says that a config changed, with the tenant as the listener wrote

@@ -1,0 +1,6 @@
+package nacosapi
+
+import "time"
+
+// Hasten shortens the pauses between pushes. Call it before the first push.
+func (a *API) Hasten(push, confirm time.Duration) { a.pauses = pauses{push, confirm} }
