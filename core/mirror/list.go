@@ -38,9 +38,8 @@ func (m *Mirror) relist(ctx context.Context) error {
 		case old.Stat.Mzxid != n.Stat.Mzxid || old.Stat.Czxid != n.Stat.Czxid || old.Stat.Version != n.Stat.Version:
 			m.picture.putLocked(path, n)
 			b.note(path, old, n, n.Stat.Mzxid)
-		case old.Stat != n.Stat:
-			m.picture.putLocked(path, n) // children or ACL only: no change of the node
 		}
+		// Where only children or the ACL changed the Node stays the one that was told.
 	}
 	m.picture.mu.Unlock()
 	m.listed = z

@@ -27,8 +27,8 @@ type Config struct {
 
 // Node is one znode of the picture. It never changes: a change makes a new Node.
 //
-// The fields of Stat that speak of children (NumChildren, Cversion, Pzxid) and
-// of the ACL are those of the moment at which the znode itself was last seen.
+// The fields of Stat that speak of children (NumChildren, Cversion, Pzxid) or of
+// the ACL are those of the moment at which the znode itself last changed here.
 type Node struct {
 	Path string
 	Data []byte
