@@ -25,7 +25,8 @@ func (s *Store) Append(records []wire.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
-	if err := s.checkRecords(records); err != nil {
+	last, err := s.checkRecords(records)
+	if err != nil {
 		return err
 	}
 	if s.meta.Fresh {
@@ -45,7 +46,11 @@ func (s *Store) Append(records []wire.Record) error {
 			bytes += size
 			n++
 		}
-		if err := s.appendBatch(records[:n], bytes); err != nil {
+		end := last
+		if n < len(records) {
+			end = position{records[n-1].Zxid, records[n].PrevChain}
+		}
+		if err := s.appendBatch(records[:n], bytes, end); err != nil {
 			return err
 		}
 		records = records[n:]
@@ -57,28 +62,29 @@ func frameBytes(r *wire.Record) int64 {
 	return int64(frameHeadBytes + padded(recordBytesMin+len(r.Payload)))
 }
 
-// checkRecords asserts that records go on where the log ends (I5).
-func (s *Store) checkRecords(records []wire.Record) error {
-	prev := s.last
+// checkRecords asserts that records go on where the log ends (I5) and returns the
+// position after them.
+func (s *Store) checkRecords(records []wire.Record) (position, error) {
+	last := s.last
 	for i := range records {
 		r := &records[i]
-		if !follows(prev.zxid, r.Zxid) || r.PrevChain != prev.chain {
-			return fmt.Errorf("%w: %v with previous chain %x after %v with chain %x",
-				ErrNotContiguous, r.Zxid, r.PrevChain, prev.zxid, prev.chain)
+		if !follows(last.zxid, r.Zxid) || r.PrevChain != last.chain {
+			return last, fmt.Errorf("%w: %v with previous chain %x after %v with chain %x",
+				ErrNotContiguous, r.Zxid, r.PrevChain, last.zxid, last.chain)
 		}
 		if r.Kind < wire.RecordTxn || r.Kind > wire.RecordConfig {
-			return fmt.Errorf("%w: %v is of kind %d", ErrNotContiguous, r.Zxid, r.Kind)
+			return last, fmt.Errorf("%w: %v is of kind %d", ErrNotContiguous, r.Zxid, r.Kind)
 		}
 		if recordBytesMin+len(r.Payload) > RecordBytesMax {
-			return fmt.Errorf("%w: %v has %d bytes", ErrTooLarge, r.Zxid, len(r.Payload))
+			return last, fmt.Errorf("%w: %v has %d bytes", ErrTooLarge, r.Zxid, len(r.Payload))
 		}
-		prev = position{r.Zxid, r.Chain()}
+		last = position{r.Zxid, r.Chain()}
 	}
-	return nil
+	return last, nil
 }
 
-// appendBatch writes one batch of bytes bytes, trailer included.
-func (s *Store) appendBatch(records []wire.Record, bytes int64) error {
+// appendBatch writes one batch of bytes bytes, trailer included, which ends at last.
+func (s *Store) appendBatch(records []wire.Record, bytes int64, last position) error {
 	if s.unsynced {
 		if err := s.Sync(); err != nil {
 			return err
@@ -95,9 +101,8 @@ func (s *Store) appendBatch(records []wire.Record, bytes int64) error {
 	for i := range records {
 		buf = g.seal.appendRecord(buf, start+int64(len(buf)), &records[i])
 	}
-	lastRecord := &records[len(records)-1]
 	t := trailer{
-		first: records[0].Zxid, last: lastRecord.Zxid, start: start, count: uint32(len(records)),
+		first: records[0].Zxid, last: last.zxid, start: start, count: uint32(len(records)),
 		crc: crc32.Update(g.seal.batchSum(start), castagnoli, buf),
 	}
 	buf = g.seal.appendTrailer(buf, start+int64(len(buf)), t)
@@ -109,7 +114,7 @@ func (s *Store) appendBatch(records []wire.Record, bytes int64) error {
 		return s.poison("append", err)
 	}
 	before := s.last.zxid
-	s.last = position{lastRecord.Zxid, lastRecord.Chain()}
+	s.last = last
 	s.noteEpochs(records)
 	s.unsynced = true
 	s.batchesSinceHint++

@@ -72,18 +72,21 @@ func (s *Store) refuse(format string, args ...any) error {
 
 func (s *Store) open() (*Recovered, error) {
 	dir := s.opt.Dir
-	if err := makeDirs(s.fs, dir); err != nil {
-		return nil, fmt.Errorf("storage: make data directory: %w", err)
-	}
 	names, err := s.fs.ReadDir(dir)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("storage: read data directory: %w", err)
 	}
 	if slices.Contains(names, apacheDirName) {
 		return nil, s.refuse("holds data of Apache ZooKeeper (%s); import it into an empty directory, or point data_dir elsewhere", apacheDirName)
 	}
+	if err := makeDirs(s.fs, dir); err != nil {
+		return nil, fmt.Errorf("storage: make data directory: %w", err)
+	}
 	if s.lock, err = s.fs.Lock(filepath.Join(dir, lockName)); err != nil {
 		return nil, fmt.Errorf("storage: %w", err)
+	}
+	if names, err = s.fs.ReadDir(dir); err != nil {
+		return nil, fmt.Errorf("storage: read data directory: %w", err)
 	}
 	s.ballast = slices.Contains(names, ballastName)
 	if err := s.makeRoom(); err != nil {

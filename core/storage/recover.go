@@ -114,6 +114,17 @@ func readSegment(fs vfs.FS, path string, p place, meta Meta, at []core.Zxid) (g 
 	if err != nil {
 		return nil, nil, nil, nil, fmt.Errorf("storage: recover: %w", err)
 	}
+	if sc.torn() {
+		// Before anything is cut it is read again: a bit that flipped on the way from
+		// the disk must not cost an acknowledged record.
+		again, err := scanSegment(f, h, size, 0, func(_ *wire.Record, q position) { note(q) })
+		if err != nil {
+			return nil, nil, nil, nil, fmt.Errorf("storage: recover: %w", err)
+		}
+		if again.end > sc.end || again.end == sc.end && !again.torn() {
+			sc = again
+		}
+	}
 	g = newSegment(h)
 	g.end, g.last, g.index = sc.end, sc.last, sc.index
 	return g, sc, chains, nil, nil

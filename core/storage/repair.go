@@ -85,12 +85,9 @@ func (s *Store) cutActive() error {
 	if err != nil {
 		return err
 	}
-	sc, err := scanSegment(s.activeFile, s.active.header, size, s.last.zxid, nil)
+	sc, err := scanUpTo(s.activeFile, s.active.header, size, s.last.zxid)
 	if err != nil {
 		return err
-	}
-	if s.last == s.active.header.base {
-		sc = &scan{end: headerBytes, start: headerBytes, last: s.last}
 	}
 	if err := cutSegment(s.activeFile, s.active.seal, sc); err != nil {
 		return err

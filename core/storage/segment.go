@@ -226,6 +226,18 @@ func scanSegment(f vfs.File, h segmentHeader, size int64, stop core.Zxid, visit 
 	return s, s.lookBehind(f, sl, h.recycled, size)
 }
 
+// scanUpTo reads a segment up to the record at keep, or to its base.
+func scanUpTo(f vfs.File, h segmentHeader, size int64, keep core.Zxid) (*scan, error) {
+	if keep == h.base.zxid {
+		return &scan{end: headerBytes, start: headerBytes, last: h.base}, nil
+	}
+	s, err := scanSegment(f, h, size, keep, nil)
+	if err == nil && s.last.zxid != keep {
+		err = fmt.Errorf("record %v is not there any more", keep)
+	}
+	return s, err
+}
+
 // lookBehind searches what stands behind the end for traces of this life.
 func (s *scan) lookBehind(f vfs.File, sl seal, recycled bool, size int64) error {
 	written := s.end // behind the last byte that this life wrote

@@ -88,13 +88,7 @@ func (s *Store) cutLog(segments []*segment, at int, keep core.Zxid) error {
 		f.Close()
 		return err
 	}
-	sc, err := scanSegment(f, g.header, size, keep, nil)
-	if err == nil && sc.last.zxid != keep {
-		err = fmt.Errorf("record %v is not there any more", keep)
-	}
-	if err == nil && keep == g.header.base.zxid {
-		sc = &scan{end: headerBytes, start: headerBytes, last: g.header.base}
-	}
+	sc, err := scanUpTo(f, g.header, size, keep)
 	if err == nil {
 		err = cutSegment(f, g.seal, sc)
 	}

@@ -56,6 +56,8 @@ const (
 	FailNoSpace
 	// FlipBit lets a read through with one bit inverted.
 	FlipBit
+	// Lie reports success without doing anything: what a forgotten call would do.
+	Lie
 	// CrashBefore ends the process instead: this and all later calls give ErrCrashed.
 	CrashBefore
 	// CrashHalf does the first half of a write, then ends the process.
@@ -66,7 +68,7 @@ const (
 )
 
 var fateNames = [fateCount]string{
-	"pass", "eio", "eio-after", "enospc", "flip", "crash-before", "crash-half", "crash-after",
+	"pass", "eio", "eio-after", "enospc", "flip", "lie", "crash-before", "crash-half", "crash-after",
 }
 
 // String is the fate's name.
@@ -160,6 +162,8 @@ func (f *Fault) do(op Op, name string, call func() error) error {
 		return pathError(op.String(), name, syscall.ENOSPC)
 	case CrashBefore, CrashHalf:
 		return pathError(op.String(), name, ErrCrashed)
+	case Lie:
+		return nil
 	case FailEIOAfter:
 		if err := call(); err != nil {
 			return err
@@ -180,6 +184,9 @@ func (f *Fault) open(op Op, name string, call func(string) (File, error)) (File,
 		file, err = call(name)
 		return err
 	})
+	if err == nil && file == nil {
+		file, err = call(name) // there is no lying about a file that is to be used
+	}
 	if err != nil {
 		if file != nil {
 			file.Close()
@@ -266,7 +273,7 @@ type faultFile struct {
 
 func (x *faultFile) ReadAt(p []byte, off int64) (n int, err error) {
 	switch fate := x.f.fate(OpRead, x.name); fate {
-	case Pass, FailNoSpace:
+	case Pass, FailNoSpace, Lie:
 		return x.file.ReadAt(p, off)
 	case FlipBit:
 		n, err = x.file.ReadAt(p, off)
@@ -288,6 +295,8 @@ func (x *faultFile) WriteAt(p []byte, off int64) (int, error) {
 		part, end = 0, syscall.EIO
 	case FailEIOAfter:
 		end = syscall.EIO
+	case Lie:
+		return len(p), nil
 	case FailNoSpace:
 		part, end = len(p)/2, syscall.ENOSPC
 	case CrashBefore:

@@ -18,6 +18,7 @@ func TestEachFateDoesWhatItSays(t *testing.T) {
 		{Pass, nil, "12345678", nil},
 		{FailEIO, syscall.EIO, "", nil},
 		{FailEIOAfter, syscall.EIO, "12345678", nil},
+		{Lie, nil, "", nil},
 		{FailNoSpace, syscall.ENOSPC, "1234", nil},
 		{CrashBefore, ErrCrashed, "", ErrCrashed},
 		{CrashHalf, ErrCrashed, "1234", ErrCrashed},
