@@ -16,14 +16,15 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/registry/naming"
 )
 
 // API serves the registry to Nacos clients.
 type API struct {
-	deps Deps
-	svc  *naming.Service
+	svc   *naming.Service
+	guard *rest.Guard
 
 	mu struct {
 		sync.Mutex
@@ -42,7 +43,10 @@ func New(deps Deps) (*API, error) {
 	if deps.Service == nil {
 		return nil, errors.New("registry/nacosapi: no service")
 	}
-	a := &API{deps: deps, svc: deps.Service}
+	a := &API{svc: deps.Service, guard: deps.Guard}
+	if a.guard == nil {
+		a.guard = rest.NewGuard(nil)
+	}
 	a.mu.conns = make(map[string]*connection)
 	return a, nil
 }

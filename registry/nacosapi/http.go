@@ -1,0 +1,164 @@
+package nacosapi
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/zensus-io/zensus/internal/auth"
+	"github.com/zensus-io/zensus/internal/nacos/rest"
+	"github.com/zensus-io/zensus/registry"
+)
+
+// Routes mounts HTTP v1 and v2 on a group that stands for Nacos's context path
+// (/nacos).
+func (a *API) Routes(g *gin.RouterGroup) {
+	read, write := a.guard.Naming(auth.Read), a.guard.Naming(auth.Write)
+	a.routesV1(g.Group("/v1/ns"), read, write)
+	a.routesV2(g.Group("/v2/ns"), read, write)
+}
+
+func (a *API) routesV1(g *gin.RouterGroup, read, write gin.HandlerFunc) {
+	g.POST("/instance", write, rest.With(rest.V1, a.registerV1))
+	g.DELETE("/instance", write, rest.With(rest.V1, a.deregister))
+	g.PUT("/instance", write, rest.With(rest.V1, a.replaceOverride))
+	g.PATCH("/instance", write, rest.With(rest.V1, a.patchOverride))
+	g.GET("/instance", read, rest.With(rest.V1, a.detailV1))
+	g.GET("/instance/list", read, rest.With(rest.V1, a.listV1))
+	g.PUT("/instance/beat", write, rest.With(rest.V1, a.beat))
+	g.PUT("/instance/metadata/batch", write, rest.With(rest.V1, a.mergeMetadata))
+	g.DELETE("/instance/metadata/batch", write, rest.With(rest.V1, a.removeMetadata))
+	g.GET("/instance/statuses", a.guard.User(), rest.With(rest.V1, a.statuses))
+
+	g.POST("/service", write, rest.With(rest.V1, a.createServiceV1))
+	g.DELETE("/service", write, rest.With(rest.V1, a.deleteService))
+	g.PUT("/service", write, rest.With(rest.V1, a.updateServiceV1))
+	g.GET("/service", read, rest.With(rest.V1, a.describeV1))
+	g.GET("/service/list", read, rest.With(rest.V1, a.serviceListV1))
+	g.Any("/service/names", read, rest.With(rest.V1, a.serviceNames))
+	g.GET("/service/subscribers", read, rest.With(rest.V1, a.subscribersV1))
+	g.GET("/service/selector/types", a.guard.User(), rest.With(rest.V1Result, a.selectorTypes))
+	g.PUT("/cluster", write, rest.With(rest.V1, a.updateCluster))
+	g.GET("/catalog/service", read, rest.With(rest.V1, a.catalogService))
+	g.Any("/catalog/instances", read, rest.With(rest.V1, a.catalogInstancesV1))
+	g.GET("/catalog/services", read, rest.With(rest.V1, a.catalogServices))
+	g.PUT("/health", write, rest.With(rest.V1, a.setHealth))
+	g.PUT("/health/instance", write, rest.With(rest.V1, a.setHealth))
+	g.GET("/health/server", rest.With(rest.V1, a.healthServer))
+	g.GET("/health/checkers", a.guard.User(), rest.With(rest.V1, a.checkers))
+	for _, operator := range []string{"/operator", "/ops"} {
+		g.GET(operator+"/metrics", rest.With(rest.V1, a.metrics))
+	}
+}
+
+func (a *API) routesV2(g *gin.RouterGroup, read, write gin.HandlerFunc) {
+	g.POST("/instance", write, rest.Handle(a.registerV2))
+	g.DELETE("/instance", write, rest.Handle(a.deregister))
+	g.PUT("/instance", write, rest.Handle(a.replaceOverride))
+	g.PATCH("/instance", write, rest.With(rest.V2Bare, a.patchOverride))
+	g.GET("/instance", read, rest.Handle(a.detailV2))
+	g.GET("/instance/list", read, rest.Handle(a.listV2))
+	g.PUT("/instance/beat", write, rest.With(rest.V2Bare, a.beat))
+	g.PUT("/instance/metadata/batch", write, rest.Handle(a.mergeMetadata))
+	g.DELETE("/instance/metadata/batch", write, rest.Handle(a.removeMetadata))
+
+	g.POST("/service", write, rest.Handle(a.createServiceV2))
+	g.PUT("/service", write, rest.Handle(a.updateServiceV2))
+	g.DELETE("/service", write, rest.Handle(a.deleteService))
+	g.GET("/service", read, rest.Handle(a.describeV2))
+	g.GET("/service/list", read, rest.Handle(a.serviceListV2))
+	g.PUT("/health", write, rest.Handle(a.setHealth))
+	g.PUT("/health/instance", write, rest.Handle(a.setHealth))
+	g.Any("/catalog/instances", read, rest.Handle(a.catalogInstancesV2))
+	for _, operator := range []string{"/operator", "/ops"} {
+		g.GET(operator+"/metrics", rest.Handle(a.metrics))
+	}
+}
+
+// staleHeader marks answers that may differ from the tree.
+const staleHeader = "zensus-stale"
+
+// mark sets the header if what this node shows may be behind or ahead.
+func (a *API) mark(ctx context.Context) {
+	if a.svc.Stale() {
+		rest.Of(ctx).Reply(staleHeader, "true")
+	}
+}
+
+// done is the answer to every write that went well.
+func (a *API) done(ctx context.Context, err error) (string, error) {
+	if err != nil {
+		return "", refusal(err)
+	}
+	a.mark(ctx)
+	return "ok", nil
+}
+
+// serviceForm names a service in every request.
+type serviceForm struct {
+	Namespace   string `form:"namespaceId"`
+	Group       string `form:"groupName"`
+	ServiceName string `form:"serviceName" binding:"required"`
+}
+
+func (f *serviceForm) key() registry.ServiceKey {
+	return registry.NewServiceKey(f.Namespace, f.Group, f.ServiceName)
+}
+
+// addressForm names an instance.
+type addressForm struct {
+	serviceForm
+	IP      string `form:"ip" binding:"required"`
+	Port    int    `form:"port" binding:"required"`
+	Cluster string `form:"clusterName" alias:"cluster"`
+}
+
+func (f *addressForm) instanceKey() registry.InstanceKey {
+	return registry.InstanceKey{Cluster: cmp.Or(f.Cluster, registry.DefaultCluster), IP: f.IP, Port: f.Port}
+}
+
+// metadata is a parameter: a JSON object of strings, or k=v pairs with commas.
+type metadata map[string]string
+
+// UnmarshalText reads both forms.
+func (m *metadata) UnmarshalText(text []byte) error {
+	s := strings.TrimSpace(string(text))
+	if strings.HasPrefix(s, "{") {
+		var loose map[string]any
+		if err := json.Unmarshal([]byte(s), &loose); err != nil {
+			return err
+		}
+		*m = make(metadata, len(loose))
+		for k, v := range loose {
+			switch v := v.(type) {
+			case nil: // absent
+			case string:
+				(*m)[k] = v
+			default: // a number or a bool, as its JSON
+				b, err := json.Marshal(v)
+				if err != nil {
+					return err
+				}
+				(*m)[k] = string(b)
+			}
+		}
+		return nil
+	}
+	*m = make(metadata)
+	for pair := range strings.SplitSeq(s, ",") {
+		if k, v, ok := strings.Cut(pair, "="); ok {
+			(*m)[strings.TrimSpace(k)] = strings.TrimSpace(v)
+		} else if strings.TrimSpace(pair) != "" {
+			return registry.Errorf(registry.ErrInvalid, "metadata format incorrect: %s", text)
+		}
+	}
+	return nil
+}
+
+// raw answers bytes that are JSON already.
+func raw(b []byte) *rest.Raw {
+	return &rest.Raw{ContentType: "application/json;charset=UTF-8", Body: b}
+}

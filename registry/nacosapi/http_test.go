@@ -1,0 +1,224 @@
+package nacosapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/zensus-io/zensus/core/coretest"
+	"github.com/zensus-io/zensus/internal/nacos/rest"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+)
+
+// web is a node that is served over HTTP too.
+type web struct {
+	*node
+	t    *testing.T
+	base string
+}
+
+func startWeb(t *testing.T) *web {
+	t.Helper()
+	n := startNode(t, coretest.NewFake())
+	engine, err := rest.NewEngine(rest.Config{})
+	require.NoError(t, err)
+	n.api.Routes(engine.Group("/nacos"))
+	server := httptest.NewServer(engine)
+	t.Cleanup(func() { server.Close(); http.DefaultClient.CloseIdleConnections() })
+	return &web{node: n, t: t, base: server.URL + "/nacos"}
+}
+
+// do asks with parameters in the query for GET and in the body otherwise. form is
+// "k=v&k=v".
+func (w *web) do(method, path, form string) (int, string) {
+	w.t.Helper()
+	var body io.Reader
+	if method == http.MethodGet || method == http.MethodDelete {
+		path += "?" + form
+	} else {
+		body = strings.NewReader(form)
+	}
+	r, err := http.NewRequestWithContext(w.t.Context(), method, w.base+path, body)
+	require.NoError(w.t, err)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	answer, err := http.DefaultClient.Do(r)
+	require.NoError(w.t, err)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	require.NoError(w.t, err)
+	return answer.StatusCode, string(text)
+}
+
+// ok is the body of a request that must succeed.
+func (w *web) ok(method, path, form string) string {
+	w.t.Helper()
+	status, body := w.do(method, path, form)
+	require.Equal(w.t, 200, status, "%s %s: %s", method, path, body)
+	return body
+}
+
+func (w *web) json(method, path, form string) map[string]any {
+	w.t.Helper()
+	var v map[string]any
+	body := w.ok(method, path, form)
+	require.NoError(w.t, json.Unmarshal([]byte(body), &v), body)
+	return v
+}
+
+func (w *web) hosts(service string) []any {
+	w.t.Helper()
+	return w.json("GET", "/v1/ns/instance/list", "serviceName="+service)["hosts"].([]any)
+}
+
+func TestHTTPRegisterListAndDeregister(t *testing.T) {
+	w := startWeb(t)
+	require.Equal(t, "ok", w.ok("POST", "/v1/ns/instance", "serviceName=shop&ip=10.0.0.1&port=80&weight=2&metadata="+url.QueryEscape(`{"zone":"a","n":1}`)))
+	list := w.json("GET", "/v1/ns/instance/list", "serviceName=DEFAULT_GROUP@@shop&groupName=other")
+	require.Equal(t, "DEFAULT_GROUP@@shop", list["name"], "HTTP clients want the grouped name, which wins over groupName")
+	host := list["hosts"].([]any)[0].(map[string]any)
+	require.Equal(t, "10.0.0.1#80#DEFAULT#DEFAULT_GROUP@@shop", host["instanceId"])
+	require.Equal(t, map[string]any{"zone": "a", "n": "1"}, host["metadata"])
+	require.InDelta(t, 2, host["weight"], 0)
+
+	one := w.json("GET", "/v1/ns/instance", "serviceName=shop&ip=10.0.0.1&port=80")
+	require.Equal(t, "DEFAULT_GROUP@@shop", one["service"])
+	status, body := w.do("GET", "/v1/ns/instance", "serviceName=shop&ip=10.0.0.9&port=80")
+	require.Equal(t, 404, status)
+	require.Equal(t, "no matched ip found!", body)
+
+	require.Equal(t, "ok", w.ok("DELETE", "/v1/ns/instance", "serviceName=shop&ip=10.0.0.1&port=80"))
+	require.Empty(t, w.hosts("shop"))
+	require.Equal(t, "ok", w.ok("DELETE", "/v1/ns/instance", "serviceName=shop&ip=10.0.0.1&port=80"), "also when nothing existed")
+	require.Empty(t, w.hosts("never-heard-of"))
+}
+
+func TestHTTPErrorsAreNacosErrors(t *testing.T) {
+	w := startWeb(t)
+	for _, c := range []struct {
+		name, method, path, form string
+		status                   int
+		body                     string
+	}{
+		{"a required parameter is missing", "POST", "/v1/ns/instance", "serviceName=shop&port=80", 400, "Param 'ip' is required."},
+		{"a port that is none", "POST", "/v1/ns/instance", "serviceName=shop&ip=1.1.1.1&port=99999", 400, "Param 'port' is illegal, the port should be in the range from 0 to 65535."},
+		{"an unknown service", "GET", "/v1/ns/service", "serviceName=shop", 400, "service not found, namespace: public, service: DEFAULT_GROUP@@shop"},
+		{"deleting an unknown service", "DELETE", "/v1/ns/service", "serviceName=shop", 400, "service DEFAULT_GROUP@@shop not found!"},
+		{"an instance in a cluster without any", "GET", "/v1/ns/instance", "serviceName=shop&ip=1.1.1.1&port=1", 404, "no ips found for cluster DEFAULT in service DEFAULT_GROUP@@shop"},
+		{"overriding in an unknown service", "PUT", "/v1/ns/instance", "serviceName=shop&ip=1.1.1.1&port=1", 400, "service not found, namespace: public, service: DEFAULT_GROUP@@shop"},
+		{"beats further apart than the timeout", "POST", "/v1/ns/instance", "serviceName=shop&ip=1.1.1.1&port=1&metadata=preserved.heart.beat.timeout%3D100", 400, "Instance 'heart beat interval' must less than 'heart beat timeout' and 'ip delete timeout'."},
+	} {
+		status, body := w.do(c.method, c.path, c.form)
+		require.Equal(t, c.status, status, c.name)
+		require.Equal(t, c.body, body, c.name)
+	}
+	status, body := w.do("GET", "/v2/ns/service", "serviceName=shop")
+	require.Equal(t, 400, status)
+	require.Contains(t, body, `"code":21008,"message":"service not exist"`)
+	status, body = w.do("GET", "/v2/ns/instance", "serviceName=shop&ip=1.1.1.1&port=1")
+	require.Equal(t, 404, status)
+	require.Contains(t, body, `"code":20004`)
+}
+
+func TestHTTPServices(t *testing.T) {
+	w := startWeb(t)
+	require.Equal(t, "ok", w.ok("POST", "/v1/ns/service", "serviceName=shop&protectThreshold=0.5&metadata=a=b,c=d"))
+	status, body := w.do("POST", "/v1/ns/service", "serviceName=shop")
+	require.Equal(t, 400, status)
+	require.Equal(t, "specified service DEFAULT_GROUP@@shop already exists!", body)
+
+	svc := w.json("GET", "/v1/ns/service", "serviceName=shop")
+	require.Equal(t, map[string]any{"a": "b", "c": "d"}, svc["metadata"])
+	require.InDelta(t, .5, svc["protectThreshold"], 0)
+	require.Equal(t, map[string]any{"type": "none", "contextType": "NONE"}, svc["selector"])
+
+	// A service made by v1 is persistent.
+	status, body = w.do("POST", "/v1/ns/instance", "serviceName=shop&ip=10.0.0.1&port=80")
+	require.Equal(t, 400, status)
+	require.Equal(t, "Current service DEFAULT_GROUP@@shop is persistent service, can't register ephemeral instance.", body)
+	w.ok("POST", "/v1/ns/instance", "serviceName=shop&ip=10.0.0.1&port=80&ephemeral=false")
+	status, body = w.do("DELETE", "/v1/ns/service", "serviceName=shop")
+	require.Equal(t, 400, status)
+	require.Contains(t, body, "is not empty, can't be delete")
+	w.ok("DELETE", "/v1/ns/instance", "serviceName=shop&ip=10.0.0.1&port=80") // finds the persistent one
+	require.Empty(t, w.hosts("shop"))
+	w.ok("DELETE", "/v1/ns/service", "serviceName=shop")
+
+	for i := range 3 {
+		w.ok("POST", "/v2/ns/service", fmt.Sprintf("serviceName=s%d&ephemeral=true", i))
+	}
+	list := w.json("GET", "/v1/ns/service/list", "pageNo=1&pageSize=2")
+	require.Equal(t, []any{"s0", "s1"}, list["doms"])
+	require.InDelta(t, 3, list["count"], 0)
+	list = w.json("GET", "/v2/ns/service/list", "pageNo=2&pageSize=2")["data"].(map[string]any)
+	require.Equal(t, []any{"s2"}, list["services"])
+	lines := w.json("GET", "/v1/ns/catalog/services", "serviceNameParam=1")
+	require.Equal(t, "false", lines["serviceList"].([]any)[0].(map[string]any)["triggerFlag"])
+	require.Equal(t, map[string]any{"status": "UP"}, w.json("GET", "/v1/ns/operator/metrics", ""))
+}
+
+func TestHTTPOverrideWinsAndSurvivesRegistration(t *testing.T) {
+	w := startWeb(t)
+	register := "serviceName=shop&ip=10.0.0.1&port=80&weight=3&metadata=a=published,b=published"
+	w.ok("POST", "/v1/ns/instance", register)
+	w.ok("PATCH", "/v1/ns/instance", "serviceName=shop&ip=10.0.0.1&port=80&metadata=a=set")
+	host := w.hosts("shop")[0].(map[string]any)
+	require.Equal(t, map[string]any{"a": "set", "b": "published"}, host["metadata"])
+	require.InDelta(t, 3, host["weight"], 0, "a change of metadata leaves the weight as it was published")
+
+	w.ok("PUT", "/v1/ns/instance", "serviceName=shop&ip=10.0.0.1&port=80&enabled=false")
+	require.Empty(t, w.hosts("shop"), "a disabled instance is in no list")
+	w.ok("POST", "/v1/ns/instance", register)
+	require.Empty(t, w.hosts("shop"))
+	w.ok("PUT", "/v2/ns/instance", "serviceName=shop&ip=10.0.0.1&port=80")
+	require.InDelta(t, 1, w.hosts("shop")[0].(map[string]any)["weight"], 0)
+
+	out := w.json("PUT", "/v1/ns/instance/metadata/batch", "serviceName=shop&metadata=z=1")
+	require.Equal(t, []any{"10.0.0.1:80:unknown:DEFAULT:ephemeral"}, out["updated"])
+	require.Equal(t, map[string]any{"a": "published", "b": "published", "z": "1"}, w.hosts("shop")[0].(map[string]any)["metadata"])
+	w.ok("DELETE", "/v1/ns/instance/metadata/batch", "serviceName=shop&metadata=z=1,a=1")
+	require.Equal(t, map[string]any{"a": "published", "b": "published"}, w.hosts("shop")[0].(map[string]any)["metadata"])
+}
+
+func TestHTTPBeats(t *testing.T) {
+	w := startWeb(t)
+	light := "serviceName=DEFAULT_GROUP@@shop&ip=10.0.0.1&port=80&clusterName=DEFAULT"
+	unknown := w.json("PUT", "/v1/ns/instance/beat", light)
+	require.Equal(t, map[string]any{"clientBeatInterval": 5000.0, "code": 20404.0, "lightBeatEnabled": true}, unknown)
+	full := "serviceName=DEFAULT_GROUP@@shop&beat=" + url.QueryEscape(`{"ip":"10.0.0.1","port":80,"cluster":"DEFAULT","weight":2,"metadata":{"preserved.heart.beat.interval":"1000"}}`)
+	require.InDelta(t, 10200, w.json("PUT", "/v1/ns/instance/beat", full)["code"], 0)
+	known := w.json("PUT", "/v1/ns/instance/beat", light)
+	require.InDelta(t, 10200, known["code"], 0)
+	require.InDelta(t, 1000, known["clientBeatInterval"], 0, "the interval is the instance's own")
+	require.InDelta(t, 2, w.hosts("shop")[0].(map[string]any)["weight"], 0)
+	w.ok("DELETE", "/v1/ns/instance", "serviceName=shop&ip=10.0.0.1&port=80")
+	require.InDelta(t, 20404, w.json("PUT", "/v1/ns/instance/beat", light)["code"], 0)
+}
+
+func TestRegistrationOverOneProtocolIsSeenOverTheOther(t *testing.T) {
+	w := startWeb(t)
+	c := dial(t, w.addr)
+	c.subscribe("")
+	w.ok("POST", "/v2/ns/instance", "serviceName=shop&ip=10.0.0.1&port=80")
+	host := c.pushed(1).Hosts[0]
+	require.Empty(t, host.InstanceID, "v2 gives no id")
+	out := c.register("10.0.0.2", 80)
+	require.True(t, out.OK())
+	require.Len(t, w.hosts("shop"), 2)
+	subscribers := w.json("GET", "/v1/ns/service/subscribers", "serviceName=shop")
+	require.InDelta(t, 1, subscribers["count"], 0)
+	require.Equal(t, "Nacos-Go-Client:v2.3.5", subscribers["subscribers"].([]any)[0].(map[string]any)["agent"])
+
+	// An HTTP client cannot withdraw what a connection holds.
+	w.ok("DELETE", "/v1/ns/instance", "serviceName=shop&ip=10.0.0.2&port=80")
+	require.Len(t, w.hosts("shop"), 2)
+	var list wire.ServiceListResponse
+	c.call(&wire.ServiceListRequest{PageNo: 1, PageSize: 10}, &list)
+	require.Equal(t, wire.Names{"shop"}, list.ServiceNames)
+}

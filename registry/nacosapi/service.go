@@ -1,0 +1,410 @@
+package nacosapi
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+
+	"github.com/zensus-io/zensus/internal/nacos/rest"
+	"github.com/zensus-io/zensus/internal/nacos/rpc"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+	"github.com/zensus-io/zensus/registry"
+	"github.com/zensus-io/zensus/registry/catalog"
+	"github.com/zensus-io/zensus/registry/naming"
+)
+
+// selector travels as JSON in a parameter and in answers.
+type selector struct {
+	Type        string `json:"type"`
+	ContextType string `json:"contextType,omitempty"`
+	Expression  string `json:"expression,omitempty"`
+}
+
+// UnmarshalText reads the parameter.
+func (s *selector) UnmarshalText(text []byte) error {
+	type plain selector
+	return json.Unmarshal(text, (*plain)(s))
+}
+
+func selectorOf(s registry.Selector) selector {
+	if s.Type == "" || s.Type == "none" {
+		return selector{Type: "none", ContextType: "NONE"}
+	}
+	return selector{Type: s.Type, ContextType: "CMDB", Expression: s.Expression}
+}
+
+// settingsForm is what can be set on a service.
+type settingsForm struct {
+	serviceForm
+	Threshold float64   `form:"protectThreshold"`
+	Metadata  metadata  `form:"metadata"`
+	Selector  *selector `form:"selector"`
+}
+
+func (f *settingsForm) apply(s *registry.Service) {
+	s.ProtectThreshold = f.Threshold
+	s.Metadata = f.Metadata
+	s.Selector = registry.Selector{}
+	if f.Selector != nil && f.Selector.Type != "none" {
+		s.Selector = registry.Selector{Type: f.Selector.Type, Expression: f.Selector.Expression}
+	}
+}
+
+func (a *API) create(ctx context.Context, in *settingsForm, ephemeral bool) (string, error) {
+	svc := registry.Service{Key: in.key(), Ephemeral: ephemeral}
+	in.apply(&svc)
+	return a.done(ctx, a.svc.CreateService(ctx, svc))
+}
+
+// createServiceV1 makes a persistent service, as Nacos does: it refuses ephemeral
+// instances from then on.
+func (a *API) createServiceV1(ctx context.Context, in settingsForm) (string, error) {
+	return a.create(ctx, &in, false)
+}
+
+type createFormV2 struct {
+	settingsForm
+	Ephemeral bool `form:"ephemeral"`
+}
+
+func (a *API) createServiceV2(ctx context.Context, in createFormV2) (string, error) {
+	return a.create(ctx, &in.settingsForm, in.Ephemeral)
+}
+
+func (a *API) deleteService(ctx context.Context, in serviceForm) (string, error) {
+	return a.done(ctx, a.svc.DeleteService(ctx, in.key()))
+}
+
+func (a *API) update(ctx context.Context, in *settingsForm) (string, error) {
+	return a.done(ctx, a.svc.UpdateService(ctx, in.key(), func(s *registry.Service) error {
+		in.apply(s)
+		return nil
+	}))
+}
+
+type updateFormV1 struct {
+	settingsForm
+	Required *float64 `form:"protectThreshold" binding:"required"`
+}
+
+func (a *API) updateServiceV1(ctx context.Context, in updateFormV1) (string, error) {
+	return a.update(ctx, &in.settingsForm)
+}
+
+func (a *API) updateServiceV2(ctx context.Context, in settingsForm) (string, error) {
+	return a.update(ctx, &in)
+}
+
+// checker is a health checker as Nacos writes it.
+type checker struct {
+	Type                 string  `json:"type,omitempty"`
+	Path                 *string `json:"path,omitempty"`
+	Headers              *string `json:"headers,omitempty"`
+	ExpectedResponseCode *int    `json:"expectedResponseCode,omitempty"`
+}
+
+func checkerOf(c registry.Checker) checker {
+	out := checker{Type: c.Type}
+	if c.Type == registry.CheckHTTP {
+		code := cmp.Or(c.ExpectedCode, 200)
+		out.Path, out.Headers, out.ExpectedResponseCode = &c.Path, &c.Headers, &code
+	}
+	return out
+}
+
+func orEmpty(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
+}
+
+// clustersOf names the clusters of a service: those with instances and those
+// with settings of their own.
+func clustersOf(svc *registry.Service, instances []registry.Instance) []string {
+	names := make(map[string]bool)
+	for n := range instances {
+		names[instances[n].Cluster] = true
+	}
+	for name := range svc.Clusters {
+		names[name] = true
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+func (a *API) describe(ctx context.Context, k registry.ServiceKey) (registry.Service, []registry.Instance, error) {
+	svc, err := a.svc.Describe(ctx, k)
+	if err != nil {
+		return svc, nil, refusal(err)
+	}
+	all, err := a.svc.Instances(ctx, k)
+	a.mark(ctx)
+	return svc, all, refusal(err)
+}
+
+type clusterV1 struct {
+	Name          string            `json:"name"`
+	HealthChecker checker           `json:"healthChecker"`
+	Metadata      map[string]string `json:"metadata"`
+}
+
+type serviceV1 struct {
+	NamespaceID      string            `json:"namespaceId"`
+	GroupName        string            `json:"groupName"`
+	Name             string            `json:"name"`
+	ProtectThreshold float64           `json:"protectThreshold"`
+	Metadata         map[string]string `json:"metadata"`
+	Selector         selector          `json:"selector"`
+	Clusters         []clusterV1       `json:"clusters"`
+}
+
+func (a *API) describeV1(ctx context.Context, in serviceForm) (*serviceV1, error) {
+	svc, all, err := a.describe(ctx, in.key())
+	if err != nil {
+		return nil, err
+	}
+	out := &serviceV1{
+		NamespaceID: svc.Key.Namespace, GroupName: svc.Key.Group, Name: svc.Key.Name, ProtectThreshold: svc.ProtectThreshold,
+		Metadata: orEmpty(svc.Metadata), Selector: selectorOf(svc.Selector), Clusters: []clusterV1{},
+	}
+	for _, name := range clustersOf(&svc, all) {
+		c := svc.ClusterSettings(name)
+		out.Clusters = append(out.Clusters, clusterV1{Name: name, HealthChecker: checkerOf(c.Checker), Metadata: orEmpty(c.Metadata)})
+	}
+	return out, nil
+}
+
+type clusterV2 struct {
+	ClusterName   string            `json:"clusterName"`
+	HealthChecker checker           `json:"healthChecker"`
+	Metadata      map[string]string `json:"metadata"`
+	Hosts         []json.RawMessage `json:"hosts"`
+}
+
+type serviceV2 struct {
+	Namespace        string               `json:"namespace"`
+	ServiceName      string               `json:"serviceName"`
+	GroupName        string               `json:"groupName"`
+	ClusterMap       map[string]clusterV2 `json:"clusterMap"`
+	Metadata         map[string]string    `json:"metadata"`
+	ProtectThreshold float64              `json:"protectThreshold"`
+	Selector         selector             `json:"selector"`
+	Ephemeral        bool                 `json:"ephemeral"`
+}
+
+func (a *API) describeV2(ctx context.Context, in serviceForm) (*serviceV2, error) {
+	svc, all, err := a.describe(ctx, in.key())
+	if err != nil {
+		return nil, err
+	}
+	out := &serviceV2{
+		Namespace: svc.Key.Namespace, ServiceName: svc.Key.Name, GroupName: svc.Key.Group, ClusterMap: map[string]clusterV2{},
+		Metadata: orEmpty(svc.Metadata), ProtectThreshold: svc.ProtectThreshold, Selector: selectorOf(svc.Selector), Ephemeral: svc.Ephemeral,
+	}
+	for _, name := range clustersOf(&svc, all) {
+		settings := svc.ClusterSettings(name)
+		c := clusterV2{ClusterName: name, HealthChecker: checkerOf(settings.Checker), Metadata: orEmpty(settings.Metadata), Hosts: []json.RawMessage{}}
+		for n := range all {
+			if all[n].Cluster == name {
+				c.Hosts = append(c.Hosts, catalog.AppendInstance(nil, svc.Key, &all[n]))
+			}
+		}
+		out.ClusterMap[name] = c
+	}
+	return out, nil
+}
+
+// pageForm names a page.
+type pageForm struct {
+	Namespace string `form:"namespaceId"`
+	Group     string `form:"groupName"`
+	PageNo    int    `form:"pageNo,default=1"`
+	PageSize  int    `form:"pageSize,default=20"`
+}
+
+func (a *API) names(ctx context.Context, in *pageForm, sizeMax int) ([]string, int, error) {
+	namespace, group := cmp.Or(in.Namespace, registry.DefaultNamespace), cmp.Or(in.Group, registry.DefaultGroup)
+	names, total, err := a.svc.Names(ctx, namespace, group, in.PageNo, min(in.PageSize, sizeMax))
+	if names == nil {
+		names = []string{}
+	}
+	a.mark(ctx)
+	return names, total, refusal(err)
+}
+
+type pageFormV1 struct {
+	pageForm
+	No   *int `form:"pageNo" binding:"required"`
+	Size *int `form:"pageSize" binding:"required"`
+}
+
+type serviceListV1 struct {
+	Count int      `json:"count"`
+	Doms  []string `json:"doms"`
+}
+
+func (a *API) serviceListV1(ctx context.Context, in pageFormV1) (*serviceListV1, error) {
+	names, total, err := a.names(ctx, &in.pageForm, pageMax)
+	if err != nil {
+		return nil, err
+	}
+	return &serviceListV1{Count: total, Doms: names}, nil
+}
+
+type serviceListV2 struct {
+	Count    int      `json:"count"`
+	Services []string `json:"services"`
+}
+
+// pageMaxV2 is Nacos's bound on the page size of v2.
+const pageMaxV2 = 500
+
+func (a *API) serviceListV2(ctx context.Context, in pageForm) (*serviceListV2, error) {
+	names, total, err := a.names(ctx, &in, pageMaxV2)
+	if err != nil {
+		return nil, err
+	}
+	return &serviceListV2{Count: total, Services: names}, nil
+}
+
+type namesForm struct {
+	Namespace string `form:"namespaceId"`
+	Expr      string `form:"expr"`
+}
+
+type serviceNames struct {
+	Services map[string][]string `json:"META-INF/services"` // so named in Nacos
+	Count    int                 `json:"count"`
+}
+
+func (a *API) serviceNames(ctx context.Context, in namesForm) (*serviceNames, error) {
+	namespace := cmp.Or(in.Namespace, registry.DefaultNamespace)
+	found, _, err := a.svc.Search(ctx, catalog.Query{Namespace: namespace, Name: in.Expr}, 1, pageMax)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	out := &serviceNames{Services: map[string][]string{namespace: {}}, Count: len(found)}
+	for n := range found {
+		out.Services[namespace] = append(out.Services[namespace], found[n].Key.Grouped())
+	}
+	return out, nil
+}
+
+type subscribersForm struct {
+	serviceForm
+	PageNo   int `form:"pageNo,default=1"`
+	PageSize int `form:"pageSize,default=1000"`
+}
+
+type subscriberV1 struct {
+	AddrStr     string `json:"addrStr"`
+	Agent       string `json:"agent"`
+	App         string `json:"app"`
+	IP          string `json:"ip"`
+	Port        int    `json:"port"`
+	NamespaceID string `json:"namespaceId"`
+	ServiceName string `json:"serviceName"`
+	Cluster     string `json:"cluster"`
+}
+
+type subscribersV1 struct {
+	Subscribers []subscriberV1 `json:"subscribers"`
+	Count       int            `json:"count"`
+}
+
+func (a *API) subscribersV1(_ context.Context, in subscribersForm) (*subscribersV1, error) {
+	k := in.key()
+	all := []subscriberV1{}
+	for _, s := range a.svc.Subscribers(k) {
+		target, ok := s.Target.(*subscriber)
+		if !ok {
+			continue
+		}
+		c := (*rpc.Conn)(target)
+		_, port, _ := net.SplitHostPort(c.RemoteAddr())
+		number, _ := strconv.Atoi(port) // 0 where it has none
+		all = append(all, subscriberV1{
+			AddrStr: c.RemoteAddr(), Agent: c.Version(), App: cmp.Or(c.AppName(), "unknown"), IP: c.ClientIP(), Port: number,
+			NamespaceID: k.Namespace, ServiceName: k.Grouped(), Cluster: s.Clusters,
+		})
+	}
+	slices.SortFunc(all, func(x, y subscriberV1) int {
+		return cmp.Or(cmp.Compare(x.AddrStr, y.AddrStr), cmp.Compare(x.Cluster, y.Cluster))
+	})
+	page := rest.PageOf(all, in.PageNo, min(in.PageSize, pageMax))
+	return &subscribersV1{Subscribers: page.PageItems, Count: page.TotalCount}, nil
+}
+
+func (a *API) selectorTypes(context.Context, rest.None) ([]string, error) {
+	return []string{"label", "none"}, nil
+}
+
+type clusterForm struct {
+	serviceForm
+	Name            string   `form:"clusterName" binding:"required"`
+	CheckPort       int      `form:"checkPort" binding:"required"`
+	UseInstancePort bool     `form:"useInstancePort4Check" binding:"required"`
+	HealthChecker   string   `form:"healthChecker" binding:"required"`
+	Metadata        metadata `form:"metadata"`
+}
+
+func (a *API) updateCluster(ctx context.Context, in clusterForm) (string, error) {
+	var c checker
+	if err := json.Unmarshal([]byte(in.HealthChecker), &c); err != nil {
+		return "", wire.Refuse(wire.ParameterInvalid, "Param 'healthChecker' is illegal, it is no JSON.")
+	}
+	settings := registry.Cluster{
+		Name: in.Name, CheckPort: in.CheckPort, UseInstancePort: in.UseInstancePort, Metadata: in.Metadata,
+		Checker: registry.Checker{Type: c.Type, Path: wire.Text(c.Path), Headers: wire.Text(c.Headers)},
+	}
+	if c.ExpectedResponseCode != nil {
+		settings.Checker.ExpectedCode = *c.ExpectedResponseCode
+	}
+	return a.done(ctx, a.svc.UpdateService(ctx, in.key(), func(s *registry.Service) error {
+		if s.Clusters == nil {
+			s.Clusters = make(map[string]registry.Cluster)
+		}
+		s.Clusters[in.Name] = settings
+		return nil
+	}))
+}
+
+func (a *API) checkers(context.Context, rest.None) (*rest.Raw, error) {
+	return raw([]byte(`{"TCP":{},"HTTP":{"path":"","headers":"","expectedResponseCode":200},"MYSQL":{"user":null,"pwd":null,"cmd":null},"NONE":{}}`)), nil
+}
+
+type metricsForm struct {
+	OnlyStatus bool `form:"onlyStatus,default=true"`
+}
+
+type metrics struct {
+	Status                   string `json:"status"`
+	ServiceCount             *int   `json:"serviceCount,omitempty"`
+	InstanceCount            *int   `json:"instanceCount,omitempty"`
+	SubscribeCount           *int   `json:"subscribeCount,omitempty"`
+	ClientCount              *int   `json:"clientCount,omitempty"`
+	ConnectionBasedCount     *int   `json:"connectionBasedClientCount,omitempty"`
+	EphemeralIPPortCount     *int   `json:"ephemeralIpPortClientCount,omitempty"`
+	ResponsibleClientCount   *int   `json:"responsibleClientCount,omitempty"`
+	ResponsibleInstanceCount *int   `json:"responsibleInstanceCount,omitempty"`
+}
+
+// metrics is what clients take for the health of the server.
+func (a *API) metrics(_ context.Context, in metricsForm) (*metrics, error) {
+	m := &metrics{Status: "UP"}
+	if !a.ready() {
+		m.Status = "STARTING"
+	}
+	if !in.OnlyStatus {
+		var t naming.Totals = a.svc.Totals()
+		connected := t.Clients - t.Beats
+		m.ServiceCount, m.InstanceCount, m.SubscribeCount = &t.Services, &t.Instances, &t.Subscriptions
+		m.ClientCount, m.ConnectionBasedCount, m.EphemeralIPPortCount, m.ResponsibleClientCount = &t.Clients, &connected, &t.Beats, &t.Clients
+		m.ResponsibleInstanceCount = &t.Beats
+	}
+	return m, nil
+}
