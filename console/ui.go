@@ -10,7 +10,7 @@ import (
 
 // Pages are the addresses of the screens, one segment each. Every one of them
 // answers with the same page, whose script then shows the screen.
-var Pages = []string{"/", "/signin", "/services", "/service", "/configs", "/config", "/tree"}
+var Pages = []string{"/", "/services", "/service", "/configs", "/config", "/tree"}
 
 // nonceMark stands in index.html where each answer has a number of its own.
 const nonceMark = "__CSP_NONCE__"

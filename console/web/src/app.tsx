@@ -46,7 +46,16 @@ const router = createBrowserRouter(
   { basename: base },
 );
 
-const mono = 'ui-monospace, "JetBrains Mono", "SF Mono", Menlo, Consolas, "Noto Sans Mono CJK SC", monospace';
+const mono =
+  'ui-monospace, "JetBrains Mono", "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", "Liberation Mono", monospace';
+
+// What antd derives from so dark a green is grey.
+const lightTints = {
+  colorPrimaryBg: "#e3f2ef",
+  colorPrimaryBgHover: "#d2e9e4",
+  colorInfoBg: "#e9f5f3",
+  colorInfoBorder: "#b9ddd6",
+};
 
 /** Everything around the screens: data, words, colours, addresses. */
 export function App({ nonce }: { nonce: string }) {
@@ -60,6 +69,7 @@ export function App({ nonce }: { nonce: string }) {
         colorInfo: dark ? "#2aa597" : "#0e7c72",
         colorLink: dark ? "#4cc4b4" : "#0b6b62",
         colorBgLayout: dark ? "#101514" : "#f4f6f5",
+        ...(dark ? {} : lightTints),
         borderRadius: 6,
         fontFamilyCode: mono,
       },
@@ -71,7 +81,12 @@ export function App({ nonce }: { nonce: string }) {
     [dark],
   );
   return (
-    <ConfigProvider locale={language === "zh" ? zhCN : enUS} theme={look} csp={{ nonce }}>
+    <ConfigProvider
+      locale={language === "zh" ? zhCN : enUS}
+      theme={look}
+      csp={{ nonce }}
+      button={{ autoInsertSpace: false }}
+    >
       <AntApp>
         <QueryClientProvider client={queryClient}>
           <SessionGate>

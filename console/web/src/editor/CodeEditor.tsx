@@ -1,7 +1,7 @@
 import { Compartment, EditorState } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
 import { useEffect, useRef } from "react";
-import { baseExtensions, folding, languageOf } from "./setup";
+import { baseExtensions, languageOf, standing } from "./setup";
 import { useLook } from "./useLook";
 
 export interface CodeEditorProps {
@@ -37,7 +37,7 @@ export default function CodeEditor(props: CodeEditorProps) {
         doc: text,
         extensions: [
           base.of(baseExtensions(now.look, separator, now.label)),
-          folding,
+          standing,
           language.of(languageOf(now.format)),
           access.of(EditorState.readOnly.of(now.readOnly)),
           EditorView.updateListener.of((update) => {

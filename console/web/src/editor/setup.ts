@@ -83,7 +83,7 @@ function themeOf(look: Look): Extension {
       "&.cm-focused": { outline: "none" },
       ".cm-scroller": {
         fontFamily:
-          'ui-monospace, "JetBrains Mono", "SF Mono", Menlo, Consolas, "Noto Sans Mono CJK SC", monospace',
+          'ui-monospace, "JetBrains Mono", "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", "Liberation Mono", monospace',
         lineHeight: "1.6",
       },
       ".cm-content": { caretColor: look.text },
@@ -128,8 +128,6 @@ export function baseExtensions(look: Look, separator: string, label: string): Ex
     indentOnInput(),
     bracketMatching(),
     closeBrackets(),
-    highlightActiveLine(),
-    highlightActiveLineGutter(),
     highlightSelectionMatches(),
     search({ top: true }),
     EditorState.lineSeparator.of(separator),
@@ -152,4 +150,5 @@ export function baseExtensions(look: Look, separator: string, label: string): Ex
   ];
 }
 
-export const folding: Extension = foldGutter();
+/** What an editor has that stands by itself, not in a comparison. */
+export const standing: Extension = [foldGutter(), highlightActiveLine(), highlightActiveLineGutter()];

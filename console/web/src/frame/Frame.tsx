@@ -7,8 +7,7 @@ import {
 } from "@ant-design/icons";
 import { Button, Dropdown, Flex, Layout, Menu, theme } from "antd";
 import { Link, Outlet, useLocation } from "react-router";
-import { useWords } from "../i18n";
-import type { Key } from "../i18n/en";
+import { type Key, useWords } from "../i18n";
 import { to, useNamespace } from "../lib/url";
 import { Logo } from "../parts/Logo";
 import { LanguageSwitch } from "./LanguageSwitch";

@@ -20,7 +20,9 @@ export function NamespaceSwitch() {
   }
   return (
     <Flex align="center" gap={8}>
-      <Typography.Text type="secondary">{t("frame.namespace")}</Typography.Text>
+      <Typography.Text type="secondary" className="namespace-label">
+        {t("frame.namespace")}
+      </Typography.Text>
       <Select
         aria-label={t("frame.namespace")}
         data-testid="namespace"

@@ -1,7 +1,12 @@
 import i18n from "i18next";
 import { initReactI18next, useTranslation } from "react-i18next";
-import { en, type Key } from "./en";
-import { zh } from "./zh";
+import en from "./en.json";
+import zhWords from "./zh.json";
+
+/** The names of all words. Flat, with dots in them. */
+export type Key = keyof typeof en;
+
+const zh: Record<Key, string> = zhWords; // a missing word does not compile
 
 export type Language = "en" | "zh";
 

@@ -11,8 +11,12 @@ export function useTell() {
   return useMemo(
     () => ({
       done: (text: string) => message.success(text),
-      failed: (error: unknown) =>
-        notification.error({ title: t(errorKey(codeOf(error))), description: detailOf(error) }),
+      failed: (error: unknown) => {
+        // Who is no longer signed in is asked to by a dialog; see SessionGate.
+        if (codeOf(error) !== "unauthenticated") {
+          notification.error({ title: t(errorKey(codeOf(error))), description: detailOf(error) });
+        }
+      },
     }),
     [message, notification, t],
   );

@@ -238,7 +238,7 @@ function Editor({ asked, loaded }: { asked: ConfigKey; loaded: Config | null }) 
         <Flex gap={12} wrap>
           {!start && (
             <>
-              <Field label={t("configs.dataId")} width={280}>
+              <Field label={t("configs.dataId")} width={240}>
                 <Input
                   autoFocus
                   className="mono"
@@ -252,7 +252,7 @@ function Editor({ asked, loaded }: { asked: ConfigKey; loaded: Config | null }) 
                   }}
                 />
               </Field>
-              <Field label={t("configs.group")} width={190}>
+              <Field label={t("configs.group")} width={170}>
                 <Input
                   className="mono"
                   aria-label={t("configs.group")}
@@ -274,14 +274,14 @@ function Editor({ asked, loaded }: { asked: ConfigKey; loaded: Config | null }) 
               }}
             />
           </Field>
-          <Field label={t("editor.app")} width={160}>
+          <Field label={t("editor.app")} width={130}>
             <Input
               aria-label={t("editor.app")}
               value={draft.app}
               onChange={(e) => change({ app: e.target.value })}
             />
           </Field>
-          <Field label={t("editor.tags")} width={220}>
+          <Field label={t("editor.tags")} width={170}>
             <Select
               mode="tags"
               aria-label={t("editor.tags")}

@@ -2,8 +2,7 @@ import { useMutation } from "@tanstack/react-query";
 import { Form, Input, InputNumber, Modal, Select } from "antd";
 import { api } from "../api/calls";
 import { createModes } from "../api/types";
-import { useWords } from "../i18n";
-import type { Key } from "../i18n/en";
+import { type Key, useWords } from "../i18n";
 import { fromText, toBase64 } from "../lib/bytes";
 import { joinPath } from "../lib/paths";
 import { Failed } from "../parts/Failed";
@@ -102,7 +101,7 @@ export function CreateZnode({ parent, onClose, onCreated }: Props) {
           </Form.Item>
         )}
         <Form.Item name="data" label={t("tree.data")}>
-          <Input.TextArea className="mono" autoSize={{ minRows: 3, maxRows: 12 }} spellCheck={false} />
+          <Input.TextArea className="mono" rows={5} spellCheck={false} />
         </Form.Item>
       </Form>
     </Modal>

@@ -1,4 +1,4 @@
-import type { TreeDataNode } from "antd";
+import type { GetRef, TreeDataNode } from "antd";
 import { Skeleton, Tree, Typography } from "antd";
 import { useEffect, useMemo, useRef, useState } from "react";
 import type { Translate } from "../i18n";
@@ -26,6 +26,8 @@ export function TreeNav({ path, listings, onOpen }: Props) {
   const [failed, setFailed] = useState<unknown>(null);
   const [height, setHeight] = useState(400);
   const box = useRef<HTMLDivElement>(null);
+  const list = useRef<GetRef<typeof Tree>>(null);
+  const unseen = useRef<string>(undefined); // to be scrolled to, once its row is there
 
   useEffect(() => {
     const element = box.current;
@@ -56,6 +58,7 @@ export function TreeNav({ path, listings, onOpen }: Props) {
         // It is not there: the right side says so.
       }
       if (!gone) {
+        unseen.current = path;
         setExpanded((old) => [...new Set([...old, ...ancestors(path)])]);
       }
     };
@@ -70,6 +73,15 @@ export function TreeNav({ path, listings, onOpen }: Props) {
     [byPath, listings, t],
   );
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: rows come and go with these two
+  useEffect(() => {
+    const key = unseen.current;
+    if (key !== undefined) {
+      unseen.current = undefined;
+      list.current?.scrollTo({ key, align: "auto" });
+    }
+  }, [data, expanded]);
+
   if (failed) {
     return (
       <div style={{ padding: 12 }}>
@@ -83,9 +95,11 @@ export function TreeNav({ path, listings, onOpen }: Props) {
         <Skeleton active />
       ) : (
         <Tree
+          ref={list}
           className="znode-tree"
           aria-label={t("tree.title")}
           height={height}
+          motion={false} // rows that are still growing cannot be scrolled to
           blockNode
           showLine={{ showLeafIcon: false }}
           treeData={data}
