@@ -39,7 +39,7 @@ func (m *Mirror) apply(ctx context.Context, events []core.Event) error {
 		e := &events[i]
 		switch {
 		case e.Type == core.Progress:
-			m.progresses = true
+			m.progress.Store(true)
 			upTo = e.Zxid
 			continue
 		case e.Zxid > 0:

@@ -53,6 +53,7 @@ type Mirror struct {
 	ready     chan struct{}
 	readyOnce sync.Once
 	complete  atomic.Bool // the picture was listed and no gap is open
+	progress  atomic.Bool // the engine sends Progress
 
 	picture picture
 
@@ -60,13 +61,12 @@ type Mirror struct {
 		sync.Mutex
 		zxid    core.Zxid
 		waiters map[*waiter]struct{}
-		wake    context.CancelFunc // interrupts Run's wait for events
+		wake    context.CancelFunc // interrupts Run's wait for events, while it waits
 		ended   error              // set when Run has returned
 	}
 
 	// Owned by the Run goroutine.
-	progresses bool      // the engine sends Progress
-	listed     core.Zxid // the last listing showed everything up to here
+	listed core.Zxid // the last listing showed everything up to here
 }
 
 type waiter struct {
@@ -127,10 +127,14 @@ func (m *Mirror) Wait(ctx context.Context, z core.Zxid) error {
 	}
 	w := &waiter{zxid: z, since: time.Now(), done: make(chan error, 1)}
 	m.mu.waiters[w] = struct{}{}
-	if m.mu.wake != nil {
-		m.mu.wake()
-	}
 	m.mu.Unlock()
+	if m.progress.Load() {
+		// A Progress is on its way, most likely.
+		t := time.AfterFunc(progressPatience, m.poke)
+		defer t.Stop()
+	} else {
+		m.poke()
+	}
 
 	select {
 	case err := <-w.done:
@@ -140,6 +144,15 @@ func (m *Mirror) Wait(ctx context.Context, z core.Zxid) error {
 		delete(m.mu.waiters, w)
 		m.mu.Unlock()
 		return ctx.Err()
+	}
+}
+
+// poke makes Run look at the waiters, if it is waiting for events.
+func (m *Mirror) poke() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.mu.wake != nil {
+		m.mu.wake()
 	}
 }
 

@@ -108,40 +108,29 @@ func (b *backoff) wait(ctx context.Context) bool {
 	}
 }
 
-// next waits for events. It comes back with none when a waiter needs a Sync.
+// next waits for events. It comes back without any when a Sync is due.
 func (m *Mirror) next(ctx context.Context, w core.Watch) ([]core.Event, error) {
 	wait, cancel := context.WithCancel(ctx)
+	defer cancel()
 	m.mu.Lock()
-	m.mu.wake = cancel
-	pending := len(m.mu.waiters) > 0
-	m.mu.Unlock()
-	defer func() {
-		m.mu.Lock()
-		m.mu.wake = nil
-		m.mu.Unlock()
-		cancel()
-	}()
-	if pending {
-		// Somebody waits already: do not sleep past the moment at which a Sync is due.
-		if m.progresses {
-			t := time.AfterFunc(progressPatience, cancel)
-			defer t.Stop()
-		} else {
-			cancel()
-		}
+	if m.syncDueLocked() {
+		cancel() // Next then gives what is there
 	}
+	m.mu.wake = cancel
+	m.mu.Unlock()
 	events, err := w.Next(wait)
+	m.mu.Lock()
+	m.mu.wake = nil
+	m.mu.Unlock()
 	if err != nil && ctx.Err() == nil && errors.Is(err, context.Canceled) {
 		return nil, nil
 	}
 	return events, err
 }
 
-// syncDue reports whether somebody waits for what only a Sync can show.
-func (m *Mirror) syncDue() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.progresses {
+// syncDueLocked reports whether somebody waits for what only a Sync can show.
+func (m *Mirror) syncDueLocked() bool {
+	if !m.progress.Load() {
 		return len(m.mu.waiters) > 0
 	}
 	for w := range m.mu.waiters {
@@ -150,6 +139,12 @@ func (m *Mirror) syncDue() bool {
 		}
 	}
 	return false
+}
+
+func (m *Mirror) syncDue() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.syncDueLocked()
 }
 
 // syncUp asks for a Sync and applies every event that came in before its reply:
