@@ -27,9 +27,7 @@ func NewGuard(checker Checker) *Guard { return &Guard{checker} }
 // name.
 func (g *Guard) Naming(action auth.Action) gin.HandlerFunc {
 	return g.handler(func(p *parameters) auth.Need {
-		namespace, _ := p.first("namespaceId")
-		group, _ := p.first("groupName")
-		service, _ := p.first("serviceName")
+		namespace, group, service := p.unify("namespaceId"), p.unify("groupName"), p.unify("serviceName")
 		// The grouped name wins over the parameter groupName.
 		if before, after, ok := strings.Cut(service, "@@"); ok {
 			group, service = before, after
@@ -41,18 +39,39 @@ func (g *Guard) Naming(action auth.Action) gin.HandlerFunc {
 }
 
 // Config guards a route that reads or writes the config which the parameters
-// name.
+// name. The versions of the interface name them differently (tenant, namespaceId;
+// group, groupName), and a handler may know some of the names only. So what was
+// checked is what all the names say afterwards: nobody can show the guard one
+// config and the handler another. Ids may name any config of the namespace.
 func (g *Guard) Config(action auth.Action) gin.HandlerFunc {
 	return g.handler(func(p *parameters) auth.Need {
-		namespace := firstOf(p, "tenant", "namespaceId", "namespace")
-		return auth.Need{Action: action, Resource: auth.ConfigResource(namespace, firstOf(p, "group", "groupName"), firstOf(p, "dataId"))}
+		r := auth.ConfigResource(p.unify("tenant", "namespaceId", "namespace"), p.unify("group", "groupName"), p.unify("dataId"))
+		if _, ok := p.first("ids"); ok {
+			r.Group, r.Name = "", ""
+		}
+		return auth.Need{Action: action, Resource: r}
 	})
 }
 
-// Namespace guards a route that reads or writes a whole namespace.
+// unify is the first value that any of the names has, and makes it the value of
+// all of them.
+func (p *parameters) unify(names ...string) string {
+	value := firstOf(p, names...)
+	for _, name := range names {
+		if value == "" {
+			delete(p.values, name)
+		} else {
+			p.values[name] = []string{value}
+		}
+	}
+	return value
+}
+
+// Namespace guards a route that reads or writes a whole namespace. The names are
+// unified as Config does it.
 func (g *Guard) Namespace(action auth.Action) gin.HandlerFunc {
 	return g.handler(func(p *parameters) auth.Need {
-		return auth.Need{Action: action, Resource: auth.Resource{Namespace: firstOf(p, "namespaceId", "tenant", "namespace")}}
+		return auth.Need{Action: action, Resource: auth.Resource{Namespace: p.unify("namespaceId", "tenant", "namespace")}}
 	})
 }
 
@@ -77,16 +96,17 @@ func firstOf(p *parameters, names ...string) string {
 
 func (g *Guard) handler(needOf func(*parameters) auth.Need) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		if g.checker == nil {
-			return
-		}
 		p, err := paramsOf(c)
 		if err != nil {
 			c.Abort()
 			V2.refuse(c, err)
 			return
 		}
-		ctx, err := g.checker.Check(c.Request.Context(), credentials(c, p), needOf(p))
+		need := needOf(p)
+		if g.checker == nil {
+			return
+		}
+		ctx, err := g.checker.Check(c.Request.Context(), credentials(c, p), need)
 		if err != nil {
 			c.Abort()
 			deny(c, err)

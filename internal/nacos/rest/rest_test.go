@@ -1,0 +1,418 @@
+package rest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/internal/auth"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func engine(t *testing.T, cfg Config) *gin.Engine {
+	t.Helper()
+	e, err := NewEngine(cfg)
+	require.NoError(t, err)
+	return e
+}
+
+const form = "application/x-www-form-urlencoded"
+
+func send(h http.Handler, method, target, contentType, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+type paging struct {
+	PageNo   int `form:"pageNo,default=1"`
+	PageSize int `form:"pageSize,default=20"`
+}
+
+type everything struct {
+	paging
+	Service  string        `form:"serviceName" binding:"required"`
+	Cluster  string        `form:"clusterName,default=DEFAULT" alias:"cluster"`
+	Enabled  bool          `form:"enabled,default=true" alias:"enable"`
+	Weight   float64       `form:"weight,default=1"`
+	Healthy  *bool         `form:"healthy"`
+	CAS      string        `header:"casMd5"`
+	Tag      string        `form:"tag" header:"Vipserver-Tag"`
+	Timeout  time.Duration `header:"Long-Pulling-Timeout"`
+	Clusters []string      `form:"clusters"`
+	Key      string        `uri:"key"`
+}
+
+func TestParametersAreReadAsServletsDo(t *testing.T) {
+	var got everything
+	e := engine(t, Config{})
+	for _, method := range []string{"GET", "POST", "PUT", "DELETE", "PATCH"} {
+		e.Handle(method, "/x/:key", With(V1, func(_ context.Context, in everything) (string, error) {
+			got = in
+			return "ok", nil
+		}))
+	}
+	yes := true
+	base := func(change func(*everything)) everything {
+		x := everything{paging: paging{1, 20}, Service: "s", Cluster: "DEFAULT", Enabled: true, Weight: 1, Key: "k"}
+		if change != nil {
+			change(&x)
+		}
+		return x
+	}
+	for _, c := range []struct {
+		what, method, query, body string
+		headers                   []string
+		want                      everything
+	}{
+		{"defaults", "GET", "serviceName=s", "", nil, base(nil)},
+		{"a form", "POST", "", "serviceName=s&pageNo=3", nil, base(func(x *everything) { x.PageNo = 3 })},
+		{"a form in a DELETE", "DELETE", "", "serviceName=s", nil, base(nil)},
+		{"a form in a GET", "GET", "", "serviceName=s", nil, base(nil)},
+		{"query and form together", "PUT", "serviceName=s", "weight=0.5", nil, base(func(x *everything) { x.Weight = 0.5 })},
+		{"the query wins", "POST", "serviceName=s", "serviceName=t", nil, base(nil)},
+		{"a blank value counts as absent", "POST", "serviceName=&clusterName=", "serviceName=s&clusterName=", nil, base(nil)},
+		{"the other name", "PATCH", "serviceName=s&cluster=A&enable=off", "", nil, base(func(x *everything) { x.Cluster, x.Enabled = "A", false })},
+		{"words for true", "GET", "serviceName=s&healthy=yes", "", nil, base(func(x *everything) { x.Healthy = &yes })},
+		{"headers", "GET", "serviceName=s", "", []string{"casMd5", "abc", "Vipserver-Tag", "t", "Long-Pulling-Timeout", "30000"},
+			base(func(x *everything) { x.CAS, x.Tag, x.Timeout = "abc", "t", 30*time.Second })},
+		{"a parameter before a header", "GET", "serviceName=s&tag=p", "", []string{"Vipserver-Tag", "t"}, base(func(x *everything) { x.Tag = "p" })},
+		{"a list with commas", "GET", "serviceName=s&clusters=A,,%20B", "", nil, base(func(x *everything) { x.Clusters = []string{"A", "B"} })},
+		{"what is not known is passed over", "GET", "serviceName=s&app=x&encoding=GBK&ak=%zz", "", nil, base(nil)},
+		{"UTF-8", "POST", "", "serviceName=%E6%9C%8D%E5%8A%A1", nil, base(func(x *everything) { x.Service = "服务" })},
+	} {
+		got = everything{}
+		contentType := ""
+		if c.body != "" {
+			contentType = form + ";charset=UTF-8"
+		}
+		w := send(e, c.method, "/x/k?"+c.query, contentType, c.body, c.headers...)
+		require.Equal(t, 200, w.Code, "%s: %s", c.what, w.Body)
+		if d := cmp.Diff(c.want, got, cmp.AllowUnexported(everything{}, paging{})); d != "" {
+			t.Errorf("%s (-want +got):\n%s", c.what, d)
+		}
+	}
+}
+
+func TestBadParameters(t *testing.T) {
+	handler := func(context.Context, everything) (string, error) { return "ok", nil }
+	e := engine(t, Config{})
+	e.GET("/v1", With(V1, handler))
+	e.GET("/v1c", With(V1Config, handler))
+	e.GET("/v2", Handle(handler))
+	e.POST("/v2", BodyLimit(100), Handle(handler))
+	for _, c := range []struct {
+		what, target, want string
+		status             int
+	}{
+		{"missing in naming's v1", "/v1", "Param 'serviceName' is required.", 400},
+		{"missing in v2", "/v2", `{"code":10000,"message":"parameter missing","data":"Param 'serviceName' is required."}`, 400},
+		{"no number", "/v2?serviceName=s&pageNo=x", `{"code":20002,"message":"parameter validate error","data":"Param 'pageNo' is illegal, \"x\" is no number"}`, 400},
+		{"not a number", "/v1?serviceName=s&weight=NaN", `Param 'weight' is illegal, "NaN" is no number`, 400},
+		{"neither true nor false", "/v1?serviceName=s&enabled=maybe", `Param 'enabled' is illegal, "maybe" is neither true nor false`, 400},
+	} {
+		w := send(e, "GET", c.target, "", "")
+		require.Equal(t, c.status, w.Code, c.what)
+		require.Equal(t, c.want, w.Body.String(), c.what)
+	}
+	w := send(e, "GET", "/v1c", "", "")
+	require.Equal(t, 400, w.Code)
+	require.Regexp(t, `^\{"timestamp":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00","status":400,"error":"Bad Request","message":"Required request parameter 'serviceName' is not present","path":"/v1c"\}$`, w.Body.String())
+	w = send(e, "POST", "/v2", form, "serviceName="+strings.Repeat("x", 100))
+	require.Equal(t, 500, w.Code)
+	require.Contains(t, w.Body.String(), `"code":5034`)
+	w = send(e, "GET", "/v2?serviceName="+strings.Repeat("x", maxQueryBytes), "", "")
+	require.Equal(t, 400, w.Code, "the query has a bound too")
+}
+
+func TestJSONBodiesAndFiles(t *testing.T) {
+	type in struct {
+		Target string     `form:"tenant" binding:"required"`
+		Items  []struct{} `body:"json" binding:"required"`
+	}
+	type upload struct {
+		Policy string `form:"policy"`
+		File   *File  `file:"file" binding:"required"`
+	}
+	e := engine(t, Config{})
+	e.POST("/clone", Handle(func(_ context.Context, in in) (int, error) { return len(in.Items), nil }))
+	e.POST("/import", Handle(func(_ context.Context, in upload) (string, error) {
+		f, err := in.File.Open()
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		b, err := io.ReadAll(f)
+		return in.Policy + in.File.Name + string(b), err
+	}))
+	require.Equal(t, `{"code":0,"message":"success","data":2}`, send(e, "POST", "/clone?tenant=a", "application/json", `[{},{}]`).Body.String())
+	require.Equal(t, 400, send(e, "POST", "/clone?tenant=a", "application/json", `[{}`).Code)
+	require.Equal(t, 400, send(e, "POST", "/clone?tenant=a", "application/json", `{}`).Code)
+	require.Equal(t, 400, send(e, "POST", "/clone?tenant=a", "", ``).Code)
+
+	var b bytes.Buffer
+	m := multipart.NewWriter(&b)
+	require.NoError(t, m.WriteField("policy", "SKIP"))
+	f, err := m.CreateFormFile("file", "a.zip")
+	require.NoError(t, err)
+	_, err = f.Write([]byte("zip"))
+	require.NoError(t, err)
+	require.NoError(t, m.Close())
+	require.Equal(t, `{"code":0,"message":"success","data":"SKIPa.zipzip"}`, send(e, "POST", "/import", m.FormDataContentType(), b.String()).Body.String())
+	require.Equal(t, 400, send(e, "POST", "/import", m.FormDataContentType(), "garbage").Code)
+	require.Equal(t, 400, send(e, "POST", "/import", "", "").Code)
+}
+
+func TestAnswersOfEachVersion(t *testing.T) {
+	e := engine(t, Config{})
+	add := func(path string, r Responder, out any, err error) {
+		e.GET(path, With(r, func(context.Context, None) (any, error) { return out, err }))
+	}
+	conflict := wire.Refuse(wire.ServiceExists, "specified service s already exists!")
+	for _, c := range []struct {
+		what   string
+		r      Responder
+		out    any
+		err    error
+		status int
+		kind   string
+		want   string
+	}{
+		{"v1 text", V1, "ok", nil, 200, textPlain, "ok"},
+		{"v1 bool", V1Config, true, nil, 200, textPlain, "true"},
+		{"v1 nothing", V1Config, nil, nil, 200, "", ""},
+		{"v1 JSON", V1, map[string]int{"count": 1}, nil, 200, jsonType, `{"count":1}`},
+		{"v1 error", V1, nil, conflict, 400, textPlain, "specified service s already exists!"},
+		{"config's v1 error", V1Config, nil, wire.Refuse(wire.CASMismatch, "Cas publish fail, server md5 may have changed."), 500, textPlain,
+			"caused: Cas publish fail, server md5 may have changed.;"},
+		{"RestResult", V1Result, true, nil, 200, jsonType, `{"code":200,"message":null,"data":true}`},
+		{"v2", V2, "a<b>&", nil, 200, jsonType, `{"code":0,"message":"success","data":"a<b>&"}`},
+		{"v2 error", V2, nil, fmt.Errorf("registry: create: %w", conflict), 400, jsonType,
+			`{"code":21007,"message":"service already exist","data":"specified service s already exists!"}`},
+		{"a Result of the handler's own", V2, Result{Code: 20004, Message: "resource not found"}, nil, 200, jsonType, `{"code":20004,"message":"resource not found","data":null}`},
+		{"bytes of the handler's own", V1, &Raw{Status: 404, ContentType: textPlain, Body: []byte("config data not exist\n")}, nil, 404, textPlain, "config data not exist\n"},
+		{"no quorum", V2, nil, &core.OpError{Op: "create", Path: "/a", Err: core.ConnectionLoss}, 503, jsonType,
+			`{"code":30000,"message":"server error","data":"create /a: connection loss"}`},
+		{"what nobody foresaw", V2, nil, errors.New("boom"), 500, jsonType, `{"code":30000,"message":"server error","data":"boom"}`},
+	} {
+		path := "/" + strings.ReplaceAll(c.what, " ", "-")
+		add(path, c.r, c.out, c.err)
+		w := send(e, "GET", path, "", "")
+		require.Equal(t, c.status, w.Code, c.what)
+		require.Equal(t, c.kind, w.Header().Get("Content-Type"), c.what)
+		require.Equal(t, c.want, w.Body.String(), c.what)
+	}
+}
+
+func TestUnknownPathsAndPanics(t *testing.T) {
+	var seen []Access
+	e := engine(t, Config{Access: func(a Access) { seen = append(seen, a) }})
+	e.GET("/panic", Handle(func(context.Context, None) (string, error) { panic("boom") }))
+	w := send(e, "GET", "/nacos/v1/ns/nothing", "", "")
+	require.Equal(t, 501, w.Code)
+	require.Contains(t, w.Body.String(), `"message":"no such api:GET:/nacos/v1/ns/nothing","path":"/nacos/v1/ns/nothing"`)
+	require.Equal(t, 404, send(e, "GET", "/nacos/v2/nothing", "", "").Code)
+	w = send(e, "GET", "/panic", "", "")
+	require.Equal(t, 500, w.Code)
+	require.NotContains(t, w.Body.String(), "boom", "the client learns nothing of the inside")
+	require.Len(t, seen, 3)
+	require.Equal(t, "/panic", seen[2].Route)
+	require.Error(t, seen[2].Err)
+}
+
+func TestWhereARequestComesFrom(t *testing.T) {
+	e := engine(t, Config{})
+	e.GET("/ip", With(V1, func(ctx context.Context, _ None) (string, error) {
+		Of(ctx).Reply("X-Seen", "yes")
+		return Of(ctx).ClientIP + " " + Of(ctx).RemoteIP, nil
+	}))
+	for _, c := range []struct {
+		headers []string
+		want    string
+	}{
+		{nil, "192.0.2.1 192.0.2.1"},
+		{[]string{"X-Forwarded-For", "10.0.0.1, 10.0.0.2", "X-Real-IP", "10.0.0.3"}, "10.0.0.1 192.0.2.1"},
+		{[]string{"X-Real-IP", "10.0.0.3"}, "10.0.0.3 192.0.2.1"},
+		{[]string{"X-Forwarded-For", "unknown"}, "192.0.2.1 192.0.2.1"},
+		{[]string{"X-Forwarded-For", strings.Repeat("1", 1000)}, "192.0.2.1 192.0.2.1"},
+	} {
+		w := send(e, "GET", "/ip", "", "", c.headers...)
+		require.Equal(t, c.want, w.Body.String())
+		require.Equal(t, "yes", w.Header().Get("X-Seen"))
+	}
+	require.Empty(t, Of(t.Context()).ClientIP)
+}
+
+// gate lets in who carries its token, and notes what was needed.
+type gate struct{ need auth.Need }
+
+func (g *gate) Check(ctx context.Context, who auth.Credentials, need auth.Need) (context.Context, error) {
+	g.need = need
+	switch {
+	case who.Token == "good" || who.Username == "tom" && who.Password == "pw":
+		return auth.WithSubject(ctx, auth.Subject{Name: "tom"}), nil
+	case who.Token == "":
+		return ctx, auth.ErrUnauthenticated
+	}
+	return ctx, auth.ErrForbidden
+}
+
+func TestGuard(t *testing.T) {
+	g := &gate{}
+	guard := NewGuard(g)
+	e := engine(t, Config{})
+	handler := With(V1, func(ctx context.Context, _ None) (string, error) { return auth.SubjectOf(ctx).Name, nil })
+	e.POST("/naming", guard.Naming(auth.Write), handler)
+	e.GET("/config", guard.Config(auth.Read), handler)
+	e.GET("/admin", guard.Admin(), handler)
+
+	for what, x := range map[string][]string{
+		"in the query":                   {"/naming?accessToken=good", "serviceName=s", "", ""},
+		"in the form":                    {"/naming", "serviceName=s&accessToken=good", "", ""},
+		"in its header":                  {"/naming", "serviceName=s", "accessToken", "good"},
+		"as a bearer token":              {"/naming", "serviceName=s", "Authorization", "Bearer good"},
+		"name and password in its place": {"/naming?username=tom", "serviceName=s&password=pw", "", ""},
+	} {
+		w := send(e, "POST", x[0], form, x[1], x[2], x[3])
+		require.Equal(t, 200, w.Code, what)
+		require.Equal(t, "tom", w.Body.String(), what)
+		require.Equal(t, auth.Need{Action: auth.Write, Resource: auth.ServiceResource("", "DEFAULT_GROUP", "s")}, g.need)
+	}
+	send(e, "POST", "/naming?serviceName=g%40%40s&groupName=h&namespaceId=dev&accessToken=good", "", "")
+	require.Equal(t, "dev:g:naming/s", g.need.Resource.String(), "the grouped name wins, as it does where the request is served")
+	send(e, "GET", "/config?tenant=dev&group=G&dataId=a.yaml", "", "")
+	require.Equal(t, "dev:G:config/a.yaml", g.need.Resource.String())
+	send(e, "GET", "/config?namespaceId=dev&groupName=G&dataId=a.yaml", "", "")
+	require.Equal(t, "dev:G:config/a.yaml", g.need.Resource.String())
+
+	w := send(e, "GET", "/admin", "", "")
+	require.True(t, g.need.Admin)
+	require.Equal(t, 403, w.Code, "403 for want of an identity, too")
+	require.Contains(t, w.Body.String(), `"status":403,"error":"Forbidden","message":"Code: 401, Message: token invalid!.","path":"/admin"`)
+	w = send(e, "GET", "/admin?accessToken=bad", "", "")
+	require.Contains(t, w.Body.String(), `"message":"Code: 403, Message: authorization failed!."`)
+}
+
+func TestNobodyShowsTheGuardOneConfigAndTheHandlerAnother(t *testing.T) {
+	g := &gate{}
+	e := engine(t, Config{})
+	type v1 struct {
+		Tenant string `form:"tenant"`
+		Group  string `form:"group"`
+		DataID string `form:"dataId"`
+	}
+	e.POST("/v1", NewGuard(g).Config(auth.Write), With(V1, func(_ context.Context, in v1) (string, error) {
+		return auth.ConfigResource(in.Tenant, in.Group, in.DataID).String(), nil
+	}))
+	for _, c := range []struct{ query, body, want string }{
+		{"namespaceId=dev", "group=G&dataId=a", "dev:G:config/a"},
+		{"tenant=&namespaceId=dev", "group=G&dataId=a", "dev:G:config/a"},
+		{"tenant=prod&namespaceId=dev", "group=G&dataId=a", "prod:G:config/a"},
+		{"namespaceId=dev&groupName=mine", "tenant=prod&group=G&dataId=a", "prod:G:config/a"},
+		{"tenant=dev&tenant=prod&dataId=a", "group=G&dataId=b", "dev:G:config/a"},
+	} {
+		w := send(e, "POST", "/v1?accessToken=good&"+c.query, form, c.body)
+		require.Equal(t, c.want, w.Body.String(), c)
+		require.Equal(t, c.want, g.need.Resource.String(), c)
+	}
+	send(e, "POST", "/v1?tenant=dev&group=G&dataId=a&ids=1,2", form, "")
+	require.Equal(t, "dev:*:config/*", g.need.Resource.String(), "ids may name any config")
+}
+
+func TestPageOf(t *testing.T) {
+	all := []int{1, 2, 3, 4, 5}
+	for _, c := range []struct {
+		no, size, pages int
+		want            []int
+	}{
+		{1, 2, 3, []int{1, 2}}, {3, 2, 3, []int{5}}, {4, 2, 3, []int{}}, {0, 2, 3, []int{1, 2}}, {1, 1<<31 - 1, 1, all}, {1 << 31, 1 << 31, 1, []int{}},
+	} {
+		p := PageOf(all, c.no, c.size)
+		require.Equal(t, c.want, p.PageItems)
+		require.Equal(t, 5, p.TotalCount)
+		require.Equal(t, c.pages, p.PagesAvailable)
+	}
+}
+
+func TestPollsAreBoundToTheirRequestAndInNumber(t *testing.T) {
+	p := NewPolls(1)
+	changed := make(chan struct{})
+	ctx, leave := context.WithCancel(t.Context())
+	type outcome struct {
+		ready bool
+		err   error
+	}
+	done := make(chan outcome)
+	wait := func(ctx context.Context, d time.Duration) {
+		ok, err := p.Wait(ctx, changed, d)
+		done <- outcome{ok, err}
+	}
+
+	go wait(ctx, time.Minute)
+	require.Eventually(t, func() bool { return p.Waiting() == 1 }, time.Second, time.Millisecond)
+	_, err := p.Wait(t.Context(), changed, time.Minute)
+	require.Equal(t, 503, wire.AsError(err).Kind.Status())
+	leave()
+	require.ErrorIs(t, (<-done).err, context.Canceled, "the client went away")
+
+	go wait(t.Context(), time.Minute)
+	require.Eventually(t, func() bool { return p.Waiting() == 1 }, time.Second, time.Millisecond)
+	close(changed)
+	require.Equal(t, outcome{true, nil}, <-done)
+	ok, err := NewPolls(0).Wait(t.Context(), changed, time.Minute)
+	require.True(t, ok, "what is known already never waits, however many do")
+	require.NoError(t, err)
+	ok, err = p.Wait(t.Context(), make(chan struct{}), time.Millisecond)
+	require.False(t, ok)
+	require.NoError(t, err)
+	require.Zero(t, p.Waiting())
+}
+
+func FuzzBind(f *testing.F) {
+	f.Add("serviceName=s&pageNo=1", "weight=1", "100")
+	f.Add("serviceName=%zz;&&=&enabled=1e9", "clusters=,,,", "-1")
+	e, err := NewEngine(Config{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	e.POST("/x/:key", Handle(func(_ context.Context, in everything) (string, error) {
+		if in.Service == "" || in.Timeout < 0 {
+			panic("bound without its required parameter")
+		}
+		return "ok", nil
+	}))
+	f.Fuzz(func(t *testing.T, query, body, timeout string) {
+		r := httptest.NewRequest("POST", "/x/k", strings.NewReader(body))
+		r.URL.RawQuery = query
+		r.Header.Set("Content-Type", form)
+		r.Header["Long-Pulling-Timeout"] = []string{timeout}
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, r)
+		if w.Code != 200 && w.Code != 400 {
+			t.Fatalf("status %d: %s", w.Code, w.Body)
+		}
+	})
+}
