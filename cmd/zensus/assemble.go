@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/node"
+	"github.com/zensus-io/zensus/core/server"
+	"github.com/zensus-io/zensus/core/zab"
+)
+
+// instance is a server that was assembled: its ports are open, and it runs until
+// Run's context ends.
+type instance struct {
+	plan     *plan
+	log      hclog.Logger
+	registry *prometheus.Registry
+
+	node   *node.Node
+	client *server.Server
+	stack  *stack
+
+	// ports says what was opened, for the log and for tests.
+	ports []openPort
+	nacos *nacosSide // nil where neither HTTP nor gRPC is open
+}
+
+type openPort struct {
+	key    string // the setting that named it
+	addr   net.Addr
+	speaks string
+}
+
+// assemble opens the data directory and the ports that the plan names, and wires
+// everything. It answers nobody yet. If it fails, nothing stays open.
+func assemble(p *plan, log hclog.Logger) (*instance, error) {
+	in := &instance{plan: p, log: log, registry: prometheus.NewRegistry(), stack: newStack()}
+	ports, err := in.listen()
+	if err != nil {
+		return nil, err
+	}
+	closeAll := func() {
+		for _, l := range ports {
+			_ = l.Close()
+		}
+	}
+	secret, err := p.secret()
+	if err != nil {
+		closeAll()
+		return nil, err
+	}
+	if err := in.engine(secret); err != nil {
+		closeAll()
+		return nil, err
+	}
+	in.start(ports, secret)
+	return in, nil
+}
+
+// derive makes the key for one purpose out of the ensemble's secret.
+func derive(secret []byte, purpose string) []byte {
+	key, err := hkdf.Key(sha256.New, secret, nil, "zensus "+purpose, 32)
+	if err != nil {
+		panic(err) // only for a length that SHA-256 cannot give
+	}
+	return key
+}
+
+// listeners by the setting that names them.
+type listeners map[string]net.Listener
+
+func (in *instance) listen() (listeners, error) {
+	open := listeners{}
+	for _, want := range []struct{ key, addr, speaks string }{
+		{"listen.http", in.plan.http, "HTTP, console, gRPC and ZooKeeper"},
+		{"listen.grpc", in.plan.grpc, "Nacos gRPC"},
+		{"listen.zookeeper", in.plan.zookeeper, "ZooKeeper"},
+		{"admin", in.plan.admin, "ZooKeeper's admin commands"},
+		{"metrics", in.plan.metrics, "Prometheus metrics"},
+	} {
+		if want.addr == "" {
+			continue
+		}
+		l, err := net.Listen("tcp", want.addr)
+		if err != nil {
+			for _, o := range open {
+				_ = o.Close()
+			}
+			return nil, fmt.Errorf("%s: %w", want.key, err)
+		}
+		open[want.key] = l
+		in.ports = append(in.ports, openPort{want.key, l.Addr(), want.speaks})
+	}
+	if len(open) == 0 {
+		return nil, errors.New("no port to listen on")
+	}
+	return open, nil
+}
+
+// engine opens the data directory and makes the node and its client port.
+func (in *instance) engine(secret []byte) error {
+	cfg := in.plan.replica
+	cfg.Zab = zab.Config{Self: in.plan.id, Voters: []core.PeerID{in.plan.id}}
+	cfg.Secret = derive(secret, "session passwords")
+	var err error
+	in.node, err = node.New(node.Config{
+		Replica: cfg, Storage: in.plan.storage, Logger: in.log.Named("node"), Registerer: in.registry,
+	})
+	if err != nil {
+		return err
+	}
+	client := in.plan.client
+	client.Logger = in.log.Named("server")
+	client.About.Version, client.About.Built = asZooKeeper()
+	client.About.InitialConfig = in.plan.configText
+	in.client = server.New(client, in.node)
+	in.registry.MustRegister(in.client.Collector())
+	return nil
+}
+
+// start runs everything, from the bottom up.
+func (in *instance) start(ports listeners, secret []byte) {
+	s := in.stack
+	s.start("node", in.node.Run)
+	s.start("client port", func(ctx context.Context) error {
+		<-ctx.Done()
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		return in.client.Close(stop)
+	})
+	if l := ports["listen.zookeeper"]; l != nil {
+		s.start("listen.zookeeper", func(ctx context.Context) error {
+			context.AfterFunc(ctx, func() { _ = l.Close() })
+			return in.client.Serve(l)
+		})
+	}
+	if l := ports["admin"]; l != nil {
+		in.serveHTTP("admin", l, in.client.Admin(strings.TrimSuffix(in.plan.adminPath, "/")))
+	}
+	if l := ports["metrics"]; l != nil {
+		h := http.NewServeMux()
+		h.Handle("/metrics", in.metricsHandler())
+		in.serveHTTP("metrics", l, h)
+	}
+	if ports["listen.http"] != nil || ports["listen.grpc"] != nil {
+		s.start("nacos", func(ctx context.Context) error { return in.runNacos(ctx, ports, secret) })
+	}
+}
+
+func (in *instance) metricsHandler() http.Handler {
+	return promhttp.HandlerFor(in.registry, promhttp.HandlerOpts{})
+}
+
+// httpServer has the limits that every HTTP port here has.
+func (in *instance) httpServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: in.log.Named("http").StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+	}
+}
+
+func (in *instance) serveHTTP(name string, l net.Listener, h http.Handler) {
+	in.stack.start(name, func(ctx context.Context) error { return runHTTP(ctx, in.httpServer(h), l) })
+}
+
+// runHTTP serves until ctx ends, then lets requests finish for a moment.
+func runHTTP(ctx context.Context, srv *http.Server, l net.Listener) error {
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(done)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if srv.Shutdown(grace) != nil {
+			_ = srv.Close()
+		}
+	})
+	err := srv.Serve(l)
+	if !stop() {
+		<-done
+	}
+	if errors.Is(err, http.ErrServerClosed) || ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// Run waits until ctx ends or something fails, and ends everything.
+func (in *instance) Run(ctx context.Context) error {
+	select {
+	case <-in.node.Serving():
+		in.announce()
+	case p := <-in.stack.ended:
+		in.stack.ended <- p
+	case <-ctx.Done():
+	}
+	err := in.stack.wait(ctx)
+	in.stack.stop()
+	return err
+}
+
+// announce tells what is open.
+func (in *instance) announce() {
+	in.log.Info("started", "version", Version, "data_dir", in.plan.dataDir, "server", int(in.plan.id))
+	for _, p := range in.ports {
+		in.log.Info("listening", "setting", p.key, "addr", p.addr.String(), "speaks", p.speaks)
+	}
+	for _, w := range in.plan.warnings {
+		in.log.Warn("configuration", "warning", w)
+	}
+}
+
+// adminTokenFile is where the text of the admin token is written.
+func (p *plan) adminTokenFile() string { return filepath.Join(p.dataDir, "admin-token") }

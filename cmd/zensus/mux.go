@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// mux shares one port among the protocols. The first bytes of a connection tell
+// them apart: a ZooKeeper client begins with the length of a short frame, whose
+// first byte is 0; a gRPC client with the preface of HTTP/2; TLS with a record of
+// type 22; everything else is HTTP/1, or one of ZooKeeper's four-letter words.
+type mux struct {
+	listener  net.Listener
+	zookeeper func(c net.Conn, prefix []byte)
+	grpc      *branch
+	http      *branch
+}
+
+// peekTime is how long a connection may take to show what it is.
+const peekTime = 20 * time.Second
+
+func newMux(l net.Listener, zookeeper func(net.Conn, []byte)) *mux {
+	return &mux{
+		listener: l, zookeeper: zookeeper,
+		grpc: newBranch(l.Addr()), http: newBranch(l.Addr()),
+	}
+}
+
+// Run accepts until ctx ends.
+func (m *mux) Run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { _ = m.listener.Close() })
+	defer stop()
+	var peeking sync.WaitGroup
+	defer peeking.Wait()
+	defer m.grpc.Close()
+	defer m.http.Close()
+	wait := time.Duration(0)
+	for {
+		c, err := m.listener.Accept()
+		if err == nil {
+			wait = 0
+			peeking.Go(func() { m.sort(ctx, c) })
+			continue
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		wait = min(max(2*wait, 5*time.Millisecond), time.Second)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// sort looks at the first bytes of a connection and hands it on.
+func (m *mux) sort(ctx context.Context, c net.Conn) {
+	stop := context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Now()) })
+	defer stop()
+	_ = c.SetReadDeadline(time.Now().Add(peekTime))
+	first := make([]byte, 4)
+	if _, err := io.ReadFull(c, first); err != nil || ctx.Err() != nil {
+		_ = c.Close()
+		return
+	}
+	_ = c.SetReadDeadline(time.Time{})
+	switch {
+	case first[0] == 0 || isFourLetterWord(string(first)):
+		m.zookeeper(c, first)
+	case string(first) == "PRI ":
+		m.grpc.offer(&prefixed{Conn: c, prefix: first})
+	case first[0] == 0x16:
+		_ = c.Close() // TLS is not spoken yet
+	default:
+		m.http.offer(&prefixed{Conn: c, prefix: first})
+	}
+}
+
+// fourLetterWords are ZooKeeper's; none of them begins an HTTP request.
+var fourLetterWords = map[string]bool{
+	"conf": true, "cons": true, "crst": true, "dirs": true, "dump": true, "envi": true, "gtmk": true, "hash": true,
+	"isro": true, "mntr": true, "ruok": true, "srst": true, "srvr": true, "stat": true, "stmk": true, "wchc": true,
+	"wchp": true, "wchs": true,
+}
+
+func isFourLetterWord(s string) bool { return fourLetterWords[s] }
+
+// prefixed is a connection of which some bytes were read already.
+type prefixed struct {
+	net.Conn
+	prefix []byte
+}
+
+func (p *prefixed) Read(b []byte) (int, error) {
+	if len(p.prefix) > 0 {
+		n := copy(b, p.prefix)
+		p.prefix = p.prefix[n:]
+		return n, nil
+	}
+	return p.Conn.Read(b)
+}
+
+// CloseWrite passes a half close on, where the connection knows one.
+func (p *prefixed) CloseWrite() error {
+	if c, ok := p.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return nil
+}
+
+// branch is the listener of one protocol.
+type branch struct {
+	addr   net.Addr
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newBranch(addr net.Addr) *branch {
+	return &branch{addr: addr, conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+// offer waits until the protocol's server takes the connection or is closed.
+func (b *branch) offer(c net.Conn) {
+	select {
+	case b.conns <- c:
+	case <-b.closed:
+		_ = c.Close()
+	}
+}
+
+// Accept implements net.Listener.
+func (b *branch) Accept() (net.Conn, error) {
+	select {
+	case c := <-b.conns:
+		return c, nil
+	case <-b.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (b *branch) Close() error {
+	b.once.Do(func() { close(b.closed) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (b *branch) Addr() net.Addr { return b.addr }

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/klauspost/compress/gzhttp"
+
+	"github.com/zensus-io/zensus/configcenter/center"
+	configapi "github.com/zensus-io/zensus/configcenter/nacosapi"
+	"github.com/zensus-io/zensus/console"
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/internal/auth"
+	authapi "github.com/zensus-io/zensus/internal/auth/nacosapi"
+	"github.com/zensus-io/zensus/internal/nacos/rest"
+	"github.com/zensus-io/zensus/internal/nacos/rpc"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+	"github.com/zensus-io/zensus/internal/namespace"
+	namespaceapi "github.com/zensus-io/zensus/internal/namespace/nacosapi"
+	registryapi "github.com/zensus-io/zensus/registry/nacosapi"
+	"github.com/zensus-io/zensus/registry/naming"
+)
+
+// nacosSide is everything that stands on the engine: registry, config center,
+// users, the protocols of Nacos and the console.
+type nacosSide struct {
+	client     core.Client
+	auth       *auth.Auth
+	namespaces *namespace.Namespaces
+	naming     *naming.Service
+	configs    *center.Center
+	rpc        *rpc.Server
+	configAPI  *configapi.API
+	handler    http.Handler
+}
+
+// systemTimeout is the timeout of the process's own session. The process keeps
+// it alive; after a crash its znodes stay that long.
+const systemTimeout = 30 * time.Second
+
+// runNacos opens the process's own session and runs what stands on it until ctx
+// ends.
+func (in *instance) runNacos(ctx context.Context, ports listeners, secret []byte) error {
+	select {
+	case <-in.node.Serving():
+	case <-ctx.Done():
+		return nil
+	}
+	client, err := in.node.Open(ctx, core.SessionOptions{Timeout: systemTimeout, ACL: core.NodeACL(), KeepAlive: true})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	side, err := in.newNacosSide(ctx, client, secret)
+	if err != nil {
+		return err
+	}
+	s := newStack()
+	s.start("auth", side.auth.Run)
+	s.start("namespaces", side.namespaces.Run)
+	s.start("naming", side.naming.Run)
+	s.start("config center", side.configs.Run)
+	if err := side.adminToken(ctx, in); err != nil {
+		s.stop()
+		return err
+	}
+	s.start("gRPC", func(ctx context.Context) error {
+		err := side.rpc.Run(ctx)
+		side.configAPI.Wait()
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	})
+	serveGRPC := func(name string, l net.Listener) {
+		s.start(name, func(ctx context.Context) error {
+			err := side.rpc.Serve(l)
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		})
+	}
+	if l := ports["listen.grpc"]; l != nil {
+		serveGRPC("listen.grpc", l)
+	}
+	if l := ports["listen.http"]; l != nil {
+		m := newMux(l, in.client.Handle)
+		serveGRPC("gRPC on listen.http", m.grpc)
+		s.start("HTTP", func(ctx context.Context) error { return runHTTP(ctx, in.httpServer(side.handler), m.http) })
+		s.start("listen.http", m.Run)
+	}
+	err = s.wait(ctx)
+	s.stop()
+	return err
+}
+
+func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret []byte) (*nacosSide, error) {
+	if _, _, err := client.Create(ctx, "/zensus", nil, core.CreateOptions{}); err != nil && core.CodeOf(err) != core.NodeExists {
+		return nil, err
+	}
+	log := in.log
+	side := &nacosSide{client: client}
+	var err error
+	side.auth, err = auth.New(auth.Config{
+		Client: client, Enabled: in.plan.auth, Key: derive(secret, "access tokens"),
+		Log: slogOf(log.Named("auth")), Registerer: in.registry,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if side.namespaces, err = namespace.New(client, slogOf(log.Named("namespace"))); err != nil {
+		return nil, err
+	}
+	host, _ := os.Hostname()
+	side.naming, err = naming.New(naming.Config{
+		Client: client, Sessions: in.node, Node: fmt.Sprintf("%d@%s", in.plan.id, host),
+		Logger: log.Named("naming"), MirrorLog: slogOf(log.Named("naming")), Registerer: in.registry,
+	})
+	if err != nil {
+		return nil, err
+	}
+	side.configs, err = center.New(center.Config{Client: client, Logger: slogOf(log.Named("config"))})
+	if err != nil {
+		return nil, err
+	}
+	if err := side.newProtocols(in); err != nil {
+		return nil, err
+	}
+	return side, nil
+}
+
+// newProtocols puts the protocols of Nacos and the console in front.
+func (side *nacosSide) newProtocols(in *instance) error {
+	var err error
+	side.rpc, err = rpc.New(rpc.Config{
+		Log: in.log.Named("grpc"), Registerer: in.registry,
+		Abilities: wire.Abilities{wire.AbilityPersistentInstance: true},
+		Ready:     side.ready,
+		Authorize: authapi.Authorize(side.auth),
+	})
+	if err != nil {
+		return err
+	}
+	guard := rest.NewGuard(side.auth)
+	registry, err := registryapi.New(registryapi.Deps{Service: side.naming, Guard: guard})
+	if err != nil {
+		return err
+	}
+	side.configAPI, err = configapi.New(configapi.Deps{Center: side.configs, Guard: guard, Log: in.log.Named("config")})
+	if err != nil {
+		return err
+	}
+	registry.RegisterRPC(side.rpc)
+	side.configAPI.RegisterRPC(side.rpc)
+
+	engine, err := rest.NewEngine(rest.Config{Log: in.log.Named("http"), Registerer: in.registry})
+	if err != nil {
+		return err
+	}
+	nacos := engine.Group("/nacos")
+	registry.Routes(nacos)
+	side.configAPI.Routes(nacos)
+	authapi.New(side.auth).Routes(nacos)
+	namespaceapi.New(namespaceapi.Config{
+		Namespaces: side.namespaces, Counter: configCounter{side.configs}, Guard: guard,
+	}).Routes(nacos)
+	engine.GET("/metrics", gin.WrapH(in.metricsHandler()))
+	engine.GET("/healthz", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
+	engine.GET("/readyz", side.readyz)
+	admin := gin.WrapH(in.client.Admin("/commands"))
+	engine.GET("/commands", guard.Admin(), admin)
+	engine.GET("/commands/*name", guard.Admin(), admin)
+	page, err := console.New(console.Options{
+		Version: Version, Log: in.log.Named("console"),
+		Auth: consoleAuth{side.auth}, Namespaces: consoleNamespaces{side.namespaces},
+		Services: consoleServices{side.naming}, Configs: consoleConfigs{side.configs},
+		Znodes: side.client.(console.Znodes),
+	})
+	if err != nil {
+		return err
+	}
+	page.Routes(engine)
+	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(1024), gzhttp.ContentTypes(compressible))
+	if err != nil {
+		return err
+	}
+	side.handler = compress(engine)
+	return nil
+}
+
+// compressible are the types that are sent compressed to those who can read it.
+var compressible = []string{"text/html", "text/css", "text/javascript", "application/javascript", "application/json", "image/svg+xml"}
+
+// configCounter counts for the list of namespaces.
+type configCounter struct{ center *center.Center }
+
+func (c configCounter) CountConfigs(namespace string) int { return c.center.Count(namespace) }
+
+func (side *nacosSide) ready() bool {
+	for _, ready := range []<-chan struct{}{side.auth.Ready(), side.namespaces.Ready(), side.naming.Ready(), side.configs.Ready()} {
+		select {
+		case <-ready:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func (side *nacosSide) readyz(c *gin.Context) {
+	if side.ready() {
+		c.String(http.StatusOK, "ready\n")
+		return
+	}
+	c.String(http.StatusServiceUnavailable, "starting\n")
+}
+
+// adminToken makes the admin token at the first start with authentication on.
+func (side *nacosSide) adminToken(ctx context.Context, in *instance) error {
+	if !in.plan.auth {
+		return nil
+	}
+	file := in.plan.adminTokenFile()
+	made, err := side.auth.EnsureAdminToken(ctx, file)
+	if err != nil {
+		return err
+	}
+	if made {
+		in.log.Info("made the admin token: with it the first user is made", "file", strings.TrimSpace(file))
+	}
+	return nil
+}

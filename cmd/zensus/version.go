@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// Version is the release; the build sets it for one.
+var Version = "0.1.0-dev"
+
+// zookeeperVersion is the ZooKeeper release whose behaviour the client port has.
+const zookeeperVersion = "3.9.5"
+
+// buildInfo is what the toolchain recorded: the commit, and its time.
+func buildInfo() (commit string, when time.Time) {
+	commit = "unknown"
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return commit, when
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			commit = s.Value[:min(len(s.Value), 12)]
+		case "vcs.time":
+			when, _ = time.Parse(time.RFC3339, s.Value)
+		}
+	}
+	return commit, when
+}
+
+// asZooKeeper is the version that monitoring of ZooKeeper reads.
+func asZooKeeper() (version, built string) {
+	commit, when := buildInfo()
+	if when.IsZero() {
+		when = time.Unix(0, 0)
+	}
+	return strings.Join([]string{zookeeperVersion, "zensus", Version, commit}, "-"), when.UTC().Format("2006-01-02 15:04 MST")
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			commit, _ := buildInfo()
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "zensus %s (commit %s, %s, speaks ZooKeeper %s)\n",
+				Version, commit, runtime.Version(), zookeeperVersion)
+			return err
+		},
+	}
+}
