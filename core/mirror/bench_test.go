@@ -84,6 +84,7 @@ func BenchmarkGet(b *testing.B) {
 	m, stop := benchMirror(b, f)
 	defer stop()
 	b.ReportAllocs()
+	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			if _, ok := m.Get("/b/n005000"); !ok {
