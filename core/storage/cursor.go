@@ -238,6 +238,9 @@ func (c *Cursor) Close() error {
 // returned. See NewCursor for the others.
 func (s *Store) Replay(after core.Zxid, yield func(wire.Record) error) error {
 	c, err := s.NewCursor(after)
+	if err == ErrGone && s.active == nil && after == s.last.zxid {
+		return nil // a snapshot is all that is left
+	}
 	if err != nil {
 		return err
 	}

@@ -9,8 +9,8 @@
 //	log/<lineage>-<base>.log   a segment; base is the zxid before its first record
 //	log/spare-<n>              a segment for later: zero-filled, or of a former life
 //	snap/<lineage>-<zxid>.snap a snapshot
-//	*.tmp                      unfinished; removed at the next start
-//	*.damaged                  set aside by Repair; nobody reads it but people
+//	snap/*.tmp                 unfinished; removed at the next start
+//	log/*.damaged              set aside by Repair; nobody reads it but people
 //
 // Records come in batches, each ended by a trailer, and at most one batch is ever
 // unsynced. That is what lets recovery tell a torn tail, which it cuts, from

@@ -37,17 +37,19 @@ func newSeal(salt uint64) seal {
 	return seal(crc32.Checksum(binary.BigEndian.AppendUint64(nil, salt), castagnoli))
 }
 
-// sum is the checksum of a frame's body and padding at pos.
+// sum is the checksum of a frame's body and padding at pos. Salt, position and
+// length make the value that the CRC starts from: equal bytes under two starts
+// never have equal sums.
 func (s seal) sum(pos int64, length uint32, body []byte) uint32 {
-	var b [12]byte
-	binary.BigEndian.PutUint64(b[:], uint64(pos))
-	binary.BigEndian.PutUint32(b[8:], length)
-	return crc32.Update(crc32.Update(uint32(s), castagnoli, b[:]), castagnoli, body)
+	x := uint64(pos)<<32 ^ uint64(pos)>>32 ^ uint64(length)
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return crc32.Update(uint32(s)^uint32(x>>32), castagnoli, body)
 }
 
-// appendFrame closes the frame that was begun at mark by appending
-// frameHeadBytes of zeros and the body: it pads it and fills in the head. pos is
-// where mark will stand in the file.
+// closeFrame ends the frame that was begun at mark by appending frameHeadBytes of
+// zeros and the body: it pads it and fills in the head. pos is where mark will
+// stand in the file.
 func (s seal) closeFrame(dst []byte, mark int, pos int64, flag uint32) []byte {
 	length := uint32(len(dst)-mark-frameHeadBytes) | flag
 	for len(dst)%frameAlign != mark%frameAlign {

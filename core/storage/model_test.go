@@ -332,6 +332,11 @@ func (w *work) afterwards(mem *vfs.Mem) error {
 	if err := w.open(); err != nil {
 		return fmt.Errorf("first start: %w", err)
 	}
+	// What was recovered may be voted for at once: it must be durable (Z-05).
+	mem.Crash(nil, vfs.CrashPowerLose)
+	if err := w.open(); err != nil {
+		return fmt.Errorf("start after losing the page cache: %w", err)
+	}
 	e := max(w.s.Meta().AcceptedEpoch, w.m.h.at.zxid.Epoch()) + 1
 	if err := w.epoch(e); err != nil {
 		return fmt.Errorf("after the first start: %w", err)

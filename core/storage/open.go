@@ -127,7 +127,7 @@ func makeDirs(fs vfs.FS, dir string) error {
 type files struct {
 	segments, snapshots []place // of all lineages, by lineage and zxid
 	spares              []string
-	temps               []string // whole paths
+	temps, damaged      []string // whole paths
 }
 
 func listFiles(fs vfs.FS, dir string) (*files, error) {
@@ -142,8 +142,8 @@ func listFiles(fs vfs.FS, dir string) (*files, error) {
 			l.segments = append(l.segments, p)
 		} else if _, ok := parseSpare(n); ok {
 			l.spares = append(l.spares, n)
-		} else if strings.HasSuffix(n, tempSuffix) {
-			l.temps = append(l.temps, filepath.Join(logDir, n))
+		} else if strings.HasSuffix(n, damagedSuffix) {
+			l.damaged = append(l.damaged, filepath.Join(logDir, n))
 		}
 	}
 	if names, err = fs.ReadDir(snapDir); err != nil {
@@ -246,13 +246,7 @@ func (s *Store) tidy(l *files) error {
 			snaps = append(snaps, filepath.Join(s.snapDir(), p.name(snapshotSuffix)))
 		}
 	}
-	for _, p := range l.temps {
-		if filepath.Dir(p) == s.logDir() {
-			logs = append(logs, p)
-		} else {
-			snaps = append(snaps, p)
-		}
-	}
+	snaps = append(snaps, l.temps...)
 	for _, n := range l.spares {
 		num, _ := parseSpare(n)
 		s.nextSpare = max(s.nextSpare, num)

@@ -282,6 +282,9 @@ func (s *Store) carryOut(p *plan, newest core.Zxid) (*Recovered, error) {
 // keep takes over a run: it cuts a torn tail, unless records are lost, and syncs
 // everything it keeps (zab Z-05): what was read may be in the page cache only.
 func (s *Store) keep(r *run, rec *Recovered) error {
+	if r.base.zxid > 0 {
+		s.epochs = noteEpoch(nil, r.base)
+	}
 	for i, g := range r.segments {
 		sc := r.scans[i]
 		f, err := s.fs.OpenRW(s.segmentPath(g.place))

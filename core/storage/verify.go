@@ -83,20 +83,20 @@ func Verify(fs vfs.FS, dir string) (Report, error) {
 		return r, nil
 	}
 	r.Meta = slots.meta
-	r.leftovers(l)
+	r.leftovers(dir, l)
 	return r, r.verifyLog(fs, dir, l)
 }
 
-func (r *Report) leftovers(l *files) {
-	r.Leftovers = append(r.Leftovers, l.temps...)
+func (r *Report) leftovers(dir string, l *files) {
+	r.Leftovers = append(append(r.Leftovers, l.temps...), l.damaged...)
 	for _, p := range l.segments {
 		if p.lineage != r.Meta.Lineage {
-			r.Leftovers = append(r.Leftovers, filepath.Join(logDirName, p.name(segmentSuffix)))
+			r.Leftovers = append(r.Leftovers, filepath.Join(dir, logDirName, p.name(segmentSuffix)))
 		}
 	}
 	for _, p := range l.snapshots {
 		if p.lineage != r.Meta.Lineage {
-			r.Leftovers = append(r.Leftovers, filepath.Join(snapDirName, p.name(snapshotSuffix)))
+			r.Leftovers = append(r.Leftovers, filepath.Join(dir, snapDirName, p.name(snapshotSuffix)))
 		}
 	}
 }
