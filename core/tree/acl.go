@@ -19,6 +19,19 @@ type aclEntry struct {
 func (e *aclEntry) next() uint32     { return e.nextFree }
 func (e *aclEntry) setNext(i uint32) { e.nextFree = i }
 
+// ACLID numbers the access list of a znode: equal lists have equal numbers while
+// in use. An export writes each list once.
+func (s *space) ACLID(r Ref) uint32 { return s.node(r).acl }
+
+// ACLs visits the access lists in use with their numbers until yield returns false.
+func (s *space) ACLs(yield func(id uint32, acl []core.ACL) bool) {
+	for i := uint32(1); i < s.acls.top; i++ {
+		if e := s.acls.get(i); e.refs > 0 && !yield(i, e.acl) {
+			return
+		}
+	}
+}
+
 // openACL is the slot of world:anyone ALL, the first that any tree interns.
 const openACL = 1
 

@@ -75,6 +75,29 @@ func BenchmarkFind(b *testing.B) {
 	}
 }
 
+// BenchmarkFindInMap is what Find is to be compared with: a lookup costs three
+// reads that no cache holds, and what these cost depends on the machine's hour.
+func BenchmarkFindInMap(b *testing.B) {
+	for _, n := range []int{1000, million} {
+		b.Run(fmt.Sprintf("znodes=%d", n), func(b *testing.B) {
+			_, paths := shared()
+			m := make(map[string]*Creation, len(paths))
+			for _, path := range paths {
+				m[path] = &Creation{Path: path}
+			}
+			buf := make([]byte, 0, 32)
+			i := 0
+			for b.Loop() {
+				buf = hotPath(buf, scattered(i, n))
+				if m[string(buf)].Zxid != 0 { // reads the record, as Find does
+					b.Fatal("lost")
+				}
+				i++
+			}
+		})
+	}
+}
+
 func BenchmarkStatAndData(b *testing.B) {
 	t, paths := shared()
 	i, sum := 0, 0

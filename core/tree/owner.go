@@ -39,7 +39,7 @@ func (t *Tree) own(r Ref, id int64, pathLen int) {
 	o.bytes += int64(pathLen) + 4
 	t.ephemerals++
 	d := t.mutDir(r)
-	d.before = o.last
+	d.before, d.after = o.last, None
 	if o.last == None {
 		o.first = r
 	} else {
