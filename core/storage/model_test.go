@@ -295,8 +295,9 @@ func (w *work) script() error {
 		func() error { return w.epoch(2) },
 		func() error { return w.write(9, 1000) },
 		func() error { return w.write(9, 1000) },
+		func() error { return w.write(12, 1000) },
 		func() error { return w.write(2, 1000) },
-		func() error { return w.truncate(13) }, // across segments
+		func() error { return w.truncate(27) }, // across three segments
 		w.reopen,
 		func() error { return w.write(5, 300) },
 		w.snapshot,
