@@ -280,6 +280,11 @@ func (c *Catalog) Newest(k registry.ServiceKey, i registry.InstanceKey) *Entry {
 	return nil
 }
 
+// Has reports whether a znode of that key is in the picture.
+func (c *Catalog) Has(k registry.ServiceKey, i registry.InstanceKey, path string) bool {
+	return slices.ContainsFunc(c.Entries(k, i), func(e *Entry) bool { return e.Path == path })
+}
+
 // All are the znodes of a service, oldest first.
 func (c *Catalog) All(k registry.ServiceKey) []*Entry {
 	return c.entries(k, func(*Entry) bool { return true })

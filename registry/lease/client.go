@@ -24,7 +24,7 @@ type client struct {
 	alive   atomic.Int64 // last sign of life, nanoseconds since 1970
 	touched atomic.Int64 // last touch of the session, likewise
 	seen    atomic.Uint64
-	lapsed  atomic.Bool // something was not created again because of the client's silence
+	owing   atomic.Bool // something was not created again because of the client's silence
 	kick    chan struct{}
 
 	// showing orders the overlays of one client. It is taken before mu, and held
@@ -77,6 +77,7 @@ type held struct {
 	key    registry.InstanceKey
 	czxid  core.Zxid
 	record *store.Record
+	unseen bool // the picture has not been seen to show it
 }
 
 type waiter struct {

@@ -212,8 +212,9 @@ func (m *Manager) set(ctx context.Context, c *client, k registry.ServiceKey, ins
 			m.overlay(c, k, w)
 		case <-late.C:
 			return 0, true, nil
-		case <-ctx.Done():
-			return 0, true, nil // the wish is noted and the client is not there to hear more
+		case <-ctx.Done(): // the wish is noted; the caller is not there to hear more
+			m.overlay(c, k, w)
+			return 0, true, nil
 		}
 	}
 }
@@ -338,7 +339,7 @@ func (m *Manager) sign(c *client) {
 			m.cfg.Sessions.Touch(id)
 		}
 	}
-	if c.lapsed.CompareAndSwap(true, false) {
+	if c.owing.CompareAndSwap(true, false) {
 		c.seen.Store(uint64(m.cfg.Picture.Zxid()))
 		c.mu.Lock()
 		for _, w := range c.mu.wishes {
@@ -394,4 +395,15 @@ func (m *Manager) Clients() int {
 func (m *Manager) Pending() bool {
 	at := m.troubled.Load()
 	return at != 0 && time.Since(time.Unix(0, at)) < 2*retryMax
+}
+
+// Sessions are those that this node holds for its clients.
+func (m *Manager) Sessions() []core.SessionID {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	ids := make([]core.SessionID, 0, len(m.mu.sessions))
+	for id := range m.mu.sessions {
+		ids = append(ids, id)
+	}
+	return ids
 }

@@ -100,21 +100,59 @@ func (m *Manager) agreed(ctx context.Context, c *client, k registry.ServiceKey, 
 		delete(c.mu.wishes, k)
 	}
 	c.mu.Unlock()
-	if !overlaid {
+	if zxid == 0 && !overlaid {
 		return nil
 	}
 	// The picture must show the znodes before the overlay goes, or the instance
 	// would be away in between.
-	if err := m.cfg.Picture.Wait(ctx, zxid); err != nil {
+	if err := m.caughtUp(ctx, c, zxid); err != nil {
 		return err
 	}
 	c.mu.Lock()
+	m.verifyLocked(c, k, w)
 	if w.version == version {
 		w.overlaid = false
 	}
 	c.mu.Unlock()
 	m.show(c, k)
 	return nil
+}
+
+// caughtUp waits for the picture, unless the client leaves.
+func (m *Manager) caughtUp(ctx context.Context, c *client, zxid core.Zxid) error {
+	for {
+		short, cancel := context.WithTimeout(ctx, retryMax/4)
+		err := m.cfg.Picture.Wait(short, zxid)
+		cancel()
+		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		c.mu.Lock()
+		left := c.mu.ending != staying
+		c.mu.Unlock()
+		if left {
+			return nil
+		}
+	}
+}
+
+// verifyLocked compares again if a znode that was written is not in the picture
+// that has reached the write. The session has ended already then, and Gone may
+// have come before the znode was noted, or not at all: a mirror that finds
+// something created and deleted at once says nothing of it.
+func (m *Manager) verifyLocked(c *client, k registry.ServiceKey, w *wish) {
+	if !w.sure {
+		return // it will be compared anyhow, or has ended
+	}
+	for path, h := range w.have {
+		if h.unseen && !m.cfg.Catalog.Has(k, h.key, path) {
+			w.sure = false
+			w.version++
+			return
+		}
+		h.unseen = false
+		w.have[path] = h
+	}
 }
 
 // drop gives a wish up that cannot be fulfilled and lets its caller know why.
@@ -210,7 +248,7 @@ func (m *Manager) agree(ctx context.Context, c *client, k registry.ServiceKey, w
 			return 0, nil
 		}
 		if !requested && !m.stillAlive(c) {
-			c.lapsed.Store(true)
+			c.owing.Store(true)
 			return 0, nil
 		}
 		var err error
@@ -248,7 +286,7 @@ func (m *Manager) agree(ctx context.Context, c *client, k registry.ServiceKey, w
 		delete(w.have, path)
 	}
 	for n, r := range add {
-		w.have[made[n].Path] = held{key: r.Instance.Key(), czxid: made[n].Czxid, record: r}
+		w.have[made[n].Path] = held{key: r.Instance.Key(), czxid: made[n].Czxid, record: r, unseen: true}
 	}
 	c.mu.Unlock()
 	return max(z, zxid), nil
@@ -349,13 +387,15 @@ func (m *Manager) compare(c *client, session core.Client, k registry.ServiceKey,
 			add = append(add, r)
 		case w.requested || keep != "":
 		case moved && newest.Czxid > core.Zxid(c.seen.Load()):
-			// It has registered with another node since it was last heard of here.
+			// It has registered with another node since it was last heard of here. If
+			// it is heard of here again, it is here.
+			c.owing.Store(true)
 		case c.beat && w.deleted:
 			// Somebody deregistered it. If its client is alive it will register again.
 			delete(w.want, key)
 			c.mu.instances--
 		case !alive:
-			c.lapsed.Store(true)
+			c.owing.Store(true)
 		default:
 			add = append(add, r)
 		}
