@@ -1,0 +1,209 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+)
+
+// envPrefix begins the names of environment variables.
+const envPrefix = "ZENSUS"
+
+// flagKeys are the flags and the keys that they set.
+var flagKeys = map[string]string{
+	"data-dir":  "data_dir",
+	"http":      "listen.http",
+	"grpc":      "listen.grpc",
+	"zookeeper": "listen.zookeeper",
+	"peer":      "listen.peer",
+	"auth":      "auth.enabled",
+	"log-level": "log.level",
+}
+
+// Flags adds the flags of `zensus serve` to fs. Hand the same set to Load.
+func Flags(fs *pflag.FlagSet) {
+	d := Default()
+	fs.String("data-dir", d.DataDir, "where everything is kept that must survive")
+	fs.String("http", d.Listen.HTTP, "address of the port that speaks everything; off closes it")
+	fs.String("grpc", d.Listen.GRPC, "address of the port for Nacos clients (default: that of --http, port + 1000)")
+	fs.String("zookeeper", d.Listen.ZooKeeper, "address of the ZooKeeper client port; off closes it")
+	fs.String("peer", d.Listen.Peer, "address of the port for the other members")
+	fs.String("auth", d.Auth.Enabled, "require logins: true, false, or auto: unless every port is on loopback")
+	fs.Lookup("auth").NoOptDefVal = AuthOn
+	fs.Bool("insecure", false, "require no logins, whatever the ports are")
+	fs.String("log-level", d.Log.Level, "trace, debug, info, warn, error or off")
+}
+
+// Load reads the settings. A blank file is none; flags may be nil. The error
+// names every key that is wrong.
+func Load(file string, flags *pflag.FlagSet) (*Settings, error) {
+	v := viper.New()
+	d := Default()
+	if err := eachKey("", reflect.ValueOf(d), func(key string, value any) { v.SetDefault(key, value) }); err != nil {
+		return nil, err
+	}
+	v.SetEnvPrefix(envPrefix)
+	v.SetEnvKeyReplacer(strings.NewReplacer(".", "_"))
+	v.AutomaticEnv()
+	if file != "" {
+		v.SetConfigFile(file)
+		v.SetConfigType("yaml")
+		if err := v.ReadInConfig(); err != nil {
+			return nil, fmt.Errorf("settings: %s: %w", file, err)
+		}
+	}
+	if flags != nil {
+		for flag, key := range flagKeys {
+			if f := flags.Lookup(flag); f != nil {
+				if err := v.BindPFlag(key, f); err != nil {
+					return nil, fmt.Errorf("settings: flag --%s: %w", flag, err)
+				}
+			}
+		}
+	}
+	var s Settings
+	hook := mapstructure.ComposeDecodeHookFunc(boolToText, strictDuration, mapstructure.StringToSliceHookFunc(","))
+	if err := v.UnmarshalExact(&s, viper.DecodeHook(hook)); err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
+	}
+	if flags != nil {
+		if insecure, err := flags.GetBool("insecure"); err == nil && insecure {
+			s.Auth.Enabled = AuthOff
+		}
+	}
+	s.trim()
+	return &s, errors.Join(unknownEnvironment(), s.Validate())
+}
+
+// boolToText lets YAML's true and false stand where a word is expected.
+func boolToText(from, to reflect.Type, v any) (any, error) {
+	if from.Kind() == reflect.Bool && to.Kind() == reflect.String {
+		if v.(bool) {
+			return AuthOn, nil
+		}
+		return AuthOff, nil
+	}
+	return v, nil
+}
+
+// strictDuration wants a unit: a bare number would be nanoseconds.
+func strictDuration(from, to reflect.Type, v any) (any, error) {
+	if to != reflect.TypeFor[time.Duration]() || from == to {
+		return v, nil
+	}
+	text, ok := v.(string)
+	if !ok {
+		return nil, fmt.Errorf("%v has no unit, as in 2s", v)
+	}
+	return time.ParseDuration(text)
+}
+
+func (s *Settings) trim() {
+	for _, p := range []*string{&s.Listen.HTTP, &s.Listen.GRPC, &s.Listen.ZooKeeper, &s.Listen.Peer, &s.Auth.Enabled, &s.Engine.Backend, &s.Log.Level, &s.Log.Format} {
+		*p = strings.TrimSpace(*p)
+	}
+	for _, list := range []*[]string{&s.Members, &s.Engine.FourLetterWords} {
+		var kept []string
+		for _, item := range *list {
+			if item = strings.TrimSpace(item); item != "" {
+				kept = append(kept, item)
+			}
+		}
+		*list = kept
+	}
+}
+
+// eachKey calls f for every setting, in the order of the struct.
+func eachKey(prefix string, v reflect.Value, f func(key string, value any)) error {
+	for i := range v.NumField() {
+		key := v.Type().Field(i).Tag.Get("mapstructure")
+		if key == "" {
+			return fmt.Errorf("settings: field %s has no key", v.Type().Field(i).Name)
+		}
+		if v.Field(i).Kind() == reflect.Struct {
+			if err := eachKey(prefix+key+".", v.Field(i), f); err != nil {
+				return err
+			}
+			continue
+		}
+		f(prefix+key, v.Field(i).Interface())
+	}
+	return nil
+}
+
+// Keys are all keys.
+func Keys() []string {
+	var keys []string
+	d := Default()
+	// Default's fields have keys: a test holds that.
+	_ = eachKey("", reflect.ValueOf(d), func(key string, _ any) { keys = append(keys, key) })
+	return keys
+}
+
+// unknownEnvironment reports variables that look like settings and are none.
+func unknownEnvironment() error {
+	known := map[string]bool{}
+	for _, key := range Keys() {
+		known[envName(key)] = true
+	}
+	var problems []error
+	for _, pair := range os.Environ() {
+		name, _, _ := strings.Cut(pair, "=")
+		for _, section := range []string{"LISTEN_", "NODE_", "AUTH_", "ENGINE_", "LIMITS_", "LOG_"} {
+			if strings.HasPrefix(name, envPrefix+"_"+section) && !known[name] {
+				problems = append(problems, fmt.Errorf("%s: there is no such setting", name))
+			}
+		}
+	}
+	sort.Slice(problems, func(i, j int) bool { return problems[i].Error() < problems[j].Error() })
+	return errors.Join(problems...)
+}
+
+func envName(key string) string {
+	return envPrefix + "_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// Print writes the settings that hold as YAML that could be read back.
+func (s *Settings) Print(w io.Writer) error {
+	var b strings.Builder
+	section := ""
+	err := eachKey("", reflect.ValueOf(*s), func(key string, value any) {
+		indent := ""
+		if head, rest, ok := strings.Cut(key, "."); ok {
+			if head != section {
+				section = head
+				fmt.Fprintf(&b, "%s:\n", head)
+			}
+			key, indent = rest, "  "
+		}
+		fmt.Fprintf(&b, "%s%s: %s\n", indent, key, yamlOf(value))
+	})
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, b.String())
+	return err
+}
+
+func yamlOf(value any) string {
+	switch v := value.(type) {
+	case string:
+		return fmt.Sprintf("%q", v)
+	case []string:
+		quoted := make([]string, len(v))
+		for i, item := range v {
+			quoted[i] = fmt.Sprintf("%q", item)
+		}
+		return "[" + strings.Join(quoted, ", ") + "]"
+	}
+	return fmt.Sprint(value)
+}

@@ -1,0 +1,119 @@
+package settings
+
+import (
+	"time"
+)
+
+// Settings are all settings of a server. Start from Default.
+type Settings struct {
+	// DataDir holds everything that must survive: log, snapshots, the secret.
+	DataDir string `mapstructure:"data_dir"`
+	// SecretFile holds the secret that all members share; blank is the file
+	// "secret" in the data directory, made at the first start.
+	SecretFile string `mapstructure:"secret_file"`
+	// Members are the servers of the ensemble, as "1=host:2888" or
+	// "4=host:2888;observer". Empty is a single server.
+	Members []string `mapstructure:"members"`
+
+	Listen Listen `mapstructure:"listen"`
+	Node   Node   `mapstructure:"node"`
+	Auth   Auth   `mapstructure:"auth"`
+	Engine Engine `mapstructure:"engine"`
+	Limits Limits `mapstructure:"limits"`
+	Log    Log    `mapstructure:"log"`
+}
+
+// Off closes a port.
+const Off = "off"
+
+// Listen are the addresses of the ports; "off" closes one.
+type Listen struct {
+	HTTP string `mapstructure:"http"` // everything
+	// GRPC is for Nacos clients; blank is the address of HTTP with 1000 added to
+	// its port, which is where they look.
+	GRPC      string `mapstructure:"grpc"`
+	ZooKeeper string `mapstructure:"zookeeper"`
+	Peer      string `mapstructure:"peer"` // only in an ensemble
+}
+
+// Node is this server among the members.
+type Node struct {
+	ID int `mapstructure:"id"` // 1 to 254
+}
+
+// The values of Auth.Enabled.
+const (
+	AuthAuto = "auto" // off while every port is on loopback, on otherwise
+	AuthOn   = "true"
+	AuthOff  = "false"
+)
+
+// Auth is who may use the Nacos side.
+type Auth struct {
+	Enabled  string        `mapstructure:"enabled"` // auto, true or false
+	TokenTTL time.Duration `mapstructure:"token_ttl"`
+}
+
+// BackendEmbedded is the engine within this process.
+const BackendEmbedded = "embedded"
+
+// Engine configures the znode engine.
+type Engine struct {
+	// Backend is "embedded" or the address of an Apache ZooKeeper ensemble, as in
+	// zookeeper://host:2181,host:2181.
+	Backend string `mapstructure:"backend"`
+	// TickTime is one protocol tick. Session timeouts are clamped to [2, 20] ticks
+	// unless the two below say otherwise.
+	TickTime           time.Duration `mapstructure:"tick_time"`
+	MinSessionTimeout  time.Duration `mapstructure:"min_session_timeout"`
+	MaxSessionTimeout  time.Duration `mapstructure:"max_session_timeout"`
+	OutstandingMax     int           `mapstructure:"outstanding_max"` // writes in flight
+	TTLNodes           bool          `mapstructure:"ttl_nodes"`
+	EnforceQuota       bool          `mapstructure:"enforce_quota"`
+	FourLetterWords    []string      `mapstructure:"four_letter_words"`
+	FrameBytesMax      int           `mapstructure:"frame_bytes_max"` // a request of the client port
+	SnapshotTxns       int           `mapstructure:"snapshot_txns"`   // transactions between snapshots
+	SnapshotBytes      int64         `mapstructure:"snapshot_bytes"`  // likewise, bytes of log
+	SnapshotsRetained  int           `mapstructure:"snapshots_retained"`
+	LogSegmentBytes    int64         `mapstructure:"log_segment_bytes"`
+	DiskLowWaterBytes  int64         `mapstructure:"disk_low_water_bytes"` // free space below which writes are refused; -1 never
+	DiskBallastBytes   int64         `mapstructure:"disk_ballast_bytes"`   // set aside for that day; -1 none
+	ContainerCheckTime time.Duration `mapstructure:"container_check_time"` // how often empty containers are looked for
+}
+
+// Limits bound what clients can make the server keep.
+type Limits struct {
+	ZooKeeperConnections           int `mapstructure:"zookeeper_connections"`             // 0: no bound
+	ZooKeeperConnectionsPerAddress int `mapstructure:"zookeeper_connections_per_address"` // 0: no bound
+	GRPCConnections                int `mapstructure:"grpc_connections"`
+	GRPCConnectionsPerAddress      int `mapstructure:"grpc_connections_per_address"`
+	GRPCRequestsPerSecond          int `mapstructure:"grpc_requests_per_second"` // a connection
+}
+
+// Log is what is told, and how.
+type Log struct {
+	Level  string `mapstructure:"level"`
+	Format string `mapstructure:"format"` // text, json, or auto: text on a terminal
+}
+
+// Default is what holds where nothing is said.
+func Default() Settings {
+	return Settings{
+		DataDir: "zensus-data",
+		Listen:  Listen{HTTP: "127.0.0.1:8848", ZooKeeper: "127.0.0.1:2181", Peer: "127.0.0.1:2888"},
+		Node:    Node{ID: 1},
+		Auth:    Auth{Enabled: AuthAuto, TokenTTL: 5 * time.Hour},
+		Engine: Engine{
+			Backend: BackendEmbedded, TickTime: 2 * time.Second, OutstandingMax: 1000, TTLNodes: true,
+			FourLetterWords: []string{"conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "isro", "mntr", "ruok", "srst", "srvr", "stat", "wchs"},
+			FrameBytesMax:   1 << 20, SnapshotTxns: 100_000, SnapshotBytes: 4 << 30, SnapshotsRetained: 3,
+			LogSegmentBytes: 64 << 20, DiskLowWaterBytes: 128 << 20, DiskBallastBytes: 32 << 20,
+			ContainerCheckTime: time.Minute,
+		},
+		Limits: Limits{
+			ZooKeeperConnectionsPerAddress: 60,
+			GRPCConnections:                50_000, GRPCConnectionsPerAddress: 10_000, GRPCRequestsPerSecond: 5_000,
+		},
+		Log: Log{Level: "info", Format: "auto"},
+	}
+}

@@ -1,0 +1,263 @@
+package settings
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+	"github.com/stretchr/testify/require"
+)
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "zensus.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	return file
+}
+
+func flags(t *testing.T, args ...string) *pflag.FlagSet {
+	t.Helper()
+	fs := pflag.NewFlagSet("serve", pflag.ContinueOnError)
+	Flags(fs)
+	require.NoError(t, fs.Parse(args))
+	return fs
+}
+
+func TestDefaultsAreASingleServerOnLoopback(t *testing.T) {
+	s, err := Load("", flags(t))
+	require.NoError(t, err)
+	d := Default()
+	require.Equal(t, &d, s)
+	require.False(t, s.AuthEnabled())
+	require.False(t, s.Exposed())
+	require.Equal(t, map[string]string{"listen.http": "127.0.0.1:8848", "listen.grpc": "127.0.0.1:9848", "listen.zookeeper": "127.0.0.1:2181"}, s.Opened())
+}
+
+func TestEachSourceOverridesThoseBeforeIt(t *testing.T) {
+	file := write(t, "listen: {http: '127.0.0.1:1001', zookeeper: 'off'}\nengine: {tick_time: 1s, four_letter_words: [ruok]}\nlog: {level: warn}\nauth: {enabled: true}\n")
+	t.Setenv("ZENSUS_LISTEN_HTTP", "127.0.0.1:1002")
+	t.Setenv("ZENSUS_ENGINE_SNAPSHOT_TXNS", "500")
+	t.Setenv("ZENSUS_LOG_LEVEL", "debug")
+	t.Setenv("ZENSUS_ENGINE_FOUR_LETTER_WORDS", "srvr,mntr")
+	s, err := Load(file, flags(t, "--log-level=trace"))
+	require.NoError(t, err)
+	require.Equal(t, "127.0.0.1:1002", s.Listen.HTTP, "the environment over the file")
+	require.Equal(t, "trace", s.Log.Level, "a flag over the environment")
+	require.Equal(t, time.Second, s.Engine.TickTime)
+	require.Equal(t, 500, s.Engine.SnapshotTxns)
+	require.Equal(t, []string{"srvr", "mntr"}, s.Engine.FourLetterWords)
+	require.Equal(t, map[string]string{"listen.http": "127.0.0.1:1002", "listen.grpc": "127.0.0.1:2002"}, s.Opened())
+	require.True(t, s.AuthEnabled(), "YAML's true stands for the word")
+	require.Equal(t, 50_000, s.Limits.GRPCConnections, "what nobody says keeps its default")
+}
+
+func TestEveryKeyCanBeSetInTheEnvironment(t *testing.T) {
+	values := map[string]string{"members": "1=a:2888", "secret_file": "/s", "engine.backend": "zookeeper://h:1", "auth.enabled": "true",
+		"log.level": "warn", "log.format": "text", "data_dir": "/d", "engine.ttl_nodes": "false", "engine.enforce_quota": "true", "engine.four_letter_words": "ruok"}
+	for i, key := range Keys() {
+		value, ok := values[key]
+		switch {
+		case ok:
+		case strings.HasPrefix(key, "listen."):
+			value = fmt.Sprintf("127.0.0.1:%d", 3000+i)
+		case strings.HasSuffix(key, "_time") || strings.HasSuffix(key, "_timeout") || strings.HasSuffix(key, "_ttl"):
+			value = "59s"
+			if key == "auth.token_ttl" {
+				value = "61m"
+			}
+		case key == "node.id":
+			value = "1"
+		default:
+			value = fmt.Sprint(10_000_000 + i)
+		}
+		t.Setenv(envName(key), value)
+	}
+	s, err := Load("", nil)
+	require.NoError(t, err)
+	d := Default()
+	var before, after []string
+	require.NoError(t, eachKey("", reflectOf(d), func(key string, v any) { before = append(before, fmt.Sprint(key, "=", v)) }))
+	require.NoError(t, eachKey("", reflectOf(*s), func(key string, v any) { after = append(after, fmt.Sprint(key, "=", v)) }))
+	for i := range before {
+		if before[i] != "node.id=1" {
+			require.NotEqual(t, before[i], after[i], "the variable was not seen")
+		}
+	}
+}
+
+func TestTypingMistakesAreErrors(t *testing.T) {
+	for what, text := range map[string]string{
+		"an unknown key":          "data_dirr: x\n",
+		"an unknown key below":    "listen: {htp: 'x'}\n",
+		"a duration without unit": "engine: {tick_time: 2000}\n",
+		"no YAML":                 "listen: [\n",
+		"a word for a number":     "node: {id: one}\n",
+	} {
+		_, err := Load(write(t, text), nil)
+		require.Error(t, err, what)
+	}
+	_, err := Load(filepath.Join(t.TempDir(), "none.yaml"), nil)
+	require.Error(t, err, "a file that is named must be there")
+	t.Setenv("ZENSUS_LISTEN_HTPP", "x")
+	_, err = Load("", nil)
+	require.ErrorContains(t, err, "ZENSUS_LISTEN_HTPP: there is no such setting")
+}
+
+func TestAllProblemsAreNamedTogether(t *testing.T) {
+	_, err := Load(write(t, `
+data_dir: ""
+listen: {http: nonsense, zookeeper: "127.0.0.1:99999"}
+node: {id: 300}
+members: ["1=a:2888", "1=b:2888", "2=c", "x", "3=d:2888;king"]
+auth: {enabled: maybe, token_ttl: 1s}
+engine: {backend: "mysql://", tick_time: 1ms, min_session_timeout: 1h, snapshots_retained: 1, four_letter_words: [hello]}
+limits: {grpc_connections: 0}
+log: {level: loud, format: xml}
+`), nil)
+	require.Error(t, err)
+	for _, key := range []string{"data_dir:", "listen.http:", "listen.zookeeper:", "node.id:", `members: "1=b:2888"`, `members: "2=c"`, `members: "x"`, `members: "3=d:2888;king"`,
+		"auth.enabled:", "auth.token_ttl:", "engine.backend:", "engine.tick_time: 1ms", "engine.min_session_timeout:", "engine.snapshots_retained:", "engine.four_letter_words:",
+		"limits.grpc_connections:", "log.level:", "log.format:"} {
+		require.ErrorContains(t, err, key)
+	}
+}
+
+func TestAuthenticationTurnsItselfOn(t *testing.T) {
+	for _, c := range []struct {
+		what    string
+		args    []string
+		enabled bool
+		exposed bool
+	}{
+		{"all on loopback", nil, false, false},
+		{"IPv6 loopback and a name", []string{"--http=[::1]:8848", "--zookeeper=localhost:2181"}, false, false},
+		{"one port for everybody", []string{"--http=0.0.0.0:8848"}, true, false},
+		{"no host is everybody", []string{"--zookeeper=:2181"}, true, false},
+		{"a host name may be anything", []string{"--grpc=myhost:9848"}, true, false},
+		{"a closed port does not count", []string{"--http=off", "--zookeeper=127.0.0.1:2181"}, false, false},
+		{"asked for", []string{"--auth"}, true, false},
+		{"kept off", []string{"--http=0.0.0.0:8848", "--insecure"}, false, true},
+	} {
+		s, err := Load("", flags(t, c.args...))
+		require.NoError(t, err, c.what)
+		require.Equal(t, c.enabled, s.AuthEnabled(), c.what)
+		require.Equal(t, c.exposed, s.Exposed(), c.what)
+	}
+}
+
+func TestPorts(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string // "" is closed, "error" wrong
+	}{
+		{nil, "127.0.0.1:9848"},
+		{[]string{"--http=0.0.0.0:80"}, "0.0.0.0:1080"},
+		{[]string{"--http=127.0.0.1:0"}, "127.0.0.1:0"},
+		{[]string{"--http=off"}, ""},
+		{[]string{"--grpc=off"}, ""},
+		{[]string{"--http=off", "--grpc=127.0.0.1:7"}, "127.0.0.1:7"},
+		{[]string{"--http=127.0.0.1:65000"}, "error"},
+		{[]string{"--grpc=127.0.0.1:8848"}, "error"}, // that of listen.http
+	} {
+		s, err := Load("", flags(t, c.args...))
+		if c.want == "error" {
+			require.ErrorContains(t, err, "listen.grpc:", c.args)
+			continue
+		}
+		require.NoError(t, err, c.args)
+		got, err := s.GRPCAddress()
+		require.NoError(t, err)
+		require.Equal(t, c.want, got, c.args)
+	}
+}
+
+func TestMembers(t *testing.T) {
+	s, err := Load(write(t, "members: ['2=b:2888', '1=a:2888', '3=c:2888;observer']\nnode: {id: 2}\nsecret_file: /s\n"), nil)
+	require.NoError(t, err)
+	members, err := s.ParseMembers()
+	require.NoError(t, err)
+	require.Equal(t, []Member{{1, "a:2888", false}, {2, "b:2888", false}, {3, "c:2888", true}}, members)
+	require.Contains(t, s.Opened(), "listen.peer")
+	_, err = Load(write(t, "members: ['2=b:2888']\n"), nil)
+	require.ErrorContains(t, err, "node.id: 1 is none of the members")
+	require.ErrorContains(t, err, "secret_file: is blank")
+}
+
+func TestWhatIsPrintedCanBeReadBack(t *testing.T) {
+	s, err := Load(write(t, "members: ['1=a:2888']\nsecret_file: \"/s \\\"x\\\"\"\nengine: {tick_time: 1500ms}\n"), nil)
+	require.NoError(t, err)
+	var b bytes.Buffer
+	require.NoError(t, s.Print(&b))
+	again, err := Load(write(t, b.String()), nil)
+	require.NoError(t, err, b.String())
+	require.Equal(t, s, again)
+}
+
+func TestSecretIsMadeOnceAndKept(t *testing.T) {
+	s := Default()
+	s.DataDir = filepath.Join(t.TempDir(), "data")
+	var wg sync.WaitGroup
+	keys := make([][]byte, 8)
+	for i := range keys {
+		wg.Go(func() {
+			secret, err := s.LoadSecret()
+			if err == nil {
+				keys[i], err = secret.Derive(PurposeTokens)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, key := range keys {
+		require.Equal(t, keys[0], key, "two starts at once agree")
+	}
+	file := filepath.Join(s.DataDir, "secret")
+	st, err := os.Stat(file)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), st.Mode().Perm())
+	entries, err := os.ReadDir(s.DataDir)
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "nothing is left lying about")
+
+	secret, err := s.LoadSecret()
+	require.NoError(t, err)
+	sessions, err := secret.Derive(PurposeSessions)
+	require.NoError(t, err)
+	require.Len(t, sessions, 32)
+	require.NotEqual(t, keys[0], sessions)
+	raw, err := os.ReadFile(file)
+	require.NoError(t, err)
+	asJSON, err := json.Marshal(map[string]any{"s": secret})
+	require.NoError(t, err)
+	for _, shown := range []string{fmt.Sprint(secret), fmt.Sprintf("%v %+v %#v %s %q", secret, secret, secret, secret, secret), string(asJSON)} {
+		require.Contains(t, shown, "[redacted]")
+		require.NotContains(t, shown, string(raw))
+	}
+}
+
+func TestSecretsThatAreNone(t *testing.T) {
+	dir := t.TempDir()
+	s := Default()
+	for what, make := range map[string]func(file string) error{
+		"not there":            func(string) error { return nil },
+		"too short":            func(file string) error { return os.WriteFile(file, make([]byte, 31), 0o600) },
+		"too long to be one":   func(file string) error { return os.WriteFile(file, make([]byte, 5000), 0o600) },
+		"for everybody to see": func(file string) error { return os.WriteFile(file, make([]byte, 32), 0o644) },
+	} {
+		s.SecretFile = filepath.Join(dir, strings.ReplaceAll(what, " ", "-"))
+		require.NoError(t, make(s.SecretFile))
+		_, err := s.LoadSecret()
+		require.ErrorContains(t, err, "secret_file:", what)
+	}
+	_, err := Secret{}.Derive(PurposeNodes)
+	require.Error(t, err)
+}

@@ -1,0 +1,282 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// grpcOffset is where Nacos clients look for gRPC, from the port of HTTP.
+const grpcOffset = 1000
+
+// Member is one server of the ensemble.
+type Member struct {
+	ID       int
+	Address  string // of its peer port
+	Observer bool
+}
+
+// GRPCAddress is the address of the gRPC port, "" if it is closed.
+func (s *Settings) GRPCAddress() (string, error) {
+	switch s.Listen.GRPC {
+	case Off:
+		return "", nil
+	case "":
+		if s.Listen.HTTP == Off {
+			return "", nil
+		}
+		host, port, err := splitAddress(s.Listen.HTTP)
+		if err != nil {
+			return "", err
+		}
+		if port == 0 {
+			return net.JoinHostPort(host, "0"), nil
+		}
+		if port+grpcOffset > 65535 {
+			return "", fmt.Errorf("the port of listen.http plus %d is no port; name one", grpcOffset)
+		}
+		return net.JoinHostPort(host, strconv.Itoa(port+grpcOffset)), nil
+	}
+	_, _, err := splitAddress(s.Listen.GRPC)
+	return s.Listen.GRPC, err
+}
+
+// Opened are the ports to open by key, of those that are not closed. The peer
+// port is opened in an ensemble only.
+func (s *Settings) Opened() map[string]string {
+	open := map[string]string{}
+	add := func(key, address string) {
+		if address != Off && address != "" {
+			open[key] = address
+		}
+	}
+	add("listen.http", s.Listen.HTTP)
+	if grpc, err := s.GRPCAddress(); err == nil {
+		add("listen.grpc", grpc)
+	}
+	add("listen.zookeeper", s.Listen.ZooKeeper)
+	if len(s.Members) > 0 {
+		add("listen.peer", s.Listen.Peer)
+	}
+	return open
+}
+
+// AuthEnabled reports whether logins are required. Left to itself (auto), it is
+// off while every port is on loopback and on otherwise.
+func (s *Settings) AuthEnabled() bool {
+	switch s.Auth.Enabled {
+	case AuthOn:
+		return true
+	case AuthOff:
+		return false
+	}
+	for _, address := range s.Opened() {
+		if !isLoopback(address) {
+			return true
+		}
+	}
+	return false
+}
+
+// Exposed reports whether a port is open to others while no login is required:
+// worth a warning.
+func (s *Settings) Exposed() bool {
+	if s.AuthEnabled() {
+		return false
+	}
+	for _, address := range s.Opened() {
+		if !isLoopback(address) {
+			return true
+		}
+	}
+	return false
+}
+
+func isLoopback(address string) bool {
+	host, _, err := splitAddress(address)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+func splitAddress(address string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, fmt.Errorf("%q is no address of the form host:port", address)
+	}
+	port, err = strconv.Atoi(text)
+	if err != nil || port < 0 || port > 65535 {
+		return "", 0, fmt.Errorf("%q has no port from 0 to 65535", address)
+	}
+	return host, port, nil
+}
+
+// ParseMembers reads Members.
+func (s *Settings) ParseMembers() ([]Member, error) {
+	var (
+		all      []Member
+		problems []error
+	)
+	wrong := func(text, why string) {
+		problems = append(problems, fmt.Errorf("members: %q %s", text, why))
+	}
+	for _, text := range s.Members {
+		id, rest, ok := strings.Cut(text, "=")
+		address, role, _ := strings.Cut(rest, ";")
+		m := Member{Address: strings.TrimSpace(address)}
+		var err error
+		if m.ID, err = strconv.Atoi(strings.TrimSpace(id)); !ok || err != nil || m.ID < 1 || m.ID > 254 {
+			wrong(text, "is not of the form id=host:port with an id from 1 to 254")
+			continue
+		}
+		if host, port, err := splitAddress(m.Address); err != nil || host == "" || port == 0 {
+			wrong(text, "has no address that the others could reach")
+			continue
+		}
+		switch strings.TrimSpace(role) {
+		case "", "participant":
+		case "observer":
+			m.Observer = true
+		default:
+			wrong(text, "has a role other than participant and observer")
+			continue
+		}
+		if slices.ContainsFunc(all, func(o Member) bool { return o.ID == m.ID || o.Address == m.Address }) {
+			wrong(text, "has the id or address of another")
+			continue
+		}
+		all = append(all, m)
+	}
+	slices.SortFunc(all, func(a, b Member) int { return a.ID - b.ID })
+	return all, errors.Join(problems...)
+}
+
+// Validate reports everything that is wrong, each with its key.
+func (s *Settings) Validate() error {
+	var problems []error
+	check := func(ok bool, key, format string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+		}
+	}
+	oneOf := func(key, value string, allowed ...string) {
+		check(slices.Contains(allowed, value), key, "%q is none of %s", value, strings.Join(allowed, ", "))
+	}
+	check(s.DataDir != "", "data_dir", "is blank")
+	for key, address := range map[string]string{"listen.http": s.Listen.HTTP, "listen.zookeeper": s.Listen.ZooKeeper, "listen.peer": s.Listen.Peer} {
+		if address != Off {
+			_, _, err := splitAddress(address)
+			check(err == nil, key, "%v", err)
+		}
+	}
+	_, err := s.GRPCAddress()
+	check(err == nil, "listen.grpc", "%v", err)
+	problems = append(problems, s.clashes()...)
+
+	check(s.Node.ID >= 1 && s.Node.ID <= 254, "node.id", "%d is not from 1 to 254", s.Node.ID)
+	members, err := s.ParseMembers()
+	if err != nil {
+		problems = append(problems, err)
+	} else if len(members) > 0 {
+		check(slices.ContainsFunc(members, func(m Member) bool { return m.ID == s.Node.ID }), "node.id", "%d is none of the members", s.Node.ID)
+		check(slices.ContainsFunc(members, func(m Member) bool { return !m.Observer }), "members", "all are observers")
+		check(s.Listen.Peer != Off, "listen.peer", "is off, but there are members")
+		check(s.SecretFile != "", "secret_file", "is blank: members must share one")
+	}
+	oneOf("auth.enabled", s.Auth.Enabled, AuthAuto, AuthOn, AuthOff)
+	within := func(key string, d, least, most time.Duration) {
+		check(d >= least && d <= most, key, "%v is not from %v to %v", d, least, most)
+	}
+	within("auth.token_ttl", s.Auth.TokenTTL, time.Minute, 30*24*time.Hour)
+	problems = append(problems, s.Engine.validate(within)...)
+
+	atLeast := func(key string, n, least int) { check(n >= least, key, "%d is below %d", n, least) }
+	atLeast("limits.zookeeper_connections", s.Limits.ZooKeeperConnections, 0)
+	atLeast("limits.zookeeper_connections_per_address", s.Limits.ZooKeeperConnectionsPerAddress, 0)
+	atLeast("limits.grpc_connections", s.Limits.GRPCConnections, 1)
+	atLeast("limits.grpc_connections_per_address", s.Limits.GRPCConnectionsPerAddress, 1)
+	atLeast("limits.grpc_requests_per_second", s.Limits.GRPCRequestsPerSecond, 1)
+	oneOf("log.level", s.Log.Level, "trace", "debug", "info", "warn", "error", "off")
+	oneOf("log.format", s.Log.Format, "auto", "text", "json")
+	slices.SortFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(problems...)
+}
+
+func (e *Engine) validate(within func(key string, d, least, most time.Duration)) []error {
+	var problems []error
+	check := func(ok bool, key, format string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf("engine.%s: %s", key, fmt.Sprintf(format, args...)))
+		}
+	}
+	if hosts, ok := strings.CutPrefix(e.Backend, "zookeeper://"); ok {
+		for host := range strings.SplitSeq(hosts, ",") {
+			name, port, err := splitAddress(host)
+			check(err == nil && name != "" && port != 0, "backend", "%q is no server's address", host)
+		}
+	} else {
+		check(e.Backend == BackendEmbedded, "backend", "%q is neither %s nor zookeeper://host:port,...", e.Backend, BackendEmbedded)
+	}
+	within("engine.tick_time", e.TickTime, 10*time.Millisecond, time.Minute)
+	within("engine.container_check_time", e.ContainerCheckTime, time.Second, 24*time.Hour)
+	least, most := e.SessionTimeouts()
+	check(e.MinSessionTimeout >= 0 && e.MaxSessionTimeout >= 0 && least <= most, "min_session_timeout", "%v is above max_session_timeout, %v", least, most)
+	atLeast := func(key string, n, least int64) { check(n >= least, key, "%d is below %d", n, least) }
+	atLeast("outstanding_max", int64(e.OutstandingMax), 1)
+	atLeast("frame_bytes_max", int64(e.FrameBytesMax), 1<<10)
+	check(e.FrameBytesMax <= 64<<20, "frame_bytes_max", "%d is above 64 MiB", e.FrameBytesMax)
+	atLeast("snapshot_txns", int64(e.SnapshotTxns), 2)
+	atLeast("snapshot_bytes", e.SnapshotBytes, 1<<20)
+	atLeast("snapshots_retained", int64(e.SnapshotsRetained), 3)
+	atLeast("log_segment_bytes", e.LogSegmentBytes, 4<<20)
+	atLeast("disk_low_water_bytes", e.DiskLowWaterBytes, -1)
+	atLeast("disk_ballast_bytes", e.DiskBallastBytes, -1)
+	for _, word := range e.FourLetterWords {
+		check(word == "*" || len(word) == 4, "four_letter_words", "%q is no word of four letters", word)
+	}
+	return problems
+}
+
+// SessionTimeouts are the bounds on negotiated session timeouts: 2 and 20 ticks
+// where nothing is said.
+func (e *Engine) SessionTimeouts() (least, most time.Duration) {
+	least, most = e.MinSessionTimeout, e.MaxSessionTimeout
+	if least == 0 {
+		least = 2 * e.TickTime
+	}
+	if most == 0 {
+		most = 20 * e.TickTime
+	}
+	return least, most
+}
+
+// clashes are ports that would be opened twice.
+func (s *Settings) clashes() []error {
+	var problems []error
+	byPort := map[string]string{}
+	open := s.Opened()
+	for _, key := range []string{"listen.http", "listen.grpc", "listen.zookeeper", "listen.peer"} {
+		address, ok := open[key]
+		if !ok {
+			continue
+		}
+		if _, port, err := splitAddress(address); err != nil || port == 0 {
+			continue
+		}
+		if other, taken := byPort[address]; taken {
+			problems = append(problems, fmt.Errorf("%s: %s is that of %s already", key, address, other))
+		}
+		byPort[address] = key
+	}
+	return problems
+}
