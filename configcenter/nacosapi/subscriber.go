@@ -34,7 +34,7 @@ type pauses struct {
 	confirm time.Duration
 }
 
-var defaultPauses = pauses{push: 2 * time.Second, confirm: 5 * time.Second}
+var defaultPauses = pauses{push: 2 * time.Second, confirm: time.Second}
 
 // LabelZensus is a label of the connection setup. To a client that sets it, a
 // change is pushed with its zxid.
