@@ -259,7 +259,9 @@ type Access struct {
 // AccessKind says what an Access is about.
 type AccessKind string
 
-// The kinds of things behind the console.
+// The kinds of things behind the console. Below SystemRoot the tree holds what
+// registry and config center keep for everybody, so that AccessZnode is for
+// admins, or at least must not be given there to whoever may not read it all.
 const (
 	AccessService AccessKind = "service"
 	AccessConfig  AccessKind = "config"

@@ -68,8 +68,8 @@ func New(opt Options) (*Console, error) {
 }
 
 // Routes adds the page and its API to r, which is the engine or a group at the
-// context path. It claims "/", Pages, "/assets/*", "/favicon.svg" and
-// "/console/api/*", and nothing else.
+// context path. It claims "/", Pages, "/assets/*", "/favicon.svg", "/licenses.md"
+// and "/console/api/*", and nothing else.
 func (c *Console) Routes(r gin.IRouter) {
 	c.ui.routes(r)
 

@@ -19,6 +19,7 @@ var contentTypes = map[string]string{
 	".css":  "text/css; charset=utf-8",
 	".svg":  "image/svg+xml",
 	".html": "text/html; charset=utf-8",
+	".md":   "text/plain; charset=utf-8",
 }
 
 // newUI reads the build that was embedded.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"net/http"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 )
@@ -31,9 +32,14 @@ func (u *ui) routes(r gin.IRouter) {
 		r.GET(page, u.page)
 		r.HEAD(page, u.page)
 	}
-	for _, path := range []string{"/assets/*file", "/favicon.svg"} {
-		r.GET(path, u.asset)
-		r.HEAD(path, u.asset)
+	for path, file := range map[string]func(*gin.Context) string{
+		"/assets/*file": func(g *gin.Context) string { return "assets" + g.Param("file") },
+		"/favicon.svg":  func(*gin.Context) string { return "favicon.svg" },
+		"/licenses.md":  func(*gin.Context) string { return "licenses.md" },
+	} {
+		answer := func(g *gin.Context) { u.asset(g, file(g)) }
+		r.GET(path, answer)
+		r.HEAD(path, answer)
 	}
 }
 
@@ -52,20 +58,20 @@ func (u *ui) page(g *gin.Context) {
 	g.Data(http.StatusOK, "text/html; charset=utf-8", bytes.ReplaceAll(u.index, []byte(nonceMark), []byte(nonce)))
 }
 
-// asset answers with a file of the build. Its name holds a hash of its content
-// (but for the icon's), so that a browser need never ask for it again.
-func (u *ui) asset(g *gin.Context) {
+// asset answers with a file of the build. The name of those below assets holds a
+// hash of the content, so that a browser need never ask for them again.
+func (u *ui) asset(g *gin.Context, name string) {
 	h := g.Writer.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
-	name, cache := "favicon.svg", "max-age=86400"
-	if file := g.Param("file"); file != "" {
-		name, cache = "assets"+file, "public, max-age=31536000, immutable"
-	}
 	a, ok := u.assets[name]
 	if !ok {
 		h.Set("Cache-Control", "no-store")
 		g.Data(http.StatusNotFound, "text/plain; charset=utf-8", []byte("not found\n"))
 		return
+	}
+	cache := "max-age=86400"
+	if strings.HasPrefix(name, "assets/") {
+		cache = "public, max-age=31536000, immutable"
 	}
 	h.Set("Cache-Control", cache)
 	g.Data(http.StatusOK, a.contentType, a.body)

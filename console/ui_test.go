@@ -72,6 +72,9 @@ func TestHashedFilesAreKeptForeverAndOthersAreNotThere(t *testing.T) {
 		require.Regexp(t, `^text/(javascript|css)`, w.Header().Get("Content-Type"))
 	}
 	require.Equal(t, "image/svg+xml", get(t, "/favicon.svg").Header().Get("Content-Type"))
+	licenses := get(t, "/licenses.md")
+	require.Equal(t, "text/plain; charset=utf-8", licenses.Header().Get("Content-Type"))
+	require.Contains(t, licenses.Body.String(), "## antd - ")
 	for _, path := range []string{"/assets/", "/assets/none.js", "/assets/../index.html", "/assets/%2e%2e/index.html", "/index.html", "/nothing"} {
 		require.Equal(t, 404, get(t, path).Code, path)
 	}

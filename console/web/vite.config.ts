@@ -12,6 +12,7 @@ export default defineConfig({
     outDir: "../dist",
     emptyOutDir: true,
     sourcemap: false,
+    license: { fileName: "licenses.md" },
     target: "es2022",
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1500,

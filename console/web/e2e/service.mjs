@@ -49,11 +49,12 @@ export default async function service({ page, t, open, stage, shot }) {
   await shot("refused");
 
   // Names that are no addresses.
+  await page.goto(`${open}/services?ns=strange`);
   for (const name of nasty) {
-    await page.goto(`${open}/services?ns=strange`);
     await page.getByRole("link", { name, exact: true }).click();
     await seen(page.getByText("10.6.0.1:80"));
     await seen(page.getByRole("heading", { name, exact: true }));
+    await page.goBack();
   }
 
   // One that is not there.

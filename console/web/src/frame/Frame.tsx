@@ -98,8 +98,11 @@ export function Frame() {
               }))}
             />
             {state.version && (
-              <span
-                title={t("frame.version", { version: state.version })}
+              <a
+                href="./licenses.md"
+                target="_blank"
+                rel="noreferrer"
+                title={`${t("frame.version", { version: state.version })} · ${t("frame.licenses")}`}
                 style={{
                   padding: "10px 16px",
                   fontSize: 12,
@@ -110,7 +113,7 @@ export function Frame() {
                 }}
               >
                 {state.version}
-              </span>
+              </a>
             )}
           </Flex>
         </Layout.Sider>

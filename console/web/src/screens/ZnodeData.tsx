@@ -145,7 +145,11 @@ export function ZnodeData({ znode, onSaved }: { znode: Znode; onSaved: () => Pro
         />
       )}
       {view === "text" ? (
-        <Card size="small" className="code-card" styles={{ body: { padding: 0, height: "max(220px, calc(100vh - 330px))" } }}>
+        <Card
+          size="small"
+          className="code-card"
+          styles={{ body: { padding: 0, height: "max(220px, calc(100vh - 330px))" } }}
+        >
           <CodeEditor
             text={text ?? ""}
             version={String(round)}
