@@ -24,7 +24,9 @@ type Config struct {
 	// Key signs tokens; all members have the same. At least 32 bytes.
 	Key []byte
 	// TokenTTL is how long a token is good; default 5 h, as Nacos's.
-	TokenTTL   time.Duration
+	TokenTTL time.Duration
+	// HashCost is bcrypt's; default 10, as Nacos's.
+	HashCost   int
 	Log        *slog.Logger          // default: none
 	Registerer prometheus.Registerer // default: metrics are kept and not shown
 }
@@ -59,6 +61,9 @@ func New(cfg Config) (*Auth, error) {
 	if cfg.TokenTTL <= 0 {
 		cfg.TokenTTL = 5 * time.Hour
 	}
+	if cfg.HashCost == 0 {
+		cfg.HashCost = defaultHashCost
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -79,10 +84,10 @@ func New(cfg Config) (*Auth, error) {
 	if a.throttle, err = newThrottle(); err != nil {
 		return nil, err
 	}
-	if a.verifier, err = newVerifier(); err != nil {
+	if a.verifier, err = newVerifier(cfg.HashCost); err != nil {
 		return nil, err
 	}
-	if a.Directory, err = newDirectory(cfg.Client, cfg.Log); err != nil {
+	if a.Directory, err = newDirectory(cfg.Client, cfg.Log, cfg.HashCost); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(cfg.Registerer.Register(a.logins), cfg.Registerer.Register(a.checks)); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/coretest"
@@ -24,7 +25,7 @@ func run(t *testing.T, engine *coretest.Fake, change func(*Config)) *Auth {
 	t.Helper()
 	client, err := engine.Open(t.Context(), core.SessionOptions{Timeout: time.Minute, ACL: core.NodeACL()})
 	require.NoError(t, err)
-	cfg := Config{Client: client, Enabled: true, Key: testKey}
+	cfg := Config{Client: client, Enabled: true, Key: testKey, HashCost: bcrypt.MinCost}
 	if change != nil {
 		change(&cfg)
 	}

@@ -60,6 +60,8 @@ type Directory struct {
 	mirror *mirror.Mirror
 	log    *slog.Logger
 
+	hashCost int
+
 	changes atomic.Uint64 // counts what OnChange heard
 	index   atomic.Pointer[index]
 	rebuild sync.Mutex
@@ -76,8 +78,8 @@ type index struct {
 }
 
 // newDirectory makes a directory; its mirror runs in Run.
-func newDirectory(client core.Client, log *slog.Logger) (*Directory, error) {
-	d := &Directory{client: client, log: log}
+func newDirectory(client core.Client, log *slog.Logger, hashCost int) (*Directory, error) {
+	d := &Directory{client: client, log: log, hashCost: hashCost}
 	m, err := mirror.New(mirror.Config{
 		Client: client, Root: Root, Logger: log,
 		OnChange: func([]mirror.Change, core.Zxid) { d.changes.Add(1) },
@@ -247,7 +249,7 @@ func (d *Directory) createUser(name, password string) (core.Op, error) {
 	if err := validName("username", name); err != nil {
 		return nil, err
 	}
-	hash, err := hashPassword(password)
+	hash, err := hashPassword(password, d.hashCost)
 	if err != nil {
 		return nil, err
 	}
@@ -264,7 +266,7 @@ func (d *Directory) SetPassword(ctx context.Context, name, password string) erro
 	if err := validName("username", name); err != nil {
 		return err
 	}
-	hash, err := hashPassword(password)
+	hash, err := hashPassword(password, d.hashCost)
 	if err != nil {
 		return err
 	}

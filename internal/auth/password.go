@@ -15,17 +15,17 @@ import (
 // maxPasswordBytes is what bcrypt reads; it would pass over the rest.
 const maxPasswordBytes = 72
 
-// bcryptCost is Nacos's.
-const bcryptCost = 10
+// defaultHashCost is Nacos's.
+const defaultHashCost = 10
 
-func hashPassword(password string) (string, error) {
+func hashPassword(password string, cost int) (string, error) {
 	switch {
 	case password == "":
 		return "", say(ErrInvalid, "password is blank")
 	case len(password) > maxPasswordBytes:
 		return "", say(ErrInvalid, "password is longer than 72 bytes")
 	}
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcryptCost)
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), cost)
 	return string(hash), err
 }
 
@@ -45,7 +45,7 @@ const (
 	rightTTL = 5 * time.Minute
 )
 
-func newVerifier() (*verifier, error) {
+func newVerifier(cost int) (*verifier, error) {
 	right, err := lru.New[[32]byte, time.Time](rightMax)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func newVerifier() (*verifier, error) {
 	if _, err := rand.Read(v.key[:]); err != nil {
 		return nil, err
 	}
-	v.dummy, err = hashPassword(rand.Text())
+	v.dummy, err = hashPassword(rand.Text(), cost)
 	return v, err
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/coretest"
@@ -34,7 +35,7 @@ func newSite(t *testing.T, enabled bool) *site {
 	t.Helper()
 	client, err := coretest.NewFake().Open(t.Context(), core.SessionOptions{Timeout: time.Minute, ACL: core.NodeACL()})
 	require.NoError(t, err)
-	a, err := auth.New(auth.Config{Client: client, Enabled: enabled, Key: []byte("0123456789abcdef0123456789abcdef")})
+	a, err := auth.New(auth.Config{Client: client, Enabled: enabled, Key: []byte("0123456789abcdef0123456789abcdef"), HashCost: bcrypt.MinCost})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

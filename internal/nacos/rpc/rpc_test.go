@@ -173,10 +173,11 @@ func (c *client) send(body wire.Body) {
 }
 
 func (c *client) receive() {
+	stream := c.stream
 	go func() {
 		for {
 			p := new(wire.Payload)
-			if err := c.stream.RecvMsg(p); err != nil {
+			if err := stream.RecvMsg(p); err != nil {
 				c.ended <- err
 				return
 			}

@@ -39,7 +39,7 @@ type Config struct {
 type Limits struct {
 	Connections       int     // TCP connections in all; default 50,000
 	ConnectionsPerIP  int     // from one address; default 10,000
-	Streams           uint32  // requests under way on a connection; default 256
+	Streams           uint32  // requests under way on a connection; default 128
 	QueuedPushes      int     // pushes not yet written, a connection; default 1,024
 	PendingPushes     int     // pushes not yet acknowledged, a connection; default 4,096
 	RequestsPerSecond float64 // a connection; default 5,000, with a burst of one second's worth
@@ -73,7 +73,7 @@ func (c *Config) fill() {
 	orInt(&c.Limits.QueuedPushes, 1_024)
 	orInt(&c.Limits.PendingPushes, 4_096)
 	if c.Limits.Streams == 0 {
-		c.Limits.Streams = 256
+		c.Limits.Streams = 128
 	}
 	if c.Limits.RequestsPerSecond == 0 {
 		c.Limits.RequestsPerSecond = 5_000

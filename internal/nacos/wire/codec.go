@@ -16,9 +16,9 @@ const (
 )
 
 // Bounds on what a peer sends, in bytes of a body. The largest config that Nacos
-// takes is 10 MiB; JSON may double what it escapes.
+// takes is 10 MiB, and its own bound on a message is no more.
 const (
-	MaxBodyBytes     = 21 << 20
+	MaxBodyBytes     = 12 << 20
 	maxInternalBytes = 64 << 10
 	// MaxMessageBytes bounds a whole message of gRPC.
 	MaxMessageBytes = MaxBodyBytes + 64<<10
