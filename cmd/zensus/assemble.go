@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
@@ -20,6 +18,7 @@ import (
 	"github.com/zensus-io/zensus/core/node"
 	"github.com/zensus-io/zensus/core/server"
 	"github.com/zensus-io/zensus/core/zab"
+	"github.com/zensus-io/zensus/internal/settings"
 )
 
 // instance is a server that was assembled: its ports are open, and it runs until
@@ -35,7 +34,6 @@ type instance struct {
 
 	// ports says what was opened, for the log and for tests.
 	ports []openPort
-	nacos *nacosSide // nil where neither HTTP nor gRPC is open
 }
 
 type openPort struct {
@@ -46,8 +44,8 @@ type openPort struct {
 
 // assemble opens the data directory and the ports that the plan names, and wires
 // everything. It answers nobody yet. If it fails, nothing stays open.
-func assemble(p *plan, log hclog.Logger) (*instance, error) {
-	in := &instance{plan: p, log: log, registry: prometheus.NewRegistry(), stack: newStack()}
+func assemble(p *plan, log hclog.Logger, registry *prometheus.Registry) (*instance, error) {
+	in := &instance{plan: p, log: log, registry: registry, stack: newStack()}
 	ports, err := in.listen()
 	if err != nil {
 		return nil, err
@@ -68,15 +66,6 @@ func assemble(p *plan, log hclog.Logger) (*instance, error) {
 	}
 	in.start(ports, secret)
 	return in, nil
-}
-
-// derive makes the key for one purpose out of the ensemble's secret.
-func derive(secret []byte, purpose string) []byte {
-	key, err := hkdf.Key(sha256.New, secret, nil, "zensus "+purpose, 32)
-	if err != nil {
-		panic(err) // only for a length that SHA-256 cannot give
-	}
-	return key
 }
 
 // listeners by the setting that names them.
@@ -111,11 +100,13 @@ func (in *instance) listen() (listeners, error) {
 }
 
 // engine opens the data directory and makes the node and its client port.
-func (in *instance) engine(secret []byte) error {
+func (in *instance) engine(secret settings.Secret) error {
 	cfg := in.plan.replica
 	cfg.Zab = zab.Config{Self: in.plan.id, Voters: []core.PeerID{in.plan.id}}
-	cfg.Secret = derive(secret, "session passwords")
 	var err error
+	if cfg.Secret, err = secret.Derive(settings.PurposeSessions); err != nil {
+		return err
+	}
 	in.node, err = node.New(node.Config{
 		Replica: cfg, Storage: in.plan.storage, Logger: in.log.Named("node"), Registerer: in.registry,
 	})
@@ -132,7 +123,7 @@ func (in *instance) engine(secret []byte) error {
 }
 
 // start runs everything, from the bottom up.
-func (in *instance) start(ports listeners, secret []byte) {
+func (in *instance) start(ports listeners, secret settings.Secret) {
 	s := in.stack
 	s.start("node", in.node.Run)
 	s.start("client port", func(ctx context.Context) error {

@@ -23,6 +23,8 @@ import (
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/internal/namespace"
 	namespaceapi "github.com/zensus-io/zensus/internal/namespace/nacosapi"
+	"github.com/zensus-io/zensus/internal/settings"
+	"github.com/zensus-io/zensus/internal/telemetry"
 	registryapi "github.com/zensus-io/zensus/registry/nacosapi"
 	"github.com/zensus-io/zensus/registry/naming"
 )
@@ -46,7 +48,7 @@ const systemTimeout = 30 * time.Second
 
 // runNacos opens the process's own session and runs what stands on it until ctx
 // ends.
-func (in *instance) runNacos(ctx context.Context, ports listeners, secret []byte) error {
+func (in *instance) runNacos(ctx context.Context, ports listeners, secret settings.Secret) error {
 	select {
 	case <-in.node.Serving():
 	case <-ctx.Done():
@@ -101,32 +103,35 @@ func (in *instance) runNacos(ctx context.Context, ports listeners, secret []byte
 	return err
 }
 
-func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret []byte) (*nacosSide, error) {
+func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret settings.Secret) (*nacosSide, error) {
 	if _, _, err := client.Create(ctx, "/zensus", nil, core.CreateOptions{}); err != nil && core.CodeOf(err) != core.NodeExists {
 		return nil, err
 	}
 	log := in.log
 	side := &nacosSide{client: client}
-	var err error
+	key, err := secret.Derive(settings.PurposeTokens)
+	if err != nil {
+		return nil, err
+	}
 	side.auth, err = auth.New(auth.Config{
-		Client: client, Enabled: in.plan.auth, Key: derive(secret, "access tokens"),
-		Log: slogOf(log.Named("auth")), Registerer: in.registry,
+		Client: client, Enabled: in.plan.auth, Key: key, TokenTTL: in.plan.tokenTTL,
+		Log: telemetry.Slog(log.Named("auth")), Registerer: in.registry,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if side.namespaces, err = namespace.New(client, slogOf(log.Named("namespace"))); err != nil {
+	if side.namespaces, err = namespace.New(client, telemetry.Slog(log.Named("namespace"))); err != nil {
 		return nil, err
 	}
 	host, _ := os.Hostname()
 	side.naming, err = naming.New(naming.Config{
 		Client: client, Sessions: in.node, Node: fmt.Sprintf("%d@%s", in.plan.id, host),
-		Logger: log.Named("naming"), MirrorLog: slogOf(log.Named("naming")), Registerer: in.registry,
+		Logger: log.Named("naming"), MirrorLog: telemetry.Slog(log.Named("naming")), Registerer: in.registry,
 	})
 	if err != nil {
 		return nil, err
 	}
-	side.configs, err = center.New(center.Config{Client: client, Logger: slogOf(log.Named("config"))})
+	side.configs, err = center.New(center.Config{Client: client, Logger: telemetry.Slog(log.Named("config"))})
 	if err != nil {
 		return nil, err
 	}
@@ -143,6 +148,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 		Log: in.log.Named("grpc"), Registerer: in.registry,
 		Abilities: wire.Abilities{wire.AbilityPersistentInstance: true},
 		Ready:     side.ready,
+		Limits:    in.plan.limits,
 		Authorize: authapi.Authorize(side.auth),
 	})
 	if err != nil {

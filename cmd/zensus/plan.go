@@ -17,6 +17,8 @@ import (
 	"github.com/zensus-io/zensus/core/server"
 	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/storage"
+	"github.com/zensus-io/zensus/internal/nacos/rpc"
+	"github.com/zensus-io/zensus/internal/settings"
 )
 
 // plan is what a server is to be, wherever it was said: in settings or a zoo.cfg.
@@ -35,8 +37,13 @@ type plan struct {
 	adminPath string
 	metrics   string // Prometheus alone
 
-	auth       bool
-	secretFile string // empty: the data directory's own
+	auth bool
+	// exposed says that others can reach a port and no login is required.
+	exposed  bool
+	tokenTTL time.Duration
+	limits   rpc.Limits
+	secret   func() (settings.Secret, error)
+	log      settings.Log
 	// configText is the configuration file as it was read.
 	configText string
 	warnings   []string
@@ -129,9 +136,6 @@ func planOf(cfg *apache.Config, id core.PeerID) (*plan, error) {
 				Backlog: -1, ServerID: int(id),
 			},
 		},
-		secretFile: cfg.Zensus["secret_file"],
-		http:       cfg.Zensus["listen.http"],
-		grpc:       cfg.Zensus["listen.grpc"],
 	}
 	if cfg.ClientPort != 0 {
 		p.zookeeper = net.JoinHostPort(cfg.ClientPortAddress, strconv.Itoa(cfg.ClientPort))
@@ -143,5 +147,100 @@ func planOf(cfg *apache.Config, id core.PeerID) (*plan, error) {
 	if cfg.Metrics.Enabled {
 		p.metrics = net.JoinHostPort(cfg.Metrics.Host, strconv.Itoa(cfg.Metrics.Port))
 	}
-	return p, nil
+	return p, p.takeOurs(cfg)
+}
+
+// takeOurs applies the keys of a zoo.cfg that begin with "zensus.". They open
+// what ZooKeeper has not, and are checked as they are in a zensus.yaml.
+func (p *plan) takeOurs(cfg *apache.Config) error {
+	s := settings.Default()
+	s.DataDir = cfg.DataDir
+	s.Listen = settings.Listen{HTTP: settings.Off, GRPC: settings.Off, ZooKeeper: settings.Off, Peer: settings.Off}
+	if p.zookeeper != "" {
+		s.Listen.ZooKeeper = p.zookeeper
+	}
+	for key, value := range cfg.Zensus {
+		field, ok := map[string]*string{
+			"listen.http": &s.Listen.HTTP, "listen.grpc": &s.Listen.GRPC, "auth.enabled": &s.Auth.Enabled,
+			"secret_file": &s.SecretFile, "log.level": &s.Log.Level, "log.format": &s.Log.Format,
+		}[key]
+		if !ok {
+			return fmt.Errorf("zensus.%s: unknown key", key)
+		}
+		*field = value
+	}
+	if s.Listen.HTTP != settings.Off && cfg.Zensus["listen.grpc"] == "" {
+		s.Listen.GRPC = "" // where Nacos clients look: 1000 above
+	}
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	return p.takeNacos(&s)
+}
+
+// takeNacos applies the settings of everything that is not the engine.
+func (p *plan) takeNacos(s *settings.Settings) error {
+	grpc, err := s.GRPCAddress()
+	if err != nil {
+		return err
+	}
+	if s.Listen.HTTP != settings.Off {
+		p.http = s.Listen.HTTP
+	}
+	if grpc != settings.Off {
+		p.grpc = grpc
+	}
+	p.auth, p.exposed, p.tokenTTL = s.AuthEnabled(), s.Exposed(), s.Auth.TokenTTL
+	p.limits = rpc.Limits{
+		Connections: s.Limits.GRPCConnections, ConnectionsPerIP: s.Limits.GRPCConnectionsPerAddress,
+		RequestsPerSecond: float64(s.Limits.GRPCRequestsPerSecond),
+	}
+	p.secret, p.log = s.LoadSecret, s.Log
+	if p.exposed {
+		p.warnings = append(p.warnings, "others can reach a port and no login is required")
+	}
+	return nil
+}
+
+// fromSettings makes a plan of settings.
+func fromSettings(s *settings.Settings) (*plan, error) {
+	if len(s.Members) > 1 {
+		return nil, fmt.Errorf("members: an ensemble of %d: this release runs a single server", len(s.Members))
+	}
+	if s.Engine.Backend != settings.BackendEmbedded {
+		return nil, fmt.Errorf("engine.backend: %s: this release runs on its own engine only", s.Engine.Backend)
+	}
+	least, most := s.Engine.SessionTimeouts()
+	e := &s.Engine
+	p := &plan{
+		dataDir: s.DataDir, id: core.PeerID(s.Node.ID),
+		replica: replica.Config{
+			State:            state.Config{TTLNodes: e.TTLNodes, EnforceQuota: e.EnforceQuota},
+			TickMillis:       int32(e.TickTime.Milliseconds()),
+			MinTimeoutMillis: int32(least.Milliseconds()), MaxTimeoutMillis: int32(most.Milliseconds()),
+			OutstandingMax: e.OutstandingMax, SnapshotTxns: e.SnapshotTxns, SnapshotBytes: e.SnapshotBytes,
+			ReapEveryMillis: e.ContainerCheckTime.Milliseconds(),
+		},
+		storage: storage.Options{
+			Dir: s.DataDir, SegmentBytes: e.LogSegmentBytes, Retain: e.SnapshotsRetained,
+			BallastBytes: e.DiskBallastBytes, LowWaterBytes: e.DiskLowWaterBytes,
+		},
+		client: server.Config{
+			ConnsPerAddress: s.Limits.ZooKeeperConnectionsPerAddress, ConnsTotal: s.Limits.ZooKeeperConnections,
+			FrameBytesMax: e.FrameBytesMax,
+			Words:         server.Words{Allowed: e.FourLetterWords},
+			About: server.About{
+				DataDir: s.DataDir, TickMillis: int(e.TickTime.Milliseconds()),
+				MinTimeout: int(least.Milliseconds()), MaxTimeout: int(most.Milliseconds()),
+				Backlog: -1, ServerID: s.Node.ID,
+			},
+		},
+	}
+	if s.Listen.ZooKeeper != settings.Off {
+		p.zookeeper = s.Listen.ZooKeeper
+		if _, port, err := net.SplitHostPort(p.zookeeper); err == nil {
+			p.client.About.ClientPort, _ = strconv.Atoi(port)
+		}
+	}
+	return p, p.takeNacos(s)
 }
