@@ -124,6 +124,7 @@ func (s *service) encode(sel registry.Selection) []byte {
 		size = len(old.hosts) + 512
 	}
 	b := append(make([]byte, 0, size), '[')
+	at := 0
 	for n := range sel.Hosts {
 		if n > 0 {
 			b = append(b, ',')
@@ -133,7 +134,9 @@ func (s *service) encode(sel registry.Selection) []byte {
 			b = AppendInstance(b, s.key, i)
 			continue
 		}
-		at, _ := s.find(i.Key())
+		for s.slots[at].key != i.Key() { // hosts are in the order of slots
+			at++
+		}
 		sl := s.slots[at]
 		if sl.encoded == nil {
 			sl.encoded = AppendInstance(nil, s.key, i)

@@ -150,5 +150,5 @@ func parseInstance(name string) (registry.InstanceKey, bool) {
 	k.Cluster, errs[0] = segment.Unescape(cluster)
 	k.IP, errs[1] = segment.Unescape(address[:colon])
 	k.Port, errs[2] = strconv.Atoi(address[colon+1:])
-	return k, errs == [3]error{} && k.Port >= 0
+	return k, errs == [3]error{} && k.Port >= 0 && strconv.Itoa(k.Port) == address[colon+1:]
 }

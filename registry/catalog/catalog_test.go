@@ -1,0 +1,327 @@
+package catalog
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/mirror"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+	"github.com/zensus-io/zensus/registry"
+	"github.com/zensus-io/zensus/registry/store"
+)
+
+var shop = registry.NewServiceKey("", "", "shop")
+
+// tree is a mirror that a test fills by hand.
+type tree struct {
+	*Catalog
+	nodes   map[string]*mirror.Node
+	zxid    core.Zxid
+	seq     int
+	gone    []Removed
+	changed int
+}
+
+func (t *tree) Gone(removed []Removed)        { t.gone = append(t.gone, removed...) }
+func (t *tree) Changed([]registry.ServiceKey) { t.changed++ }
+
+func newTree() *tree {
+	t := &tree{nodes: make(map[string]*mirror.Node)}
+	t.Catalog = New(t)
+	return t
+}
+
+func (t *tree) apply(path string, node *mirror.Node) {
+	old := t.nodes[path]
+	if node == nil {
+		delete(t.nodes, path)
+	} else {
+		t.nodes[path] = node
+	}
+	t.ApplyNaming([]mirror.Change{{Path: path, Old: old, New: node, Zxid: t.zxid}}, func(p string) (*mirror.Node, bool) {
+		n, ok := t.nodes[p]
+		return n, ok
+	})
+}
+
+func (t *tree) service(k registry.ServiceKey, with func(*registry.Service)) {
+	t.zxid++
+	s := registry.Service{Key: k, Ephemeral: true}
+	if with != nil {
+		with(&s)
+	}
+	st := core.Stat{Czxid: t.zxid, Mzxid: t.zxid, Pzxid: t.zxid, Ctime: 1000}
+	if old := t.nodes[store.ServicePath(k)]; old != nil {
+		st = old.Stat
+		st.Mzxid, st.Version = t.zxid, st.Version+1
+		st.Pzxid, st.Cversion = t.zxid-1, int32(t.seq)
+	}
+	t.apply(store.ServicePath(k), &mirror.Node{Path: store.ServicePath(k), Data: store.EncodeService(&s), Stat: st})
+}
+
+func at(ip string) registry.Instance {
+	return registry.Instance{IP: ip, Port: 80, Cluster: "DEFAULT", Weight: 1, Enabled: true, Healthy: true, Ephemeral: true}
+}
+
+// create adds an instance znode of a session and returns its path.
+func (t *tree) create(owner core.SessionID, i registry.Instance) string {
+	t.zxid++
+	t.seq++
+	path := fmt.Sprintf("%s/%s~%s:%d-e%010d", store.ServicePath(shop), i.Cluster, i.IP, i.Port, t.seq)
+	t.apply(path, &mirror.Node{Path: path, Data: store.EncodeRecord(&store.Record{Instance: i}), Stat: core.Stat{Czxid: t.zxid, Mzxid: t.zxid, EphemeralOwner: owner}})
+	return path
+}
+
+func (t *tree) remove(path string) {
+	t.zxid++
+	t.seq++
+	t.apply(path, nil)
+}
+
+func (t *tree) list() *View { return t.Lookup(shop, registry.Filter{}) }
+
+func weights(v *View) []float64 {
+	found := []float64{}
+	for _, i := range v.Instances {
+		found = append(found, i.Weight)
+	}
+	return found
+}
+
+func TestNewestZnodeOfAKeyCounts(t *testing.T) {
+	tr := newTree()
+	tr.service(shop, nil)
+	first, second := at("10.0.0.1"), at("10.0.0.1")
+	second.Weight = 2
+	a := tr.create(1, first)
+	b := tr.create(2, second)
+	require.Equal(t, []float64{2}, weights(tr.list()))
+	require.Len(t, tr.Entries(shop, first.Key()), 2)
+	tr.remove(b)
+	require.Equal(t, []float64{1}, weights(tr.list()), "the older one shows again")
+	tr.remove(a)
+	require.Empty(t, weights(tr.list()))
+	require.Len(t, tr.gone, 2)
+}
+
+func TestLastRefTimeIsTheRevisionAndKeepsWithTheList(t *testing.T) {
+	tr := newTree()
+	tr.service(shop, nil)
+	require.EqualValues(t, 1000, tr.list().LastRefTime)
+	a := tr.create(1, at("10.0.0.1"))
+	one := tr.list()
+	require.EqualValues(t, 1001, one.LastRefTime)
+	b := tr.create(2, at("10.0.0.1")) // the same instance of another session: the list is as before
+	require.EqualValues(t, 1001, tr.list().LastRefTime)
+	require.True(t, one.SameHosts(tr.list()))
+	tr.remove(a)
+	tr.remove(b)
+	require.EqualValues(t, 1004, tr.list().LastRefTime)
+	tr.service(shop, func(s *registry.Service) { s.ProtectThreshold = .5 })
+	require.EqualValues(t, 1004, tr.list().LastRefTime, "an empty list is as empty as before")
+	tr.create(3, at("10.0.0.2"))
+	require.EqualValues(t, 1006, tr.list().LastRefTime)
+
+	// A node that reads all of it at once comes to the same number.
+	fresh := newTree()
+	st := tr.nodes[store.ServicePath(shop)].Stat
+	st.Cversion, st.Pzxid = 5, tr.zxid
+	service := &mirror.Node{Path: store.ServicePath(shop), Data: tr.nodes[store.ServicePath(shop)].Data, Stat: st}
+	changes := []mirror.Change{{Path: service.Path, New: service, Zxid: st.Mzxid}}
+	for path, n := range tr.nodes {
+		if path != service.Path {
+			changes = append(changes, mirror.Change{Path: path, New: n, Zxid: n.Stat.Czxid})
+		}
+	}
+	fresh.ApplyNaming(changes, func(string) (*mirror.Node, bool) { return service, true })
+	require.EqualValues(t, 1006, fresh.list().LastRefTime)
+}
+
+func TestMissedChangesOfChildrenAreCountedFromTheNewStat(t *testing.T) {
+	tr := newTree()
+	tr.service(shop, nil)
+	a := tr.create(1, at("10.0.0.1"))
+	require.EqualValues(t, 1001, tr.list().LastRefTime)
+	// A gap: two more came and went. The mirror lists again; what it reports is the
+	// removal, and the service's Stat has all of it.
+	tr.zxid += 5
+	st := tr.nodes[store.ServicePath(shop)].Stat
+	st.Cversion, st.Pzxid = 6, tr.zxid
+	tr.nodes[store.ServicePath(shop)] = &mirror.Node{Path: store.ServicePath(shop), Stat: st}
+	tr.apply(a, nil)
+	require.EqualValues(t, 1006, tr.list().LastRefTime)
+}
+
+func TestOverlayTakesThePlaceOfAClientsZnodes(t *testing.T) {
+	tr := newTree()
+	tr.service(shop, nil)
+	tr.create(1, at("10.0.0.1"))
+	tr.create(2, at("10.0.0.2"))
+	before := tr.list()
+	want := at("10.0.0.3")
+	tr.SetOverlay(shop, "c1", Overlay{Session: 1, Wants: []Want{{Record: store.Record{Instance: want}, Rank: ^core.Zxid(0)}}})
+	v := tr.list()
+	require.Equal(t, "10.0.0.2", v.Instances[0].IP)
+	require.Equal(t, "10.0.0.3", v.Instances[1].IP)
+	require.Greater(t, v.LastRefTime, before.LastRefTime)
+
+	// A want that is no fresh registration yields to a newer znode.
+	stale := at("10.0.0.2")
+	stale.Weight = 9
+	tr.SetOverlay(shop, "c1", Overlay{Session: 1, Wants: []Want{{Record: store.Record{Instance: stale}, Rank: 1}}})
+	require.Equal(t, []float64{1}, weights(tr.list()))
+
+	shown := tr.list().LastRefTime
+	tr.ClearOverlay(shop, "c1")
+	require.Len(t, tr.list().Instances, 2)
+	require.Greater(t, tr.list().LastRefTime, shown)
+	changed := tr.changed
+	tr.ClearOverlay(shop, "c1")
+	require.Equal(t, changed, tr.changed, "what is not there cannot be cleared")
+}
+
+func TestOverridesShowAndSurviveTheirInstance(t *testing.T) {
+	tr := newTree()
+	tr.service(shop, nil)
+	i := at("10.0.0.1")
+	path := tr.create(1, i)
+	off := false
+	set := func(o *registry.Override) {
+		p := store.OverridePath(shop, i.Key())
+		tr.ApplyOverrides([]mirror.Change{{Path: p, New: &mirror.Node{Path: p, Data: store.EncodeOverride(o)}}})
+	}
+	set(&registry.Override{Enabled: &off})
+	require.Empty(t, tr.list().Instances)
+	require.Len(t, tr.Instances(shop), 1, "the console sees it")
+	tr.remove(path)
+	tr.create(2, i)
+	require.Empty(t, tr.list().Instances)
+	set(&registry.Override{})
+	require.Len(t, tr.list().Instances, 1)
+}
+
+func TestNamesArePagedInOrder(t *testing.T) {
+	tr := newTree()
+	for n := range 10 {
+		tr.service(registry.ServiceKey{Namespace: "public", Group: "g", Name: fmt.Sprintf("s%d", 9-n)}, nil)
+	}
+	tr.service(registry.ServiceKey{Namespace: "public", Group: "g2", Name: "other"}, nil)
+	tr.service(registry.ServiceKey{Namespace: "public2", Group: "g", Name: "other"}, nil)
+	names, total := tr.Names("public", "g", 3, 4)
+	require.Equal(t, 10, total)
+	require.Equal(t, []string{"s3", "s4", "s5", "s6"}, names)
+	names, total = tr.Names("public", "g", 10, 4)
+	require.Equal(t, 10, total)
+	require.Empty(t, names)
+	require.Equal(t, 11, tr.Count("public"))
+	require.Equal(t, 12, tr.Count(""))
+	found, total := tr.Search(Query{Namespace: "public", Name: "s", Offset: 8, Limit: 5})
+	require.Equal(t, 10, total)
+	require.Len(t, found, 2)
+	found, total = tr.Search(Query{Namespace: "public", Group: "g", Name: "other", Exact: true, Limit: 5})
+	require.Equal(t, 0, total)
+	require.Empty(t, found)
+	for n := range 10 {
+		k := registry.ServiceKey{Namespace: "public", Group: "g", Name: fmt.Sprintf("s%d", n)}
+		tr.zxid++
+		tr.apply(store.ServicePath(k), nil)
+	}
+	_, total = tr.Names("public", "g", 0, 4)
+	require.Zero(t, total)
+	require.Equal(t, 2, tr.Count(""))
+}
+
+func TestListsAreServiceInfosOfNacos(t *testing.T) {
+	tr := newTree()
+	tr.service(shop, nil)
+	i := at("10.0.0.1")
+	i.ID, i.Metadata = `a"b\c`, map[string]string{"k<": "v\n\u2028"}
+	tr.create(1, i)
+	for naming, name := range map[Naming]string{Bare: "shop", Grouped: "DEFAULT_GROUP@@shop"} {
+		var got wire.ServiceInfo
+		b := tr.list().AppendInfo(nil, naming, "A,B")
+		require.NoError(t, json.Unmarshal(b, &got), "%s", b)
+		require.Equal(t, name, got.Name)
+		require.Equal(t, "A,B", got.Clusters)
+		require.Equal(t, tr.list().LastRefTime, got.LastRefTime)
+		require.Equal(t, i.ID, got.Hosts[0].InstanceID)
+		require.Equal(t, i.Metadata, got.Hosts[0].Metadata)
+		require.True(t, got.Valid)
+	}
+	var empty map[string]any
+	require.NoError(t, json.Unmarshal(tr.Lookup(registry.NewServiceKey("", "", "unknown"), registry.Filter{}).AppendInfo(nil, Bare, ""), &empty))
+	require.Equal(t, []any{}, empty["hosts"], "never null")
+}
+
+func TestOneListServesAllCallersUntilSomethingChanges(t *testing.T) {
+	tr := newTree()
+	tr.service(shop, nil)
+	tr.create(1, at("10.0.0.1"))
+	f := registry.Filter{Clusters: []string{"B", "DEFAULT"}}
+	require.Same(t, tr.Lookup(shop, f), tr.Lookup(shop, registry.Filter{Clusters: []string{"DEFAULT", "B"}}))
+	made := 0
+	form := func() []byte { made++; return []byte("x") }
+	tr.list().Memo("form", form)
+	tr.list().Memo("form", form)
+	tr.create(2, at("10.0.0.1")) // changes nothing that shows
+	tr.list().Memo("form", form)
+	require.Equal(t, 1, made)
+	tr.create(2, at("10.0.0.2"))
+	tr.list().Memo("form", form)
+	require.Equal(t, 2, made)
+}
+
+func TestForeignAndUnreadableZnodesArePassedOver(t *testing.T) {
+	tr := newTree()
+	tr.service(shop, nil)
+	tr.zxid++
+	for _, name := range []string{"junk", "a~b:c-e1", "DEFAULT~1.1.1.1:80-x1", "%zz~1.1.1.1:80-e1"} {
+		path := store.ServicePath(shop) + "/" + name
+		tr.apply(path, &mirror.Node{Path: path, Data: []byte("x")})
+	}
+	require.Zero(t, tr.Undecodable())
+	path := store.ServicePath(shop) + "/DEFAULT~1.1.1.1:80-e0000000001"
+	tr.apply(path, &mirror.Node{Path: path, Data: []byte{9, '{', '}'}, Stat: core.Stat{Czxid: tr.zxid}})
+	require.Equal(t, 1, tr.Undecodable())
+	require.Empty(t, tr.list().Instances)
+	tr.remove(path)
+	require.Empty(t, tr.gone)
+}
+
+// BenchmarkChange is one instance that changes in a service of many, and the new
+// list for all subscribers.
+func BenchmarkChange(b *testing.B) {
+	for _, n := range []int{10, 1000, 10_000} {
+		b.Run(fmt.Sprintf("instances=%d", n), func(b *testing.B) {
+			tr := newTree()
+			tr.service(shop, nil)
+			for i := range n {
+				tr.create(core.SessionID(i), at(fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255)))
+			}
+			tr.list()
+			b.ReportAllocs()
+			for b.Loop() {
+				path := tr.create(1, at("10.9.9.9"))
+				tr.list()
+				tr.remove(path)
+				tr.list()
+			}
+		})
+	}
+}
+
+func BenchmarkLookup(b *testing.B) {
+	tr := newTree()
+	tr.service(shop, nil)
+	for i := range 1000 {
+		tr.create(core.SessionID(i), at(fmt.Sprintf("10.0.%d.%d", i>>8, i&255)))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		tr.list()
+	}
+}
