@@ -71,9 +71,21 @@ func (p part) Run(ctx context.Context) {
 
 // Withdraw deregisters everything.
 func (p part) Withdraw(ctx context.Context) {
-	if !p.n.link.Connected() {
+	conn := p.n.link.Current()
+	if conn == nil {
 		return // the server has noticed, or will
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	var lost sync.WaitGroup
+	lost.Go(func() {
+		select {
+		case <-conn.Over(): // what it had is gone with it
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	defer lost.Wait()
+	defer cancel()
 	p.n.mu.Lock()
 	waits := make(map[Service]uint64)
 	for s, pub := range p.n.mu.published {

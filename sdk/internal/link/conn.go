@@ -190,7 +190,11 @@ func (c *Conn) call(ctx context.Context, request wire.Body, reply wire.Reply, he
 		if ctx.Err() != nil {
 			return fmt.Errorf("%s: %w: %w", request.PayloadType(), ErrUnknownOutcome, context.Cause(ctx))
 		}
-		if status.Code(err) != codes.ResourceExhausted { // too long a message: its own fault
+		switch status.Code(err) {
+		case codes.DeadlineExceeded: // ctx's, which is about to end
+			err = fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
+		case codes.ResourceExhausted: // too long a message: its own fault
+		default:
 			c.fail(err)
 		}
 		return fmt.Errorf("%s: %w: %w", request.PayloadType(), ErrUnknownOutcome, err)

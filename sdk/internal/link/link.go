@@ -204,6 +204,13 @@ func (l *Link) Conn(ctx context.Context) (*Conn, error) {
 	}
 }
 
+// Current is the connection that there is, nil if there is none.
+func (l *Link) Current() *Conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mu.conn
+}
+
 // Connected reports whether there is a connection.
 func (l *Link) Connected() bool {
 	l.mu.Lock()
