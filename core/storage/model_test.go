@@ -293,6 +293,10 @@ func (w *work) script() error {
 		func() error { return w.write(9, 900) }, // in a recycled segment
 		func() error { return w.truncate(3) },   // within a batch
 		func() error { return w.epoch(2) },
+		func() error { return w.write(9, 100) },
+		func() error { return w.write(3, 50) },
+		func() error { return w.write(3, 50) },
+		func() error { return w.truncate(10) }, // within a batch, with batches behind it
 		func() error { return w.write(9, 1000) },
 		func() error { return w.write(9, 1000) },
 		func() error { return w.write(12, 1000) },

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 )
@@ -34,29 +35,30 @@ func (s *Store) Prepare() (more bool, err error) {
 	}
 	switch {
 	case s.activeSize-s.active.end < fillStep/2 && s.activeSize < s.opt.SegmentBytes:
-		return true, s.fillActive()
+		return s.fillActive()
 	case s.filling != nil, s.wantsSpare():
-		return true, s.fillSpare()
+		return s.fillSpare()
 	case !s.ballast && s.opt.BallastBytes > 0 && room > s.opt.BallastBytes:
 		return false, s.layBallast()
 	}
 	return false, nil
 }
 
-// fillActive zero-fills the next step of the segment that is appended to.
-func (s *Store) fillActive() error {
+// fillActive zero-fills the next step of the segment that is appended to. A full
+// disk is no failure here: the log itself reports it when it is in need.
+func (s *Store) fillActive() (more bool, err error) {
 	n := min(fillStep, s.opt.SegmentBytes-s.activeSize)
 	if _, err := s.activeFile.WriteAt(make([]byte, n), s.activeSize); err != nil {
 		if isNoSpace(err) {
-			return nil // the log itself reports it when it is in need
+			return false, nil
 		}
-		return s.poison("fill segment", err)
+		return false, s.poison("fill segment", err)
 	}
 	if err := s.activeFile.Sync(); err != nil {
-		return s.poison("sync log", err)
+		return false, s.poison("sync log", err)
 	}
 	s.activeSize += n
-	return nil
+	return true, nil
 }
 
 // wantsSpare: the segment is half full and nothing waits to follow it.
@@ -67,52 +69,57 @@ func (s *Store) wantsSpare() bool {
 }
 
 // fillSpare zero-fills the next step of a spare and puts it by once it is whole.
-func (s *Store) fillSpare() error {
+func (s *Store) fillSpare() (more bool, err error) {
+	done, err := s.fillSpareStep()
+	switch {
+	case err == nil:
+		return !done, nil
+	case !isNoSpace(err):
+		return false, s.poison("fill spare segment", err)
+	}
+	// It does not fit: without it the log grows as it is written.
+	f := s.filling
+	s.filling = nil
+	if f != nil {
+		err = errors.Join(f.Close(), s.fs.Remove(s.fillingName))
+		if err != nil {
+			return false, s.poison("remove spare segment", err)
+		}
+	}
+	return false, nil
+}
+
+func (s *Store) fillSpareStep() (done bool, err error) {
 	if s.filling == nil {
 		name := s.freshSpareName()
-		f, err := s.fs.Create(name)
-		if err != nil {
-			if isNoSpace(err) {
-				return nil
-			}
-			return s.poison("create segment", err)
+		if s.filling, err = s.fs.Create(name); err != nil {
+			s.filling = nil
+			return false, err
 		}
-		s.filling, s.fillingName, s.fillingSize = f, name, 0
+		s.fillingName, s.fillingSize = name, 0
 	}
 	n := min(fillStep, s.opt.SegmentBytes-s.fillingSize)
-	_, err := s.filling.WriteAt(make([]byte, n), s.fillingSize)
-	if err != nil && isNoSpace(err) {
-		f := s.filling
-		s.filling = nil
-		if err := f.Close(); err != nil {
-			return s.poison("fill segment", err)
-		}
-		if err := s.fs.Remove(s.fillingName); err != nil {
-			return s.poison("fill segment", err)
-		}
-		return nil
-	}
-	if err != nil {
-		return s.poison("fill segment", err)
+	if _, err := s.filling.WriteAt(make([]byte, n), s.fillingSize); err != nil {
+		return false, err
 	}
 	if err := s.filling.Sync(); err != nil {
-		return s.poison("fill segment", err)
+		return false, err
 	}
 	if s.fillingSize += n; s.fillingSize < s.opt.SegmentBytes {
-		return nil
+		return false, nil
 	}
 	f := s.filling
 	s.filling = nil
 	if err := f.Close(); err != nil {
-		return s.poison("fill segment", err)
+		return false, err
 	}
 	if err := s.fs.SyncDir(s.logDir()); err != nil {
-		return s.poison("fill segment", err)
+		return false, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.spares = append(s.mu.spares, filepath.Base(s.fillingName))
-	return nil
+	return true, nil
 }
 
 // room is the free space above the low-water mark.

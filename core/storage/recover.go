@@ -27,6 +27,19 @@ func (r *run) last() position { return r.scans[len(r.scans)-1].last }
 // tail is the base of the newest segment.
 func (r *run) tail() core.Zxid { return r.segments[len(r.segments)-1].zxid }
 
+// tooShort reports whether the newest run must once have gone on, and what says so.
+func (r *run) tooShort(meta Meta, durable core.Zxid) (Damage, bool) {
+	last := len(r.segments) - 1
+	switch {
+	case r.tail() < meta.LogTail:
+		return Damage{place{meta.Lineage, meta.LogTail}.name(segmentSuffix), 0, "the segment is missing"}, true
+	case r.last().zxid < durable:
+		what := fmt.Sprintf("the log ends at %v, but %v had been durable", r.last().zxid, durable)
+		return Damage{r.segments[last].name(segmentSuffix), r.scans[last].end, what}, true
+	}
+	return Damage{}, false
+}
+
 // covers reports whether a state at p goes on in the run.
 func (r *run) covers(z core.Zxid) bool { return r.base.zxid <= z && z <= r.last().zxid }
 
@@ -159,9 +172,11 @@ func decide(meta Meta, v *survey, snaps []SnapshotInfo, bad []Damage, newest cor
 		}
 	}
 	durable := max(meta.DurableHint, newest)
-	if n := len(v.runs); meta.LogTail > 0 && n > 0 && v.runs[n-1].tail() < meta.LogTail && !v.runs[n-1].broken {
-		v.runs[n-1].broken = true
-		p.damage = append(p.damage, Damage{place{meta.Lineage, meta.LogTail}.name(segmentSuffix), 0, "the segment is missing"})
+	if n := len(v.runs); n > 0 && !v.runs[n-1].broken {
+		if d, ok := v.runs[n-1].tooShort(meta, durable); ok {
+			v.runs[n-1].broken = true
+			p.damage = append(p.damage, d)
+		}
 	}
 	switch {
 	case p.run != nil:
@@ -175,12 +190,6 @@ func decide(meta Meta, v *survey, snaps []SnapshotInfo, bad []Damage, newest cor
 	default:
 		p.lost = true
 		p.damage = append(p.damage, Damage{snapDirName, 0, "no whole snapshot, and the log does not reach back to the beginning"})
-	}
-	if p.last.zxid < durable && !p.lost {
-		p.lost = true
-		sc := p.run.scans[len(p.run.scans)-1]
-		p.damage = append(p.damage, Damage{p.run.segments[len(p.run.segments)-1].name(segmentSuffix), sc.end,
-			fmt.Sprintf("the log ends at %v, but %v had been durable", p.last.zxid, durable)})
 	}
 	return p, nil
 }

@@ -2,6 +2,8 @@ package storage
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/zensus-io/zensus/core/vfs"
@@ -87,4 +89,51 @@ func TestASecondServerIsToldWhoHasTheDirectory(t *testing.T) {
 	must(t, s.Close())
 	s, _ = mustOpen(t, o)
 	must(t, s.Close())
+}
+
+// TestTheScriptOnARealDisk plays the script of the crash matrix where files are files.
+func TestTheScriptOnARealDisk(t *testing.T) {
+	o := options(vfs.OS{})
+	o.Dir = t.TempDir()
+	w := &work{o: o}
+	must(t, w.script())
+	must(t, w.s.Close())
+	r, err := Verify(vfs.OS{}, o.Dir)
+	if err != nil || !r.OK() || r.LastLogged != w.m.h.at.zxid || len(r.Segments) == 0 || len(r.Snapshots) == 0 {
+		t.Fatalf("verify: %+v, %v", r, err)
+	}
+	must(t, w.open())
+	must(t, w.s.Close())
+}
+
+func TestVerifyNamesWhatIsWrong(t *testing.T) {
+	im := makeImage(t, true)
+	clean, err := Verify(im.mem, "/data")
+	if err != nil || !clean.OK() || clean.LastLogged != im.h.at.zxid || clean.LastChain != im.h.at.chain {
+		t.Fatalf("clean: %+v, %v", clean, err)
+	}
+	var records int64
+	for _, g := range clean.Segments {
+		records += g.Records
+	}
+	if want := int64(len(im.h.all)) - int64(clean.Segments[0].Base.Counter()) - 1; records != want {
+		t.Fatalf("%d records in %+v, want %d", records, clean.Segments, want)
+	}
+	before := im.mem.Files()
+	seg := clean.Segments[len(clean.Segments)-1]
+	must(t, im.mem.Flip("/data/log/"+seg.Name, headerBytes+60, 1))
+	must(t, im.mem.Flip("/data/meta", metaSlotBytes+20, 1))
+	must(t, im.mem.Flip("/data/snap/"+clean.Snapshots[0].Name, 100, 1))
+	r, err := Verify(im.mem, "/data")
+	if err != nil || r.OK() || !r.Lost || r.MetaSlots[0] != nil || r.MetaSlots[1] == nil || r.Snapshots[0].Err == nil {
+		t.Fatalf("damaged: %+v, %v", r, err)
+	}
+	for i, want := range []string{"meta at 4096", clean.Snapshots[0].Name + " at 0", seg.Name + " at 4096"} {
+		if i >= len(r.Damage) || !strings.HasPrefix(r.Damage[i].String(), want) {
+			t.Errorf("damage %d is not %q: %v", i, want, r.Damage)
+		}
+	}
+	if fmt.Sprint(im.mem.Files()) != fmt.Sprint(before) {
+		t.Error("Verify changed the directory")
+	}
 }
