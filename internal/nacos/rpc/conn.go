@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -20,7 +21,7 @@ type Conn struct {
 	clientIP  string
 	since     time.Time
 	limiter   *rate.Limiter
-	opened    chan struct{} // closed when the OnOpen hooks have returned
+	opened    chan struct{} // closed when the OnOpen hooks have returned; OnClose waits for it
 
 	lastActive atomic.Int64 // nanoseconds since 1970
 	detecting  atomic.Bool
@@ -57,6 +58,10 @@ func (c *Conn) Ability(name string) bool { return c.setup.AbilityTable[name] }
 
 // AppName is the client's application, as far as it tells.
 func (c *Conn) AppName() string { return c.setup.Labels["AppName"] }
+
+// IsSDK reports whether an application is behind the connection, and not another
+// server.
+func (c *Conn) IsSDK() bool { return !strings.EqualFold(c.setup.Labels["source"], "cluster") }
 
 // IsJava reports whether the client is the Java SDK.
 func (c *Conn) IsJava() bool { return strings.HasPrefix(c.setup.ClientVersion, "Nacos-Java-Client") }
@@ -99,6 +104,24 @@ func (c *Conn) Leave(serverIP, serverPort string) {
 	c.transport.shut(AskedToLeave)
 }
 
+// Shed sends clients elsewhere until at most keep connections of SDKs are left,
+// the idlest first, and says how many it asked. It does not wait for them; see
+// Conn.Leave.
+func (s *Server) Shed(keep int, serverIP, serverPort string) int {
+	var sdk []*Conn
+	for _, c := range s.Conns() {
+		if c.IsSDK() {
+			sdk = append(sdk, c)
+		}
+	}
+	slices.SortFunc(sdk, func(a, b *Conn) int { return a.LastActive().Compare(b.LastActive()) })
+	surplus := sdk[:max(0, len(sdk)-max(0, keep))]
+	for _, c := range surplus {
+		s.tasks.Go(func() { c.Leave(serverIP, serverPort) })
+	}
+	return len(surplus)
+}
+
 // alive notes a message from the client.
 func (c *Conn) alive(now time.Time) {
 	c.lastActive.Store(now.UnixNano())
@@ -116,20 +139,14 @@ func (c *Conn) finish(reason Reason) {
 	if s.log.IsDebug() {
 		s.log.Debug("connection closed", "client", c.id, "reason", reason.String())
 	}
-	hooks := func() {
+	// On a goroutine of their own: whoever closes may hold up others meanwhile, and
+	// the setup of the connection may still be under way.
+	s.tasks.Go(func() {
+		<-c.opened
 		for _, f := range s.onClose {
 			f(c, reason)
 		}
-	}
-	select {
-	case <-c.opened:
-		hooks()
-	default: // it ends while its setup is still under way
-		s.tasks.Go(func() {
-			<-c.opened
-			hooks()
-		})
-	}
+	})
 }
 
 // newConn binds a setup to its transport. It returns nil when the transport is

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/zensus-io/zensus/internal/nacos/wire"
@@ -164,6 +165,13 @@ func (s *Server) call(ctx context.Context, h handler, c *Conn, request wire.Body
 		}
 	}()
 	return h.call(ctx, c, request)
+}
+
+// Reply sets a header of the answer to the request that ctx belongs to. Call it
+// before the handler returns. Stock clients do not look.
+func Reply(ctx context.Context, name, value string) {
+	// It fails outside of a request only, where there is nothing to set.
+	_ = grpc.SetHeader(ctx, metadata.Pairs(name, value))
 }
 
 func wait(ctx context.Context, d time.Duration) {

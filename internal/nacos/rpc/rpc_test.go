@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/zensus-io/zensus/internal/nacos/wire"
@@ -456,6 +457,40 @@ func TestPythonIsCutInsteadOfAsked(t *testing.T) {
 	v.wantEnd(t, c.id, AskedToLeave)
 	require.NotEqual(t, codes.OK, status.Code(<-c.ended))
 	require.Empty(t, c.pushes)
+}
+
+func TestShedSendsTheIdlestElsewhereAndLeavesServersAlone(t *testing.T) {
+	v := serve(t, Config{})
+	idle := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)
+	busy := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)
+	server := dial(t, v.addr)
+	server.check()
+	server.open()
+	server.send(&wire.ConnectionSetupRequest{Labels: map[string]string{"source": "Cluster"}})
+	server.ask(&wire.HealthCheckRequest{})
+	busy.ask(&wire.HealthCheckRequest{})
+	require.Equal(t, 1, v.Shed(1, "", ""))
+	reset := idle.push().(*wire.ConnectResetRequest)
+	idle.send(&wire.ConnectResetResponse{Response: wire.Response{ResultCode: 200, RequestID: reset.RequestID}})
+	v.wantEnd(t, idle.id, AskedToLeave)
+	require.NotNil(t, v.Conn(busy.id))
+	require.NotNil(t, v.Conn(server.id))
+	require.Zero(t, v.Shed(1, "", ""))
+}
+
+func TestHandlersCanSetHeadersOfTheAnswer(t *testing.T) {
+	v := serve(t, Config{}, func(s *Server) {
+		Register(s, func(ctx context.Context, _ *Conn, _ *wire.ServiceQueryRequest) (*wire.QueryServiceResponse, error) {
+			Reply(ctx, "zensus-stale", "true")
+			return nil, nil
+		})
+	})
+	c := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)
+	p, err := wire.Encode(&wire.ServiceQueryRequest{}, nil)
+	require.NoError(t, err)
+	var header metadata.MD
+	require.NoError(t, c.conn.Invoke(t.Context(), wire.RequestMethod, p, new(wire.Payload), grpc.Header(&header)))
+	require.Equal(t, []string{"true"}, header.Get("zensus-stale"))
 }
 
 func TestShutdownIsNotTheClientsDoing(t *testing.T) {

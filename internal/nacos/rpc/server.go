@@ -144,6 +144,7 @@ func New(cfg Config) (*Server, error) {
 		grpc.MaxConcurrentStreams(cfg.Limits.Streams),
 		grpc.ConnectionTimeout(20 * time.Second),
 		grpc.MaxHeaderListSize(64 << 10),
+		grpc.WaitForHandlers(true),
 		// Go and Python clients ping every 60 s, also without a stream; gRPC's own
 		// policy would send them away for it.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
@@ -171,8 +172,9 @@ func (s *Server) OnOpen(f func(*Conn)) { s.onOpen = append(s.onOpen, f) }
 func (s *Server) OnAlive(f func(*Conn)) { s.onAlive = append(s.onAlive, f) }
 
 // OnClose adds a hook that runs once when a connection that was set up is over,
-// after its OnOpen. Requests of the connection may still be under way then:
-// what a handler adds to a Conn it must not add after the hook.
+// after its OnOpen, on a goroutine of its own. Requests of the connection may
+// still be under way then: what a handler adds to a Conn it must not add after
+// the hook.
 func (s *Server) OnClose(f func(*Conn, Reason)) { s.onClose = append(s.onClose, f) }
 
 // Serve accepts connections from l until l fails or the server stops; the latter
