@@ -56,6 +56,9 @@ func (c *Conn) Labels() map[string]string { return c.setup.Labels }
 // Ability reports whether the client announced an ability.
 func (c *Conn) Ability(name string) bool { return c.setup.AbilityTable[name] }
 
+// Abilities are what the client announced; the caller must not modify them.
+func (c *Conn) Abilities() map[string]bool { return c.setup.AbilityTable }
+
 // AppName is the client's application, as far as it tells.
 func (c *Conn) AppName() string { return c.setup.Labels["AppName"] }
 

@@ -64,6 +64,7 @@ func (a *API) Routes(g *gin.RouterGroup) {
 		g.GET(v3+"/list", user, rest.Handle(a.listV3))
 		g.GET(v3, user, rest.Handle(a.getV3))
 		g.GET(v3+"/exist", user, rest.Handle(a.exists))
+		g.GET(v3+"/check", user, rest.Handle(a.count))
 		g.POST(v3, admin, rest.Handle(a.createV3))
 		g.PUT(v3, admin, rest.Handle(a.update))
 		g.DELETE(v3, admin, rest.Handle(a.delete))
@@ -235,4 +236,12 @@ type existForm struct {
 func (a *API) exists(_ context.Context, in existForm) (bool, error) {
 	_, ok := a.cfg.Namespaces.Get(in.ID)
 	return ok, nil
+}
+
+// count is exists for the maintainer's client, which reads a number.
+func (a *API) count(_ context.Context, in idForm) (int, error) {
+	if _, ok := a.cfg.Namespaces.Get(in.ID); ok {
+		return 1, nil
+	}
+	return 0, nil
 }

@@ -95,6 +95,8 @@ func TestV2AndV3(t *testing.T) {
 	want(t, h, "GET", "/v3/admin/core/namespace?namespaceId=dev", "", 200,
 		`{"code":0,"message":"success","data":{"namespace":"dev","namespaceShowName":"Dev","namespaceDesc":"","quota":200,"configCount":0,"type":1}}`)
 	want(t, h, "GET", "/v3/console/core/namespace/exist?customNamespaceId=dev", "", 200, `{"code":0,"message":"success","data":true}`)
+	want(t, h, "GET", "/v3/admin/core/namespace/check?namespaceId=dev", "", 200, `{"code":0,"message":"success","data":1}`)
+	want(t, h, "GET", "/v3/admin/core/namespace/check?namespaceId=no", "", 200, `{"code":0,"message":"success","data":0}`)
 	want(t, h, "PUT", "/v3/console/core/namespace", "namespaceId=no&namespaceName=x", 404, `{"code":22001,"message":"namespace not exist","data":"namespaceId [ no ] not exist"}`)
 	want(t, h, "DELETE", "/v3/console/core/namespace?namespaceId=dev", "", 200, `{"code":0,"message":"success","data":true}`)
 	want(t, h, "DELETE", "/v2/console/namespace?namespaceId=public", "", 400, `{"code":22000,"message":"illegal namespace","data":"the public namespace cannot be deleted"}`)
