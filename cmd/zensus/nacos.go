@@ -82,6 +82,8 @@ func (in *instance) runNacos(ctx context.Context, ports listeners, secret settin
 	})
 	serveGRPC := func(name string, l net.Listener) {
 		s.start(name, func(ctx context.Context) error {
+			// The protocol is ended after its ports, so it cannot close them.
+			context.AfterFunc(ctx, func() { _ = l.Close() })
 			err := side.rpc.Serve(l)
 			if ctx.Err() != nil {
 				return nil
