@@ -1,0 +1,213 @@
+package testkit
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	startTime = 30 * time.Second
+	stopTime  = 15 * time.Second
+)
+
+// Options say what a server is to be. The zero value is a ZooKeeper port and
+// nothing else.
+type Options struct {
+	// Nacos opens the HTTP port and the gRPC port, where clients expect it.
+	Nacos bool
+	// Config holds further lines of the zoo.cfg, by key.
+	Config map[string]string
+}
+
+// Server is a running zensus.
+type Server struct {
+	// ZooKeeper, HTTP and GRPC are addresses, host:port. The last two are empty
+	// without Options.Nacos.
+	ZooKeeper, HTTP, GRPC string
+	// HTTPPort and GRPCPort are the ports of the addresses.
+	HTTPPort, GRPCPort int
+	// Dir holds the configuration, the log and, under data, the data.
+	Dir string
+
+	t       testing.TB
+	process *process
+}
+
+// Start runs a server until the test ends. It returns when the server answers.
+func Start(t testing.TB, o Options) *Server {
+	t.Helper()
+	s := &Server{t: t, Dir: t.TempDir()}
+	for tries := 1; ; tries++ {
+		s.pickPorts(o)
+		s.configure(o)
+		err := s.start()
+		if err == nil {
+			break
+		}
+		if tries == 5 || !strings.Contains(err.Error(), "address already in use") {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(s.close)
+	return s
+}
+
+func (s *Server) pickPorts(o Options) {
+	s.ZooKeeper = loopback(freePort(s.t))
+	if o.Nacos {
+		s.HTTPPort = freePort(s.t, grpcOffset)
+		s.GRPCPort = s.HTTPPort + grpcOffset
+		s.HTTP, s.GRPC = loopback(s.HTTPPort), loopback(s.GRPCPort)
+	}
+}
+
+func (s *Server) configure(o Options) {
+	host, port, err := net.SplitHostPort(s.ZooKeeper)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	settings := map[string]string{
+		"dataDir": s.DataDir(), "clientPortAddress": host, "clientPort": port,
+		"tickTime": "500", "maxSessionTimeout": "60000", "maxClientCnxns": "0",
+		"admin.enableServer": "false", "extendedTypesEnabled": "true", "4lw.commands.whitelist": "*",
+	}
+	if o.Nacos {
+		settings["zensus.listen.http"], settings["zensus.listen.grpc"] = s.HTTP, s.GRPC
+	}
+	for k, v := range o.Config {
+		settings[k] = v
+	}
+	lines := make([]string, 0, len(settings))
+	for k, v := range settings {
+		lines = append(lines, k+"="+v+"\n")
+	}
+	sort.Strings(lines)
+	if err := os.WriteFile(s.file("zoo.cfg"), []byte(strings.Join(lines, "")), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *Server) file(name string) string { return filepath.Join(s.Dir, name) }
+
+// DataDir is the server's data directory.
+func (s *Server) DataDir() string { return s.file("data") }
+
+// start runs the process and waits until it answers.
+func (s *Server) start() error {
+	p, err := run(s.file("log"), Binary(s.t), "serve", "-c", s.file("zoo.cfg"))
+	if err != nil {
+		return err
+	}
+	s.process = p
+	for deadline := time.Now().Add(startTime); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if p.ended() {
+			return fmt.Errorf("testkit: the server ended: %w\n%s", p.err, tail(s.file("log"), 20))
+		}
+		if s.answers() {
+			return nil
+		}
+	}
+	p.signal(syscall.SIGKILL)
+	return fmt.Errorf("testkit: no answer within %v\n%s", startTime, tail(s.file("log"), 20))
+}
+
+// answers reports whether every port that was asked for is being served.
+func (s *Server) answers() bool {
+	if word, err := FourLetterWord(s.ZooKeeper, "srvr"); err != nil || !strings.Contains(word, "Mode:") {
+		return false
+	}
+	if s.HTTP == "" {
+		return true
+	}
+	client := http.Client{Timeout: time.Second}
+	res, err := client.Get("http://" + s.HTTP + "/readyz")
+	if err != nil {
+		return false
+	}
+	return res.Body.Close() == nil && res.StatusCode == http.StatusOK
+}
+
+// Kill ends the server at once, as kill -9 does.
+func (s *Server) Kill() {
+	s.t.Helper()
+	s.end(syscall.SIGKILL)
+}
+
+// Stop asks the server to end and waits until it has.
+func (s *Server) Stop() {
+	s.t.Helper()
+	s.end(syscall.SIGTERM)
+}
+
+func (s *Server) end(sig syscall.Signal) {
+	s.t.Helper()
+	s.process.signal(sig)
+	if err := s.process.wait(stopTime); err != nil {
+		s.process.signal(syscall.SIGQUIT) // the Go runtime says where everything stands
+		_ = s.process.wait(stopTime)
+		s.t.Fatalf("testkit: %v: %v\n%s", sig, err, s.Log(2000))
+	}
+}
+
+// Restart starts a server that was killed or stopped, on the same ports and data.
+func (s *Server) Restart() {
+	s.t.Helper()
+	if err := s.start(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// PID is the process id of the running server.
+func (s *Server) PID() int { return s.process.cmd.Process.Pid }
+
+// Log returns the last lines of what the server has written.
+func (s *Server) Log(lines int) string { return tail(s.file("log"), lines) }
+
+// close ends the server with the test. A server that has ended by itself fails
+// the test: nothing that a client does may end it.
+func (s *Server) close() {
+	if s.process.ended() {
+		if state := s.process.cmd.ProcessState; !killed(state) && !state.Success() {
+			s.t.Errorf("testkit: the server ended by itself: %v\n%s", state, s.Log(40))
+		}
+		return
+	}
+	s.process.signal(syscall.SIGKILL)
+	if err := s.process.wait(stopTime); err != nil {
+		s.t.Errorf("testkit: %v", err)
+	}
+	if s.t.Failed() {
+		s.t.Logf("testkit: the server's last words:\n%s", s.Log(30))
+	}
+}
+
+func killed(state *os.ProcessState) bool {
+	status, ok := state.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+}
+
+// FourLetterWord sends one of ZooKeeper's words and returns the answer.
+func FourLetterWord(addr, word string) (string, error) {
+	c, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return "", err
+	}
+	if _, err := io.WriteString(c, word); err != nil {
+		return "", err
+	}
+	answer, err := io.ReadAll(io.LimitReader(c, 1<<20))
+	return string(answer), err
+}

@@ -1,0 +1,71 @@
+package testkit
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	Cleanup()
+	os.Exit(code)
+}
+
+func TestServerAnswersOnEveryPortUntilItIsKilledAndAgainAfterwards(t *testing.T) {
+	s := Start(t, Options{Nacos: true})
+	first := s.PID()
+	check := func() {
+		t.Helper()
+		word, err := FourLetterWord(s.ZooKeeper, "ruok")
+		if err != nil || word != "imok" {
+			t.Fatalf("ruok: %q, %v", word, err)
+		}
+		res, err := http.Get("http://" + s.HTTP + "/nacos/v1/console/namespaces")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := res.Body.Close(); err != nil || res.StatusCode != http.StatusOK {
+			t.Fatalf("namespaces: %v, %v", res.Status, err)
+		}
+	}
+	check()
+	s.Kill()
+	if _, err := FourLetterWord(s.ZooKeeper, "ruok"); err == nil {
+		t.Fatal("a killed server answers")
+	}
+	s.Restart()
+	check()
+	if s.PID() == first {
+		t.Fatalf("process %d was not started again", first)
+	}
+	s.Stop()
+	if state := s.process.cmd.ProcessState; !state.Success() {
+		t.Fatalf("asked to end, the server ended with %v\n%s", state, s.Log(20))
+	}
+}
+
+func TestStartSaysWhyAServerDoesNotStart(t *testing.T) {
+	s := &Server{t: t, Dir: t.TempDir()}
+	s.pickPorts(Options{})
+	s.configure(Options{Config: map[string]string{"tickTime": "never"}})
+	err := s.start()
+	if err == nil || !strings.Contains(err.Error(), "tickTime") {
+		t.Fatalf("got %v, want the server's own words about tickTime", err)
+	}
+}
+
+func TestTailKeepsTheLastLines(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "log")
+	if err := os.WriteFile(file, []byte("1\n2\n3\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := tail(file, 2); got != "2\n3" {
+		t.Fatalf("got %q", got)
+	}
+	if got := tail(file, 9); got != "1\n2\n3" {
+		t.Fatalf("got %q", got)
+	}
+}
