@@ -3,6 +3,7 @@ package catalog
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/registry"
@@ -83,6 +84,7 @@ type service struct {
 
 	gen   uint64 // counts changes of anything above
 	ref   int64  // lastRefTime of that gen
+	shown int64  // the highest that was handed out
 	views map[string]*View
 }
 
@@ -118,19 +120,21 @@ func (s *service) see(st core.Stat) {
 	}
 }
 
-// revision is store.Revision of the newest state that is known.
+// revision is store.Revision of the newest state that is known. A service that
+// only local clients want so far lies between its being unknown and its creation.
 func (s *service) revision() int64 {
 	if !s.exists {
-		return 0
+		return time.Now().Add(-unknownAge / 2).UnixMilli()
 	}
 	return store.Revision(s.stat) + s.counted
 }
 
 // bump begins a new generation. In the normal case its number is the revision,
-// so that all nodes agree on it; where something local changed it still rises.
+// so that all nodes agree on it; where something local changed it still rises
+// above what anybody has seen.
 func (s *service) bump() {
 	s.gen++
-	s.ref = max(s.ref+1, s.revision())
+	s.ref = max(s.shown+1, s.revision())
 }
 
 // override is what the instance looks like with what an operator set on it.

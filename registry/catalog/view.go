@@ -110,6 +110,7 @@ func (s *service) view(name string, f registry.Filter) *View {
 	if old != nil && v.SameHosts(old) && v.Known == old.Known {
 		v.LastRefTime, v.hosts, v.memo = old.LastRefTime, old.hosts, old.memo
 	}
+	s.shown = max(s.shown, v.LastRefTime)
 	if s.views == nil || len(s.views) >= viewsMax {
 		s.views = make(map[string]*View)
 	}

@@ -2,8 +2,11 @@ package naming
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -13,6 +16,7 @@ import (
 	"github.com/zensus-io/zensus/core/coretest"
 	"github.com/zensus-io/zensus/registry"
 	"github.com/zensus-io/zensus/registry/catalog"
+	"github.com/zensus-io/zensus/registry/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -131,4 +135,358 @@ func TestRegisteringClientReadsItsOwnWriteAndSubscribersHear(t *testing.T) {
 
 	require.NoError(t, n.Publish(t.Context(), "c2", shop, nil))
 	require.Empty(t, n.hosts(t, shop))
+}
+
+func TestTwoNodesShowTheSameListUnderTheSameNumber(t *testing.T) {
+	engine := coretest.NewFake()
+	a, b := start(t, engine, "a"), start(t, engine, "b")
+	for n := range 20 {
+		client := fmt.Sprintf("c%d", n%5)
+		on := a
+		if n%2 == 1 {
+			on = b
+		}
+		require.NoError(t, on.Publish(t.Context(), client+on.cfg.Node, shop, []registry.Instance{at(fmt.Sprintf("10.0.0.%d", n), 80)}))
+		if n%7 == 6 {
+			on.End(client + on.cfg.Node)
+		}
+	}
+	weight := 5.0
+	require.NoError(t, a.Override(t.Context(), shop, registry.InstanceKey{Cluster: "DEFAULT", IP: "10.0.0.19", Port: 80}, func(registry.Override) registry.Override {
+		return registry.Override{Weight: &weight}
+	}))
+	require.Eventually(t, func() bool {
+		z := engine.Zxid()
+		for _, n := range []*node{a, b} {
+			require.NoError(t, n.services.Wait(t.Context(), z))
+			require.NoError(t, n.overrides.Wait(t.Context(), z))
+		}
+		va, err := a.Query(t.Context(), shop, registry.Filter{})
+		require.NoError(t, err)
+		vb, err := b.Query(t.Context(), shop, registry.Filter{})
+		require.NoError(t, err)
+		return va.SameHosts(vb) && len(va.Instances) > 5
+	}, 5*time.Second, time.Millisecond)
+
+	// A third node that comes later, and has seen none of it happen, agrees.
+	c := start(t, engine, "c")
+	va, err := a.Query(t.Context(), shop, registry.Filter{})
+	require.NoError(t, err)
+	vc, err := c.Query(t.Context(), shop, registry.Filter{})
+	require.NoError(t, err)
+	require.True(t, va.SameHosts(vc))
+	st, err := a.session.Exists(t.Context(), store.ServicePath(shop))
+	require.NoError(t, err)
+	require.Equal(t, store.Revision(st), vc.LastRefTime)
+}
+
+func TestPersistentInstancesNeedNoClientAndAQuorum(t *testing.T) {
+	engine := coretest.NewFake()
+	n := start(t, engine, "n1")
+	i := at("10.0.0.1", 80)
+	i.Ephemeral = false
+	require.NoError(t, n.Register(t.Context(), shop, i))
+	i.Weight = 3
+	require.NoError(t, n.Register(t.Context(), shop, i), "again, with another weight")
+	require.Len(t, n.catalog.All(shop), 1)
+	require.InDelta(t, 3, n.catalog.Newest(shop, i.Key()).Instance.Weight, 0)
+	require.ErrorIs(t, n.Publish(t.Context(), "c1", shop, []registry.Instance{at("10.0.0.2", 80)}), registry.ErrKind)
+
+	require.ErrorIs(t, n.SetHealth(t.Context(), shop, i.Key(), false), registry.ErrCheckerActive)
+	require.NoError(t, n.UpdateService(t.Context(), shop, func(s *registry.Service) error {
+		s.Clusters = map[string]registry.Cluster{"DEFAULT": {Name: "DEFAULT", Checker: registry.Checker{Type: registry.CheckNone}}}
+		return nil
+	}))
+	require.NoError(t, n.SetHealth(t.Context(), shop, i.Key(), false))
+	require.False(t, n.catalog.Newest(shop, i.Key()).Instance.Healthy)
+
+	n.stop()
+	n = start(t, engine, "n1")
+	require.Equal(t, []string{"10.0.0.1"}, n.hosts(t, shop), "it outlives the node")
+
+	engine.Partition()
+	require.ErrorIs(t, n.Register(t.Context(), shop, i), registry.ErrNoQuorum)
+	require.ErrorIs(t, n.Deregister(t.Context(), shop, i.Key(), false), registry.ErrNoQuorum)
+	require.ErrorIs(t, n.CreateService(t.Context(), registry.Service{Key: registry.NewServiceKey("", "", "x")}), registry.ErrNoQuorum)
+	require.Equal(t, []string{"10.0.0.1"}, n.hosts(t, shop), "queries go on")
+	require.True(t, n.Stale())
+	engine.Heal()
+	require.NoError(t, n.Deregister(t.Context(), shop, i.Key(), false))
+	require.Empty(t, n.hosts(t, shop))
+	require.NoError(t, n.Deregister(t.Context(), shop, i.Key(), false))
+}
+
+func TestWithoutQuorumRegistrationsGoOnAndAreMarked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := coretest.NewFake()
+		n := start(t, engine, "n1")
+		r := newReader()
+		_, err := n.Subscribe(t.Context(), "watcher", r, shop, "")
+		require.NoError(t, err)
+		require.NoError(t, n.Publish(t.Context(), "c1", shop, []registry.Instance{at("10.0.0.1", 80)}))
+		require.False(t, n.Stale())
+		engine.Partition()
+		require.NoError(t, n.Publish(t.Context(), "c2", shop, []registry.Instance{at("10.0.0.2", 80)}))
+		require.True(t, n.Stale())
+		during := r.next(t, 2)
+		engine.Heal()
+		time.Sleep(5 * time.Second)
+		require.False(t, n.Stale())
+		require.Len(t, n.catalog.All(shop), 2)
+		v, err := n.Query(t.Context(), shop, registry.Filter{})
+		require.NoError(t, err)
+		require.True(t, v.SameHosts(during), "nobody sees a flap")
+		require.NoError(t, n.Publish(t.Context(), "c2", shop, nil))
+		after := r.next(t, 1)
+		require.Greater(t, after.LastRefTime, during.LastRefTime)
+	})
+}
+
+func TestServiceThatFirstAppearsWithoutQuorumIsPushedAllTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := coretest.NewFake()
+		n := start(t, engine, "n1")
+		engine.Partition()
+		r := newReader()
+		unknown, err := n.Subscribe(t.Context(), "watcher", r, shop, "")
+		require.NoError(t, err)
+		last := unknown.LastRefTime
+		for round := range 3 {
+			require.NoError(t, n.Publish(t.Context(), "c1", shop, []registry.Instance{at(fmt.Sprintf("10.0.0.%d", round), 80)}))
+			v := r.next(t, 1)
+			require.Greater(t, v.LastRefTime, last, "clients drop a list that is not newer")
+			last = v.LastRefTime
+		}
+		engine.Heal()
+		time.Sleep(5 * time.Second)
+		require.NoError(t, n.Publish(t.Context(), "c1", shop, nil))
+		require.Greater(t, r.next(t, 0).LastRefTime, last)
+	})
+}
+
+func TestBeatTakesOverWhatAnotherNodeHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := coretest.NewFake()
+		n := start(t, engine, "n1")
+		i := at("10.0.0.1", 80)
+		i.Metadata = map[string]string{"k": "v"}
+		require.NoError(t, n.Register(t.Context(), shop, i))
+		n.stop()
+		left := engine.SessionIDs()
+		n = start(t, engine, "n1")
+		_, err := n.Beat(t.Context(), shop, i.Key(), nil)
+		require.NoError(t, err, "a light beat is enough, the tree knows the rest")
+		require.Len(t, n.catalog.All(shop), 2, "the old session has its time")
+		for _, id := range left {
+			engine.Expire(id)
+		}
+		time.Sleep(time.Second)
+		require.Equal(t, []string{"10.0.0.1"}, n.hosts(t, shop))
+		require.Equal(t, i.Metadata, n.catalog.Newest(shop, i.Key()).Instance.Metadata)
+
+		_, err = n.Beat(t.Context(), shop, registry.InstanceKey{Cluster: "DEFAULT", IP: "10.0.0.9", Port: 80}, nil)
+		require.ErrorIs(t, err, registry.ErrInstanceNotFound)
+	})
+}
+
+func TestInstanceThatAnotherNodeDeregisteredStaysAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := coretest.NewFake()
+		a, b := start(t, engine, "a"), start(t, engine, "b")
+		i := at("10.0.0.1", 80)
+		require.NoError(t, a.Register(t.Context(), shop, i))
+		synctest.Wait()
+		require.NoError(t, b.Deregister(t.Context(), shop, i.Key(), true))
+		require.Empty(t, b.hosts(t, shop))
+		time.Sleep(10 * time.Second)
+		require.Empty(t, a.hosts(t, shop), "its owner does not create it again")
+		_, err := a.Beat(t.Context(), shop, i.Key(), &i)
+		require.NoError(t, err)
+		require.Len(t, a.hosts(t, shop), 1, "but a client that lives on comes back")
+	})
+}
+
+func TestInstanceWithoutBeatsTurnsSickAndGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := coretest.NewFake()
+		a, b := start(t, engine, "a"), start(t, engine, "b")
+		i := at("10.0.0.1", 80)
+		require.NoError(t, a.Register(t.Context(), shop, i))
+		sessions := len(engine.SessionIDs())
+		before := engine.Zxid()
+		for range 6 {
+			time.Sleep(5 * time.Second)
+			_, err := a.Beat(t.Context(), shop, i.Key(), nil)
+			require.NoError(t, err)
+		}
+		require.Equal(t, before, engine.Zxid(), "beats never enter the log")
+		time.Sleep(16 * time.Second)
+		for _, n := range []*node{a, b} {
+			v, err := n.Query(t.Context(), shop, registry.Filter{})
+			require.NoError(t, err)
+			require.False(t, v.Instances[0].Healthy)
+		}
+		time.Sleep(15 * time.Second)
+		require.Empty(t, a.hosts(t, shop))
+		require.Empty(t, b.hosts(t, shop))
+		require.Len(t, engine.SessionIDs(), sessions-1, "and its session with it")
+	})
+}
+
+func TestEmptyServicesAreSweptUnlessSomebodyMadeThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := coretest.NewFake()
+		n := start(t, engine, "n1")
+		made := registry.NewServiceKey("", "", "made")
+		require.NoError(t, n.CreateService(t.Context(), registry.Service{Key: made}))
+		r := newReader()
+		_, err := n.Subscribe(t.Context(), "watcher", r, shop, "")
+		require.NoError(t, err)
+		require.NoError(t, n.Publish(t.Context(), "c1", shop, []registry.Instance{at("10.0.0.1", 80)}))
+		r.next(t, 1)
+		weight := 2.0
+		require.NoError(t, n.Override(t.Context(), shop, registry.InstanceKey{Cluster: "DEFAULT", IP: "10.0.0.1", Port: 80}, func(registry.Override) registry.Override {
+			return registry.Override{Weight: &weight}
+		}))
+		time.Sleep(5 * time.Minute)
+		_, err = n.Describe(t.Context(), shop)
+		require.NoError(t, err, "it has an instance")
+		n.End("c1")
+		time.Sleep(50 * time.Second)
+		_, err = n.Describe(t.Context(), shop)
+		require.NoError(t, err, "it has not been empty for long")
+		time.Sleep(2 * time.Minute)
+		_, err = n.Describe(t.Context(), shop)
+		require.ErrorIs(t, err, registry.ErrServiceNotFound)
+		overrides, err := n.Overrides(t.Context(), shop)
+		require.NoError(t, err)
+		require.Empty(t, overrides)
+		_, err = n.Describe(t.Context(), made)
+		require.NoError(t, err)
+
+		// The subscription goes on.
+		require.NoError(t, n.Publish(t.Context(), "c2", shop, []registry.Instance{at("10.0.0.2", 80)}))
+		for r.next(t, 1).Instances[0].IP != "10.0.0.2" {
+		}
+	})
+}
+
+func TestMassExpiryDuringOwnTroubleIsHeldBackAndAWithdrawalIsNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := coretest.NewFake()
+		a, b := start(t, engine, "a"), start(t, engine, "b")
+		own := engine.SessionIDs()
+		r := newReader()
+		_, err := b.Subscribe(t.Context(), "watcher", r, shop, "")
+		require.NoError(t, err)
+		for n := range 6 {
+			require.NoError(t, a.Publish(t.Context(), fmt.Sprintf("a%d", n), shop, []registry.Instance{at(fmt.Sprintf("10.0.0.%d", n), 80)}))
+			require.NoError(t, b.Publish(t.Context(), fmt.Sprintf("b%d", n), shop, []registry.Instance{at(fmt.Sprintf("10.0.1.%d", n), 80)}))
+		}
+		r.next(t, 12)
+		a.stop() // as if it had died: nobody touches its sessions
+		b.Trouble()
+		for _, id := range engine.SessionIDs() {
+			if !slices.Contains(own, id) && !slices.Contains(b.leases.Sessions(), id) {
+				engine.Expire(id)
+			}
+		}
+		time.Sleep(20 * time.Second)
+		require.Empty(t, r.lists, "half of the list is gone, just when we had trouble")
+		require.Len(t, b.hosts(t, shop), 6, "who asks gets the truth")
+		time.Sleep(15 * time.Second)
+		r.next(t, 6)
+
+		b.Trouble()
+		for n := range 5 { // these withdrew: nothing to doubt
+			b.End(fmt.Sprintf("b%d", n))
+		}
+		before := time.Now()
+		r.next(t, 1)
+		require.Less(t, time.Since(before), time.Second)
+	})
+}
+
+func TestNodeKeepsItsOwnSessionAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := coretest.NewFake()
+		n := start(t, engine, "n1")
+		time.Sleep(10 * time.Second)
+		require.GreaterOrEqual(t, engine.Touched(n.session.Session().ID), 8)
+	})
+}
+
+func TestClientSessionsAreTouchedBySignsOfLifeOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := coretest.NewFake()
+		n := start(t, engine, "n1")
+		require.NoError(t, n.Publish(t.Context(), "c1", shop, []registry.Instance{at("10.0.0.1", 80)}))
+		session := n.leases.Sessions()[0]
+		before := engine.Touched(session)
+		time.Sleep(time.Minute)
+		require.Equal(t, before, engine.Touched(session))
+		for range 100 {
+			n.Alive("c1")
+			time.Sleep(100 * time.Millisecond)
+		}
+		require.InDelta(t, before+10, engine.Touched(session), 1, "a chatty client does not flood the engine")
+	})
+}
+
+func TestLimitsAreKept(t *testing.T) {
+	limits := registry.DefaultLimits()
+	limits.Services, limits.Clients, limits.InstancesPerClient, limits.ServicesPerClient, limits.InstancesPerService = 3, 2, 4, 2, 1
+	n := start(t, coretest.NewFake(), "n1", func(c *Config) { c.Limits = limits })
+	service := func(i int) registry.ServiceKey { return registry.NewServiceKey("", "", fmt.Sprintf("s%d", i)) }
+	publish := func(client string, s, instances int) error {
+		var all []registry.Instance
+		for i := range instances {
+			all = append(all, at(fmt.Sprintf("10.0.0.%d", i), 80))
+		}
+		return n.Publish(t.Context(), client, service(s), all)
+	}
+	require.NoError(t, publish("c1", 0, 3))
+	require.ErrorIs(t, publish("c1", 1, 2), registry.ErrLimit, "instances of a client")
+	require.NoError(t, publish("c1", 1, 1))
+	require.NoError(t, publish("c1", 0, 2), "fewer is always allowed")
+	require.ErrorIs(t, publish("c1", 2, 1), registry.ErrLimit, "services of a client")
+	require.NoError(t, publish("c2", 2, 1))
+	require.ErrorIs(t, publish("c3", 2, 1), registry.ErrLimit, "clients")
+	n.End("c1")
+	require.ErrorIs(t, publish("c4", 3, 1), registry.ErrLimit, "services")
+	require.ErrorIs(t, n.CreateService(t.Context(), registry.Service{Key: service(9)}), registry.ErrLimit)
+	require.NoError(t, publish("c4", 2, 1))
+}
+
+func TestCallsBeforeTheCatalogIsReadWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := coretest.NewFake()
+		session, err := engine.Open(t.Context(), core.SessionOptions{Timeout: time.Minute, ACL: core.NodeACL()})
+		require.NoError(t, err)
+		s, err := New(Config{Client: session, Sessions: engine, Node: "n"})
+		require.NoError(t, err)
+		_, err = s.Query(t.Context(), shop, registry.Filter{})
+		require.ErrorIs(t, err, registry.ErrNotReady)
+		engine.Partition() // the quorum comes later than the node
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); _ = s.Run(ctx) }()
+		go func() { time.Sleep(2 * time.Second); engine.Heal() }()
+		require.NoError(t, s.Publish(t.Context(), "c", shop, []registry.Instance{at("10.0.0.1", 80)}))
+		cancel()
+		<-done
+	})
+}
+
+// BenchmarkRegister is one client's registration until it can read it.
+func BenchmarkRegister(b *testing.B) {
+	n := start(b, coretest.NewFake(), "n1")
+	port := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		port = port%60000 + 1
+		if err := n.Publish(b.Context(), "c", shop, []registry.Instance{at("10.0.0.1", port)}); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
