@@ -26,6 +26,16 @@ test("the address holds the state, defaults left out, the rest left alone", () =
   expect(new URLSearchParams(hook.current.search).has("page")).toBe(false);
 });
 
+test("two changes at once are both kept", () => {
+  const hook = at("/services?name=old");
+  act(() => {
+    const [, set] = hook.current.state;
+    set({ name: "" });
+    set({ page: 2 });
+  });
+  expect(hook.current.state[0]).toEqual({ name: "", hideEmpty: false, page: 2 });
+});
+
 test("nonsense in the address counts as nothing", () => {
   for (const page of ["x", "-1", "0", "1e99", "2.5"]) {
     expect(at(`/services?page=${page}&hideEmpty=maybe`).current.state[0]).toEqual(defaults);

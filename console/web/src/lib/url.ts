@@ -1,4 +1,4 @@
-import { useCallback } from "react";
+import { useCallback, useRef } from "react";
 import { useSearchParams } from "react-router";
 
 /** The namespace of the address; the public one where it names none. */
@@ -18,19 +18,28 @@ export function useUrlState<T extends Values>(defaults: T): [T, (change: Partial
   const state = Object.fromEntries(
     Object.entries(defaults).map(([name, fallback]) => [name, parse(params.get(name), fallback)]),
   ) as T;
+  // The router shows a change only when the screen has rendered; a second change
+  // may come before that and must not undo the first.
+  const latest = useRef(params);
+  const shown = useRef(params);
+  if (shown.current !== params) {
+    shown.current = params;
+    latest.current = params;
+  }
   const set = useCallback(
     (change: Partial<T>) => {
-      setParams((old) => {
-        const next = new URLSearchParams(old);
-        for (const [name, value] of Object.entries(change)) {
-          if (value === undefined || value === defaults[name]) {
-            next.delete(name);
-          } else {
-            next.set(name, String(value));
-          }
+      const next = new URLSearchParams(latest.current);
+      for (const [name, value] of Object.entries(change)) {
+        if (value === undefined || value === defaults[name]) {
+          next.delete(name);
+        } else {
+          next.set(name, String(value));
         }
-        return next;
-      });
+      }
+      if (next.toString() !== latest.current.toString()) {
+        latest.current = next;
+        setParams(next);
+      }
     },
     [setParams, defaults],
   );
