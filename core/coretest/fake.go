@@ -73,7 +73,8 @@ func (f *Fake) Open(ctx context.Context, opt core.SessionOptions) (core.Client, 
 	return s.holder, nil
 }
 
-// Resume attaches to a living session and takes it from its former holder.
+// Resume attaches to a living session and takes it from its former holder, whose
+// client is then over.
 func (f *Fake) Resume(ctx context.Context, id core.SessionID, password []byte) (core.Client, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -87,7 +88,7 @@ func (f *Fake) Resume(ctx context.Context, id core.SessionID, password []byte) (
 	case s == nil || string(s.password) != string(password):
 		return nil, &core.OpError{Op: "createSession", Err: core.SessionExpired}
 	}
-	f.releaseLocked(s, core.ConnectionLoss)
+	f.releaseLocked(s, core.SessionExpired)
 	s.holder = &Session{fake: f, state: s}
 	f.touched[id]++
 	return s.holder, nil

@@ -21,3 +21,9 @@ func TestFakeConforms(t *testing.T) {
 		}}
 	})
 }
+
+func TestFakeConformsToSessions(t *testing.T) {
+	coretest.RunSessions(t, func(t *testing.T) coretest.SessionsHarness {
+		return coretest.SessionsHarness{Engine: coretest.NewFake()}
+	})
+}
