@@ -42,7 +42,7 @@ type Client struct {
 
 	// Owned by the goroutine of run.
 	server   int // index of the next address
-	attempts int // since the last connection that came to a session
+	attempts int // since the last connection that lasted
 }
 
 var (

@@ -38,8 +38,17 @@ func (c *Client) run() {
 	for c.ctx.Err() == nil {
 		l, err := c.connect()
 		if err == nil {
-			c.attempts = 0
+			begun := c.sinceBegin()
 			c.serve(l)
+			if c.sinceBegin()-begun >= backoffMax {
+				c.attempts = 0
+				continue
+			}
+			// A server that takes connections and drops them is no better than none.
+			c.attempts++
+			if !c.pause() {
+				return
+			}
 			continue
 		}
 		if c.ctx.Err() != nil {
@@ -404,6 +413,9 @@ func (c *Client) deliver(l *link, entries []entry) (left []entry, err error) {
 			c.sawZxid(h.Zxid)
 			if e.to != nil {
 				e.to.reply(h, r.Rest(), nil)
+			}
+			if h.Err == core.SessionExpired {
+				return entries, h.Err // the next connect says the same, and ends the client
 			}
 		}
 	}

@@ -529,3 +529,41 @@ func TestRequestsBeyondTheBoundAreRefused(t *testing.T) {
 		t.Error("never full")
 	})
 }
+
+func TestServerThatDropsEveryConnectionIsNotTriedInAHurry(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &scripted{}
+		s.answer = func(c *serverConn, h wire.RequestHeader, body []byte) []byte {
+			if h.Op == wire.OpSync {
+				c.out <- nil
+				return nil
+			}
+			return c.ok(h)
+		}
+		c := start(t, s, zkclient.Options{})
+		begun := time.Now()
+		for time.Since(begun) < 30*time.Second {
+			if _, err := c.Sync(t.Context(), "/"); !core.IsUnknownOutcome(err) {
+				t.Fatalf("sync: %v", err)
+			}
+		}
+		if s.dials > 200 {
+			t.Errorf("%d connections in 30 s", s.dials)
+		}
+	})
+}
+
+func TestSessionThatAReplyCallsExpiredIsOver(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &scripted{}
+		s.answer = func(c *serverConn, h wire.RequestHeader, body []byte) []byte {
+			return wire.AppendReplyHeader(nil, h.Xid, 1, core.SessionExpired)
+		}
+		c := start(t, s, zkclient.Options{})
+		s.set(func(s *scripted) { s.expired = true })
+		if _, err := c.Exists(t.Context(), "/"); !errors.Is(err, core.SessionExpired) {
+			t.Errorf("exists: %v", err)
+		}
+		<-c.Done()
+	})
+}
