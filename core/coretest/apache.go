@@ -3,6 +3,7 @@ package coretest
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -26,6 +27,7 @@ type Apache struct {
 	dir  string
 	java string
 	cmd  *exec.Cmd
+	hold io.Closer // the server lives until it is closed
 }
 
 // StartApache starts an Apache ZooKeeper of the machine's own and returns its
@@ -46,9 +48,23 @@ func NewApache(t testing.TB) *Apache {
 	if _, err := os.Stat(filepath.Join(apacheJars, "zookeeper.jar")); err != nil {
 		unavailable(t, "Apache ZooKeeper is not installed (Debian package zookeeper)")
 	}
-	dir := t.TempDir()
-	addr := freeAddr(t)
-	_, port, _ := net.SplitHostPort(addr)
+	a := &Apache{dir: t.TempDir(), java: java}
+	t.Cleanup(a.stop)
+	// Between the choice of a port and its use somebody else may take it.
+	for range 5 {
+		a.Addr = freeAddr(t)
+		a.configure(t)
+		if a.start(t) {
+			return a
+		}
+	}
+	t.Fatal("Apache ZooKeeper finds no free port")
+	return nil
+}
+
+func (a *Apache) configure(t testing.TB) {
+	t.Helper()
+	_, port, _ := net.SplitHostPort(a.Addr)
 	cfg := fmt.Sprintf(`dataDir=%s
 clientPortAddress=127.0.0.1
 clientPort=%s
@@ -57,14 +73,10 @@ maxSessionTimeout=60000
 maxClientCnxns=0
 admin.enableServer=false
 4lw.commands.whitelist=*
-`, filepath.Join(dir, "data"), port)
-	if err := os.WriteFile(filepath.Join(dir, "zoo.cfg"), []byte(cfg), 0o600); err != nil {
+`, filepath.Join(a.dir, "data"), port)
+	if err := os.WriteFile(filepath.Join(a.dir, "zoo.cfg"), []byte(cfg), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a := &Apache{Addr: addr, dir: dir, java: java}
-	t.Cleanup(a.stop)
-	a.start(t)
-	return a
 }
 
 func unavailable(t testing.TB, why string) {
@@ -90,7 +102,9 @@ func freeAddr(t testing.TB) string {
 func (a *Apache) Restart(t testing.TB) {
 	t.Helper()
 	a.stop()
-	a.start(t)
+	if !a.start(t) {
+		t.Fatalf("somebody took %s while Apache ZooKeeper was down", a.Addr)
+	}
 }
 
 // Stop kills the server.
@@ -100,39 +114,52 @@ func (a *Apache) stop() {
 	if a.cmd == nil {
 		return
 	}
-	a.cmd.Process.Kill()
+	a.hold.Close()
 	a.cmd.Wait()
 	a.cmd = nil
 }
 
-func (a *Apache) start(t testing.TB) {
+// start is false if the port is in use.
+func (a *Apache) start(t testing.TB) bool {
 	t.Helper()
-	log, err := os.OpenFile(filepath.Join(a.dir, "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.Create(filepath.Join(a.dir, "server.log"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	a.cmd = exec.Command(a.java, "-Xmx256m", "-XX:TieredStopAtLevel=1",
+	// The shell kills the server when its input ends, which it does even where
+	// this process is killed: no test leaves a server behind.
+	a.cmd = exec.Command("sh", "-c", `"$@" & read -r _; kill -9 $!; wait`, "sh",
+		a.java, "-Xmx256m", "-XX:TieredStopAtLevel=1",
 		"-Dzookeeper.extendedTypesEnabled=true",
 		"-Dzookeeper.DigestAuthenticationProvider.superDigest=super:D/InIHSb7yEEbrWz8b9l71RjZJU=",
 		"-cp", filepath.Join(apacheJars, "*"),
 		"org.apache.zookeeper.server.quorum.QuorumPeerMain", filepath.Join(a.dir, "zoo.cfg"))
 	a.cmd.Dir = a.dir
 	a.cmd.Stdout, a.cmd.Stderr = log, log
+	if a.hold, err = a.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
 	if err := a.cmd.Start(); err != nil {
+		a.cmd = nil
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	for !serving(a.Addr) {
+		text, _ := os.ReadFile(log.Name())
+		if strings.Contains(string(text), "Address already in use") {
+			a.stop()
+			return false
+		}
 		select {
 		case <-ctx.Done():
 			a.stop()
-			text, _ := os.ReadFile(log.Name())
 			t.Fatalf("Apache ZooKeeper does not answer on %s:\n%s", a.Addr, text)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+	return true
 }
 
 // serving asks the four-letter word srvr whether the server takes sessions.
