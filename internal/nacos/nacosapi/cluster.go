@@ -4,13 +4,11 @@ import (
 	"context"
 	"strings"
 
-	"github.com/gin-gonic/gin"
-
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
-func (a *API) clusterRoutes(g *gin.RouterGroup) {
+func (a *API) clusterRoutes(g *rest.Group) {
 	user := a.cfg.Guard.User()
 	const v1, v2 = "/v1/core/cluster", "/v2/core/cluster"
 	g.GET(v1+"/self", user, rest.With(rest.V1Result, a.self))

@@ -5,8 +5,6 @@ import (
 	"net"
 	"strconv"
 
-	"github.com/gin-gonic/gin"
-
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
@@ -14,7 +12,7 @@ import (
 
 // loaderRoutes show and move gRPC connections. The writes are GET in 2.x and
 // POST in 3.x.
-func (a *API) loaderRoutes(g *gin.RouterGroup) {
+func (a *API) loaderRoutes(g *rest.Group) {
 	admin := a.cfg.Guard.Admin()
 	for _, prefix := range []string{"/v2/core/loader", "/v3/admin/core/loader"} {
 		current, cluster, one, some, smart := rest.With(rest.V2Bare, a.connections), rest.Handle(a.loads),

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gin-gonic/gin"
-
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
@@ -73,7 +71,7 @@ func New(cfg Config) *API {
 
 // Routes adds all routes below g, which is /nacos on the main port and empty on
 // the console's.
-func (a *API) Routes(g *gin.RouterGroup) {
+func (a *API) Routes(g *rest.Group) {
 	g.GET("/v1/console/server/state", rest.With(rest.V1Config, a.state))
 	g.GET("/v3/console/server/state", rest.With(rest.V2Bare, a.state))
 	g.GET("/v3/admin/core/state", rest.Handle(a.state))

@@ -9,6 +9,13 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
+// Group is where routes are added, and HandlerFunc what serves them. They are
+// gin's; packages whose routes are made here alone need not import it.
+type (
+	Group       = gin.RouterGroup
+	HandlerFunc = gin.HandlerFunc
+)
+
 // Handle makes a handler that answers with the envelope of v2 and v3.
 func Handle[In, Out any](serve func(ctx context.Context, in In) (Out, error)) gin.HandlerFunc {
 	return With(V2, serve)
