@@ -2,8 +2,8 @@
 //
 // A Cache stands on a local picture of the tree (core/mirror). Whoever feeds the
 // picture tells the Cache which paths changed; it decodes those items again and
-// says which configs have another md5 than before. An item whose pieces are not
-// all of one change yet keeps its former state until the missing piece comes.
+// says which configs have another md5 than before. An item of which a piece is
+// missing keeps its former state until the piece comes.
 //
 // Items are immutable: readers share them. Lists are read from a copy-on-write
 // view, so a long search holds up nobody.
@@ -94,14 +94,16 @@ func (c *Cache) refresh(k configcenter.Key, zxid core.Zxid) (Change, bool) {
 	if old != nil && old.Revision == st.Mzxid && old.ID == st.Czxid {
 		return Change{}, false // only a child of it, or a second event of one change
 	}
-	it, err := store.Assemble(k, value, st, func(name string) ([]byte, core.Stat) {
-		data, st, _ := c.picture.Get(core.JoinPath(path, name))
-		return data, st
+	it, err := store.Assemble(k, value, st, func(name string) []byte {
+		data, _, _ := c.picture.Get(core.JoinPath(path, name))
+		return data
 	})
-	if errors.Is(err, store.ErrTorn) {
+	switch {
+	case errors.Is(err, configcenter.ErrNotFound):
+		return c.put(k, nil, zxid)
+	case errors.Is(err, store.ErrTorn):
 		return Change{}, false
-	}
-	if err != nil {
+	case err != nil:
 		c.bad(k, err)
 		return Change{}, false
 	}

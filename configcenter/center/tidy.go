@@ -38,6 +38,9 @@ func (c *Center) tidy(ctx context.Context) {
 		case <-sweep.C:
 			err := c.store.Histories(ctx, func(k configcenter.Key) error {
 				c.pruneOne(ctx, k)
+				if err := c.store.Sweep(ctx, k); err != nil && ctx.Err() == nil {
+					c.log.Debug("remnants were not swept", "namespace", k.Namespace, "group", k.Group, "data_id", k.DataID, "err", err)
+				}
 				return ctx.Err()
 			})
 			if err != nil && ctx.Err() == nil {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/core"
@@ -12,45 +13,51 @@ import (
 // history's parent, which was read first.
 type base struct {
 	key      configcenter.Key
-	counted  bool  // the history's parent exists
-	version  int32 // and has this version
+	version  int32 // of the history's parent
 	item     *configcenter.Item
+	exists   bool // the item's znode, if only as a place
 	itemStat core.Stat
-	children []string // of the item
+	children []string // of the item's znode
 }
 
-func (s *Store) base(ctx context.Context, k configcenter.Key) (b base, err error) {
+// base reads what there is. The history's parent is made if it is missing, but
+// not for a look at nothing: whoever removes what does not exist leaves no trace.
+func (s *Store) base(ctx context.Context, k configcenter.Key, toPublish bool) (b base, err error) {
 	b.key = k
 	st, err := s.client.Exists(ctx, historyPath(k))
-	switch {
-	case err == nil:
-		b.counted, b.version = true, st.Version
-	case !errors.Is(err, core.NoNode):
+	if errors.Is(err, core.NoNode) {
+		if !toPublish {
+			if _, _, err := s.get(ctx, k); errors.Is(err, configcenter.ErrNotFound) {
+				return b, nil
+			}
+		}
+		if err = s.ensure(ctx, historyPath(k)); err == nil {
+			st, err = s.client.Exists(ctx, historyPath(k))
+		}
+	}
+	if err != nil {
 		return b, err
 	}
+	b.version = st.Version
 	b.item, b.itemStat, err = s.get(ctx, k)
-	if errors.Is(err, configcenter.ErrNotFound) {
+	if err != nil && !errors.Is(err, configcenter.ErrNotFound) {
+		return b, err
+	}
+	b.exists = b.itemStat.Czxid != 0
+	if b.itemStat.NumChildren == 0 {
 		return b, nil
 	}
-	if err == nil && b.itemStat.NumChildren > 0 {
-		b.children, _, err = s.client.Children(ctx, ItemPath(k))
-		if errors.Is(err, core.NoNode) {
-			err = nil // deleted since: the version check will say so
-		}
+	b.children, _, err = s.client.Children(ctx, ItemPath(k))
+	if errors.Is(err, core.NoNode) {
+		err = nil // deleted since: the version check will say so
 	}
 	return b, err
 }
 
 // seq is the number of the change that builds upon b.
-func (b *base) seq() uint64 {
-	if !b.counted {
-		return 1
-	}
-	return uint64(b.version) + 2 // version 0 counted the first change
-}
+func (b *base) seq() uint64 { return uint64(b.version) + 1 }
 
-// write publishes it upon b. again says that b was not current any more, or that
-// a parent had to be made.
+// write publishes it upon b. again says that b was not current any more.
 func (s *Store) write(ctx context.Context, b base, it *configcenter.Item) (zxid core.Zxid, st core.Stat, again bool, err error) {
 	entry := &configcenter.Entry{
 		Op: configcenter.Updated, Origin: it.ChangedBy, Time: it.Modified,
@@ -59,18 +66,35 @@ func (s *Store) write(ctx context.Context, b base, it *configcenter.Item) (zxid 
 	if b.item == nil {
 		entry.Op = configcenter.Inserted
 	}
-	value, chunks := encodeItem(it)
 	path := ItemPath(it.Key)
-	ops := s.recordOps(nil, b, entry)
-	at := len(ops)
-	if b.item == nil {
-		ops = append(ops, core.CreateOp{Path: path, Data: value})
-	} else {
-		ops = append(ops, core.SetOp{Path: path, Data: value, Version: b.itemStat.Version})
+	content, err := s.stage(ctx, path, split(it.Content, ChunkBytes))
+	if err != nil {
+		return 0, st, false, err
 	}
-	ops = chunkOps(ops, path, chunks, b.children)
+	ops, record, err := s.record(ctx, b, entry)
+	if err != nil {
+		content.drop(ctx, s)
+		return 0, st, false, err
+	}
+	at := len(ops)
+	if value := encodeItem(it, content.stage); b.exists || len(content.paths) > 0 {
+		// Staging may have made the place just now: then its version is 0 too.
+		ops = append(ops, core.SetOp{Path: path, Data: value, Version: b.itemStat.Version})
+	} else {
+		ops = append(ops, core.CreateOp{Path: path, Data: value})
+	}
+	ops = append(ops, content.checks()...)
+	for _, child := range b.children { // of the former content, and of publishes that failed
+		if isChunk(child) {
+			ops = append(ops, core.DeleteOp{Path: core.JoinPath(path, child), Version: core.AnyVersion})
+		}
+	}
 	results, zxid, again, err := s.multi(ctx, b.key, ops)
 	if err != nil || again {
+		if !core.IsUnknownOutcome(err) {
+			content.drop(ctx, s)
+			record.drop(ctx, s)
+		}
 		return 0, st, again, err
 	}
 	return zxid, results[at].Stat, false, nil
@@ -78,9 +102,11 @@ func (s *Store) write(ctx context.Context, b base, it *configcenter.Item) (zxid 
 
 // erase deletes the config that b holds.
 func (s *Store) erase(ctx context.Context, b base, by configcenter.Origin) (zxid core.Zxid, again bool, err error) {
-	entry := &configcenter.Entry{Op: configcenter.Deleted, Origin: by, Time: s.now()}
 	path := ItemPath(b.key)
-	ops := s.recordOps(nil, b, entry)
+	ops, _, err := s.record(ctx, b, &configcenter.Entry{Op: configcenter.Deleted, Origin: by, Time: s.now()})
+	if err != nil {
+		return 0, false, err
+	}
 	for _, child := range b.children {
 		ops = append(ops, core.DeleteOp{Path: core.JoinPath(path, child), Version: core.AnyVersion})
 	}
@@ -89,55 +115,84 @@ func (s *Store) erase(ctx context.Context, b base, by configcenter.Origin) (zxid
 	return zxid, again, err
 }
 
-// recordOps moves the history on and adds entry to it.
-func (s *Store) recordOps(ops []core.Op, b base, entry *configcenter.Entry) []core.Op {
+// record is the operations that move the history on and add entry to it. Its
+// pieces, if it has any, are staged already.
+func (s *Store) record(ctx context.Context, b base, entry *configcenter.Entry) ([]core.Op, staged, error) {
 	parent := historyPath(b.key)
-	if b.counted {
-		ops = append(ops, core.SetOp{Path: parent, Data: []byte{formatVersion}, Version: b.version})
-	} else {
-		ops = append(ops, core.CreateOp{Path: parent, Data: []byte{formatVersion}})
+	packed, stored := pack(entry.Content)
+	pieces, err := s.stage(ctx, parent, split(stored, entryInlineBytes))
+	if err != nil {
+		return nil, staged{}, err
 	}
-	value, chunks := encodeEntry(entry)
-	path := core.JoinPath(parent, seqName(b.seq()))
-	ops = append(ops, core.CreateOp{Path: path, Data: value})
-	return chunkOps(ops, path, chunks, nil)
+	ops := []core.Op{
+		core.SetOp{Path: parent, Data: []byte{formatVersion}, Version: b.version},
+		core.CreateOp{Path: core.JoinPath(parent, seqName(b.seq())), Data: encodeEntry(entry, packed, stored, pieces.stage)},
+	}
+	return append(ops, pieces.checks()...), pieces, nil
 }
 
-// chunkOps writes the pieces of a content and deletes those of the former one
-// that it does not need. Other children are left alone.
-func chunkOps(ops []core.Op, parent string, chunks []string, children []string) []core.Op {
-	former := make(map[string]bool, len(children))
-	for _, name := range children {
-		former[name] = true
+// staged is the pieces of a content that nothing refers to yet.
+type staged struct {
+	stage stage
+	paths []string
+}
+
+// stage writes pieces below parent, which is made a place if it does not exist.
+// Each is a request of its own: together they may be larger than one can be.
+func (s *Store) stage(ctx context.Context, parent string, chunks []string) (staged, error) {
+	if len(chunks) == 0 {
+		return staged{}, nil
 	}
+	out := staged{stage: stage(rand.Uint64())}
 	for i, chunk := range chunks {
-		path := chunkPath(parent, i)
-		if former[ChunkName(i)] {
-			ops = append(ops, core.SetOp{Path: path, Data: []byte(chunk), Version: core.AnyVersion})
-		} else {
-			ops = append(ops, core.CreateOp{Path: path, Data: []byte(chunk)})
+		path := core.JoinPath(parent, out.stage.chunkName(i))
+		for tries := 0; ; tries++ {
+			_, _, err := s.client.Create(ctx, path, []byte(chunk), core.CreateOptions{})
+			if errors.Is(err, core.NoNode) && tries < readTries { // no parent, or no longer
+				if err = s.makePlace(ctx, parent); err == nil {
+					continue
+				}
+			}
+			if err != nil {
+				out.drop(ctx, s)
+				return staged{}, err
+			}
+			break
 		}
+		out.paths = append(out.paths, path)
 	}
-	for _, name := range children {
-		if i, ok := chunkIndex(name); ok && i >= len(chunks) {
-			ops = append(ops, core.DeleteOp{Path: core.JoinPath(parent, name), Version: core.AnyVersion})
-		}
+	return out, nil
+}
+
+func (s *Store) makePlace(ctx context.Context, path string) error {
+	if err := s.ensure(ctx, core.ParentPath(path)); err != nil {
+		return err
+	}
+	_, _, err := s.client.Create(ctx, path, place(), core.CreateOptions{})
+	if errors.Is(err, core.NodeExists) || errors.Is(err, core.NoNode) {
+		return nil // the caller tries again
+	}
+	return err
+}
+
+// checks make the change fail if a piece is gone: somebody else's change took it
+// for a remnant.
+func (st *staged) checks() []core.Op {
+	ops := make([]core.Op, len(st.paths))
+	for i, path := range st.paths {
+		ops[i] = core.CheckOp{Path: path, Version: 0}
 	}
 	return ops
 }
 
-func chunkIndex(name string) (int, bool) {
-	if name == "" || name[0] != '~' {
-		return 0, false
-	}
-	i := 0
-	for _, c := range name[1:] {
-		if c < '0' || c > '9' || i > chunksMax {
-			return 0, false
+// drop removes pieces that nothing will refer to. What it cannot remove, the next
+// change or the sweep will.
+func (st *staged) drop(ctx context.Context, s *Store) {
+	for _, path := range st.paths {
+		if _, err := s.client.Delete(ctx, path, core.AnyVersion); err != nil && !errors.Is(err, core.NoNode) {
+			return
 		}
-		i = i*10 + int(c-'0')
 	}
-	return i, ChunkName(i) == name
 }
 
 // multi performs a change. again says that the tree was not as it was read: then
@@ -148,10 +203,8 @@ func (s *Store) multi(ctx context.Context, k configcenter.Key, ops []core.Op) (r
 	case err == nil:
 		return results, zxid, false, nil
 	case errors.Is(err, core.NoNode):
-		for _, path := range []string{ItemPath(k), historyPath(k)} {
-			if err := s.ensure(ctx, core.ParentPath(path)); err != nil {
-				return nil, 0, false, err
-			}
+		if err := s.ensure(ctx, core.ParentPath(ItemPath(k))); err != nil {
+			return nil, 0, false, err
 		}
 	case errors.Is(err, core.BadVersion), errors.Is(err, core.NodeExists), errors.Is(err, core.NotEmpty):
 	default:

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/zensus-io/zensus/configcenter"
 )
@@ -19,55 +20,65 @@ const formatVersion = 1
 // above every limit that can be set for publishing.
 const contentBytesMax = 64 << 20
 
-// chunksMax follows from it.
-const chunksMax = contentBytesMax / ChunkBytes
-
 var errFormat = errors.New("malformed value")
 
-// header is what an item's znode says of its content.
-type header struct {
-	item   configcenter.Item // without Key, Content, Revision and ID
-	size   int               // bytes of content
-	chunks int               // znodes that hold it; 0: it is inline
+// The kinds of values at the path of an item.
+const (
+	kindPlace = 0 // a place for pieces: there is no config (yet)
+	kindItem  = 1
+)
+
+// place is the value of a place.
+func place() []byte { return []byte{formatVersion, kindPlace} }
+
+// body is where a content is: inline, or in the pieces of a stage.
+type body struct {
+	size   int // bytes that are kept
+	chunks int // pieces; 0: it is inline
+	stage  stage
 	inline []byte
 }
 
-// encodeItem is the value of an item's znode and what its chunks hold.
-func encodeItem(it *configcenter.Item) (value []byte, chunks []string) {
-	chunks = split(it.Content)
+// header is what an item's znode says.
+type header struct {
+	isPlace bool
+	item    configcenter.Item // without Key, Content, Revision and ID
+	body    body
+}
+
+// encodeItem is the value of an item's znode, whose content is inline or, if it is
+// too long for that, in pieces of stage st.
+func encodeItem(it *configcenter.Item, st stage) []byte {
 	b := make([]byte, 0, 256+len(it.Schema)+min(len(it.Content), ChunkBytes))
-	b = append(b, formatVersion)
-	b = binary.AppendUvarint(b, uint64(len(chunks)))
-	b = binary.AppendUvarint(b, uint64(len(it.Content)))
+	b = append(b, formatVersion, kindItem)
 	b = appendSum(b, it.MD5)
 	b = binary.AppendVarint(b, it.Created)
 	b = binary.AppendVarint(b, it.Modified)
 	b = appendAttributes(b, &it.Attributes)
 	b = appendStrings(b, it.CreatedBy.IP, it.CreatedBy.User, it.ChangedBy.IP, it.ChangedBy.User)
-	if len(chunks) == 0 {
-		b = append(b, it.Content...)
-	}
-	return b, chunks
+	return appendBody(b, it.Content, ChunkBytes, st)
 }
 
 // decodeItem reads the value of an item's znode.
 func decodeItem(value []byte) (h header, err error) {
 	r := reader{b: value}
 	r.version()
-	h.chunks = r.count(chunksMax)
-	h.size = r.count(contentBytesMax)
+	switch r.byte() {
+	case kindPlace:
+		return header{isPlace: true}, r.err
+	case kindItem:
+	default:
+		r.fail()
+	}
 	h.item.MD5 = r.sum()
 	h.item.Created = r.varint()
 	h.item.Modified = r.varint()
 	r.attributes(&h.item.Attributes)
 	r.strings(&h.item.CreatedBy.IP, &h.item.CreatedBy.User, &h.item.ChangedBy.IP, &h.item.ChangedBy.User)
+	h.body = r.body(ChunkBytes)
 	if r.err != nil {
-		return header{}, r.err
+		return header{}, fmt.Errorf("item: %w", r.err)
 	}
-	if h.chunks != chunkCount(h.size) || h.chunks == 0 && len(r.b) != h.size || h.chunks > 0 && len(r.b) != 0 {
-		return header{}, fmt.Errorf("item of %d bytes in %d chunks: %w", h.size, h.chunks, errFormat)
-	}
-	h.inline = r.b
 	return h, nil
 }
 
@@ -77,33 +88,25 @@ const (
 	packedFlate = 1
 )
 
-// entryHeader is what an entry's znode says of its content.
+// entryHeader is what an entry's znode says.
 type entryHeader struct {
 	entry  configcenter.Entry // without Key, Seq, Zxid and Content
 	size   int                // bytes of content
 	packed byte               // how it is kept
-	stored int                // bytes that are kept
-	chunks int
-	inline []byte
+	body   body
 }
 
-// encodeEntry is the value of an entry's znode and what its chunks hold.
-func encodeEntry(e *configcenter.Entry) (value []byte, chunks []string) {
-	packed, stored := pack(e.Content)
-	chunks = split(stored)
-	b := make([]byte, 0, 256+len(e.Schema)+min(len(stored), ChunkBytes))
+// encodeEntry is the value of an entry's znode. stored is its content as pack
+// made it.
+func encodeEntry(e *configcenter.Entry, packed byte, stored string, st stage) []byte {
+	b := make([]byte, 0, 256+len(e.Schema)+min(len(stored), entryInlineBytes))
 	b = append(b, formatVersion, byte(e.Op), packed)
-	b = binary.AppendUvarint(b, uint64(len(chunks)))
 	b = binary.AppendUvarint(b, uint64(len(e.Content)))
-	b = binary.AppendUvarint(b, uint64(len(stored)))
 	b = appendSum(b, e.MD5)
 	b = binary.AppendVarint(b, e.Time)
 	b = appendAttributes(b, &e.Attributes)
 	b = appendStrings(b, e.Origin.IP, e.Origin.User)
-	if len(chunks) == 0 {
-		b = append(b, stored...)
-	}
-	return b, chunks
+	return appendBody(b, stored, entryInlineBytes, st)
 }
 
 // decodeEntry reads the value of an entry's znode.
@@ -112,51 +115,59 @@ func decodeEntry(value []byte) (h entryHeader, err error) {
 	r.version()
 	h.entry.Op = configcenter.ChangeOp(r.byte())
 	h.packed = r.byte()
-	h.chunks = r.count(chunksMax)
 	h.size = r.count(contentBytesMax)
-	h.stored = r.count(contentBytesMax)
 	h.entry.MD5 = r.sum()
 	h.entry.Time = r.varint()
 	r.attributes(&h.entry.Attributes)
 	r.strings(&h.entry.Origin.IP, &h.entry.Origin.User)
+	h.body = r.body(entryInlineBytes)
+	if r.err == nil && (!h.entry.Op.Valid() || h.packed > packedFlate || h.packed == packedRaw && h.body.size != h.size) {
+		r.fail()
+	}
 	if r.err != nil {
-		return entryHeader{}, r.err
+		return entryHeader{}, fmt.Errorf("history entry: %w", r.err)
 	}
-	if !h.entry.Op.Valid() || h.packed > packedFlate || h.packed == packedRaw && h.stored != h.size ||
-		h.chunks != chunkCount(h.stored) || h.chunks == 0 && len(r.b) != h.stored || h.chunks > 0 && len(r.b) != 0 {
-		return entryHeader{}, fmt.Errorf("history entry: %w", errFormat)
-	}
-	h.inline = r.b
 	return h, nil
 }
 
-// split cuts content that is too long for one znode.
-func split(content string) []string {
-	if len(content) <= ChunkBytes {
-		return nil
+// appendBody writes what is kept of a content, or where it is.
+func appendBody(b []byte, stored string, inlineMax int, st stage) []byte {
+	b = binary.AppendUvarint(b, uint64(len(stored)))
+	if len(stored) <= inlineMax {
+		return append(b, stored...)
 	}
-	chunks := make([]string, 0, chunkCount(len(content)))
-	for len(content) > ChunkBytes {
-		chunks = append(chunks, content[:ChunkBytes])
-		content = content[ChunkBytes:]
-	}
-	return append(chunks, content)
+	return binary.BigEndian.AppendUint64(b, uint64(st))
 }
 
-func chunkCount(size int) int {
-	if size <= ChunkBytes {
-		return 0
+// split cuts what is longer than inlineMax.
+func split(stored string, inlineMax int) []string {
+	if len(stored) <= inlineMax {
+		return nil
 	}
-	return (size + ChunkBytes - 1) / ChunkBytes
+	var chunks []string
+	for len(stored) > ChunkBytes {
+		chunks = append(chunks, stored[:ChunkBytes])
+		stored = stored[ChunkBytes:]
+	}
+	return append(chunks, stored)
 }
+
+// writers are compressors to be used again: each holds some 800 KB.
+var writers = sync.Pool{New: func() any {
+	w, err := flate.NewWriter(io.Discard, flate.DefaultCompression)
+	if err != nil { // only for a level that does not exist
+		panic(err)
+	}
+	return w
+}}
 
 // pack compresses content if that makes it shorter.
 func pack(content string) (packed byte, stored string) {
+	w := writers.Get().(*flate.Writer)
+	defer writers.Put(w)
 	var b bytes.Buffer
-	w, err := flate.NewWriter(&b, flate.DefaultCompression)
-	if err == nil {
-		_, err = io.WriteString(w, content)
-	}
+	w.Reset(&b)
+	_, err := io.WriteString(w, content)
 	if err == nil {
 		err = w.Close()
 	}
@@ -269,6 +280,25 @@ func (r *reader) sum() string {
 	s := hex.EncodeToString(r.b[:16])
 	r.b = r.b[16:]
 	return s
+}
+
+// body reads what appendBody wrote; it is the last thing in a value.
+func (r *reader) body(inlineMax int) (b body) {
+	b.size = r.count(contentBytesMax)
+	switch {
+	case r.err != nil:
+	case b.size <= inlineMax:
+		b.inline = r.b
+		if len(r.b) != b.size {
+			r.fail()
+		}
+	case len(r.b) != 8:
+		r.fail()
+	default:
+		b.chunks = (b.size + ChunkBytes - 1) / ChunkBytes
+		b.stage = stage(binary.BigEndian.Uint64(r.b))
+	}
+	return b
 }
 
 func (r *reader) attributes(a *configcenter.Attributes) {

@@ -102,7 +102,7 @@ func (s *Store) entry(ctx context.Context, k configcenter.Key, seq uint64, withC
 		return &e, nil
 	}
 	var failed error
-	stored, err := gather(h.inline, h.chunks, h.stored, st.Czxid, s.chunks(ctx, path, &failed))
+	stored, err := h.body.gather(s.chunks(ctx, historyPath(k), &failed))
 	switch {
 	case failed != nil:
 		return nil, failed
@@ -127,7 +127,7 @@ func (s *Store) Prune(ctx context.Context, k configcenter.Key) (removed int, err
 		return 0, fmt.Errorf("prune %s: %w", k, err)
 	}
 	for _, seq := range seqs[:drop] {
-		if err := s.removeEntry(ctx, core.JoinPath(historyPath(k), seqName(seq))); err != nil {
+		if err := s.removeEntry(ctx, k, seq); err != nil {
 			return removed, fmt.Errorf("prune %s: %w", k, err)
 		}
 		removed++
@@ -167,19 +167,23 @@ func (s *Store) expired(ctx context.Context, k configcenter.Key, seqs []uint64) 
 	return max(0, drop-1), nil
 }
 
-func (s *Store) removeEntry(ctx context.Context, path string) error {
-	children, _, err := s.client.Children(ctx, path)
+func (s *Store) removeEntry(ctx context.Context, k configcenter.Key, seq uint64) error {
+	parent := historyPath(k)
+	path := core.JoinPath(parent, seqName(seq))
+	value, _, err := s.client.Get(ctx, path)
 	if errors.Is(err, core.NoNode) {
 		return nil // another node was faster
 	}
 	if err != nil {
 		return err
 	}
-	ops := make([]core.Op, 0, len(children)+1)
-	for _, child := range children {
-		ops = append(ops, core.DeleteOp{Path: core.JoinPath(path, child), Version: core.AnyVersion})
+	ops := []core.Op{core.DeleteOp{Path: path, Version: core.AnyVersion}}
+	if h, err := decodeEntry(value); err == nil { // one that cannot be read goes alone
+		for i := range h.body.chunks {
+			ops = append(ops, core.DeleteOp{Path: core.JoinPath(parent, h.body.stage.chunkName(i)), Version: core.AnyVersion})
+		}
 	}
-	_, _, err = s.client.Multi(ctx, append(ops, core.DeleteOp{Path: path, Version: core.AnyVersion})...)
+	_, _, err = s.client.Multi(ctx, ops...)
 	if errors.Is(err, core.NoNode) {
 		return nil
 	}

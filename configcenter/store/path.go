@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/zensus-io/zensus/configcenter"
-	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/internal/segment"
 )
 
@@ -18,6 +17,11 @@ const (
 
 // ChunkBytes is the most that one znode holds of a content.
 const ChunkBytes = 512 << 10
+
+// entryInlineBytes is the most that the znode of a history entry holds itself.
+// An item and an entry, both with the longest attributes, travel in one Multi,
+// which has to stay below ZooKeeper's 1 MiB.
+const entryInlineBytes = 128 << 10
 
 // ItemPath is where the config named k lives.
 func ItemPath(k configcenter.Key) string { return keyPath(ConfigRoot, k) }
@@ -60,10 +64,22 @@ func ParsePath(path string) (k configcenter.Key, child string, depth int, ok boo
 	return k, child, len(parts), true
 }
 
-// ChunkName is the name of the i-th piece.
-func ChunkName(i int) string { return "~" + strconv.Itoa(i) }
+// stage names the pieces of one content. They are written before the change that
+// refers to them, each under a name that nobody else uses, and never changed.
+type stage uint64
 
-func chunkPath(parent string, i int) string { return core.JoinPath(parent, ChunkName(i)) }
+// chunkName is the name of the i-th piece.
+func (st stage) chunkName(i int) string { return fmt.Sprintf("~%016x.%d", uint64(st), i) }
+
+// isChunk reports whether a child's name is that of a piece.
+func isChunk(name string) bool { return strings.HasPrefix(name, "~") }
+
+// stageOf reads what chunkName wrote.
+func stageOf(name string) (stage, bool) {
+	hex, _, ok := strings.Cut(strings.TrimPrefix(name, "~"), ".")
+	n, err := strconv.ParseUint(hex, 16, 64)
+	return stage(n), ok && isChunk(name) && err == nil
+}
 
 func seqName(seq uint64) string { return fmt.Sprintf("%010d", seq) }
 

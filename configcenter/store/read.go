@@ -10,18 +10,22 @@ import (
 	"github.com/zensus-io/zensus/core"
 )
 
-// ErrTorn is returned by Assemble when the pieces are not all of one change:
-// whoever follows the tree will hear of the missing ones.
-var ErrTorn = errors.New("pieces of different changes")
+// ErrTorn is returned by Assemble when a piece is missing: it is gone because the
+// config has changed since, or whoever follows the tree has yet to hear of it.
+var ErrTorn = errors.New("a piece is missing")
 
 // Assemble makes an item from the value and Stat of its znode and from its
-// pieces, which chunk yields: nil where there is none.
-func Assemble(k configcenter.Key, value []byte, st core.Stat, chunk func(name string) ([]byte, core.Stat)) (*configcenter.Item, error) {
+// pieces, which chunk yields by name: nil where there is none. It returns
+// configcenter.ErrNotFound for a place without a config.
+func Assemble(k configcenter.Key, value []byte, st core.Stat, chunk func(name string) []byte) (*configcenter.Item, error) {
 	h, err := decodeItem(value)
 	if err != nil {
 		return nil, fmt.Errorf("config %s: %w", k, err)
 	}
-	content, err := gather(h.inline, h.chunks, h.size, st.Mzxid, chunk)
+	if h.isPlace {
+		return nil, configcenter.ErrNotFound
+	}
+	content, err := h.body.gather(chunk)
 	if err != nil {
 		return nil, fmt.Errorf("config %s: %w", k, err)
 	}
@@ -33,23 +37,23 @@ func Assemble(k configcenter.Key, value []byte, st core.Stat, chunk func(name st
 	return &it, nil
 }
 
-// gather puts the pieces that transaction zxid wrote together.
-func gather(inline []byte, chunks, size int, zxid core.Zxid, chunk func(name string) ([]byte, core.Stat)) (string, error) {
-	if chunks == 0 {
-		return string(inline), nil
+// gather puts the pieces of a content together.
+func (b *body) gather(chunk func(name string) []byte) (string, error) {
+	if b.chunks == 0 {
+		return string(b.inline), nil
 	}
-	var b strings.Builder
-	for i := range chunks {
-		data, st := chunk(ChunkName(i))
-		if st.Mzxid != zxid || len(data) > ChunkBytes {
+	var all strings.Builder
+	for i := range b.chunks {
+		piece := chunk(b.stage.chunkName(i))
+		if piece == nil || len(piece) > ChunkBytes {
 			return "", ErrTorn
 		}
-		b.Write(data)
+		all.Write(piece)
 	}
-	if b.Len() != size {
+	if all.Len() != b.size {
 		return "", ErrTorn
 	}
-	return b.String(), nil
+	return all.String(), nil
 }
 
 // readTries bounds how often a read begins again because a publish cut in.
@@ -62,36 +66,38 @@ func (s *Store) Get(ctx context.Context, k configcenter.Key) (*configcenter.Item
 	return it, err
 }
 
+// get reads a config and the Stat of its znode. Where that is only a place, the
+// Stat is given with ErrNotFound; otherwise ErrNotFound comes with a zero Stat.
 func (s *Store) get(ctx context.Context, k configcenter.Key) (it *configcenter.Item, st core.Stat, err error) {
 	path := ItemPath(k)
 	for range readTries {
 		var value []byte
 		value, st, err = s.client.Get(ctx, path)
 		if errors.Is(err, core.NoNode) {
-			return nil, st, configcenter.ErrNotFound
+			return nil, core.Stat{}, configcenter.ErrNotFound
 		}
 		if err != nil {
-			return nil, st, err
+			return nil, core.Stat{}, err
 		}
 		var failed error
 		it, err = Assemble(k, value, st, s.chunks(ctx, path, &failed))
 		if failed != nil {
-			return nil, st, failed
+			return nil, core.Stat{}, failed
 		}
 		if !errors.Is(err, ErrTorn) {
 			return it, st, err
 		}
 	}
-	return nil, st, err
+	return nil, core.Stat{}, err
 }
 
 // chunks reads the pieces of a content from the tree.
-func (s *Store) chunks(ctx context.Context, parent string, failed *error) func(string) ([]byte, core.Stat) {
-	return func(name string) ([]byte, core.Stat) {
-		data, st, err := s.client.Get(ctx, core.JoinPath(parent, name))
+func (s *Store) chunks(ctx context.Context, parent string, failed *error) func(string) []byte {
+	return func(name string) []byte {
+		data, _, err := s.client.Get(ctx, core.JoinPath(parent, name))
 		if err != nil && !errors.Is(err, core.NoNode) {
 			*failed = err
 		}
-		return data, st
+		return data
 	}
 }

@@ -72,7 +72,7 @@ func (s *Store) Publish(ctx context.Context, p *configcenter.Publish) (Result, e
 	}
 	sum := configcenter.Sum(p.Content)
 	for tries, synced := 0, false; tries < changeTries; tries++ {
-		base, err := s.base(ctx, p.Key)
+		base, err := s.base(ctx, p.Key, true)
 		if err != nil {
 			return Result{}, fmt.Errorf("publish %s: %w", p.Key, err)
 		}
@@ -129,11 +129,11 @@ func (s *Store) Remove(ctx context.Context, r *configcenter.Remove) (Result, err
 		return Result{}, err
 	}
 	for tries, synced := 0, false; tries < changeTries; tries++ {
-		base, err := s.base(ctx, r.Key)
+		base, err := s.base(ctx, r.Key, false)
 		if err != nil {
 			return Result{}, fmt.Errorf("remove %s: %w", r.Key, err)
 		}
-		missing := base.item == nil
+		missing := base.item == nil // a place counts as nothing
 		mismatch := r.Revision != 0 && (missing || r.Revision != base.item.Revision)
 		if missing || mismatch {
 			switch {

@@ -6,7 +6,9 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/core"
@@ -50,15 +52,172 @@ func remove(t *testing.T, s *Store) {
 	}
 }
 
+// noise is content that does not compress.
+func noise(n int) string {
+	b := make([]byte, n)
+	rnd := rand.New(rand.NewPCG(1, uint64(n)))
+	for i := range b {
+		b[i] = byte(rnd.Uint32())
+	}
+	return string(b)
+}
+
 func TestAConfigAndItsHistoryChangeInOneTransaction(t *testing.T) {
+	for name, content := range map[string]string{"small": "x", "large": noise(2*ChunkBytes + 1)} {
+		t.Run(name, func(t *testing.T) {
+			s, client, _ := newStore(t, configcenter.DefaultLimits())
+			r := publish(t, s, content)
+			for _, path := range []string{"/zensus/config/dev/g/d", "/zensus/history/dev/g/d", "/zensus/history/dev/g/d/0000000001"} {
+				if st, err := client.Exists(t.Context(), path); err != nil || st.Mzxid != r.Zxid {
+					t.Errorf("%s: %+v, %v; want mzxid %v", path, st, err, r.Zxid)
+				}
+			}
+		})
+	}
+}
+
+// sized refuses what the client port of ZooKeeper would refuse.
+type sized struct{ core.Client }
+
+const requestBytesMax = 1 << 20
+
+func (c *sized) Create(ctx context.Context, path string, data []byte, opt core.CreateOptions) (string, core.Stat, error) {
+	if len(data) > requestBytesMax-1024 {
+		return "", core.Stat{}, core.BadArguments
+	}
+	return c.Client.Create(ctx, path, data, opt)
+}
+
+func (c *sized) Multi(ctx context.Context, ops ...core.Op) ([]core.OpResult, core.Zxid, error) {
+	size := 0
+	for _, op := range ops {
+		switch op := op.(type) {
+		case core.CreateOp:
+			size += len(op.Path) + len(op.Data) + 100
+		case core.SetOp:
+			size += len(op.Path) + len(op.Data) + 20
+		case core.DeleteOp:
+			size += len(op.Path) + 20
+		case core.CheckOp:
+			size += len(op.Path) + 20
+		}
+	}
+	if size > requestBytesMax-1 {
+		return nil, 0, core.BadArguments
+	}
+	return c.Client.Multi(ctx, ops...)
+}
+
+func TestNoRequestIsTooLargeForZooKeeper(t *testing.T) {
+	_, client, _ := newStore(t, configcenter.DefaultLimits())
+	s := New(&sized{client}, configcenter.DefaultLimits(), func() int64 { return 1 })
+	long := configcenter.Key{
+		Namespace: strings.Repeat("n", configcenter.NamespaceBytesMax), Group: strings.Repeat("g", configcenter.GroupBytesMax),
+		DataID: strings.Repeat("d", configcenter.DataIDBytesMax),
+	}
+	for _, size := range []int{1, ChunkBytes - 1, ChunkBytes, ChunkBytes + 1, 10 << 20, 3 * ChunkBytes, 1} {
+		p := &configcenter.Publish{Key: long, Content: noise(size), Attributes: configcenter.Attributes{
+			Schema: strings.Repeat("中", 32768), Desc: strings.Repeat("中", 128), EncryptedDataKey: strings.Repeat("中", 1024),
+		}}
+		if size == 1 {
+			p.Content = "x"
+		}
+		if _, err := s.Publish(t.Context(), p); err != nil {
+			t.Fatalf("%d bytes: %v", size, err)
+		}
+		it, err := s.Get(t.Context(), long)
+		if err != nil || it.Content != p.Content {
+			t.Fatalf("%d bytes: got %v", size, err)
+		}
+	}
+	if children, _, err := client.Children(t.Context(), ItemPath(long)); err != nil || len(children) != 0 {
+		t.Errorf("of former contents are left: %v, %v", children, err)
+	}
+	for seq := uint64(1); seq <= 7; seq++ {
+		if v, err := s.Version(t.Context(), long, seq); err != nil || configcenter.Sum(v.Content) != v.MD5 {
+			t.Errorf("version %d: %v", seq, err)
+		}
+	}
+	if _, err := s.Remove(t.Context(), &configcenter.Remove{Key: long}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLargePublishesAtOnceLeaveOneWinnerAndNoRemnants(t *testing.T) {
 	s, client, _ := newStore(t, configcenter.DefaultLimits())
-	r := publish(t, s, strings.Repeat("x", ChunkBytes+1))
-	for _, path := range []string{
-		"/zensus/config/dev/g/d", "/zensus/config/dev/g/d/~0", "/zensus/config/dev/g/d/~1",
-		"/zensus/history/dev/g/d", "/zensus/history/dev/g/d/0000000001",
-	} {
-		if st, err := client.Exists(t.Context(), path); err != nil || st.Mzxid != r.Zxid {
-			t.Errorf("%s: %+v, %v; want mzxid %v", path, st, err, r.Zxid)
+	var writers sync.WaitGroup
+	for i := range 4 {
+		writers.Go(func() {
+			for n := range 5 {
+				p := &configcenter.Publish{Key: key, Content: noise(ChunkBytes + 10*i + n + 1)}
+				if _, err := s.Publish(t.Context(), p); err != nil && !errors.Is(err, configcenter.ErrContended) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	writers.Wait()
+	it, err := s.Get(t.Context(), key)
+	if err != nil || len(it.Content) <= ChunkBytes {
+		t.Fatalf("got %v", err)
+	}
+	children, _, err := client.Children(t.Context(), ItemPath(key))
+	if err != nil || len(children) != 2 {
+		t.Errorf("pieces: %v, %v", children, err)
+	}
+}
+
+func TestWhatANodeLeftThatDiedIsInvisibleAndSwept(t *testing.T) {
+	s, client, clock := newStore(t, configcenter.DefaultLimits())
+	dying := &meddler{Client: client, fail: core.ConnectionLoss}
+	_, err := New(dying, s.limits, s.now).Publish(t.Context(), &configcenter.Publish{Key: key, Content: noise(ChunkBytes + 1)})
+	if !core.IsUnknownOutcome(err) {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := s.Get(t.Context(), key); !errors.Is(err, configcenter.ErrNotFound) {
+		t.Fatalf("a place counts as a config: %v", err)
+	}
+	if r, err := s.Remove(t.Context(), &configcenter.Remove{Key: key}); err != nil || r.Item != nil {
+		t.Fatalf("remove: %+v, %v", r, err)
+	}
+	clock.now = time.Now().UnixMilli()
+	if err := s.Sweep(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	if children, _, err := client.Children(t.Context(), ItemPath(key)); err != nil || len(children) != 2 {
+		t.Fatalf("swept while a publish may be under way: %v, %v", children, err)
+	}
+	clock.now += 2 * remnantAge
+	if err := s.Sweep(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Exists(t.Context(), "/zensus/config/dev/g"); !errors.Is(err, core.NoNode) {
+		t.Errorf("the place stays: %v", err)
+	}
+	if children, _, err := client.Children(t.Context(), "/zensus/history/dev/g/d"); err != nil || len(children) != 0 {
+		t.Errorf("pieces of the history stay: %v, %v", children, err)
+	}
+	publish(t, s, noise(ChunkBytes+2))
+	clock.now += 2 * remnantAge
+	if err := s.Sweep(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := s.Version(t.Context(), key, 1); err != nil || len(v.Content) != ChunkBytes+2 {
+		t.Errorf("the sweep took what is used: %v", err)
+	}
+	if _, err := s.Get(t.Context(), key); err != nil {
+		t.Errorf("the sweep took what is used: %v", err)
+	}
+}
+
+func TestRemovingWhatDoesNotExistLeavesNoTrace(t *testing.T) {
+	s, client, _ := newStore(t, configcenter.DefaultLimits())
+	if _, err := s.Remove(t.Context(), &configcenter.Remove{Key: key}); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/zensus/config/dev", "/zensus/history/dev"} {
+		if _, err := client.Exists(t.Context(), path); !errors.Is(err, core.NoNode) {
+			t.Errorf("%s: %v", path, err)
 		}
 	}
 }
@@ -87,12 +246,16 @@ func TestNothingIsLeftOfARemovedConfigButItsHistory(t *testing.T) {
 type meddler struct {
 	core.Client
 	before func()
+	fail   error // of every Multi
 }
 
 func (m *meddler) Multi(ctx context.Context, ops ...core.Op) ([]core.OpResult, core.Zxid, error) {
 	if f := m.before; f != nil {
 		m.before = nil
 		f()
+	}
+	if m.fail != nil {
+		return nil, 0, m.fail
 	}
 	return m.Client.Multi(ctx, ops...)
 }
@@ -204,13 +367,9 @@ func TestLargeHistoryIsPrunedWithItsPieces(t *testing.T) {
 	limits := configcenter.DefaultLimits()
 	limits.HistoryEntriesMax = 1
 	s, client, _ := newStore(t, limits)
-	noise := make([]byte, 2*ChunkBytes) // does not compress
-	rnd := rand.New(rand.NewPCG(1, 2))
-	for i := range noise {
-		noise[i] = byte(rnd.Uint32())
-	}
-	publish(t, s, string(noise))
-	if v, err := s.Version(t.Context(), key, 1); err != nil || v.Content != string(noise) {
+	large := noise(2 * ChunkBytes)
+	publish(t, s, large)
+	if v, err := s.Version(t.Context(), key, 1); err != nil || v.Content != large {
 		t.Fatalf("a large version: %d bytes, %v", len(v.Content), err)
 	}
 	publish(t, s, "2")
@@ -218,8 +377,8 @@ func TestLargeHistoryIsPrunedWithItsPieces(t *testing.T) {
 	if n, err := s.Prune(t.Context(), key); err != nil || n != 1 {
 		t.Fatalf("pruned %d, %v", n, err)
 	}
-	if _, err := client.Exists(t.Context(), "/zensus/history/dev/g/d/0000000001"); !errors.Is(err, core.NoNode) {
-		t.Errorf("%v", err)
+	if children, _, err := client.Children(t.Context(), "/zensus/history/dev/g/d"); err != nil || len(children) != 2 {
+		t.Errorf("left are %v, %v", children, err)
 	}
 }
 
@@ -276,21 +435,22 @@ func sample() (*configcenter.Item, *configcenter.Entry) {
 
 func TestValuesSurviveTheirEncoding(t *testing.T) {
 	it, e := sample()
-	value, _ := encodeItem(it)
+	value := encodeItem(it, 0)
 	h, err := decodeItem(value)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.item.Content = string(h.inline)
+	h.item.Content = string(h.body.inline)
 	if !reflect.DeepEqual(&h.item, it) {
 		t.Errorf("got %+v, want %+v", h.item, *it)
 	}
-	value, _ = encodeEntry(e)
+	packed, stored := pack(e.Content)
+	value = encodeEntry(e, packed, stored, 0)
 	eh, err := decodeEntry(value)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if eh.entry.Content, err = unpack(eh.packed, eh.inline, eh.size); err != nil {
+	if eh.entry.Content, err = unpack(eh.packed, eh.body.inline, eh.size); err != nil {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(&eh.entry, e) {
@@ -300,12 +460,12 @@ func TestValuesSurviveTheirEncoding(t *testing.T) {
 
 func TestAValueOfAnUnknownVersionIsRefused(t *testing.T) {
 	it, e := sample()
-	value, _ := encodeItem(it)
+	value := encodeItem(it, 0)
 	value[0] = 2
 	if _, err := decodeItem(value); err == nil || !strings.Contains(err.Error(), "format version 2") {
 		t.Errorf("item: %v", err)
 	}
-	value, _ = encodeEntry(e)
+	value = encodeEntry(e, packedRaw, e.Content, 0)
 	value[0] = 2
 	if _, err := decodeEntry(value); err == nil || !strings.Contains(err.Error(), "format version 2") {
 		t.Errorf("entry: %v", err)
@@ -316,22 +476,24 @@ func TestAValueOfAnUnknownVersionIsRefused(t *testing.T) {
 // write again.
 func FuzzDecodeItem(f *testing.F) {
 	it, _ := sample()
-	value, _ := encodeItem(it)
-	f.Add(value)
+	f.Add(encodeItem(it, 0))
 	it.Content = strings.Repeat("x", ChunkBytes+1)
-	value, _ = encodeItem(it)
-	f.Add(value)
+	f.Add(encodeItem(it, 7))
+	f.Add(place())
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, value []byte) {
 		h, err := decodeItem(value)
-		if err != nil || h.chunks > 0 {
+		if err != nil || h.isPlace || h.body.chunks > 0 {
 			return
 		}
-		h.item.Content = string(h.inline)
-		again, _ := encodeItem(&h.item)
-		back, err := decodeItem(again)
-		if err != nil || !reflect.DeepEqual(back.item, func() configcenter.Item { i := h.item; i.Content = ""; return i }()) || string(back.inline) != string(h.inline) {
-			t.Fatalf("%x decodes to %+v, then to %+v, %v", value, h.item, back.item, err)
+		h.item.Content = string(h.body.inline)
+		back, err := decodeItem(encodeItem(&h.item, 0))
+		if err != nil {
+			t.Fatalf("%x: %v", value, err)
+		}
+		back.item.Content = string(back.body.inline)
+		if !reflect.DeepEqual(back.item, h.item) {
+			t.Fatalf("%x decodes to %+v, then to %+v", value, h.item, back.item)
 		}
 	})
 }
@@ -339,14 +501,15 @@ func FuzzDecodeItem(f *testing.F) {
 // FuzzDecodeEntry: likewise, and nothing unpacks to more than it says.
 func FuzzDecodeEntry(f *testing.F) {
 	_, e := sample()
-	value, _ := encodeEntry(e)
-	f.Add(value)
+	packed, stored := pack(e.Content)
+	f.Add(encodeEntry(e, packed, stored, 0))
+	f.Add(encodeEntry(e, packedRaw, e.Content, 0))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		h, err := decodeEntry(value)
-		if err != nil || h.chunks > 0 {
+		if err != nil || h.body.chunks > 0 {
 			return
 		}
-		content, err := unpack(h.packed, h.inline, h.size)
+		content, err := unpack(h.packed, h.body.inline, h.size)
 		if err == nil && len(content) != h.size {
 			t.Fatalf("unpacked %d bytes, want %d", len(content), h.size)
 		}
