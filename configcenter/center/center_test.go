@@ -22,9 +22,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // start runs a Center on a session of its own of the engine.
-func start(t *testing.T, engine *coretest.Fake, limits configcenter.Limits) *center.Center {
+func start(t *testing.T, engine core.Sessions, limits configcenter.Limits) *center.Center {
 	t.Helper()
-	client, err := engine.Open(t.Context(), core.SessionOptions{Timeout: 30 * time.Second})
+	client, err := engine.Open(t.Context(), core.SessionOptions{Timeout: 30 * time.Second, KeepAlive: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,8 +56,10 @@ func publish(t *testing.T, c *center.Center, dataID, content string) *configcent
 	return it
 }
 
-func TestWhoeverWroteReadsHisOwnWrite(t *testing.T) {
-	c := start(t, coretest.NewFake(), configcenter.Limits{})
+func TestWhoeverWroteReadsHisOwnWrite(t *testing.T) { onEngines(t, whoeverWroteReadsHisOwnWrite) }
+
+func whoeverWroteReadsHisOwnWrite(t *testing.T, engine core.Sessions) {
+	c := start(t, engine, configcenter.Limits{})
 	for i := range 50 {
 		want := publish(t, c, "a", fmt.Sprintf("v%d", i))
 		got, err := c.Get(t.Context(), key("a"))
@@ -74,7 +76,11 @@ func TestWhoeverWroteReadsHisOwnWrite(t *testing.T) {
 }
 
 func TestContentOfEverySizeAndByteComesBack(t *testing.T) {
-	c := start(t, coretest.NewFake(), configcenter.Limits{})
+	onEngines(t, contentOfEverySizeAndByteComesBack)
+}
+
+func contentOfEverySizeAndByteComesBack(t *testing.T, engine core.Sessions) {
+	c := start(t, engine, configcenter.Limits{})
 	binary := make([]byte, 256)
 	for i := range binary {
 		binary[i] = byte(i)
@@ -87,6 +93,7 @@ func TestContentOfEverySizeAndByteComesBack(t *testing.T) {
 		"three chunks": strings.Repeat("0123456789abcdef", 3*chunk/16),
 		"five bytes":   "hello",
 		"chinese":      "配置中心",
+		"the largest":  strings.Repeat("0123456789", 1<<20),
 	} {
 		t.Run(name, func(t *testing.T) {
 			// One config for all: it grows and shrinks over the number of its pieces.
@@ -107,8 +114,9 @@ func TestContentOfEverySizeAndByteComesBack(t *testing.T) {
 	}
 }
 
-func TestCASLetsOneOfManyWritersThrough(t *testing.T) {
-	engine := coretest.NewFake()
+func TestCASLetsOneOfManyWritersThrough(t *testing.T) { onEngines(t, cASLetsOneOfManyWritersThrough) }
+
+func cASLetsOneOfManyWritersThrough(t *testing.T, engine core.Sessions) {
 	nodes := []*center.Center{start(t, engine, configcenter.Limits{}), start(t, engine, configcenter.Limits{})}
 	const writers, rounds = 8, 20
 	publish(t, nodes[0], "counter", "0")
@@ -171,7 +179,10 @@ func TestCASOfAMissingConfigCreatesIt(t *testing.T) {
 }
 
 func TestAChangeOnOneNodeReachesAListenerOnAnother(t *testing.T) {
-	engine := coretest.NewFake()
+	onEngines(t, aChangeOnOneNodeReachesAListenerOnAnother)
+}
+
+func aChangeOnOneNodeReachesAListenerOnAnother(t *testing.T, engine core.Sessions) {
 	a, b := start(t, engine, configcenter.Limits{}), start(t, engine, configcenter.Limits{})
 	it := publish(t, a, "x", "1")
 	if !b.Fresh(t.Context()) {
@@ -242,7 +253,11 @@ func TestAListenerMissesNothingWhileTheNodeIsCutOff(t *testing.T) {
 }
 
 func TestHistorySaysWhatWasThereBeforeAndAfter(t *testing.T) {
-	c := start(t, coretest.NewFake(), configcenter.Limits{})
+	onEngines(t, historySaysWhatWasThereBeforeAndAfter)
+}
+
+func historySaysWhatWasThereBeforeAndAfter(t *testing.T, engine core.Sessions) {
+	c := start(t, engine, configcenter.Limits{})
 	publish(t, c, "a", "one")
 	publish(t, c, "a", "two")
 	if _, err := c.Remove(t.Context(), &configcenter.Remove{Key: key("a"), Origin: configcenter.Origin{User: "eve"}}); err != nil {

@@ -1,0 +1,86 @@
+package center_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/coretest"
+	"github.com/zensus-io/zensus/core/node"
+	"github.com/zensus-io/zensus/core/replica"
+	"github.com/zensus-io/zensus/core/state"
+	"github.com/zensus-io/zensus/core/storage"
+	"github.com/zensus-io/zensus/core/zab"
+)
+
+// onEngines runs a test on the fake and on a real node with a disk.
+func onEngines(t *testing.T, test func(t *testing.T, engine core.Sessions)) {
+	t.Run("fake", func(t *testing.T) { test(t, coretest.NewFake()) })
+	t.Run("node", func(t *testing.T) {
+		engine, _ := runNode(t, t.TempDir())
+		test(t, engine)
+	})
+}
+
+// runNode runs an ensemble of one on the data directory dir.
+func runNode(t *testing.T, dir string) (*node.Node, func()) {
+	t.Helper()
+	n, err := node.New(node.Config{
+		Replica: replica.Config{
+			Zab: zab.Config{Self: 1, Voters: []core.PeerID{1}}, State: state.Config{TTLNodes: true}, Secret: []byte("a secret of this test"),
+		},
+		Storage: storage.Options{Dir: dir, SegmentBytes: 1 << 20, BallastBytes: -1, LowWaterBytes: -1},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- n.Run(ctx) }()
+	stopped := false
+	stop := func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("the node ended with %v", err)
+		}
+	}
+	t.Cleanup(stop)
+	select {
+	case <-n.Serving():
+	case <-time.After(10 * time.Second):
+		t.Fatal("the node does not serve")
+	}
+	return n, stop
+}
+
+func TestConfigsAndTheirHistoryOutliveTheNode(t *testing.T) {
+	dir := t.TempDir()
+	contents := []string{"one", string(make([]byte, 3<<20)) + "two", "three"}
+	t.Run("before", func(t *testing.T) {
+		engine, _ := runNode(t, dir)
+		c := start(t, engine, configcenter.Limits{})
+		for _, content := range contents {
+			publish(t, c, "a", content)
+		}
+	})
+	t.Run("after", func(t *testing.T) {
+		engine, _ := runNode(t, dir)
+		c := start(t, engine, configcenter.Limits{})
+		it, err := c.Get(t.Context(), key("a"))
+		if err != nil || it.Content != "three" {
+			t.Fatalf("got %+v, %v", it, err)
+		}
+		for i, content := range contents {
+			if v, err := c.Version(t.Context(), key("a"), uint64(i+1)); err != nil || v.Content != content {
+				t.Errorf("version %d: %v", i+1, err)
+			}
+		}
+		publish(t, c, "a", "four")
+	})
+}
