@@ -1,0 +1,163 @@
+package interop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/zensus-io/zensus/internal/testkit"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	testkit.Cleanup()
+	os.Exit(code)
+}
+
+// missing skips the test, or fails it where nothing may be missing.
+func missing(t *testing.T, format string, args ...any) {
+	t.Helper()
+	why := fmt.Sprintf(format, args...)
+	if os.Getenv("ZENSUS_REQUIRE_INTEROP") == "1" {
+		t.Fatalf("%s, and ZENSUS_REQUIRE_INTEROP is 1 (make deps)", why)
+	}
+	t.Skipf("%s (make deps)", why)
+}
+
+// runs reports whether a command ends with success.
+func runs(name string, args ...string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return exec.CommandContext(ctx, name, args...).Run() == nil
+}
+
+// eventually demands that what holds within the time given.
+func eventually(t *testing.T, within time.Duration, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(within); ; time.Sleep(20 * time.Millisecond) {
+		if holds() {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", within, what)
+		}
+	}
+}
+
+// receive returns what the channel brings within the time given.
+func receive[T any](t *testing.T, c <-chan T, what string) T {
+	t.Helper()
+	select {
+	case v, open := <-c:
+		if !open {
+			t.Fatalf("the channel was closed: %s", what)
+		}
+		return v
+	case <-time.After(15 * time.Second):
+		t.Fatalf("nothing came within 15s: %s", what)
+	}
+	panic("unreachable")
+}
+
+// program is a client in another language, at work.
+type program struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	in   io.WriteCloser
+	out  *lines
+	done chan error
+}
+
+// startProgram runs a command; its output is read line by line. It ends with
+// the test, and with whatever it started.
+func startProgram(t *testing.T, limit time.Duration, name string, args ...string) *program {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	p := &program{t: t, cmd: exec.CommandContext(ctx, name, args...), out: &lines{changed: make(chan struct{}, 1)}, done: make(chan error, 1)}
+	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
+	p.cmd.Dir = t.TempDir()
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p.cmd.Cancel = func() error { return syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) }
+	p.cmd.WaitDelay = 5 * time.Second
+	var err error
+	if p.in, err = p.cmd.StdinPipe(); err == nil {
+		err = p.cmd.Start()
+	}
+	if err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		p.done <- p.cmd.Wait()
+		close(ended)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+		if t.Failed() {
+			t.Logf("%s printed:\n%s", filepath.Base(name), p.out.tail(120))
+		}
+	})
+	return p
+}
+
+// expect waits until the program has printed every line, in this order.
+func (p *program) expect(want ...string) {
+	p.t.Helper()
+	for _, line := range want {
+		for !p.out.has(line) {
+			select {
+			case <-p.out.changed:
+			case err := <-p.done:
+				p.done <- err
+				if !p.out.has(line) {
+					p.t.Fatalf("the program ended (%v) without the line %q", err, line)
+				}
+			}
+		}
+	}
+}
+
+// say gives the program a line to read.
+func (p *program) say(line string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p.in, line+"\n"); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// end waits until the program has ended, with success.
+func (p *program) end() {
+	p.t.Helper()
+	if err := <-p.done; err != nil {
+		p.done <- err
+		p.t.Fatalf("the program ended with %v", err)
+	}
+	p.done <- nil
+}
+
+// kill ends the program at once.
+func (p *program) kill() {
+	p.t.Helper()
+	if err := syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		p.t.Fatal(err)
+	}
+	p.done <- <-p.done
+}
+
+// steps demands the lines "ok STEP" and then success.
+func (p *program) steps(steps ...string) {
+	p.t.Helper()
+	for _, s := range steps {
+		p.expect("ok " + s)
+	}
+	p.end()
+}

@@ -1,0 +1,55 @@
+package interop
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// lines gathers what a program prints.
+type lines struct {
+	changed chan struct{} // has room for one; more say nothing more
+
+	mu struct {
+		sync.Mutex
+		done []string
+		part []byte
+	}
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mu.part = append(l.mu.part, b...)
+	for {
+		line, rest, found := bytes.Cut(l.mu.part, []byte("\n"))
+		if !found {
+			break
+		}
+		l.mu.done = append(l.mu.done, strings.TrimRight(string(line), "\r"))
+		l.mu.part = rest
+	}
+	select {
+	case l.changed <- struct{}{}:
+	default:
+	}
+	return len(b), nil
+}
+
+func (l *lines) has(line string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Contains(l.mu.done, line)
+}
+
+func (l *lines) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(append(slices.Clone(l.mu.done), string(l.mu.part)), "\n")
+}
+
+func (l *lines) tail(n int) string {
+	all := strings.Split(l.text(), "\n")
+	return strings.Join(all[max(0, len(all)-n):], "\n")
+}
