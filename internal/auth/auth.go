@@ -40,8 +40,7 @@ type Auth struct {
 	parser   *jwt.Parser
 	verifier *verifier
 	throttle *throttle
-	logins   *prometheus.CounterVec
-	checks   *prometheus.CounterVec
+	metrics  *metrics
 }
 
 // minKeyBytes is what HS256 asks for.
@@ -73,12 +72,6 @@ func New(cfg Config) (*Auth, error) {
 	a := &Auth{
 		cfg:    cfg,
 		parser: jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithExpirationRequired()),
-		logins: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "zensus_auth_logins_total", Help: "Attempts to log in, by result.",
-		}, []string{"result"}),
-		checks: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "zensus_auth_checks_total", Help: "Requests checked, by result.",
-		}, []string{"result"}),
 	}
 	var err error
 	if a.throttle, err = newThrottle(); err != nil {
@@ -90,10 +83,8 @@ func New(cfg Config) (*Auth, error) {
 	if a.Directory, err = newDirectory(cfg.Client, cfg.Log, cfg.HashCost); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(cfg.Registerer.Register(a.logins), cfg.Registerer.Register(a.checks)); err != nil {
-		return nil, err
-	}
-	return a, nil
+	a.metrics, err = newMetrics(cfg.Registerer)
+	return a, err
 }
 
 // Run keeps the picture of users and rights until ctx ends.
@@ -143,7 +134,7 @@ func (a *Auth) authenticate(ctx context.Context, address, name, password string)
 		name = "" // nobody; and not remembered by the throttle
 	}
 	if a.throttle.blocked(address, name) {
-		a.logins.WithLabelValues("throttled").Inc()
+		a.metrics.logins.WithLabelValues("throttled").Inc()
 		return Subject{}, "", ErrThrottled
 	}
 	x := a.Directory.current()
@@ -155,10 +146,10 @@ func (a *Auth) authenticate(ctx context.Context, address, name, password string)
 	s, ok := x.subject(name)
 	if !right || !ok {
 		a.throttle.failed(address, name)
-		a.logins.WithLabelValues("refused").Inc()
+		a.metrics.logins.WithLabelValues("refused").Inc()
 		return Subject{}, "", ErrUnknownUser
 	}
-	a.logins.WithLabelValues("ok").Inc()
+	a.metrics.logins.WithLabelValues("ok").Inc()
 	return s, hash, nil
 }
 
@@ -227,14 +218,14 @@ func (a *Auth) Check(ctx context.Context, who Credentials, need Need) (context.C
 	}
 	s, err := a.identify(ctx, who)
 	if err != nil {
-		a.checks.WithLabelValues("unauthenticated").Inc()
+		a.metrics.checks.WithLabelValues("unauthenticated").Inc()
 		return ctx, err
 	}
 	if !a.Allow(s, need) {
-		a.checks.WithLabelValues("forbidden").Inc()
+		a.metrics.checks.WithLabelValues("forbidden").Inc()
 		return ctx, ErrForbidden
 	}
-	a.checks.WithLabelValues("ok").Inc()
+	a.metrics.checks.WithLabelValues("ok").Inc()
 	return WithSubject(ctx, s), nil
 }
 

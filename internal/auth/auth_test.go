@@ -293,3 +293,38 @@ func TestGlobTakesNoExponentialTime(t *testing.T) {
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
+
+func BenchmarkCheck(b *testing.B) {
+	client, err := coretest.NewFake().Open(b.Context(), core.SessionOptions{ACL: core.NodeACL()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	a, err := New(Config{Client: client, Enabled: true, Key: testKey, HashCost: bcrypt.MinCost})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = a.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	<-a.Ready()
+	d := a.Directory
+	if err := errors.Join(d.prepare(ctx), d.CreateUser(ctx, "tom", "pw"), d.Grant(ctx, "dev", "tom"), d.AddPermission(ctx, Permission{"dev", "dev:*:*", ReadWrite})); err != nil {
+		b.Fatal(err)
+	}
+	s, err := a.Login(ctx, "", "tom", "pw")
+	if err != nil {
+		b.Fatal(err)
+	}
+	need := Need{Action: Write, Resource: ServiceResource("dev", "g", "s")}
+	for name, who := range map[string]Credentials{"token": {Token: s.Token}, "password": {Username: "tom", Password: "pw"}} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := a.Check(ctx, who, need); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -64,24 +64,6 @@ func NewEngine(cfg Config) (*gin.Engine, error) {
 	return e, nil
 }
 
-type metrics struct {
-	requests *prometheus.CounterVec
-	seconds  *prometheus.HistogramVec
-}
-
-func newMetrics(r prometheus.Registerer) (*metrics, error) {
-	m := &metrics{
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "zensus_http_requests_total", Help: "HTTP requests by method, route and status.",
-		}, []string{"method", "route", "status"}),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "zensus_http_request_seconds", Help: "Time to answer an HTTP request; long polls include their wait.",
-			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9),
-		}, []string{"route"}),
-	}
-	return m, errors.Join(r.Register(m.requests), r.Register(m.seconds))
-}
-
 // observe counts requests and tells of them.
 func observe(cfg Config, m *metrics) gin.HandlerFunc {
 	return func(c *gin.Context) {

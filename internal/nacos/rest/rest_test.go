@@ -280,6 +280,27 @@ func (g *gate) Check(ctx context.Context, who auth.Credentials, need auth.Need) 
 	return ctx, auth.ErrForbidden
 }
 
+// Allow lets tom read.
+func (g *gate) Allow(s auth.Subject, need auth.Need) bool {
+	return s.Name == "tom" && need.Action == auth.Read
+}
+
+func TestHandlersCanAskAboutWhatTheGuardCouldNotSee(t *testing.T) {
+	e := engine(t, Config{})
+	handler := With(V2, func(ctx context.Context, _ None) (string, error) {
+		if err := Allow(ctx, auth.Need{Action: auth.Read}); err != nil {
+			return "", err
+		}
+		return "read", Allow(ctx, auth.Need{Action: auth.Write})
+	})
+	e.GET("/guarded", NewGuard(&gate{}).User(), handler)
+	e.GET("/open", NewGuard(nil).User(), handler)
+	w := send(e, "GET", "/guarded?accessToken=good", "", "")
+	require.Equal(t, 403, w.Code, "tom may read and not write")
+	require.Contains(t, w.Body.String(), "authorization failed")
+	require.Equal(t, 200, send(e, "GET", "/open", "", "").Code)
+}
+
 func TestGuard(t *testing.T) {
 	g := &gate{}
 	guard := NewGuard(g)

@@ -3,7 +3,7 @@ package wire
 import (
 	"encoding/json"
 	"math"
-	"sort"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -65,7 +65,11 @@ func (i *Instance) HeartBeatTimeout() int64 { return i.metaMillis(MetaHeartBeatT
 func (i *Instance) IPDeleteTimeout() int64 { return i.metaMillis(MetaIPDeleteTimeout, 30000) }
 
 func (i *Instance) metaMillis(key string, otherwise int64) int64 {
-	if n, err := strconv.ParseInt(i.Metadata[key], 10, 64); err == nil && n >= 0 {
+	text, ok := i.Metadata[key]
+	if !ok {
+		return otherwise // the usual case; an error of ParseInt would cost an allocation
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 {
 		return n
 	}
 	return otherwise
@@ -181,11 +185,12 @@ func (s *ServiceInfo) AppendJSON(b []byte) []byte {
 
 func appendStringMap(b []byte, m map[string]string) []byte {
 	b = append(b, '{')
-	keys := make([]string, 0, len(m))
+	var room [16]string
+	keys := room[:0]
 	for k := range m {
 		keys = append(keys, k)
 	}
-	sort.Strings(keys)
+	slices.Sort(keys)
 	for n, k := range keys {
 		if n > 0 {
 			b = append(b, ',')
