@@ -1,7 +1,9 @@
 package replica
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/check"
@@ -209,8 +211,8 @@ func (r *Replica) letGo() {
 	if len(r.held) == 0 || r.inflight > r.cfg.OutstandingMax/2 {
 		return
 	}
-	for id, c := range r.held {
-		c.held = false
+	for _, id := range slices.Sorted(maps.Keys(r.held)) {
+		r.held[id].held = false
 		r.out.Holds = append(r.out.Holds, Hold{Conn: id})
 	}
 	clear(r.held)

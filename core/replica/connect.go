@@ -153,9 +153,10 @@ func (r *Replica) sessionlessOver() (over []*conn) {
 // expiriesPerTick bounds how many sessions one Step ends.
 const expiriesPerTick = 1000
 
-// expire proposes the end of sessions whose time is over.
+// expire proposes the end of sessions whose time is over, as many as the epoch
+// still takes; the others are due again with the next tick.
 func (r *Replica) expire() {
-	r.tracker.Expired(r.now.Mono, expiriesPerTick, func(id core.SessionID) {
+	r.tracker.Expired(r.now.Mono, min(expiriesPerTick, r.zab.Room()), func(id core.SessionID) {
 		if !r.state.SessionOpen(id) {
 			return
 		}
@@ -176,6 +177,9 @@ func (r *Replica) reap() {
 		return true
 	})
 	for _, body := range paths {
+		if !r.zab.Ready() {
+			return // a new epoch begins; what is left is found again
+		}
 		r.propose(&state.Request{Op: wire.OpDeleteContainer, Body: body, Internal: true})
 	}
 }

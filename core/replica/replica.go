@@ -271,15 +271,10 @@ func (r *Replica) verifyDigest(rec *wire.Record) {
 func (r *Replica) serve() {
 	r.serving = true
 	if r.ids == nil {
-		var above core.SessionID
-		own := uint64(r.cfg.Zab.Self) << 56
 		for _, s := range r.state.Sessions() {
 			r.tracker.Add(s.ID, s.TimeoutMillis, r.now.Mono)
-			if uint64(s.ID)>>56 == own>>56 && uint64(s.ID) > uint64(above) {
-				above = s.ID
-			}
 		}
-		r.ids = session.NewIDs(r.cfg.Zab.Self, r.now.Wall, above)
+		r.ids = session.NewIDs(r.cfg.Zab.Self, r.now.Wall, r.state.HighestSession(r.cfg.Zab.Self))
 	}
 	r.note(NoteLeading, "", r.state.Applied())
 	for _, c := range r.connsByID() {

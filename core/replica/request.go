@@ -15,15 +15,15 @@ func (r *Replica) requests(in Requests) {
 	if c == nil || c.phase == closing || c.ending {
 		return
 	}
+	if c.phase == ready { // a sign of life, even if it is not looked at yet
+		r.tracker.Touch(c.asker.Session, r.now.Mono)
+	}
 	if len(c.backlog) > 0 || !r.takes(c) {
 		r.keep(c, in.Frames)
 		return
 	}
 	if rest := r.work(c, in.Frames); len(rest) > 0 {
 		r.keep(c, rest)
-	}
-	if c.phase == ready {
-		r.tracker.Touch(c.asker.Session, r.now.Mono)
 	}
 }
 

@@ -57,6 +57,7 @@ func (s *State) Apply(z core.Zxid, payload []byte) *Result {
 		res.Op = h.Op
 		res.TimeoutMillis = r.Int()
 		s.sessions[h.Session] = res.TimeoutMillis
+		s.noteSession(h.Session)
 		delete(s.pending.opening, h.Session)
 	case wire.OpCloseSession:
 		res.Op = h.Op

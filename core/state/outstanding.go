@@ -8,6 +8,7 @@ import (
 // node is a znode as the next transaction will find it.
 type node struct {
 	zxid     core.Zxid // of the prepared transaction that left it so; 0 if it is the applied state
+	path     string    // the key under which it is outstanding: the transaction's copy
 	exists   bool
 	version  int32
 	aversion int32
@@ -89,7 +90,7 @@ func (s *State) put(z core.Zxid, path string, n node, inMulti bool) {
 		was, had := s.pending.nodes[path]
 		s.pending.undo = append(s.pending.undo, undone{path: path, had: had, was: was})
 	}
-	n.zxid = z
+	n.zxid, n.path = z, path
 	s.pending.nodes[path] = n
 	s.pending.queue = append(s.pending.queue, touched{zxid: z, path: path})
 }
@@ -101,7 +102,10 @@ func (s *State) rollback(queueLen int) {
 	for i := len(o.undo) - 1; i >= 0; i-- {
 		u := o.undo[i]
 		if u.had {
-			o.nodes[u.path] = u.was
+			// Under its own key: u.path is part of the transaction that is given up,
+			// whose bytes will be something else.
+			delete(o.nodes, u.path)
+			o.nodes[u.was.path] = u.was
 		} else {
 			delete(o.nodes, u.path)
 		}

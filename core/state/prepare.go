@@ -338,7 +338,8 @@ func isReserved(path string) bool {
 }
 
 // deleteContainer prepares the reaping of a container or of a znode whose time
-// to live is over. It looks again: children may have come.
+// to live is over. It looks again: children may have come, and whatever has a
+// change under way is not what was looked at; the next round finds it again.
 func (p *preparation) deleteContainer(raw []byte) prepared {
 	asked := wire.View(raw)
 	slash := strings.LastIndexByte(asked, '/')
@@ -356,7 +357,7 @@ func (p *preparation) deleteContainer(raw []byte) prepared {
 	if n.children > 0 {
 		return refuse(core.NotEmpty)
 	}
-	if !isContainer(n.owner) && !isTTL(n.owner) {
+	if n.zxid != 0 || !isContainer(n.owner) && !isTTL(n.owner) {
 		return refuse(core.BadVersion)
 	}
 	p.remove(asked, slash, p.s.look(parentPath))

@@ -6,6 +6,7 @@ import (
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/acl"
 	"github.com/zensus-io/zensus/core/check"
+	"github.com/zensus-io/zensus/core/session"
 	"github.com/zensus-io/zensus/core/tree"
 	"github.com/zensus-io/zensus/core/watch"
 )
@@ -38,6 +39,7 @@ type State struct {
 	cfg      Config
 	tree     *tree.Tree
 	sessions map[core.SessionID]int32 // timeout in milliseconds
+	highest  map[core.PeerID]core.SessionID
 	watches  *watch.Table
 	applied  core.Zxid
 
@@ -64,6 +66,7 @@ func newState(cfg Config, t *tree.Tree) *State {
 		cfg:      cfg,
 		tree:     t,
 		sessions: make(map[core.SessionID]int32),
+		highest:  make(map[core.PeerID]core.SessionID),
 		watches:  watch.New(),
 	}
 	s.pending.init()
@@ -105,6 +108,18 @@ func (s *State) Sessions() []Session {
 		return 1
 	})
 	return list
+}
+
+// HighestSession is the highest id of all sessions, living or ended, that the
+// server peer has created: whoever goes on above it gives no id out twice, even if
+// the clock went back.
+func (s *State) HighestSession(peer core.PeerID) core.SessionID { return s.highest[peer] }
+
+// noteSession remembers the id of a session that was created.
+func (s *State) noteSession(id core.SessionID) {
+	if peer := session.PeerOf(id); uint64(id) > uint64(s.highest[peer]) {
+		s.highest[peer] = id
+	}
 }
 
 // ForgetOutstanding drops every change that was prepared and not applied: the

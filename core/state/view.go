@@ -2,6 +2,8 @@ package state
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/tree"
@@ -16,11 +18,16 @@ type View struct {
 	Digest   uint64
 	Tree     *tree.View
 	sessions []Session
+	highest  []core.SessionID // of each server, ascending
 }
 
 // View takes a view. It must be closed.
 func (s *State) View() *View {
-	return &View{Zxid: s.applied, Digest: s.tree.Digest(), Tree: s.tree.View(), sessions: s.Sessions()}
+	v := &View{Zxid: s.applied, Digest: s.tree.Digest(), Tree: s.tree.View(), sessions: s.Sessions()}
+	for _, peer := range slices.Sorted(maps.Keys(s.highest)) {
+		v.highest = append(v.highest, s.highest[peer])
+	}
+	return v
 }
 
 // Close lets the state free what it kept for the view. It may be called from
@@ -28,17 +35,22 @@ func (s *State) View() *View {
 func (v *View) Close() { v.Tree.Close() }
 
 const (
-	viewVersion      = 1
+	viewVersion      = 2
 	sessionsPerChunk = 8192
 )
 
 // Encode writes the view in chunks of at most 256 KiB, each of which Load reads
-// back as one: a head with the counts, the sessions, the tree.
+// back as one: a head with the counts and the highest ids of sessions, the
+// sessions, the tree.
 func (v *View) Encode(write func(chunk []byte) error) error {
 	head := wire.AppendInt(nil, viewVersion)
 	head = wire.AppendLong(head, int64(v.Zxid))
 	head = wire.AppendLong(head, int64(v.Digest))
 	head = wire.AppendLong(head, int64(len(v.sessions)))
+	head = wire.AppendInt(head, int32(len(v.highest)))
+	for _, id := range v.highest {
+		head = wire.AppendLong(head, int64(id))
+	}
 	if err := write(head); err != nil {
 		return err
 	}
@@ -65,6 +77,10 @@ func Load(cfg Config, next func() ([]byte, error)) (*State, error) {
 	}
 	r := wire.NewReader(head)
 	version, zxid, digest, count := r.Int(), core.Zxid(r.Long()), uint64(r.Long()), r.Long()
+	highest := make([]core.SessionID, max(r.Count(8), 0))
+	for i := range highest {
+		highest[i] = core.SessionID(r.Long())
+	}
 	if r.Err() != nil || version != viewVersion || count < 0 {
 		return nil, fmt.Errorf("state: load: head: %w", wire.ErrMalformed)
 	}
@@ -94,6 +110,9 @@ func Load(cfg Config, next func() ([]byte, error)) (*State, error) {
 	}
 	s := newState(cfg, t)
 	s.sessions = sessions
+	for _, id := range highest {
+		s.noteSession(id)
+	}
 	s.applied = zxid
 	s.digests.add(zxid, digest)
 	return s, nil

@@ -257,6 +257,14 @@ func (m *Machine) establish() {
 // Ready reports whether proposals are taken.
 func (m *Machine) Ready() bool { return m.role == Leading && m.phase == Broadcast && !m.advances }
 
+// Room is how many proposals are taken from now on before a new epoch must begin.
+func (m *Machine) Room() int {
+	if !m.Ready() {
+		return 0
+	}
+	return int(m.cfg.CounterMax - m.logged.Counter())
+}
+
 // Next is the zxid that the next proposal will have. Call only when Ready.
 func (m *Machine) Next() core.Zxid { return m.logged + 1 }
 
