@@ -1,0 +1,327 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/replica"
+	"github.com/zensus-io/zensus/core/state"
+	"github.com/zensus-io/zensus/core/storage"
+	"github.com/zensus-io/zensus/core/wire"
+	"github.com/zensus-io/zensus/core/zab"
+)
+
+// diskWork is what outputs have asked of the disk and it has not begun, as in
+// core/node.
+type diskWork struct {
+	generation   uint64
+	loadSnapshot bool
+	appends      []wire.Record
+	epochs       *zab.Epochs
+	readLog      *replica.LogRange
+}
+
+func (w *diskWork) add(out *replica.Output) {
+	w.generation = out.Generation
+	w.appends = append(w.appends, out.Append...)
+	w.loadSnapshot = w.loadSnapshot || out.LoadSnapshot
+	if out.Epochs != nil {
+		w.epochs = out.Epochs
+	}
+	if out.ReadLog != nil {
+		w.readLog = out.ReadLog
+	}
+}
+
+func (w *diskWork) empty() bool {
+	return len(w.appends) == 0 && !w.loadSnapshot && w.epochs == nil && w.readLog == nil
+}
+
+// latency is how long one step of the disk takes; now and then it takes long.
+func (s *server) latency() int64 {
+	d := between(s.w.disk, s.speed.lo, s.speed.hi)
+	if oneIn(s.w.disk, 400) && !s.w.quiet {
+		d += between(s.w.disk, 0, 700*millisecond)
+		s.w.cover.hit("slow sync")
+	}
+	return d
+}
+
+// startDisk gives the worker what waits, if it has nothing to do. Its steps take
+// time, during which further work waits and grows.
+func (s *server) startDisk() {
+	if s.busy || s.pend.empty() {
+		return
+	}
+	s.busy = true
+	job := s.pend
+	s.pend = diskWork{}
+	if len(job.appends) > 1 {
+		s.w.cover.hit("batch grew during a sync")
+	}
+	s.load(&job)
+}
+
+// Each step does its part when its time has come and then goes on to the next.
+
+func (s *server) load(job *diskWork) {
+	if !job.loadSnapshot {
+		s.append(job)
+		return
+	}
+	s.after(s.latency(), func() {
+		st, err := s.loadState()
+		if err != nil {
+			s.w.fail("the snapshot that Open chose does not load: %w", err)
+			return
+		}
+		s.w.cover.hit("snapshot restored")
+		s.append(job)
+		s.step(replica.SnapshotLoaded{State: st})
+	})
+}
+
+func (s *server) loadState() (*state.State, error) {
+	r, err := s.store.OpenSnapshot(*s.snapshotAt)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return state.Load(s.cfg.State, r.Next)
+}
+
+func (s *server) append(job *diskWork) {
+	if len(job.appends) == 0 {
+		s.writeMeta(job)
+		return
+	}
+	last := job.appends[len(job.appends)-1].Zxid
+	tell := func() { s.step(replica.Synced{Generation: job.generation, UpTo: last}) }
+	if s.w.opt.Mutant == AsyncLogThenAck {
+		s.after(0, tell)
+	}
+	s.after(s.latency()/4, func() {
+		s.lastBatch = job.appends[0].Zxid
+		if err := s.store.Append(job.appends); err != nil {
+			s.diskFailed(err)
+			return
+		}
+		if s.w.opt.Mutant == ApplyBeforeDurable {
+			s.after(0, tell)
+		}
+		s.after(s.latency(), func() {
+			if err := s.store.Sync(); err != nil {
+				s.diskFailed(err)
+				return
+			}
+			s.synced = last
+			s.writeMeta(job)
+			if s.w.opt.Mutant != ApplyBeforeDurable && s.w.opt.Mutant != AsyncLogThenAck {
+				tell()
+			}
+		})
+	})
+}
+
+func (s *server) writeMeta(job *diskWork) {
+	if job.epochs == nil {
+		s.readLog(job)
+		return
+	}
+	s.after(s.latency(), func() {
+		m := s.store.Meta()
+		m.AcceptedEpoch, m.CurrentEpoch = job.epochs.Accepted, job.epochs.Current
+		if m.Fresh || m.CurrentEpoch > 0 {
+			m.Voteable = true
+		}
+		if err := s.store.WriteMeta(m); err != nil {
+			s.diskFailed(err)
+			return
+		}
+		s.lastEpochs = *job.epochs
+		s.readLog(job)
+		s.step(replica.MetaSynced{Generation: job.generation})
+	})
+}
+
+// readBatch is how many records come in one input: few, so that inputs come between.
+const readBatch = 20
+
+func (s *server) readLog(job *diskWork) {
+	if job.readLog == nil {
+		s.diskDone()
+		return
+	}
+	s.after(s.latency(), func() {
+		var records []wire.Record
+		err := s.store.Replay(job.readLog.After, func(r wire.Record) error {
+			if r.Zxid <= job.readLog.UpTo {
+				r.Payload = append([]byte(nil), r.Payload...)
+				records = append(records, r)
+			}
+			return nil
+		})
+		if err != nil {
+			s.diskFailed(fmt.Errorf("read the log after %v up to %v: %w", job.readLog.After, job.readLog.UpTo, err))
+			return
+		}
+		s.w.opt.Mutant.spoilLog(records)
+		s.sendLog(job, records)
+	})
+}
+
+func (s *server) sendLog(job *diskWork, records []wire.Record) {
+	n := min(readBatch, len(records))
+	in := replica.LogRead{Generation: job.generation, Records: records[:n:n], Done: n == len(records)}
+	if in.Done {
+		s.diskDone()
+	} else {
+		s.after(between(s.w.disk, 0, millisecond), func() { s.sendLog(job, records[n:]) })
+	}
+	s.step(in)
+}
+
+func (s *server) diskDone() {
+	s.busy = false
+	s.startDisk()
+}
+
+// diskFailed ends the process: nobody acknowledges anything after a failed write
+// or sync (Z-06). That the store goes on saying so is checked.
+func (s *server) diskFailed(err error) {
+	if s.store.Append(nil) == nil && storage.IsFatal(err) {
+		s.w.fail("the store goes on after %w", err)
+	}
+	s.die(err)
+}
+
+// idleLater gives the store its idle moments.
+func (s *server) idleLater() {
+	s.after(between(s.w.disk, 50*millisecond, 500*millisecond), func() {
+		if !s.busy {
+			if _, err := s.store.Prepare(); err != nil {
+				s.diskFailed(err)
+				return
+			}
+		}
+		s.idleLater()
+	})
+}
+
+// snapshotWork is a snapshot that is being written, a chunk at a time.
+type snapshotWork struct {
+	job    replica.SnapshotJob
+	info   storage.SnapshotInfo
+	writer *storage.SnapshotWriter
+	next   func() ([]byte, bool)
+	stop   func()
+}
+
+var errStopped = errors.New("sim: stopped")
+
+// startSnapshot begins to write a view, in steps between which the server goes on.
+func (s *server) startSnapshot(job replica.SnapshotJob) {
+	chunks := func(yield func([]byte) bool) {
+		_ = job.View.Encode(func(chunk []byte) error {
+			if !yield(append([]byte(nil), chunk...)) {
+				return errStopped
+			}
+			return nil
+		})
+	}
+	snap := &snapshotWork{job: job}
+	snap.next, snap.stop = iter.Pull(iter.Seq[[]byte](chunks))
+	s.snap = snap
+	s.after(s.latency(), func() {
+		info := storage.SnapshotInfo{
+			Zxid: job.View.Zxid, Chain: job.Chain, TreeDigest: job.View.Digest, Time: s.now().Wall,
+		}
+		s.w.opt.Mutant.spoilInfo(s, &info)
+		snap.info = info
+		w, err := s.store.NewSnapshot(info)
+		if err != nil {
+			s.snapshotEnded(err)
+			return
+		}
+		snap.writer = w
+		s.writeChunk(0)
+	})
+}
+
+func (s *server) writeChunk(n int) {
+	s.after(s.latency()*4, func() {
+		if s.snap == nil {
+			return
+		}
+		chunk, more := s.snap.next()
+		if !more {
+			_, err := s.snap.writer.Commit()
+			s.snapshotEnded(err)
+			return
+		}
+		if n == 0 {
+			s.w.opt.Mutant.spoilHead(s.snap.info, chunk)
+		}
+		if err := s.snap.writer.Write(chunk); err != nil {
+			s.snapshotEnded(errors.Join(err, s.snap.writer.Abort()))
+			return
+		}
+		s.writeChunk(n + 1)
+	})
+}
+
+func (s *server) snapshotEnded(err error) {
+	snap := s.snap
+	s.snap = nil
+	snap.stop()
+	snap.job.View.Close()
+	switch {
+	case err == nil:
+		s.w.logf("snapshot of %v written", snap.job.View.Zxid)
+		s.w.cover.hit("snapshot written")
+		if s.rep.State().Applied() > snap.job.View.Zxid {
+			s.w.cover.hit("writes during snapshot")
+		}
+		s.purge()
+	case storage.IsFatal(err):
+		s.diskFailed(err)
+	case errors.Is(err, storage.ErrDiskLow):
+		s.w.cover.hit("snapshot given up for lack of space")
+	default:
+		s.w.fail("snapshot: %w", err)
+	}
+	if s.up {
+		s.step(replica.SnapshotWritten{Zxid: snap.job.View.Zxid, Failed: err != nil})
+	}
+}
+
+func (s *server) purge() {
+	if s.w.opt.Mutant == PurgeByCount {
+		purgeByCount(s)
+		return
+	}
+	removed, err := s.store.Purge()
+	if storage.IsFatal(err) {
+		s.diskFailed(err)
+		return
+	}
+	if removed > 0 {
+		s.w.logf("purged %d files, the log begins at %v", removed, s.store.Base())
+		s.w.cover.hit("purge")
+	}
+	if base := s.store.Base(); base > 0 {
+		s.w.cover.hit("log begins behind a snapshot")
+	}
+}
+
+// chainAt is the chain hash at a zxid of the log.
+func (s *server) chainAt(z core.Zxid) (uint64, bool) {
+	for i := len(s.log) - 1; i >= 0; i-- {
+		if s.log[i].Zxid == z {
+			return s.log[i].Chain(), true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,243 @@
+package sim
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/zensus-io/zensus/core/storage"
+	"github.com/zensus-io/zensus/core/vfs"
+)
+
+// FaultKind names a fault.
+type FaultKind string
+
+// The faults.
+const (
+	FaultKill      FaultKind = "kill"
+	FaultPower     FaultKind = "power"
+	FaultAtCall    FaultKind = "crash at a call"
+	FaultFsync     FaultKind = "fsync error"
+	FaultEIO       FaultKind = "i/o error"
+	FaultFull      FaultKind = "disk full"
+	FaultFlip      FaultKind = "bit flip"
+	FaultClock     FaultKind = "clock jump"
+	FaultPause     FaultKind = "pause"
+	FaultStop      FaultKind = "stop"
+	FaultBootCrash FaultKind = "crash while starting"
+)
+
+var allFaults = []FaultKind{
+	FaultKill, FaultPower, FaultAtCall, FaultFsync, FaultEIO, FaultFull, FaultFlip, FaultClock, FaultPause, FaultStop,
+	FaultBootCrash,
+}
+
+// planFaults lets a random subset of the faults happen, one every few seconds.
+func (w *World) planFaults() {
+	var kinds []FaultKind
+	for _, k := range allFaults {
+		if w.opt.Only == k || w.opt.Only == "" && !oneIn(w.faults, 3) {
+			kinds = append(kinds, k)
+		}
+	}
+	if len(kinds) == 0 {
+		kinds = []FaultKind{FaultKill, FaultPower}
+	}
+	var next func()
+	next = func() {
+		if w.quiet || w.err != nil {
+			return
+		}
+		s := w.servers[w.faults.IntN(len(w.servers))]
+		kind := kinds[w.faults.IntN(len(kinds))]
+		if s.up {
+			w.logf("fault: %s", kind)
+			w.cover.hit("fault " + string(kind))
+			w.strike(s, kind)
+		}
+		w.after(between(w.faults, 500*millisecond, 6*second), next)
+	}
+	w.after(between(w.faults, 2*second, 5*second), next)
+}
+
+func (w *World) strike(s *server, kind FaultKind) {
+	r := w.faults
+	soon := between(r, 50*millisecond, 3*second)
+	switch kind {
+	case FaultKill:
+		s.crash(vfs.CrashProcess)
+		s.restartLater(soon)
+	case FaultPower:
+		s.crash(pick(r, vfs.CrashPowerRandom, vfs.CrashPowerRandom, vfs.CrashPowerLose, vfs.CrashPowerKeep))
+		s.restartLater(soon)
+	case FaultAtCall, FaultBootCrash:
+		// The process ends at the nth call from now, before, in the middle or after.
+		s.fs.SetPlan(crashAt(r.IntN(60), pick(r, vfs.CrashBefore, vfs.CrashHalf, vfs.CrashAfter)))
+		if kind == FaultBootCrash {
+			s.crash(pick(r, vfs.CrashProcess, vfs.CrashPowerRandom))
+			s.restartLater(soon)
+		}
+	case FaultFsync:
+		s.fs.SetPlan(vfs.Nth(vfs.OpSync, pick(r, "segment", "segment", "meta", ""), r.IntN(10), false, vfs.FailEIO))
+	case FaultEIO:
+		op := pick(r, vfs.OpWrite, vfs.OpRename, vfs.OpSyncDir, vfs.OpCreate, vfs.OpWrite)
+		s.fs.SetPlan(vfs.Nth(op, "", r.IntN(10), false, pick(r, vfs.FailEIO, vfs.FailEIOAfter)))
+	case FaultFull:
+		s.mem.SetQuota(s.mem.Used() + between(r, 0, 64<<10))
+		w.after(between(r, second, 10*second), func() {
+			s.mem.SetQuota(-1)
+			w.cover.hit("disk full recovered")
+		})
+	case FaultFlip:
+		w.flip(s)
+	case FaultClock:
+		s.wallOffset += between(r, -3*3600*1000, 3*3600*1000)
+		if oneIn(r, 3) {
+			s.wallOffset = -w.now / millisecond // the clock begins where it began
+		}
+	case FaultPause:
+		s.pause(between(r, 10*millisecond, 3*int64(s.cfg.TickMillis)*millisecond))
+	case FaultStop:
+		if err := s.stop(); err != nil && !errors.Is(err, vfs.ErrCrashed) && !storage.IsFatal(err) {
+			w.logf("close: %v", err)
+		}
+		s.restartLater(soon)
+	}
+}
+
+// crashAt ends the process at the nth call.
+func crashAt(nth int, fate vfs.Fate) func(int, vfs.Call) vfs.Fate {
+	seen := -1
+	return func(int, vfs.Call) vfs.Fate {
+		if seen++; seen == nth {
+			return fate
+		}
+		return vfs.Pass
+	}
+}
+
+// bootPlan is the fault of a start: at times it is cut short at one of its calls.
+func (w *World) bootPlan(s *server) func(int, vfs.Call) vfs.Fate {
+	if w.quiet || s.life == 1 || !oneIn(w.faults, 6) || w.opt.Mutant != "" {
+		return nil
+	}
+	w.cover.hit("start with a crash ahead")
+	return crashAt(w.faults.IntN(40), pick(w.faults, vfs.CrashBefore, vfs.CrashHalf, vfs.CrashAfter))
+}
+
+// flip stops the server in good order, inverts a bit somewhere at rest, and
+// starts it: the damage is told of and the start refused, or nothing is lost.
+// A server that is alone cannot repair itself, so the operator then brings the
+// files back.
+func (w *World) flip(s *server) {
+	if err := s.stop(); err != nil {
+		s.restartLater(100 * millisecond)
+		return
+	}
+	files := s.mem.Files()
+	var target vfs.FileInfo
+	for range 20 {
+		target = files[w.faults.IntN(len(files))]
+		if target.Bytes > 0 && !strings.Contains(target.Name, "spare") && !strings.HasSuffix(target.Name, "ballast") &&
+			(w.opt.Mutant != PurgeByCount || strings.Contains(target.Name, "/snap/")) {
+			break
+		}
+	}
+	if target.Bytes == 0 {
+		s.restartLater(100 * millisecond)
+		return
+	}
+	backup := s.mem.Clone()
+	end := target.Bytes
+	if storage.FileClass(target.Name) == "segment" {
+		end = min(end, 20<<10) // most of a segment is zeros
+	}
+	off := w.faults.Int64N(end)
+	if err := s.mem.Flip(target.Name, off, 1<<w.faults.IntN(8)); err != nil {
+		w.fail("flip: %w", err)
+		return
+	}
+	class := storage.FileClass(target.Name)
+	w.logf("a bit of %s at %d is flipped", target.Name, off)
+	w.cover.hit("bit flipped in " + class)
+	w.after(100*millisecond, func() {
+		if w.err != nil || s.up {
+			return
+		}
+		err := s.boot()
+		if err == nil || w.err != nil {
+			return
+		}
+		if errors.Is(err, vfs.ErrCrashed) {
+			s.mem.Crash(w.faults, vfs.CrashProcess)
+		} else {
+			w.cover.hit("damage refused")
+			if class == "snapshot" && w.manySnapshots(files) {
+				w.fail("one snapshot of several is damaged and the server does not start: %w", err)
+				return
+			}
+		}
+		s.mem = backup
+		s.restartLater(100 * millisecond)
+	})
+}
+
+func (w *World) manySnapshots(files []vfs.FileInfo) bool {
+	n := 0
+	for _, f := range files {
+		if storage.FileClass(f.Name) == "snapshot" {
+			n++
+		}
+	}
+	return n > 1
+}
+
+// calm ends the faults.
+func (w *World) calm() {
+	w.quiet = true
+	for _, s := range w.servers {
+		s.mem.SetQuota(-1)
+		if s.fs != nil {
+			s.fs.SetPlan(nil)
+		}
+		if !s.up {
+			s.restartLater(100 * millisecond)
+		}
+	}
+}
+
+// finish asks, after a quiet time, whether everything is as it should be.
+func (w *World) finish() {
+	if w.err != nil {
+		return
+	}
+	for _, s := range w.servers {
+		if !s.up || !s.serving {
+			w.fail("the server does not serve after %d quiet seconds (C11)", quietSeconds)
+			return
+		}
+		w.oracle.compare(s)
+	}
+	for _, c := range w.clients {
+		if !c.ready() && c.kind != "storm" && c.kind != "ephemeral" {
+			w.fail("client %d (%s) has no session after %d quiet seconds (C11)", c.id, c.kind, quietSeconds)
+		}
+		if len(c.pending) > 0 && w.now-c.pending[0].call > 15*second {
+			w.fail("client %d (%s) waits for a reply since %d s (C11)", c.id, c.kind, (w.now-c.pending[0].call)/second)
+		}
+	}
+	if w.err != nil {
+		return
+	}
+	for _, c := range w.clients { // what is under way may or may not have happened
+		for _, q := range c.pending {
+			if q.done != nil {
+				q.done(&reply{lost: true, at: w.now})
+			}
+		}
+		c.pending = nil
+	}
+	if err := w.history.linearizable(); err != nil {
+		w.fail("%w", err)
+	}
+	w.cover.hit("run to the end")
+}

@@ -1,0 +1,391 @@
+package sim
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"sort"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/replica"
+	"github.com/zensus-io/zensus/core/sim/model"
+	"github.com/zensus-io/zensus/core/wire"
+)
+
+// oracle watches what a server is told and what it answers, and knows from the
+// model what it should have answered.
+type oracle struct {
+	w        *World
+	model    *model.Model
+	writes   map[writeKey]*request
+	sessions map[core.SessionID]*sessionState
+	changes  []model.Change // of the transaction that was applied last
+	replies  int
+	events   int
+	compared core.Zxid // up to which trees were compared
+}
+
+type writeKey struct {
+	session core.SessionID
+	xid     int32
+}
+
+// writeFate is what the log says of a write.
+type writeFate struct {
+	zxid    core.Zxid
+	outcome *model.Outcome
+	want    model.Expected
+}
+
+// sessionState is when a session was heard of.
+type sessionState struct {
+	timeout int64 // milliseconds, as negotiated last
+	heard   int64 // simulated time
+	stalls  int64 // of the server, by then
+	closing bool
+}
+
+func newOracle(w *World) *oracle {
+	return &oracle{
+		w: w, model: model.New(), writes: map[writeKey]*request{}, sessions: map[core.SessionID]*sessionState{},
+	}
+}
+
+// sent learns of a request on its way.
+func (o *oracle) sent(q *request) {
+	switch q.op {
+	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL, wire.OpDelete,
+		wire.OpSetData, wire.OpSetACL, wire.OpMulti, wire.OpCloseSession:
+		o.writes[writeKey{q.session, q.xid}] = q
+	}
+}
+
+// before learns of an input: signs of life, connections that go.
+func (o *oracle) before(s *server, in replica.Input) {
+	switch in := in.(type) {
+	case replica.Requests:
+		if l := s.links[in.Conn]; l != nil && l.told.session != 0 {
+			o.heard(s, l.told.session)
+		}
+	case replica.Touched:
+		for _, id := range in.Sessions {
+			o.heard(s, id)
+		}
+	case replica.Gone:
+		delete(s.links, in.Conn)
+	case replica.Tick:
+		o.overdue(s)
+	}
+}
+
+func (o *oracle) heard(s *server, id core.SessionID) {
+	if st := o.sessions[id]; st != nil {
+		st.heard, st.stalls = o.w.now, s.stalls
+	}
+}
+
+// appended learns of a record as it is proposed: the end of a session that no
+// client asked for must not come before its time (C7).
+func (o *oracle) appended(s *server, rec *wire.Record) {
+	if rec.Kind != wire.RecordTxn {
+		return
+	}
+	r := wire.NewReader(rec.Payload)
+	h := wire.DecodeTxnHeader(&r)
+	if h.Op != wire.OpCloseSession {
+		return
+	}
+	st := o.sessions[h.Session]
+	if st == nil {
+		o.w.fail("session %v ends and nobody knows it", h.Session)
+		return
+	}
+	st.closing = true
+	if h.Cxid != 0 {
+		return
+	}
+	o.w.cover.hit("session expired")
+	if silent := (o.w.now - st.heard) / millisecond; silent < st.timeout {
+		o.w.fail("session %v expires after %d ms of silence, its timeout is %d ms (C7)", h.Session, silent, st.timeout)
+	}
+}
+
+// overdue looks for sessions that should have ended: within their timeout and two
+// ticks, and what the server itself stood still.
+func (o *oracle) overdue(s *server) {
+	if !s.serving {
+		return
+	}
+	for _, id := range slices.Sorted(maps.Keys(o.sessions)) {
+		st := o.sessions[id]
+		limit := st.timeout + 2*int64(s.cfg.TickMillis) + 2*(s.stalls-st.stalls) + 1000
+		if silent := (o.w.now - max(st.heard, s.steady)) / millisecond; !st.closing && silent > limit {
+			o.w.fail("session %v lives on after %d ms of silence, its timeout is %d ms (C7)", id, silent, st.timeout)
+		}
+	}
+}
+
+// crashed learns that a life is over: what was proposed may be gone.
+func (o *oracle) crashed(s *server) {
+	for _, st := range o.sessions {
+		st.closing = false
+	}
+}
+
+// served learns that a server begins to answer: all sessions have their full time.
+func (o *oracle) served(s *server) {
+	for _, st := range o.sessions {
+		st.heard, st.stalls = o.w.now, s.stalls
+	}
+	o.compare(s)
+}
+
+// after checks a Step's output: replies and events against the model, which it
+// brings forward on the way. It returns what is to be carried.
+func (o *oracle) after(s *server, out *replica.Output) []delivery {
+	var deliveries []delivery
+	var speaking []*link
+	for _, c := range out.Conns {
+		bytes, closed, want := c.Take(nil)
+		l := s.links[c.Conn]
+		if l == nil {
+			continue
+		}
+		o.w.opt.Mutant.spoilOutput(l, bytes)
+		frames, err := cutFrames(bytes)
+		if err != nil {
+			o.w.fail("link %d: %w", l.id, err)
+			return nil
+		}
+		l.told.frames, l.told.closed = frames, closed
+		speaking = append(speaking, l)
+		deliveries = append(deliveries, delivery{link: l, bytes: bytes, close: closed, want: want})
+	}
+	o.positions(s)
+	for o.w.err == nil {
+		for _, l := range speaking {
+			for len(l.told.frames) > 0 && o.w.err == nil && o.frame(l, l.told.frames[0]) {
+				l.told.frames = l.told.frames[1:]
+			}
+		}
+		if o.model.Applied >= s.rep.State().Applied() {
+			break
+		}
+		o.applyNext(s)
+	}
+	if o.w.err != nil {
+		return nil
+	}
+	for _, l := range speaking {
+		if len(l.told.frames) > 0 {
+			r := wire.NewReader(l.told.frames[0])
+			o.w.fail("link %d: at %v a frame that nothing explains: %+v", l.id, o.model.Applied, wire.DecodeReplyHeader(&r))
+		}
+	}
+	for _, l := range linksOf(s) {
+		if !l.told.closed && len(l.told.events) > 0 {
+			o.w.fail("link %d was not told of %v", l.id, l.told.events[0])
+		}
+	}
+	z := s.rep.State().Applied()
+	if d := s.rep.State().Tree().Digest(); s.digests[z] == 0 {
+		s.digests[z] = d
+	} else if s.digests[z] != d {
+		o.w.fail("the digest at %v is %x, and was %x (I13)", z, d, s.digests[z])
+	}
+	if s.serving && uint64(z) > uint64(o.compared)+200 {
+		o.compare(s)
+	}
+	return deliveries
+}
+
+// positions checks I6 and I7: applied, committed and durable in their order,
+// where durable is what a sync of the disk has confirmed.
+func (o *oracle) positions(s *server) {
+	st := s.rep.Status()
+	if st.Applied > st.Committed && st.Committed > 0 || st.Committed > st.Durable || st.Durable > st.Logged {
+		o.w.fail("applied %v, committed %v, durable %v, logged %v (I6)", st.Applied, st.Committed, st.Durable, st.Logged)
+	}
+	if st.Applied > s.synced || st.Durable > s.synced {
+		o.w.fail("applied %v, durable %v, and the disk has synced %v (I7)", st.Applied, st.Durable, s.synced)
+	}
+	if st.Epochs.Current > st.Epochs.Accepted {
+		o.w.fail("epochs are %+v (I1)", st.Epochs)
+	}
+}
+
+// applyNext brings the model forward by one record and works out who must hear
+// of it.
+func (o *oracle) applyNext(s *server) {
+	at := sort.Search(len(s.log), func(i int) bool { return s.log[i].Zxid > o.model.Applied })
+	if at == len(s.log) {
+		o.w.fail("applied %v, and the log ends at %v", s.rep.State().Applied(), o.model.Applied)
+		return
+	}
+	rec := &s.log[at]
+	q, want := o.expect(rec)
+	if o.w.err != nil {
+		return
+	}
+	out, err := o.model.Apply(rec)
+	if err != nil {
+		o.w.fail("%w", err)
+		return
+	}
+	if q != nil {
+		q.write = writeFate{zxid: rec.Zxid, outcome: out, want: want}
+		if err := sameFate(q, out, want); err != nil {
+			o.w.fail("%v of session %v at %v: %w", q.op, q.session, rec.Zxid, err)
+			return
+		}
+	}
+	switch id := out.Header.Session; out.Header.Op {
+	case wire.OpCreateSession:
+		o.sessions[id] = &sessionState{timeout: int64(out.Timeout), heard: o.w.now, stalls: s.stalls}
+	case wire.OpCloseSession:
+		delete(o.sessions, id)
+		if left := o.model.Owned(id); len(left) > 0 {
+			o.w.fail("at %v session %v ends and %v stay (I15)", rec.Zxid, id, left)
+		}
+	case wire.OpDeleteContainer:
+		o.w.cover.hit("znode reaped")
+	}
+	for _, l := range linksOf(s) {
+		l.told.expect(rec.Zxid, out.Changes)
+	}
+}
+
+// expect finds the request behind a record and says what it must have become.
+func (o *oracle) expect(rec *wire.Record) (*request, model.Expected) {
+	if rec.Kind != wire.RecordTxn {
+		return nil, model.Expected{}
+	}
+	r := wire.NewReader(rec.Payload)
+	h := wire.DecodeTxnHeader(&r)
+	if h.Cxid == 0 {
+		if h.Op != wire.OpCreateSession && h.Op != wire.OpCloseSession && h.Op != wire.OpDeleteContainer && h.Op != wire.OpError {
+			o.w.fail("at %v a transaction of type %v that nobody asked for", rec.Zxid, h.Op)
+		}
+		return nil, model.Expected{}
+	}
+	q := o.writes[writeKey{h.Session, h.Cxid}]
+	switch {
+	case q == nil:
+		o.w.fail("at %v a transaction of session %v, xid %d, which it never sent", rec.Zxid, h.Session, h.Cxid)
+	case q.write.outcome != nil:
+		o.w.fail("session %v, xid %d happened at %v and again at %v", h.Session, h.Cxid, q.write.zxid, rec.Zxid)
+	default:
+		return q, o.model.Expect(&model.Request{Session: q.session, Op: q.op, Body: q.body, IDs: q.ids})
+	}
+	return nil, model.Expected{}
+}
+
+// sameFate compares what the log made of a request with what the model expects.
+func sameFate(q *request, out *model.Outcome, want model.Expected) error {
+	if out.Code != want.Code {
+		return fmt.Errorf("became %d, expected %d", out.Code, want.Code)
+	}
+	if want.Code != core.OK || q.op == wire.OpCloseSession {
+		return nil
+	}
+	if q.op != wire.OpMulti {
+		if out.Results[0].Path != want.Paths[0] {
+			return fmt.Errorf("path %q, expected %q", out.Results[0].Path, want.Paths[0])
+		}
+		return nil
+	}
+	if len(out.Results) != len(want.Codes) {
+		return fmt.Errorf("%d results, expected %d", len(out.Results), len(want.Codes))
+	}
+	for i, res := range out.Results {
+		if res.Code != want.Codes[i] {
+			return fmt.Errorf("operation %d became %d, expected %d", i, res.Code, want.Codes[i])
+		}
+		if want.Paths != nil && res.Path != want.Paths[i] {
+			return fmt.Errorf("operation %d: path %q, expected %q", i, res.Path, want.Paths[i])
+		}
+	}
+	return nil
+}
+
+// compare holds the whole of a server's tree and sessions against the model.
+func (o *oracle) compare(s *server) {
+	if o.w.err != nil {
+		return
+	}
+	o.compared = o.model.Applied
+	o.w.cover.hit("trees compared")
+	if orphan := o.model.Orphan(); orphan != "" {
+		o.w.fail("at %v %s is ephemeral and its session does not live (I15)", o.model.Applied, orphan)
+		return
+	}
+	if err := compareTrees(o.model, s.rep.State()); err != nil {
+		o.w.fail("at %v: %w", o.model.Applied, err)
+	}
+}
+
+// expected is an event that a link must be told of.
+type expected struct {
+	zxid core.Zxid
+	kind core.EventType
+	path string
+	data []byte // with stat, for links within the process
+	stat core.Stat
+}
+
+func (e expected) String() string { return fmt.Sprintf("%v %s at %v", e.kind, e.path, e.zxid) }
+
+// linkOracle is what the oracle knows of one link.
+type linkOracle struct {
+	ids      []core.Identity
+	asked    wire.ConnectRequest
+	sent     []*request // in order, not yet answered
+	welcomed bool
+	session  core.SessionID
+	watches  watchSets
+	events   []expected
+	catchup  []expected
+	frames   [][]byte
+	closed   bool
+}
+
+func (t *linkOracle) init() { t.watches = newWatchSets() }
+
+// expect works out which events the changes of a transaction must cause
+// (zookeeper-protocol 5.2), and uses up one-shot watches.
+func (t *linkOracle) expect(z core.Zxid, changes []model.Change) {
+	w := &t.watches
+	if len(w.data)+len(w.child)+len(w.persistent)+len(w.recursive) == 0 {
+		return
+	}
+	for _, c := range changes {
+		recursive := false
+		for p := c.Path; p != "" && !recursive; p = core.ParentPath(p) {
+			recursive = w.recursive[p]
+		}
+		mine := w.data[c.Path] || w.persistent[c.Path] || recursive
+		delete(w.data, c.Path)
+		if c.Type == core.NodeDeleted {
+			mine = mine || w.child[c.Path]
+			delete(w.child, c.Path)
+		}
+		if mine && model.Allowed(c.ACL, t.ids, core.PermRead) {
+			t.events = append(t.events, expected{z, c.Type, c.Path, c.Data, c.Stat})
+		}
+		if c.Type == core.NodeDataChanged {
+			continue
+		}
+		parent := core.ParentPath(c.Path)
+		mine = w.child[parent] || w.persistent[parent]
+		delete(w.child, parent)
+		if mine && model.Allowed(c.ParentACL, t.ids, core.PermRead) {
+			t.events = append(t.events, expected{zxid: z, kind: core.NodeChildrenChanged, path: parent})
+		}
+	}
+}
+
+// compareEvents orders events of one zxid.
+func compareEvents(a, b expected) int {
+	return cmp.Or(cmp.Compare(a.zxid, b.zxid), cmp.Compare(a.kind, b.kind), cmp.Compare(a.path, b.path))
+}

@@ -1,0 +1,415 @@
+package sim
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/sim/model"
+	"github.com/zensus-io/zensus/core/state"
+	"github.com/zensus-io/zensus/core/wire"
+)
+
+// frame checks one frame that a server sent. It reports false if the frame must
+// wait until the model has come to its zxid.
+func (o *oracle) frame(l *link, f []byte) bool {
+	if !l.told.welcomed {
+		return o.welcome(l, f)
+	}
+	r := wire.NewReader(f)
+	h := wire.DecodeReplyHeader(&r)
+	if h.Xid == wire.XidNotification {
+		return o.notification(l, h, &r)
+	}
+	if len(l.told.sent) == 0 {
+		o.w.fail("link %d: a reply to nothing: %+v", l.id, h)
+		return true
+	}
+	q := l.told.sent[0]
+	if q.xid != h.Xid {
+		o.w.fail("link %d: a reply to %d, and %d comes first (C3)", l.id, h.Xid, q.xid)
+		return true
+	}
+	if q.op == wire.OpAuth {
+		if h.Zxid != 0 || h.Err != core.OK {
+			o.w.fail("link %d: auth is answered %+v", l.id, h)
+		}
+		l.told.sent = l.told.sent[1:]
+		return true
+	}
+	if h.Zxid > o.model.Applied {
+		return false
+	}
+	if h.Zxid < o.model.Applied {
+		o.w.fail("link %d: the reply to %v is of %v, and %v was applied", l.id, q.op, h.Zxid, o.model.Applied)
+		return true
+	}
+	if len(l.told.events) > 0 {
+		o.w.fail("link %d: the reply to %v at %v comes before %v (C6)", l.id, q.op, h.Zxid, l.told.events[0])
+		return true
+	}
+	l.told.sent = l.told.sent[1:]
+	if err := o.reply(l, q, h, &r); err != nil {
+		o.w.fail("link %d: %v %s at %v: %w", l.id, q.op, q.path, h.Zxid, err)
+	}
+	o.replies++
+	return true
+}
+
+// welcome checks a ConnectResponse: a new session is in the log, a resumed one
+// lives, a refused one does not.
+func (o *oracle) welcome(l *link, f []byte) bool {
+	resp, err := wire.DecodeConnectResponse(f)
+	if err != nil {
+		o.w.fail("link %d: %w", l.id, err)
+		return true
+	}
+	_, open := o.model.Sessions[resp.SessionID]
+	if resp.SessionID == 0 {
+		if st := o.sessions[l.told.asked.SessionID]; st != nil && !st.closing {
+			return false
+		}
+		l.told.welcomed = true
+		return true
+	}
+	if !open {
+		return false
+	}
+	l.told.welcomed, l.told.session = true, resp.SessionID
+	st := o.sessions[resp.SessionID]
+	st.timeout, st.heard, st.stalls = int64(resp.TimeoutMillis), o.w.now, l.s.stalls
+	if old := l.told.asked.SessionID; old != 0 && old != resp.SessionID {
+		o.w.fail("link %d asked for session %v and got %v", l.id, old, resp.SessionID)
+	}
+	return true
+}
+
+func (o *oracle) notification(l *link, h wire.ReplyHeader, r *wire.Reader) bool {
+	e := wire.DecodeWatcherEvent(r)
+	got := expected{zxid: h.Zxid, kind: e.Type, path: e.Path}
+	if h.Zxid == ^core.Zxid(0) { // of setWatches, checked with its reply
+		l.told.catchup = append(l.told.catchup, got)
+		return true
+	}
+	if h.Zxid > o.model.Applied {
+		return false
+	}
+	if len(l.told.events) == 0 {
+		o.w.fail("link %d: an event that nothing explains: %v (C6)", l.id, got)
+		return true
+	}
+	want := l.told.events[0]
+	l.told.events = l.told.events[1:]
+	if compareEvents(got, want) != 0 {
+		o.w.fail("link %d: event %v, expected %v (C6)", l.id, got, want)
+		return true
+	}
+	if l.local && r.Bool() {
+		data := r.Bytes()
+		if stat := wire.DecodeStat(r); !sameBytes(data, want.data) || stat != want.stat {
+			o.w.fail("link %d: event %v carries %q %+v, expected %q %+v", l.id, got, data, stat, want.data, want.stat)
+		}
+		o.w.cover.hit("event with the znode")
+	}
+	o.w.cover.hit("event " + e.Type.String())
+	o.events++
+	return true
+}
+
+// reply compares a reply with what the model answers at its zxid.
+func (o *oracle) reply(l *link, q *request, h wire.ReplyHeader, r *wire.Reader) error {
+	if h.Err != core.OK && len(r.Rest()) > 0 {
+		return fmt.Errorf("an error with a body")
+	}
+	o.w.cover.hit(fmt.Sprintf("reply %v %d", q.op, h.Err))
+	switch q.op {
+	case wire.OpPing:
+		return codes(h.Err, core.OK)
+	case wire.OpSync:
+		if got := r.String(); got != q.path {
+			return fmt.Errorf("echoes %q", got)
+		}
+		return codes(h.Err, core.OK)
+	case wire.OpSetWatches, wire.OpSetWatches2:
+		return o.setWatches(l, q, h)
+	case wire.OpAddWatch:
+		l.told.addWatch(q)
+		return codes(h.Err, core.OK)
+	case wire.OpCheckWatches, wire.OpRemoveWatches:
+		return codes(h.Err, l.told.ofWatch(q))
+	case wire.OpMultiRead:
+		return o.multiRead(l, q, r)
+	case wire.OpExists, wire.OpGetData, wire.OpGetChildren, wire.OpGetChildren2, wire.OpGetACL,
+		wire.OpGetEphemerals, wire.OpGetAllChildrenNumber:
+		want := o.model.Read(q.op, q.path, l.told.session, q.ids)
+		if err := codes(h.Err, want.Code); err != nil {
+			return err
+		}
+		if q.watch && (h.Err == core.OK || h.Err == core.NoNode && q.op == wire.OpExists) {
+			if q.op == wire.OpExists || q.op == wire.OpGetData {
+				l.told.watches.data[q.path] = true
+			} else {
+				l.told.watches.child[q.path] = true
+			}
+		}
+		if h.Err != core.OK {
+			return nil
+		}
+		return sameAnswer(q.op, r, want)
+	}
+	return o.written(q, h, r)
+}
+
+func codes(got, want core.Code) error {
+	if got != want {
+		return fmt.Errorf("code %d, expected %d", got, want)
+	}
+	return nil
+}
+
+// written checks the reply to a write against its transaction.
+func (o *oracle) written(q *request, h wire.ReplyHeader, r *wire.Reader) error {
+	out := q.write.outcome
+	if out == nil || q.write.zxid != h.Zxid {
+		return fmt.Errorf("is answered, and its transaction is that of %v", q.write.zxid)
+	}
+	if err := codes(h.Err, out.Code); err != nil || h.Err != core.OK {
+		return err
+	}
+	switch q.op {
+	case wire.OpCreate:
+		if got := r.String(); got != out.Results[0].Path {
+			return fmt.Errorf("path %q, expected %q", got, out.Results[0].Path)
+		}
+	case wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL:
+		if got := r.String(); got != out.Results[0].Path {
+			return fmt.Errorf("path %q, expected %q", got, out.Results[0].Path)
+		}
+		return sameStat(r, out.Results[0].Stat)
+	case wire.OpSetData, wire.OpSetACL:
+		return sameStat(r, out.Results[0].Stat)
+	case wire.OpMulti:
+		return sameResults(r, out.Results)
+	}
+	return nil
+}
+
+func sameResults(r *wire.Reader, results []model.Result) error {
+	for i, res := range results {
+		h := wire.DecodeMultiHeader(r)
+		want := res.Op
+		if want == wire.OpCreateContainer || want == wire.OpCreateTTL {
+			want = wire.OpCreate2
+		}
+		if h.Op != want || h.Done || core.Code(h.Err) != res.Code {
+			return fmt.Errorf("result %d is %+v, expected %v with %d", i, h, want, res.Code)
+		}
+		switch want {
+		case wire.OpError:
+			if got := core.Code(r.Int()); got != res.Code {
+				return fmt.Errorf("result %d is %d, expected %d", i, got, res.Code)
+			}
+		case wire.OpCreate, wire.OpCreate2:
+			if got := r.String(); got != res.Path {
+				return fmt.Errorf("result %d: path %q, expected %q", i, got, res.Path)
+			}
+			if want == wire.OpCreate2 {
+				if err := sameStat(r, res.Stat); err != nil {
+					return fmt.Errorf("result %d: %w", i, err)
+				}
+			}
+		case wire.OpSetData:
+			if err := sameStat(r, res.Stat); err != nil {
+				return fmt.Errorf("result %d: %w", i, err)
+			}
+		}
+	}
+	if h := wire.DecodeMultiHeader(r); !h.Done || r.Err() != nil {
+		return fmt.Errorf("results do not end")
+	}
+	return nil
+}
+
+func sameStat(r *wire.Reader, want core.Stat) error {
+	if got := wire.DecodeStat(r); got != want || r.Err() != nil {
+		return fmt.Errorf("stat %+v, expected %+v", got, want)
+	}
+	return nil
+}
+
+func sameBytes(a, b []byte) bool { return bytes.Equal(a, b) && (a == nil) == (b == nil) }
+
+func sameAnswer(op wire.OpCode, r *wire.Reader, want model.Answer) error {
+	switch op {
+	case wire.OpGetData:
+		if got := r.Bytes(); !sameBytes(got, want.Data) {
+			return fmt.Errorf("data %q, expected %q", got, want.Data)
+		}
+	case wire.OpGetChildren, wire.OpGetChildren2, wire.OpGetEphemerals:
+		got, ok := wire.DecodeStrings(r)
+		slices.Sort(got)
+		if !ok || !slices.Equal(got, want.Children) {
+			return fmt.Errorf("names %q, expected %q", got, want.Children)
+		}
+	case wire.OpGetACL:
+		if got := wire.DecodeACLs(r); !slices.Equal(got, want.ACL) {
+			return fmt.Errorf("access list %v, expected %v", got, want.ACL)
+		}
+	case wire.OpGetAllChildrenNumber:
+		if got := r.Int(); got != want.Count {
+			return fmt.Errorf("%d descendants, expected %d", got, want.Count)
+		}
+	}
+	switch op {
+	case wire.OpExists, wire.OpGetData, wire.OpGetChildren2, wire.OpGetACL:
+		return sameStat(r, want.Stat)
+	}
+	return r.Err()
+}
+
+func (o *oracle) multiRead(l *link, q *request, r *wire.Reader) error {
+	asked := wire.NewReader(q.body)
+	for i := 0; ; i++ {
+		part := wire.DecodeMultiHeader(&asked)
+		h := wire.DecodeMultiHeader(r)
+		if part.Done {
+			if !h.Done {
+				return fmt.Errorf("results do not end")
+			}
+			return r.Err()
+		}
+		path := wire.DecodePathWatch(&asked)
+		want := o.model.Read(part.Op, string(path.Path), l.told.session, q.ids)
+		if want.Code != core.OK {
+			if h.Op != wire.OpError || core.Code(r.Int()) != want.Code {
+				return fmt.Errorf("result %d is %+v, expected %d", i, h, want.Code)
+			}
+			continue
+		}
+		if h.Op != part.Op {
+			return fmt.Errorf("result %d is %+v, expected %v", i, h, part.Op)
+		}
+		if err := sameAnswer(part.Op, r, want); err != nil {
+			return fmt.Errorf("result %d: %w", i, err)
+		}
+	}
+}
+
+// setWatches checks the events of the past and arms the rest (5.4).
+func (o *oracle) setWatches(l *link, q *request, h wire.ReplyHeader) error {
+	r := wire.NewReader(q.body)
+	s := wire.DecodeSetWatches(&r, q.op)
+	t := &l.told
+	var want []expected
+	add := func(kind core.EventType, path string) {
+		want = append(want, expected{zxid: ^core.Zxid(0), kind: kind, path: path})
+		o.w.cover.hit("event of the past " + kind.String())
+	}
+	for _, path := range s.Data {
+		switch n := o.model.Nodes[path]; {
+		case n == nil:
+			add(core.NodeDeleted, path)
+		case n.Mzxid > s.RelativeZxid:
+			add(core.NodeDataChanged, path)
+		default:
+			t.watches.data[path] = true
+		}
+	}
+	for _, path := range s.Exist {
+		if o.model.Nodes[path] != nil {
+			add(core.NodeCreated, path)
+		} else {
+			t.watches.data[path] = true
+		}
+	}
+	for _, path := range s.Child {
+		switch n := o.model.Nodes[path]; {
+		case n == nil:
+			add(core.NodeDeleted, path)
+		case n.Pzxid > s.RelativeZxid:
+			add(core.NodeChildrenChanged, path)
+		default:
+			t.watches.child[path] = true
+		}
+	}
+	for _, path := range s.Persistent {
+		t.watches.persistent[path] = true
+	}
+	for _, path := range s.PersistentRecurs {
+		t.watches.recursive[path] = true
+	}
+	got := t.catchup
+	t.catchup = nil
+	if !slices.EqualFunc(got, want, func(a, b expected) bool { return compareEvents(a, b) == 0 }) {
+		return fmt.Errorf("events of the past %v, expected %v", got, want)
+	}
+	o.w.cover.hit("watches re-armed")
+	return codes(h.Err, core.OK)
+}
+
+func (t *linkOracle) addWatch(q *request) {
+	r := wire.NewReader(q.body)
+	if m := wire.DecodePathMode(&r); core.WatchMode(m.Mode) == core.WatchNode {
+		t.watches.persistent[q.path] = true
+	} else {
+		t.watches.recursive[q.path] = true
+	}
+}
+
+// ofWatch answers checkWatches and removeWatches (5.5).
+func (t *linkOracle) ofWatch(q *request) core.Code {
+	r := wire.NewReader(q.body)
+	m := wire.DecodePathMode(&r)
+	w := &t.watches
+	sets := map[int32][]map[string]bool{
+		1: {w.child}, 2: {w.data}, 3: {w.child, w.data, w.persistent, w.recursive}, 4: {w.persistent}, 5: {w.recursive},
+	}[m.Mode]
+	found := false
+	for _, set := range sets {
+		found = found || set[q.path]
+		if q.op == wire.OpRemoveWatches {
+			delete(set, q.path)
+		}
+	}
+	if !found {
+		return core.NoWatcher
+	}
+	return core.OK
+}
+
+// compareTrees holds a state against the model: every znode, every session.
+func compareTrees(m *model.Model, s *state.State) error {
+	asker := state.Asker{IDs: []core.Identity{{Scheme: "super"}}}
+	for _, path := range m.Paths() {
+		for _, op := range []wire.OpCode{wire.OpGetData, wire.OpGetChildren2, wire.OpGetACL} {
+			body := wire.AppendPathWatch(nil, path, false)
+			got, code := s.Read(&asker, op, body, nil)
+			if code != core.OK {
+				return fmt.Errorf("%v %s: code %d", op, path, code)
+			}
+			r := wire.NewReader(got)
+			if err := sameAnswer(op, &r, m.Read(op, path, 0, asker.IDs)); err != nil {
+				return fmt.Errorf("%v %s: %w", op, path, err)
+			}
+		}
+		if n := m.Nodes[path]; !strings.HasPrefix(path, "/zookeeper") {
+			if got := uint32(s.Tree().Creates(s.Tree().Find(path))); got != n.Creates {
+				return fmt.Errorf("%s: counter of children %d, expected %d", path, got, n.Creates)
+			}
+		}
+	}
+	if got := s.Tree().Digest(); got != m.Digest() {
+		return fmt.Errorf("digest %x, expected %x", got, m.Digest())
+	}
+	if got := s.Sessions(); len(got) != len(m.Sessions) {
+		return fmt.Errorf("%d sessions, expected %d", len(got), len(m.Sessions))
+	}
+	for _, one := range s.Sessions() {
+		if timeout, open := m.Sessions[one.ID]; !open || timeout != one.TimeoutMillis {
+			return fmt.Errorf("session %v with %d ms, expected %d ms", one.ID, one.TimeoutMillis, timeout)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,434 @@
+package sim
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/replica"
+	"github.com/zensus-io/zensus/core/storage"
+	"github.com/zensus-io/zensus/core/vfs"
+	"github.com/zensus-io/zensus/core/wire"
+	"github.com/zensus-io/zensus/core/zab"
+)
+
+const dataDir = "/data"
+
+// tickEvery is how often a server is told of the time, as core/node does.
+const tickEvery = 50 * millisecond
+
+// wallBegin is the wall clock at the start of a run.
+const wallBegin int64 = 1_800_000_000_000
+
+// server is one server: what survives its crashes, and its present life.
+type server struct {
+	w     *World
+	id    core.PeerID
+	mem   *vfs.Mem
+	cfg   replica.Config
+	opt   storage.Options
+	speed diskSpeed
+
+	// What the world knows of the log: every record that was appended and may
+	// still be there, the last that a sync confirmed, and the begin of the batch
+	// that was appended last.
+	log       []wire.Record
+	synced    core.Zxid
+	lastBatch core.Zxid
+	digests   map[core.Zxid]uint64
+
+	wallOffset int64 // milliseconds that the wall clock is off
+
+	// One life.
+	life        int
+	up          bool
+	fs          *vfs.Fault
+	store       *storage.Store
+	rep         *replica.Replica
+	out         replica.Output
+	began       int64
+	snapshotAt  *storage.SnapshotInfo
+	pend        diskWork
+	busy        bool
+	snap        *snapshotWork
+	links       map[replica.ConnID]*link
+	pausedUntil int64
+	waiting     []func() // what came while the server stood still
+	steady      int64    // since when it has served without a break
+	serving     bool
+	stalls      int64 // time it stood still in this life, milliseconds
+	lastMono    int64 // of the last tick
+	epoch       core.Epoch
+	lastEpochs  zab.Epochs
+	pauses      int
+}
+
+// diskSpeed is how slow a disk is.
+type diskSpeed struct{ lo, hi int64 }
+
+func newServer(w *World, id core.PeerID) *server {
+	s := &server{w: w, id: id, mem: vfs.NewMem(), links: map[replica.ConnID]*link{}, digests: map[core.Zxid]uint64{}}
+	r := w.faults
+	s.speed = pick(r, diskSpeed{100, 2 * millisecond}, diskSpeed{millisecond, 20 * millisecond}, diskSpeed{10, 100})
+	s.cfg = replica.Config{
+		Zab:             zab.Config{Self: id, Voters: []core.PeerID{id}},
+		TickMillis:      pick[int32](r, 500, 1000, 2000),
+		Secret:          []byte("the secret of a simulation"),
+		SnapshotTxns:    pick(r, 15, 60, 300),
+		ReapEveryMillis: pick[int64](r, 500, 5000),
+		OutstandingMax:  pick(r, 4, 50, 1000),
+	}
+	s.cfg.State.TTLNodes = !oneIn(r, 5)
+	w.oracle.model.TTL = s.cfg.State.TTLNodes
+	if oneIn(r, 3) {
+		s.cfg.Zab.CounterMax = uint32(between(r, 60, 400)) // epochs advance in place
+	}
+	salts := rand.New(rand.NewPCG(w.opt.Seed, 5))
+	s.opt = storage.Options{
+		Dir: dataDir, SegmentBytes: pick[int64](r, 16<<10, 32<<10, 64<<10), Retain: pick(r, 1, 2, 3),
+		WindowBytes: pick[int64](r, 1, 32<<10), BallastBytes: pick[int64](r, 16<<10, -1),
+		LowWaterBytes: -1, Random: salts.Uint64,
+	}
+	return s
+}
+
+// now is the server's time: monotonic since the start of this life.
+func (s *server) now() replica.Now {
+	return replica.Now{
+		Mono: (s.w.now-s.began)/millisecond + 1,
+		Wall: wallBegin + s.w.now/millisecond + s.wallOffset,
+	}
+}
+
+// after makes something happen in this life of the server, later; while it
+// stands still it waits.
+func (s *server) after(d int64, do func()) {
+	life := s.life
+	s.w.after(d, func() {
+		if !s.up || s.life != life {
+			return
+		}
+		if s.pausedUntil > s.w.now {
+			s.waiting = append(s.waiting, do)
+			return
+		}
+		do()
+	})
+}
+
+// boot starts the process on what the disk holds. If it refuses, boot says why.
+func (s *server) boot() error {
+	w := s.w
+	s.life++
+	s.fs = vfs.NewFault(s.mem, storage.FileClass, nil)
+	s.opt.FS = w.opt.Mutant.fileSystem(s.fs)
+	if plan := w.bootPlan(s); plan != nil {
+		s.fs.SetPlan(plan)
+	}
+	store, rec, err := storage.Open(s.opt)
+	if err != nil {
+		w.logf("server %d life %d does not open: %v", s.id, s.life, err)
+		return err
+	}
+	if rec.TornBytes > 0 {
+		w.cover.hit("restart with torn tail")
+	}
+	if rec.Snapshot != nil {
+		w.cover.hit("snapshot found")
+	}
+	for _, d := range rec.Damage {
+		w.cover.hit("damage reported")
+		w.logf("damage: %v", d)
+	}
+	durable := zab.Durable{
+		AcceptedEpoch: rec.Meta.AcceptedEpoch, CurrentEpoch: rec.Meta.CurrentEpoch,
+		LastLogged: rec.LastLogged, LastChain: rec.LastChain,
+		Voteable: (rec.Meta.Voteable || rec.Meta.Fresh) && !rec.Lost,
+	}
+	if rec.Lost && w.opt.Mutant == TornTailTruncatesMiddle {
+		if err := store.Repair(); err != nil {
+			return err
+		}
+		durable.Voteable = true
+	}
+	var chain uint64
+	if rec.Snapshot != nil {
+		chain = rec.Snapshot.Chain
+	}
+	rep, err := replica.New(s.cfg, durable, rec.Snapshot != nil, chain)
+	if err != nil {
+		if rec.Lost {
+			w.cover.hit("middle corruption detected")
+		}
+		w.logf("server %d life %d does not start: %v", s.id, s.life, err)
+		store.Close()
+		return err
+	}
+	s.store, s.rep, s.snapshotAt = store, rep, rec.Snapshot
+	s.out = replica.Output{}
+	s.pend, s.busy, s.snap = diskWork{}, false, nil
+	s.links = map[replica.ConnID]*link{}
+	s.pausedUntil, s.waiting, s.serving, s.stalls, s.lastMono = 0, nil, false, 0, 1
+	s.began = w.now - between(w.sched, 0, 5)*second
+	s.lastMono = s.now().Mono
+	s.up = true
+	w.logf("server %d life %d starts at %v", s.id, s.life, rec.LastLogged)
+	if err := s.compareLog(rec); err != nil {
+		w.fail("after a restart: %w", err)
+		return err
+	}
+	s.input(replica.Start{})
+	s.tickLater()
+	s.idleLater()
+	return nil
+}
+
+// compareLog holds what the disk has kept against what was appended: everything
+// that was synced is there, nothing else was made up (C9), and forgets what the
+// crash has taken.
+func (s *server) compareLog(rec *storage.Recovered) error {
+	if rec.LastLogged < s.synced {
+		return fmt.Errorf("the log ends at %v, and %v had been synced", rec.LastLogged, s.synced)
+	}
+	if s.w.oracle.model.Applied > rec.LastLogged {
+		return fmt.Errorf("the log ends at %v, and %v had been applied", rec.LastLogged, s.w.oracle.model.Applied)
+	}
+	n := len(s.log)
+	for n > 0 && s.log[n-1].Zxid > rec.LastLogged {
+		n--
+	}
+	s.log = s.log[:n]
+	at := 0
+	for at < n && s.log[at].Zxid <= s.store.Base() {
+		at++
+	}
+	err := s.store.Replay(s.store.Base(), func(r wire.Record) error {
+		if at == n {
+			return fmt.Errorf("the log holds %v, which was never appended", r.Zxid)
+		}
+		if want := &s.log[at]; want.Zxid != r.Zxid || want.Kind != r.Kind || want.PrevChain != r.PrevChain || !bytes.Equal(want.Payload, r.Payload) {
+			return fmt.Errorf("the log holds another record at %v", r.Zxid)
+		}
+		at++
+		return nil
+	})
+	if err == nil && at != n {
+		err = fmt.Errorf("the log lacks %v", s.log[at].Zxid)
+	}
+	if n > 0 {
+		s.synced = max(s.synced, s.log[n-1].Zxid) // what recovery kept it has synced
+	}
+	if epochs := (zab.Epochs{Accepted: rec.Meta.AcceptedEpoch, Current: rec.Meta.CurrentEpoch}); err == nil &&
+		(epochs.Accepted < s.lastEpochs.Accepted || epochs.Current < s.lastEpochs.Current) {
+		err = fmt.Errorf("epochs went back from %+v to %+v (I1)", s.lastEpochs, epochs)
+	}
+	return err
+}
+
+// input gives the replica one input, or keeps it while the server stands still.
+func (s *server) input(in replica.Input) {
+	if s.pausedUntil > s.w.now {
+		s.waiting = append(s.waiting, func() { s.input(in) })
+		return
+	}
+	s.step(in)
+}
+
+func (s *server) step(in replica.Input) {
+	if s.w.err != nil {
+		return
+	}
+	s.w.cover.hit(fmt.Sprintf("input %T", in))
+	s.w.oracle.before(s, in)
+	s.rep.Step(s.now(), in, &s.out)
+	s.perform(in)
+}
+
+// perform does what a Step asked for, as core/node does, and has it checked.
+func (s *server) perform(in replica.Input) {
+	w, out := s.w, &s.out
+	for i := range out.Append {
+		rec := out.Append[i]
+		rec.Payload = append([]byte{}, rec.Payload...)
+		if err := s.follows(&rec); err != nil {
+			w.fail("%w", err)
+			return
+		}
+		s.log = append(s.log, rec)
+		w.oracle.appended(s, &rec)
+		if rec.Kind == wire.RecordEpoch && s.serving {
+			w.cover.hit("epoch advanced in place")
+		}
+	}
+	if len(out.Append) > 0 || out.Epochs != nil || out.ReadLog != nil || out.LoadSnapshot {
+		s.pend.add(out)
+		s.startDisk()
+	}
+	if out.Snapshot != nil {
+		s.startSnapshot(*out.Snapshot)
+	}
+	deliveries := w.oracle.after(s, out)
+	for _, note := range out.Notes {
+		switch note.What {
+		case replica.NoteLeading:
+			if !s.serving { // and not merely a new epoch in the same life
+				w.oracle.served(s)
+			}
+			s.serving, s.steady = true, w.now
+		case replica.NoteStall:
+			w.cover.hit("stall noticed")
+		}
+	}
+	for _, h := range out.Holds {
+		s.hold(h)
+	}
+	w.logf("%T %v: %d records, %d frames to send, digest %x", in, s.rep.State().Applied(), len(out.Append), len(deliveries), s.rep.State().Tree().Digest())
+	out.Reset()
+	for _, d := range deliveries {
+		d.link.deliver(d)
+	}
+	s.rep.State().Tree().Maintain(64)
+}
+
+// follows checks that a record continues the log (I5, I12).
+func (s *server) follows(rec *wire.Record) error {
+	var last, chain = core.Zxid(0), uint64(0)
+	if n := len(s.log); n > 0 {
+		last, chain = s.log[n-1].Zxid, s.log[n-1].Chain()
+	}
+	inEpoch := rec.Zxid == last+1 && rec.Zxid.Counter() != 0
+	newEpoch := rec.Zxid.Counter() == 0 && rec.Zxid.Epoch() > last.Epoch() && rec.Kind == wire.RecordEpoch
+	if !inEpoch && !newEpoch {
+		return fmt.Errorf("record %v follows %v (I5)", rec.Zxid, last)
+	}
+	if rec.PrevChain != chain {
+		return fmt.Errorf("the chain breaks at %v (I5)", rec.Zxid)
+	}
+	return nil
+}
+
+func (s *server) tickLater() {
+	s.after(tickEvery, func() {
+		s.step(replica.Tick{})
+		if s.up {
+			s.tickLater()
+		}
+	})
+}
+
+// pause makes the server stand still: its inputs wait.
+func (s *server) pause(d int64) {
+	if !s.up || s.pausedUntil > s.w.now {
+		return
+	}
+	s.w.logf("server %d stands still for %d us", s.id, d)
+	s.pausedUntil = s.w.now + d
+	life := s.life
+	s.w.after(d, func() {
+		if !s.up || s.life != life {
+			return
+		}
+		s.pausedUntil = 0
+		s.stalls += d/millisecond + 1
+		s.steady = s.w.now
+		if s.serving {
+			s.step(replica.Tick{}) // time is what it hears of first
+		}
+		waiting := s.waiting
+		s.waiting = nil
+		for _, do := range waiting {
+			if s.up && s.life == life {
+				do()
+			}
+		}
+	})
+}
+
+// die ends the process as an error of its own makes it end.
+func (s *server) die(err error) {
+	if !s.up {
+		return
+	}
+	s.w.logf("server %d ends: %v", s.id, err)
+	s.w.cover.hit("process ended by the disk")
+	if errors.Is(err, vfs.ErrCrashed) {
+		s.crash(pick(s.w.faults, vfs.CrashProcess, vfs.CrashPowerRandom, vfs.CrashPowerLose))
+	} else {
+		s.crash(pick(s.w.faults, vfs.CrashProcess, vfs.CrashPowerRandom))
+	}
+	s.restartLater(between(s.w.faults, 100*millisecond, 3*second))
+}
+
+// crash takes everything volatile.
+func (s *server) crash(mode vfs.CrashMode) {
+	if !s.up {
+		return
+	}
+	w := s.w
+	w.logf("server %d crashes: %v", s.id, mode)
+	w.cover.hit("crash " + mode.String())
+	if s.snap != nil {
+		w.cover.hit("crash during snapshot")
+		s.snap.stop()
+		s.snap = nil
+	}
+	s.up, s.serving = false, false
+	s.life++
+	s.mem.Crash(w.faults, mode)
+	s.dropLinks()
+	w.oracle.crashed(s)
+}
+
+// stop ends the process in good order.
+func (s *server) stop() error {
+	if s.snap != nil {
+		s.snap.stop()
+		s.snap = nil
+	}
+	s.up, s.serving = false, false
+	s.life++
+	// What the worker had not begun is lost; what it has begun it ends.
+	err := s.store.Close()
+	if err == nil {
+		s.mem.Crash(nil, vfs.CrashProcess)
+		s.w.cover.hit("stopped in good order")
+	} else {
+		s.mem.Crash(s.w.faults, vfs.CrashPowerRandom)
+	}
+	s.dropLinks()
+	s.w.oracle.crashed(s)
+	return err
+}
+
+func (s *server) dropLinks() {
+	for _, l := range linksOf(s) {
+		l.broken(oneIn(s.w.faults, 2))
+	}
+	s.links = map[replica.ConnID]*link{}
+}
+
+// restartLater starts the process again, and again until it stays up.
+func (s *server) restartLater(d int64) {
+	s.w.after(d, func() {
+		if s.up || s.w.err != nil {
+			return
+		}
+		err := s.boot()
+		if err == nil || s.w.err != nil {
+			return
+		}
+		var refused *storage.RefusedError
+		if errors.As(err, &refused) {
+			s.w.fail("the server refuses to start: %w", err)
+			return
+		}
+		if s.w.quiet && !errors.Is(err, vfs.ErrCrashed) && s.w.now > int64(s.w.opt.Seconds)*second+15*second {
+			s.w.fail("the server does not start in quiet times: %w", err)
+			return
+		}
+		s.mem.Crash(s.w.faults, pick(s.w.faults, vfs.CrashProcess, vfs.CrashPowerRandom))
+		s.restartLater(between(s.w.faults, 200*millisecond, 2*second))
+	})
+}
