@@ -15,8 +15,11 @@ import (
 
 // Listener hears of changes, on the mirror's goroutine. It must not block.
 type Listener interface {
-	// Gone hears of instance znodes that have disappeared, before anybody is told
-	// of the lists that result.
+	// Going hears of instance znodes that have disappeared from the tree while the
+	// catalog still shows them: an overlay that is set now leaves no gap.
+	Going(removed []Removed)
+	// Gone hears of them when they are not shown any more, before anybody is told of
+	// the lists that result.
 	Gone(removed []Removed)
 	// Changed hears which services may look different.
 	Changed(keys []registry.ServiceKey)
@@ -60,6 +63,9 @@ func (c *Catalog) Undecodable() int {
 // ApplyNaming takes in changes below store.NamingRoot. lookup gives the znode at
 // a path as the mirror shows it.
 func (c *Catalog) ApplyNaming(changes []mirror.Change, lookup func(path string) (*mirror.Node, bool)) {
+	if going := c.going(changes); len(going) > 0 {
+		c.listener.Going(going)
+	}
 	touched := make(map[registry.ServiceKey]*service)
 	var removed []Removed
 	c.mu.Lock()
@@ -100,6 +106,34 @@ func (c *Catalog) ApplyNaming(changes []mirror.Change, lookup func(path string) 
 	keys := c.finishLocked(touched)
 	c.mu.Unlock()
 	c.tell(removed, keys)
+}
+
+// going are the entries that changes will remove.
+func (c *Catalog) going(changes []mirror.Change) []Removed {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var found []Removed
+	for i := range changes {
+		if changes[i].New != nil || changes[i].Old == nil {
+			continue
+		}
+		p, ok := store.ParseNaming(changes[i].Path)
+		if !ok || !p.HasInstance {
+			continue
+		}
+		s := c.mu.services[p.Service]
+		if s == nil {
+			continue
+		}
+		if at, ok := s.find(p.Instance); ok {
+			for _, e := range s.slots[at].entries {
+				if e.Path == changes[i].Path {
+					found = append(found, Removed{Service: p.Service, Entry: e})
+				}
+			}
+		}
+	}
+	return found
 }
 
 func (c *Catalog) addLocked(s *service, p store.Place, n *mirror.Node) {

@@ -26,6 +26,7 @@ type tree struct {
 	changed int
 }
 
+func (t *tree) Going([]Removed)               {}
 func (t *tree) Gone(removed []Removed)        { t.gone = append(t.gone, removed...) }
 func (t *tree) Changed([]registry.ServiceKey) { t.changed++ }
 

@@ -102,9 +102,46 @@ func (m *Manager) forgetEnded(now time.Time) {
 	}
 }
 
-// Gone hears of znodes that have disappeared and returns those that nobody here
-// withdrew. It must be called before anybody reads the lists that result: what
-// a client still wants is shown all the same, and will be created again.
+// Going hears of znodes that are about to leave the picture. What a client here
+// still wants is shown on.
+func (m *Manager) Going(removed []catalog.Removed) {
+	for n := range removed {
+		r := &removed[n]
+		m.mu.RLock()
+		c := m.mu.sessions[r.Owner]
+		m.mu.RUnlock()
+		if c == nil || !m.stillAlive(c) {
+			continue
+		}
+		c.mu.Lock()
+		w := c.mu.wishes[r.Service]
+		missed := w != nil && c.mu.ending == staying && c.sessionIDLocked() == r.Owner && w.missedLocked(r)
+		if missed {
+			w.overlaid = true
+		}
+		c.mu.Unlock()
+		if missed {
+			m.show(c, r.Service)
+		}
+	}
+}
+
+// missedLocked reports whether a znode that goes is wanted and no other one
+// stands for it.
+func (w *wish) missedLocked(r *catalog.Removed) bool {
+	if _, had := w.have[r.Path]; !had || w.dropping[r.Path] || w.want[r.Instance.Key()] == nil {
+		return false
+	}
+	for path, h := range w.have {
+		if h.key == r.Instance.Key() && path != r.Path {
+			return false
+		}
+	}
+	return true
+}
+
+// Gone hears of znodes that have left the picture and returns those that nobody
+// here withdrew. What a client still wants will be created again.
 func (m *Manager) Gone(removed []catalog.Removed) (unexplained []catalog.Removed) {
 	for n := range removed {
 		r := &removed[n]
@@ -147,18 +184,11 @@ func (m *Manager) explained(c *client, r *catalog.Removed) bool {
 		c.mu.Unlock()
 		return true
 	}
-	_, had := w.have[r.Path]
+	missed := w.missedLocked(r)
 	delete(w.have, r.Path)
-	key := r.Instance.Key()
-	if !had || w.dropping[r.Path] || w.want[key] == nil {
+	if !missed {
 		c.mu.Unlock()
 		return true
-	}
-	for _, h := range w.have {
-		if h.key == key {
-			c.mu.Unlock()
-			return true // another znode stands for it
-		}
 	}
 	w.sure, w.deleted = false, true
 	w.version++

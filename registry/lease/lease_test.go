@@ -87,17 +87,27 @@ type node struct {
 
 	mu          sync.Mutex
 	unexplained int
-	shortest    int // of the lists that would have been pushed
+	shortest    int // of the lists that a query or a push would have shown
+}
+
+func (n *node) Going(removed []catalog.Removed) {
+	n.note()
+	n.Manager.Going(removed)
+	n.note()
 }
 
 func (n *node) Gone(removed []catalog.Removed) {
+	n.note()
 	lost := n.Manager.Gone(removed)
 	n.mu.Lock()
 	n.unexplained += len(lost)
 	n.mu.Unlock()
 }
 
-func (n *node) Changed([]registry.ServiceKey) {
+func (n *node) Changed([]registry.ServiceKey) { n.note() }
+
+// note looks at the list as a query would at this moment.
+func (n *node) note() {
 	length := len(n.shown())
 	n.mu.Lock()
 	n.shortest = min(n.shortest, length)

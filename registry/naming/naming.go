@@ -252,6 +252,9 @@ func (s *Service) onOverrides(changes []mirror.Change, _ core.Zxid) {
 // listener keeps the methods that the catalog calls out of Service's own.
 type listener Service
 
+// Going has the lease keep up what its clients still want.
+func (l *listener) Going(removed []catalog.Removed) { l.leases.Going(removed) }
+
 // Gone tells the lease what is gone, and the guard what nobody withdrew.
 func (l *listener) Gone(removed []catalog.Removed) {
 	lost := make(map[registry.ServiceKey]int)

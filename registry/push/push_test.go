@@ -32,6 +32,7 @@ type world struct {
 	paths   []string
 }
 
+func (w *world) Going([]catalog.Removed)            {}
 func (w *world) Gone([]catalog.Removed)             {}
 func (w *world) Changed(keys []registry.ServiceKey) { w.Hub.Changed(keys) }
 
