@@ -4,7 +4,9 @@
 // one promise a test. It is passed by the engine in process, by our client port,
 // by Apache ZooKeeper, and by Fake. Where an older Apache server is known to
 // differ, its Harness says so in Features and the suite asks for the older
-// behaviour instead; it never skips in silence.
+// behaviour instead; it never skips in silence. RunSessions is the same for
+// core.Sessions, which only engines in process have. Compare plays one random
+// play on two engines and wants the same of both, down to the zxids.
 //
 // Fake is a znode tree in memory with sessions, ephemerals, access lists, multi
 // and watches. It behaves as the engine does, has no clock and no goroutine, and
