@@ -55,6 +55,9 @@ func FuzzSegment(f *testing.F) {
 	f.Add(sl.appendTrailer(bytes.Clone(b), start+int64(len(b)), trailer{first.Zxid, hist.at.zxid, start, 4, 1}))
 	f.Add(sl.appendTrailer(nil, start, trailer{1, 1, start + 8, 1, 1}))
 	f.Add([]byte{0, 0, 255, 255, 1, 2, 3, 4})
+	stranger := hist.txn(9)
+	stranger.PrevChain++
+	f.Add(sl.appendRecord(bytes.Clone(b), start+int64(len(b)), &stranger))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		mem := vfs.NewMem()
 		file, err := mem.Create("/s")

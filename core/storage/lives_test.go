@@ -17,7 +17,7 @@ import (
 // random call with a random fate and a random loss. ZENSUS_SEED plays one seed,
 // ZENSUS_SEEDS that many.
 func TestRandomLives(t *testing.T) {
-	first, n := uint64(1), uint64(150)
+	first, n := uint64(1), uint64(600)
 	if v, err := strconv.ParseUint(os.Getenv("ZENSUS_SEEDS"), 10, 64); err == nil {
 		n = v
 	}

@@ -231,10 +231,11 @@ func (w *work) abortedSnapshot() error {
 
 func (w *work) truncate(back int) error {
 	keep := w.m.h.all[len(w.m.h.all)-1-back]
-	w.m.min = keep.Zxid
+	w.m.min = min(w.m.min, keep.Zxid)
 	if err := w.s.Truncate(keep.Zxid, keep.Chain()); err != nil {
 		return err
 	}
+	w.m.min = keep.Zxid
 	w.m.h.all = w.m.h.all[:len(w.m.h.all)-back]
 	w.m.h.at = position{keep.Zxid, keep.Chain()}
 	return nil

@@ -103,18 +103,20 @@ func readSegment(fs vfs.FS, path string, p place, meta Meta, at []core.Zxid) (g 
 	if err != nil {
 		return nil, nil, nil, nil, fmt.Errorf("storage: recover: %w", err)
 	}
+	size, err := f.Size()
+	if err != nil {
+		return nil, nil, nil, nil, fmt.Errorf("storage: recover: %w", err)
+	}
 	switch {
 	case bad != nil:
 		return nil, nil, nil, bad, nil
+	case size < headerBytes:
+		return nil, nil, nil, fmt.Errorf("it ends within its header"), nil
 	case h.dataDirID != meta.DataDirID:
 		return nil, nil, nil, nil, &RefusedError{Dir: filepath.Dir(filepath.Dir(path)),
 			Reason: fmt.Sprintf("segment %s belongs to another data directory", filepath.Base(path))}
 	case h.lineage != p.lineage || h.base.zxid != p.zxid:
 		return nil, nil, nil, fmt.Errorf("header is of segment %s", place{h.lineage, h.base.zxid}.name(segmentSuffix)), nil
-	}
-	size, err := f.Size()
-	if err != nil {
-		return nil, nil, nil, nil, fmt.Errorf("storage: recover: %w", err)
 	}
 	chains = map[core.Zxid]uint64{}
 	note := func(q position) {
