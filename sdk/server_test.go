@@ -41,6 +41,7 @@ type server struct {
 	addr    string
 	stop    func()
 	rpc     *rpc.Server
+	session core.SessionID // of the node itself
 }
 
 func (c *cluster) start(addr string) *server {
