@@ -1,7 +1,8 @@
-// Package health follows the heartbeats of clients without a connection: those
-// that register over HTTP and send a beat every few seconds.
+// Package health knows how instances are that no connection speaks for: Beats
+// follows the heartbeats of clients that register over HTTP, Checks asks
+// persistent instances by TCP or HTTP whether they are there.
 //
-// Each such instance has a session of its own in registry/lease, whose timeout
+// An instance with heartbeats has a session of its own in registry/lease, whose timeout
 // is the instance's delete timeout: if this node dies, the session ends the
 // instance and a beat at any other node registers it there. While this node
 // lives it judges by the beats that it hears: an instance is shown as unhealthy
@@ -10,4 +11,7 @@
 //
 // A node that stood still accuses nobody: time in which the watch did not run is
 // given to every instance on top.
+//
+// Checks flips the state of a persistent instance after three equal results in a
+// row, and writes nothing otherwise.
 package health

@@ -37,7 +37,8 @@ type client struct {
 		instances int // wanted in all services
 		working   bool
 		ending    ending
-		session   core.Client // nil before the first registration and after the session's end
+		session   core.Client    // nil before the first registration and after the session's end
+		former    core.SessionID // of the session before
 		// hiding is a session that could not be ended; its znodes are not shown here.
 		hiding core.SessionID
 	}
@@ -148,6 +149,7 @@ func (w *wish) finishLocked(version uint64, r result) {
 
 // lostSessionLocked forgets what stood in a session that has ended.
 func (c *client) lostSessionLocked() {
+	c.mu.former = c.sessionIDLocked()
 	c.mu.session = nil
 	for _, w := range c.mu.wishes {
 		w.have, w.sure, w.dropping, w.deleted = nil, true, nil, false

@@ -43,7 +43,7 @@ func (m *Manager) leave(id string, how ending) {
 	c.mu.Unlock()
 
 	if how == closing && session != 0 {
-		m.remember(c, session)
+		m.remember(c, session, false)
 		if len(overlaid) > 0 || m.Pending() {
 			m.hide(c, session)
 		}
@@ -60,10 +60,10 @@ func goneError(id string) error {
 	return registry.Errorf(registry.ErrClientGone, "Client [%s] connection already disconnect, can't register ephemeral instance.", id)
 }
 
-// remember notes that this node ends a session.
-func (m *Manager) remember(c *client, session core.SessionID) {
+// remember notes that this node ends a session, or has found it ended.
+func (m *Manager) remember(c *client, session core.SessionID, found bool) {
 	c.mu.Lock()
-	bye := &farewell{client: c, services: slices.Collect(maps.Keys(c.mu.wishes)), until: time.Now().Add(c.timeout + farewellExtra)}
+	bye := &farewell{found: found, client: c, services: slices.Collect(maps.Keys(c.mu.wishes)), until: time.Now().Add(c.timeout + farewellExtra)}
 	c.mu.Unlock()
 	m.mu.Lock()
 	m.mu.ended[session] = bye
@@ -152,8 +152,12 @@ func (m *Manager) Gone(removed []catalog.Removed) (unexplained []catalog.Removed
 		c, bye := m.mu.sessions[r.Owner], m.mu.ended[r.Owner]
 		m.mu.RUnlock()
 		switch {
-		case bye != nil:
+		case bye != nil && !bye.found:
 			m.left(bye, r)
+		case bye != nil: // its client wants the instance still, if it lives
+			if !m.stillAlive(bye.client) {
+				unexplained = append(unexplained, *r)
+			}
 		case c == nil || !m.explained(c, r):
 			unexplained = append(unexplained, *r)
 		}

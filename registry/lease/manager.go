@@ -82,8 +82,10 @@ type Manager struct {
 	queued chan struct{} // capacity 1: queue may hold something
 }
 
-// farewell remembers a session that this node has ended, until its znodes are gone.
+// farewell remembers a session that this node has ended, or found to have ended,
+// until its znodes are gone.
 type farewell struct {
+	found    bool
 	client   *client
 	services []registry.ServiceKey
 	until    time.Time

@@ -192,6 +192,7 @@ func (m *Manager) sessionOver(c *client) bool {
 		}
 	}
 	c.mu.Unlock()
+	m.remember(c, id, true)
 	m.mu.Lock()
 	delete(m.mu.sessions, id)
 	m.mu.Unlock()
@@ -223,7 +224,7 @@ func (m *Manager) bury(c *client) {
 	_, remembered := m.mu.ended[id]
 	m.mu.RUnlock()
 	if !remembered { // the session was opened after the client had left
-		m.remember(c, id)
+		m.remember(c, id, false)
 	}
 	m.mu.Lock()
 	delete(m.mu.sessions, id)
@@ -379,14 +380,14 @@ func (m *Manager) compare(c *client, session core.Client, k registry.ServiceKey,
 				keep, last = path, h.czxid
 			}
 		}
-		newest := m.cfg.Catalog.Newest(k, key)
-		moved := newest != nil && newest.Owner != self && newest.Czxid > last
+		foreign := m.foreign(k, key, self, c.mu.former)
+		moved := foreign > last
 		switch {
 		case w.requested && (keep == "" || moved):
 			keep = "" // the client is here, now: its znode is to be the newest
 			add = append(add, r)
 		case w.requested || keep != "":
-		case moved && newest.Czxid > core.Zxid(c.seen.Load()):
+		case moved && foreign > core.Zxid(c.seen.Load()):
 			// It has registered with another node since it was last heard of here. If
 			// it is heard of here again, it is here.
 			c.owing.Store(true)
@@ -414,4 +415,23 @@ func (m *Manager) compare(c *client, session core.Client, k registry.ServiceKey,
 	}
 	slices.Sort(drop)
 	return drop, add
+}
+
+// foreign is the czxid of the newest znode of a key that is none of a client's
+// own: neither of its session nor of the one that it had before, whose end the
+// picture may not show yet. It is 0 if there is none.
+func (m *Manager) foreign(k registry.ServiceKey, key registry.InstanceKey, self, former core.SessionID) core.Zxid {
+	newest := m.cfg.Catalog.Newest(k, key)
+	switch {
+	case newest == nil || newest.Owner == self:
+		return 0
+	case newest.Owner != former:
+		return newest.Czxid
+	}
+	for _, e := range slices.Backward(m.cfg.Catalog.Entries(k, key)) {
+		if e.Owner != self && e.Owner != former {
+			return e.Czxid
+		}
+	}
+	return 0
 }

@@ -305,3 +305,14 @@ func (s *Service) SetHealth(ctx context.Context, k registry.ServiceKey, key regi
 	i.Healthy = healthy
 	return s.registerPersistent(ctx, k, i)
 }
+
+// checked writes what active checks found out of a persistent instance.
+func (s *Service) checked(ctx context.Context, k registry.ServiceKey, key registry.InstanceKey, healthy bool) error {
+	e := s.catalog.Newest(k, key)
+	if e == nil || e.Instance.Ephemeral {
+		return nil // it was deleted meanwhile
+	}
+	i := e.Instance.Clone()
+	i.Healthy = healthy
+	return s.registerPersistent(ctx, k, i)
+}

@@ -44,6 +44,8 @@ type Config struct {
 	// EmptyAfter is how long a service that nobody made explicitly may be empty
 	// before it is removed. Zero is a minute.
 	EmptyAfter time.Duration
+	// Probe checks persistent instances; nil is health.Ask.
+	Probe      health.Probe
 	Logger     hclog.Logger          // nil is silent
 	MirrorLog  *slog.Logger          // nil is silent
 	Registerer prometheus.Registerer // nil: metrics are kept and not shown
@@ -59,6 +61,7 @@ type Service struct {
 	catalog   *catalog.Catalog
 	leases    *lease.Manager
 	beats     *health.Beats
+	checks    *health.Checks
 	hub       *push.Hub
 	guard     *push.Guard
 	services  *mirror.Mirror
@@ -104,6 +107,7 @@ func New(cfg Config) (*Service, error) {
 		return nil, fmt.Errorf("naming: %w", err)
 	}
 	s.beats = health.New(s.leases, cfg.Logger.Named("health"), func(time.Duration) { s.Trouble() })
+	s.checks = health.NewChecks(s.catalog, cfg.Probe, s.checked, cfg.Logger.Named("health"))
 	if s.metrics, err = newMetrics(cfg.Registerer, s); err != nil {
 		return nil, fmt.Errorf("naming: metrics: %w", err)
 	}
@@ -137,6 +141,7 @@ func (s *Service) Run(ctx context.Context) error {
 	})
 	g.Go(func() error { return s.leases.Run(ctx) })
 	g.Go(func() error { return s.beats.Run(ctx) })
+	g.Go(func() error { return s.checks.Run(ctx) })
 	g.Go(func() error { return s.hub.Run(ctx) })
 	g.Go(func() error { return s.keep(ctx) })
 	g.Go(func() error { return s.sweep(ctx) })
@@ -269,5 +274,8 @@ func (l *listener) Gone(removed []catalog.Removed) {
 	}
 }
 
-// Changed has the lists pushed.
-func (l *listener) Changed(keys []registry.ServiceKey) { l.hub.Changed(keys) }
+// Changed has the lists pushed and the instances checked.
+func (l *listener) Changed(keys []registry.ServiceKey) {
+	l.hub.Changed(keys)
+	l.checks.Changed(keys)
+}

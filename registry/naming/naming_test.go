@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/zensus-io/zensus/core/coretest"
 	"github.com/zensus-io/zensus/registry"
 	"github.com/zensus-io/zensus/registry/catalog"
+	"github.com/zensus-io/zensus/registry/health"
 	"github.com/zensus-io/zensus/registry/store"
 )
 
@@ -34,7 +36,8 @@ func start(t testing.TB, engine *coretest.Fake, name string, tune ...func(*Confi
 	t.Helper()
 	session, err := engine.Open(t.Context(), core.SessionOptions{Timeout: 10 * time.Second, ACL: core.NodeACL()})
 	require.NoError(t, err)
-	cfg := Config{Client: session, Sessions: engine, Node: name}
+	up := func(context.Context, *registry.Instance, *registry.Cluster) health.Result { return health.Up }
+	cfg := Config{Client: session, Sessions: engine, Node: name, Probe: up}
 	for _, f := range tune {
 		f(&cfg)
 	}
@@ -330,6 +333,40 @@ func TestInstanceWithoutBeatsTurnsSickAndGoes(t *testing.T) {
 		require.Empty(t, a.hosts(t, shop))
 		require.Empty(t, b.hosts(t, shop))
 		require.Len(t, engine.SessionIDs(), sessions-1, "and its session with it")
+	})
+}
+
+func TestPersistentInstanceThatDoesNotAnswerIsShownSick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var up atomic.Bool
+		up.Store(true)
+		n := start(t, coretest.NewFake(), "n1", func(c *Config) {
+			c.Probe = func(context.Context, *registry.Instance, *registry.Cluster) health.Result {
+				if up.Load() {
+					return health.Up
+				}
+				return health.Down
+			}
+		})
+		i := at("10.0.0.1", 80)
+		i.Ephemeral = false
+		require.NoError(t, n.Register(t.Context(), shop, i))
+		healthy := func() bool {
+			v, err := n.Query(t.Context(), shop, registry.Filter{})
+			require.NoError(t, err)
+			return v.Instances[0].Healthy
+		}
+		time.Sleep(time.Minute)
+		require.True(t, healthy())
+		up.Store(false)
+		time.Sleep(12 * time.Second)
+		require.False(t, healthy())
+		up.Store(true)
+		time.Sleep(12 * time.Second)
+		require.True(t, healthy())
+		require.NoError(t, n.Deregister(t.Context(), shop, i.Key(), false))
+		time.Sleep(time.Minute)
+		require.Empty(t, n.hosts(t, shop), "a check does not bring back what was deleted")
 	})
 }
 

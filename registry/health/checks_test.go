@@ -1,0 +1,190 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/zensus-io/zensus/registry"
+	"github.com/zensus-io/zensus/registry/catalog"
+	"github.com/zensus-io/zensus/registry/store"
+)
+
+// persistent is a catalog with one persistent service, and how its instances answer.
+type persistent struct {
+	mu        sync.Mutex
+	service   registry.Service
+	instances map[string]*registry.Instance
+	answers   map[string]Result
+	asked     map[string]int
+	flips     []string
+	refuse    bool
+}
+
+func (p *persistent) Service(registry.ServiceKey) (registry.Service, int32, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.service, 0, true
+}
+
+func (p *persistent) All(registry.ServiceKey) []*catalog.Entry {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all []*catalog.Entry
+	for _, i := range p.instances {
+		all = append(all, &catalog.Entry{Record: store.Record{Instance: *i}})
+	}
+	return all
+}
+
+func (p *persistent) probe(_ context.Context, i *registry.Instance, _ *registry.Cluster) Result {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked[i.IP]++
+	return p.answers[i.IP]
+}
+
+func (p *persistent) flip(_ context.Context, _ registry.ServiceKey, k registry.InstanceKey, healthy bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refuse {
+		return errors.New("no quorum")
+	}
+	p.instances[k.IP].Healthy = healthy
+	p.flips = append(p.flips, fmt.Sprint(k.IP, " ", healthy))
+	return nil
+}
+
+func (p *persistent) set(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f()
+}
+
+func startChecks(t *testing.T, ips ...string) (*Checks, *persistent) {
+	t.Helper()
+	p := &persistent{service: registry.Service{Key: shop}, instances: map[string]*registry.Instance{}, answers: map[string]Result{}, asked: map[string]int{}}
+	for _, ip := range ips {
+		p.instances[ip] = &registry.Instance{IP: ip, Port: 80, Cluster: "DEFAULT", Healthy: true}
+		p.answers[ip] = Up
+	}
+	var c *Checks
+	c = NewChecks(p, p.probe, func(ctx context.Context, k registry.ServiceKey, i registry.InstanceKey, healthy bool) error {
+		defer c.Changed([]registry.ServiceKey{k}) // as the catalog tells of every write
+		return p.flip(ctx, k, i, healthy)
+	}, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = c.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	c.Changed([]registry.ServiceKey{shop})
+	return c, p
+}
+
+func TestThreeFailuresMakeSickAndThreeAnswersMakeWell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, p := startChecks(t, "a", "b")
+		time.Sleep(20 * time.Second)
+		p.set(func() { p.answers["a"] = Down })
+		time.Sleep(12 * time.Second)
+		p.set(func() { require.Equal(t, []string{"a false"}, p.flips); p.answers["a"] = Up })
+		time.Sleep(12 * time.Second)
+		p.set(func() { require.Equal(t, []string{"a false", "a true"}, p.flips) })
+	})
+}
+
+func TestOneFailureAmongAnswersChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, p := startChecks(t, "a")
+		for range 60 {
+			time.Sleep(time.Second)
+			p.set(func() {
+				if p.answers["a"] = Up; p.asked["a"]%3 != 0 {
+					p.answers["a"] = Down // two failures in three, never three in a row
+				}
+			})
+		}
+		p.set(func() { require.Greater(t, p.asked["a"], 5); require.Empty(t, p.flips) })
+	})
+}
+
+func TestPlainRefusalIsBelievedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, p := startChecks(t, "a")
+		p.set(func() { p.answers["a"] = DownHard })
+		time.Sleep(7500 * time.Millisecond)
+		p.set(func() { require.Equal(t, []string{"a false"}, p.flips); require.Equal(t, 1, p.asked["a"]) })
+	})
+}
+
+func TestHealthThatCannotBeWrittenIsWrittenLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, p := startChecks(t, "a")
+		p.set(func() { p.answers["a"], p.refuse = Down, true })
+		time.Sleep(30 * time.Second)
+		p.set(func() { require.Empty(t, p.flips); p.refuse = false })
+		time.Sleep(2 * time.Second)
+		p.set(func() { require.Equal(t, "a false", p.flips[0]) })
+	})
+}
+
+func TestWhatIsNotToBeCheckedIsNotChecked(t *testing.T) {
+	for name, with := range map[string]func(*persistent){
+		"a checker of kind NONE": func(p *persistent) {
+			p.service.Clusters = map[string]registry.Cluster{"DEFAULT": {Checker: registry.Checker{Type: registry.CheckNone}}}
+		},
+		"an ephemeral service": func(p *persistent) { p.service.Ephemeral = true },
+		"an instance that opts out": func(p *persistent) {
+			p.instances["a"].Metadata = map[string]string{"enableHealthCheck": "false"}
+		},
+		"an instance that was deleted": func(p *persistent) { delete(p.instances, "a") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, p := startChecks(t, "a")
+				time.Sleep(time.Second)
+				p.set(func() { with(p) })
+				c.Changed([]registry.ServiceKey{shop})
+				time.Sleep(time.Minute)
+				p.set(func() { require.Zero(t, p.asked["a"]) })
+			})
+		})
+	}
+}
+
+func TestAskTellsTheAnswersApart(t *testing.T) {
+	status := http.StatusOK
+	var got *http.Request
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = r
+		w.Header().Set("Location", "/elsewhere")
+		w.WriteHeader(status)
+	}))
+	defer server.Close()
+	host, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	require.NoError(t, err)
+	number, err := strconv.Atoi(port)
+	require.NoError(t, err)
+	i := &registry.Instance{IP: host, Port: number}
+	tcp := &registry.Cluster{Checker: registry.Checker{Type: registry.CheckTCP}, UseInstancePort: true}
+	web := &registry.Cluster{Checker: registry.Checker{Type: registry.CheckHTTP, Path: "health", Headers: "a:1|Host:shop"}, CheckPort: number}
+	require.Equal(t, Up, Ask(t.Context(), i, tcp))
+	for code, want := range map[int]Result{200: Up, 204: DownHard, 302: Down, 404: DownHard, 500: DownHard, 503: Down} {
+		status = code
+		require.Equal(t, want, Ask(t.Context(), i, web), code)
+		require.Equal(t, []string{"/health", "1", "shop"}, []string{got.URL.Path, got.Header.Get("a"), got.Host})
+	}
+	server.Close()
+	require.Equal(t, Down, Ask(t.Context(), i, tcp))
+	require.Equal(t, DownHard, Ask(t.Context(), i, web))
+}
