@@ -122,8 +122,13 @@ func TestPlainRefusalIsBelievedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, p := startChecks(t, "a")
 		p.set(func() { p.answers["a"] = DownHard })
-		time.Sleep(7500 * time.Millisecond)
-		p.set(func() { require.Equal(t, []string{"a false"}, p.flips); require.Equal(t, 1, p.asked["a"]) })
+		asked := 0
+		for asked == 0 {
+			time.Sleep(100 * time.Millisecond)
+			synctest.Wait()
+			p.set(func() { asked = p.asked["a"] })
+		}
+		p.set(func() { require.Equal(t, []string{"a false"}, p.flips); require.Equal(t, 1, asked) })
 	})
 }
 
