@@ -60,6 +60,7 @@ type client struct {
 	auths    []string
 	ids      []core.Identity
 	sessions int
+	readyAt  int64
 	fresh    bool // the session is new: make what the workload needs
 	closing  bool
 	serial   int
@@ -100,7 +101,9 @@ func (w *World) addClient(kind string, work func(*client), set func(*client)) *c
 // loop does a step of the workload now and then.
 func (c *client) loop() {
 	if c.ready() {
+		c.readyAt = c.w.now
 		switch {
+		case c.w.still && c.picture == nil:
 		case !c.w.quiet && oneIn(c.w.work, c.restless):
 			c.unlink(oneIn(c.w.work, 3))
 		case c.fresh:
@@ -186,7 +189,11 @@ func (c *client) unlinked(l *link) {
 	if c.closing {
 		c.forget()
 	}
-	c.w.after(between(c.w.work, millisecond, 300*millisecond), c.connect)
+	d := between(c.w.work, millisecond, 300*millisecond)
+	if !c.w.quiet && oneIn(c.w.work, 12) { // it sleeps, perhaps beyond the end of its session
+		d += between(c.w.work, 0, 3*int64(max(c.timeout, 1000))*millisecond)
+	}
+	c.w.after(d, c.connect)
 }
 
 // forget begins anew, without a session.

@@ -218,10 +218,15 @@ func (w *World) finish() {
 		w.oracle.compare(s)
 	}
 	for _, c := range w.clients {
-		if !c.ready() && c.kind != "storm" && c.kind != "ephemeral" {
+		if w.now-c.readyAt > 10*second {
 			w.fail("client %d (%s) has no session after %d quiet seconds (C11)", c.id, c.kind, quietSeconds)
 		}
-		if len(c.pending) > 0 && w.now-c.pending[0].call > 15*second {
+		if c.picture != nil && w.err == nil {
+			if err := c.picture.compare(); err != nil {
+				w.fail("client %d: %w", c.id, err)
+			}
+		}
+		if len(c.pending) > 0 && w.now-c.pending[0].call > 5*second {
 			w.fail("client %d (%s) waits for a reply since %d s (C11)", c.id, c.kind, (w.now-c.pending[0].call)/second)
 		}
 	}

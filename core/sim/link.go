@@ -26,6 +26,7 @@ type link struct {
 	lost       bool // what is under way to the client never arrives
 	slow       int64
 	held       bool
+	batch      []byte   // what is sent in this moment
 	socket     [][]byte // requests that wait while the server does not read
 	upAt       int64
 	downAt     int64
@@ -78,20 +79,32 @@ func (l *link) latency() int64 {
 	return between(l.w.sched, 50, 3*millisecond)
 }
 
-// send carries whole frames to the server.
+// send carries whole frames to the server. What is sent at the same time arrives
+// in one piece, as one read of a socket brings it.
 func (l *link) send(frames []byte) {
-	l.upAt = max(l.w.now+l.latency(), l.upAt)
-	l.w.after(l.upAt-l.w.now, func() {
-		if !l.alive() {
-			return
-		}
-		l.w.opt.Mutant.spoilRequest(frames)
-		if l.held {
-			l.socket = append(l.socket, frames)
-			return
-		}
-		l.s.input(replica.Requests{Conn: l.id, Frames: frames})
+	if l.batch != nil {
+		l.batch = append(l.batch, frames...)
+		return
+	}
+	l.batch = frames
+	l.w.after(0, func() {
+		frames := l.batch
+		l.batch = nil
+		l.upAt = max(l.w.now+l.latency(), l.upAt)
+		l.w.after(l.upAt-l.w.now, func() { l.arrive(frames) })
 	})
+}
+
+func (l *link) arrive(frames []byte) {
+	if !l.alive() {
+		return
+	}
+	l.w.opt.Mutant.spoilRequest(frames)
+	if l.held {
+		l.socket = append(l.socket, frames)
+		return
+	}
+	l.s.input(replica.Requests{Conn: l.id, Frames: frames})
 }
 
 // hold stops or lets go on the reading of requests.

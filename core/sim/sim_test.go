@@ -1,8 +1,13 @@
 package sim
 
 import (
+	"bytes"
 	"flag"
+	"os"
+	"path/filepath"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 var (
@@ -10,21 +15,97 @@ var (
 	longFlag = flag.Bool("long", false, "run many seeds, and the mutants")
 )
 
+// seconds is how long the faults of a run last, in simulated time. A seed is only
+// the same run with the same length.
+const seconds = 40
+
+// TestSim runs worlds and requires that together they have met what they are for.
 func TestSim(t *testing.T) {
-	seeds := []uint64{1, 2, 3, 4, 5, 6}
-	if *longFlag {
-		for s := uint64(7); s <= 100; s++ {
-			seeds = append(seeds, s)
-		}
-	}
 	if *seedFlag != 0 {
-		seeds = []uint64{*seedFlag}
+		rep := Run(Options{Seed: *seedFlag, Seconds: seconds})
+		if path := os.Getenv("ZENSUS_SIM_TRACE"); path != "" {
+			require.NoError(t, os.WriteFile(path, rep.Trace, 0o600))
+		}
+		t.Logf("%d events, %d replies, %d watch events, %d lives", rep.Events, rep.Replies, rep.Watches, rep.Restarts)
+		require.NoError(t, rep.Err)
+		return
 	}
-	for _, seed := range seeds {
-		rep := Run(Options{Seed: seed, Seconds: 40})
-		t.Logf("seed %d: %d events, %d replies, %d watch events, %d lives", seed, rep.Events, rep.Replies, rep.Watches, rep.Restarts)
+	count := uint64(6)
+	if *longFlag {
+		count = 150
+	}
+	met := Coverage{}
+	for seed := uint64(1); seed <= count; seed++ {
+		rep := Run(Options{Seed: seed, Seconds: seconds})
 		if rep.Err != nil {
-			t.Fatalf("seed %d: %v\nreplay: go test ./core/sim -run TestSim -seed=%d", seed, rep.Err, seed)
+			t.Errorf("seed %d: %v\nreplay: go test ./core/sim -run TestSim -seed=%d", seed, rep.Err, seed)
+		}
+		met.Add(rep.Coverage)
+	}
+	saveEvidence(t, "sim-coverage.txt", met)
+	for _, name := range required {
+		if met[name] == 0 {
+			t.Errorf("in %d seeds this never happened: %s", count, name)
 		}
 	}
+	if *longFlag {
+		for _, name := range requiredInLong {
+			if met[name] == 0 {
+				t.Errorf("in %d seeds this never happened: %s", count, name)
+			}
+		}
+	}
+}
+
+// TestSameSeedIsTheSameRun compares traces byte for byte.
+func TestSameSeedIsTheSameRun(t *testing.T) {
+	for _, seed := range []uint64{1, 2} {
+		a, b := Run(Options{Seed: seed, Seconds: 15}), Run(Options{Seed: seed, Seconds: 15})
+		if !bytes.Equal(a.Trace, b.Trace) {
+			t.Fatalf("seed %d: the second run differs at line %q", seed, firstDifference(a.Trace, b.Trace))
+		}
+	}
+}
+
+func firstDifference(a, b []byte) []byte {
+	al, bl := bytes.Split(a, []byte("\n")), bytes.Split(b, []byte("\n"))
+	for i := range min(len(al), len(bl)) {
+		if !bytes.Equal(al[i], bl[i]) {
+			return al[i]
+		}
+	}
+	return nil
+}
+
+// TestMutants puts known mistakes back. Each must be found within a few seeds.
+func TestMutants(t *testing.T) {
+	if !*longFlag {
+		t.Skip("only with -long")
+	}
+	caught := Coverage{}
+	for _, m := range Mutants {
+		t.Run(string(m), func(t *testing.T) {
+			for seed := uint64(1); seed <= 30; seed++ {
+				if rep := Run(Options{Seed: seed, Seconds: seconds, Mutant: m}); rep.Err != nil {
+					t.Logf("seed %d: %v", seed, rep.Err)
+					caught.hit("mutant " + string(m))
+					return
+				}
+			}
+			t.Errorf("%s survives 30 seeds", m)
+		})
+	}
+	saveEvidence(t, "sim-mutants.txt", caught)
+}
+
+// saveEvidence writes what was met into the directory that ZENSUS_EVIDENCE names,
+// or a temporary one.
+func saveEvidence(t *testing.T, name string, c Coverage) {
+	t.Helper()
+	dir := os.Getenv("ZENSUS_EVIDENCE")
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(c.String()), 0o644))
 }

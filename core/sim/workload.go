@@ -59,7 +59,9 @@ func (w *World) administer() {
 			}
 		}
 	}
-	w.after(between(w.work, 300*millisecond, 2*second), w.administer)
+	if !w.still {
+		w.after(between(w.work, 300*millisecond, 2*second), w.administer)
+	}
 }
 
 // prepare makes what the workload needs, once a session.
@@ -405,7 +407,7 @@ func (p *picture) begin() {
 func (p *picture) list() {
 	p.c.children("/mir", true, func(r *reply) {
 		if r.lost || r.code != core.OK {
-			p.live = p.live && r.lost
+			p.live = false
 			return
 		}
 		names, _ := wire.DecodeStrings(&r.body)
@@ -452,10 +454,19 @@ func mirror(c *client) {
 	}
 }
 
-// equals compares the picture with what it is of.
-func (p *picture) equals(nodes map[string]string) error {
-	if maps.Equal(p.nodes, nodes) {
-		return nil
+// compare holds the picture, when everything has come to rest, against the model.
+func (p *picture) compare() error {
+	if !p.live || !p.c.ready() || len(p.c.pending) > 0 {
+		return fmt.Errorf("the mirror has not come to rest")
 	}
-	return fmt.Errorf("the mirror holds %v, expected %v", p.nodes, nodes)
+	want := map[string]string{}
+	for path, n := range p.c.w.oracle.model.Nodes {
+		if core.ParentPath(path) == "/mir" {
+			want[path] = string(n.Data)
+		}
+	}
+	if !maps.Equal(p.nodes, want) {
+		return fmt.Errorf("the mirror holds %v, expected %v", p.nodes, want)
+	}
+	return nil
 }

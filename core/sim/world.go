@@ -56,6 +56,7 @@ type World struct {
 	err     error
 	events  int
 	quiet   bool // no more faults
+	still   bool // no more work
 
 	lastConn uint64
 	lastTag  int64
@@ -115,6 +116,8 @@ func Run(opt Options) (rep Report) {
 	w.setUp()
 	w.runUntil(int64(opt.Seconds) * second)
 	w.calm()
+	w.runUntil(int64(opt.Seconds)*second + (quietSeconds-stillSeconds)*second)
+	w.still = true
 	w.runUntil(int64(opt.Seconds)*second + quietSeconds*second)
 	w.finish()
 	return rep
@@ -122,7 +125,11 @@ func Run(opt Options) (rep Report) {
 
 // quietSeconds is how long a run goes on without faults, so that it can be asked
 // whether everybody is served.
-const quietSeconds = 30
+// In its last stillSeconds nobody asks for anything new.
+const (
+	quietSeconds = 30
+	stillSeconds = 8
+)
 
 func (w *World) setUp() {
 	w.servers = append(w.servers, newServer(w, 1))
