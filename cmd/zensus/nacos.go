@@ -18,6 +18,7 @@ import (
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/internal/auth"
 	authapi "github.com/zensus-io/zensus/internal/auth/nacosapi"
+	serverapi "github.com/zensus-io/zensus/internal/nacos/nacosapi"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
@@ -179,6 +180,12 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	namespaceapi.New(namespaceapi.Config{
 		Namespaces: side.namespaces, Counter: configCounter{side.configs}, Guard: guard,
 	}).Routes(nacos)
+	serverapi.New(serverapi.Config{
+		Version: Version, Standalone: true, Port: in.portOf("listen.http"),
+		AuthEnabled: side.auth.Enabled, NeedsAdmin: func() bool { return !side.auth.HasUsers() },
+		NotReady: side.notReady, Members: func() []serverapi.Member { return side.members(in) },
+		RPC: side.rpc, Guard: guard,
+	}).Routes(nacos)
 	engine.GET("/metrics", gin.WrapH(in.metricsHandler()))
 	engine.GET("/healthz", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
 	engine.GET("/readyz", side.readyz)
@@ -211,16 +218,35 @@ type configCounter struct{ center *center.Center }
 
 func (c configCounter) CountConfigs(namespace string) int { return c.center.Count(namespace) }
 
-func (side *nacosSide) ready() bool {
-	for _, ready := range []<-chan struct{}{side.auth.Ready(), side.namespaces.Ready(), side.naming.Ready(), side.configs.Ready()} {
+// parts are what must be ready, by name.
+func (side *nacosSide) parts() []struct {
+	name  string
+	ready <-chan struct{}
+} {
+	return []struct {
+		name  string
+		ready <-chan struct{}
+	}{
+		{"users", side.auth.Ready()},
+		{"namespaces", side.namespaces.Ready()},
+		{"naming", side.naming.Ready()},
+		{"config", side.configs.Ready()},
+	}
+}
+
+// notReady names a part that is not ready; "" when all are.
+func (side *nacosSide) notReady() string {
+	for _, p := range side.parts() {
 		select {
-		case <-ready:
+		case <-p.ready:
 		default:
-			return false
+			return p.name + " not in readiness"
 		}
 	}
-	return true
+	return ""
 }
+
+func (side *nacosSide) ready() bool { return side.notReady() == "" }
 
 func (side *nacosSide) readyz(c *gin.Context) {
 	if side.ready() {
