@@ -107,6 +107,12 @@ func TestACursorSeesOnlyWhatIsDurableAndWaitsForMore(t *testing.T) {
 		t.Fatal("one record was durable")
 	}
 	must(t, s.Append(h.txns(5, 200)))
+	if z := s.Durable(); z != h.all[0].Zxid {
+		t.Fatalf("durable up to %v before the sync", z)
+	}
+	if _, err := s.NewSnapshot(SnapshotInfo{Zxid: h.at.zxid}); err == nil {
+		t.Fatal("a snapshot above what is durable")
+	}
 	if n := read(); n != 0 {
 		t.Fatalf("%d records that are not synced", n)
 	}
