@@ -2,12 +2,16 @@ package interop
 
 import (
 	"context"
+	"crypto/md5"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +20,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// The tests mostly wait for others: more of them than there are cores may run.
+	flag.Parse()
+	if err := flag.Set("test.parallel", strconv.Itoa(max(4, runtime.GOMAXPROCS(0)))); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	testkit.Cleanup()
 	os.Exit(code)
@@ -161,3 +170,5 @@ func (p *program) steps(steps ...string) {
 	}
 	p.end()
 }
+
+func md5Hex(s string) string { return fmt.Sprintf("%x", md5.Sum([]byte(s))) }
