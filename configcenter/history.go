@@ -5,6 +5,7 @@ import "github.com/zensus-io/zensus/core"
 // ChangeOp says what a change did. The values are Nacos's.
 type ChangeOp byte
 
+// The changes that there are.
 const (
 	Inserted ChangeOp = 'I'
 	Updated  ChangeOp = 'U'

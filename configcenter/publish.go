@@ -84,7 +84,7 @@ func (p *Publish) Validate(l Limits) error {
 	if len(p.Content) > l.ContentCharsMax && utf16Length(p.Content) > l.ContentCharsMax {
 		return &InvalidError{Field: "content", Reason: "is too large", Max: l.ContentCharsMax}
 	}
-	return p.Attributes.validate()
+	return p.validate()
 }
 
 func (a *Attributes) validate() error {

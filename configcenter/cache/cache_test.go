@@ -107,9 +107,22 @@ func TestLike(t *testing.T) {
 		pattern, s string
 		want       bool
 	}{
-		{"", "", true}, {"*", "", true}, {"*", "abc", true}, {"a", "a", true}, {"a", "ab", false},
-		{"a*", "abc", true}, {"*c", "abc", true}, {"*b*", "abc", true}, {"a*c", "abc", true}, {"a*c", "abcd", false},
-		{"a*b*c", "aXbYc", true}, {"ab*ba", "aba", false}, {"a**b", "ab", true}, {"*aab", "aaab", true}, {"_", "x", false}, {"%", "x", false},
+		{"", "", true},
+		{"*", "", true},
+		{"*", "abc", true},
+		{"a", "a", true},
+		{"a", "ab", false},
+		{"a*", "abc", true},
+		{"*c", "abc", true},
+		{"*b*", "abc", true},
+		{"a*c", "abc", true},
+		{"a*c", "abcd", false},
+		{"a*b*c", "aXbYc", true},
+		{"ab*ba", "aba", false},
+		{"a**b", "ab", true},
+		{"*aab", "aaab", true},
+		{"_", "x", false},
+		{"%", "x", false},
 	} {
 		if got := Like(c.pattern, c.s); got != c.want {
 			t.Errorf("Like(%q, %q) = %v", c.pattern, c.s, got)

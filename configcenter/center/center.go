@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/configcenter/cache"
 	"github.com/zensus-io/zensus/configcenter/listen"
@@ -28,6 +30,8 @@ type Config struct {
 	// Logger may be nil. It is a slog.Logger because the mirror, which the SDK
 	// compiles in too, takes one.
 	Logger *slog.Logger
+	// Registerer takes the metrics; nil is nobody.
+	Registerer prometheus.Registerer
 	// Now is the wall clock, by default time.Now.
 	Now func() time.Time
 }
@@ -43,6 +47,8 @@ type Center struct {
 	cache  *cache.Cache
 	table  *listen.Table
 	fresh  *barrier
+
+	metrics *metrics
 
 	mu struct {
 		sync.Mutex
@@ -82,6 +88,9 @@ func New(cfg Config) (*Center, error) {
 	c.table = listen.New(c.cache.MD5, cfg.Listeners)
 	c.fresh = newBarrier(c.catchUp)
 	c.mu.prune = make(map[configcenter.Key]struct{})
+	if c.metrics, err = newMetrics(cfg.Registerer, c); err != nil {
+		return nil, err
+	}
 	return c, nil
 }
 
@@ -123,6 +132,7 @@ func (c *Center) changed(changes []mirror.Change, upTo core.Zxid) {
 		paths[i] = change.Path
 	}
 	for _, change := range c.cache.Refresh(paths, upTo) {
+		c.metrics.changes.Inc()
 		c.table.Changed(change.Key, change.MD5, change.Zxid)
 	}
 }
@@ -147,9 +157,11 @@ const ownWritePatience = 3 * time.Second
 // see. It returns what store.Publish does, or configcenter.ErrQuota.
 func (c *Center) Publish(ctx context.Context, p *configcenter.Publish) (*configcenter.Item, error) {
 	if limit := c.limits.NamespaceConfigsMax; limit > 0 && c.cache.Get(p.Key) == nil && c.cache.Count(p.Key.Namespace) >= limit {
+		c.metrics.wrote("publish", configcenter.ErrQuota)
 		return nil, configcenter.ErrQuota
 	}
 	r, err := c.store.Publish(ctx, p)
+	c.metrics.wrote("publish", err)
 	if err != nil {
 		return nil, err
 	}
@@ -161,6 +173,7 @@ func (c *Center) Publish(ctx context.Context, p *configcenter.Publish) (*configc
 // store.Remove does.
 func (c *Center) Remove(ctx context.Context, r *configcenter.Remove) (bool, error) {
 	result, err := c.store.Remove(ctx, r)
+	c.metrics.wrote("remove", err)
 	if err != nil || result.Item == nil {
 		return false, err
 	}
@@ -213,7 +226,11 @@ const catchUpPatience = 300 * time.Millisecond
 func (c *Center) Fresh(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, catchUpPatience)
 	defer cancel()
-	return c.fresh.join(ctx) == nil
+	if c.fresh.join(ctx) != nil {
+		c.metrics.stale.Inc()
+		return false
+	}
+	return true
 }
 
 func (c *Center) catchUp(ctx context.Context) error {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"github.com/zensus-io/zensus/configcenter"
@@ -361,4 +362,48 @@ func TestWithoutTheEngineAPublishFailsAndReadsGoOn(t *testing.T) {
 	}
 	engine.Heal()
 	publish(t, c, "a", "3")
+}
+
+func TestMetricsSayWhatHappened(t *testing.T) {
+	client, err := coretest.NewFake().Open(t.Context(), core.SessionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	registry := prometheus.NewRegistry()
+	c, err := center.New(center.Config{Client: client, Registerer: registry})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	publish(t, c, "a", "1")
+	publish(t, c, "a", "2")
+	if _, err := c.Publish(t.Context(), &configcenter.Publish{Key: key("a"), Content: "3", CASMD5: "0"}); err == nil {
+		t.Fatal("no mismatch")
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.Metric {
+			name := f.GetName()
+			for _, l := range m.Label {
+				name += " " + l.GetValue()
+			}
+			got[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	for name, want := range map[string]float64{
+		"zensus_config_writes_total publish ok": 2, "zensus_config_writes_total publish mismatch": 1,
+		"zensus_config_items": 1, "zensus_config_changes_total": 2, "zensus_config_long_polls": 0,
+	} {
+		if v, ok := got[name]; !ok || v != want {
+			t.Errorf("%s is %v, %v; want %v", name, v, ok, want)
+		}
+	}
 }

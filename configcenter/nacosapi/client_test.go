@@ -178,7 +178,8 @@ func (c *client) listen(on bool, tenant, dataID string, md5 *string) []wire.Conf
 	c.t.Helper()
 	var reply wire.ConfigChangeBatchListenResponse
 	c.call(&wire.ConfigBatchListenRequest{Listen: on, ConfigListenContexts: []wire.ListenContext{
-		{Group: "g", DataID: dataID, Tenant: tenant, MD5: md5}}}, &reply)
+		{Group: "g", DataID: dataID, Tenant: tenant, MD5: md5},
+	}}, &reply)
 	if !reply.OK() {
 		c.t.Fatalf("listen: %+v", reply)
 	}

@@ -42,8 +42,10 @@ func TestPublishQueryAndRemoveOverGRPC(t *testing.T) {
 		t.Errorf("blank content: %+v", r)
 	}
 	var gray wire.ConfigPublishResponse
-	c.call(&wire.ConfigPublishRequest{ConfigKey: wire.ConfigKey{DataID: "a", Group: "g"}, Content: "beta",
-		AdditionMap: map[string]string{"betaIps": "1.2.3.4"}}, &gray)
+	c.call(&wire.ConfigPublishRequest{
+		ConfigKey: wire.ConfigKey{DataID: "a", Group: "g"}, Content: "beta",
+		AdditionMap: map[string]string{"betaIps": "1.2.3.4"},
+	}, &gray)
 	if gray.OK() || c.query("a").Content != "x" {
 		t.Errorf("a beta reached everybody: %+v", gray)
 	}

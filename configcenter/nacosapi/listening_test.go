@@ -17,12 +17,15 @@ func TestListeningConfigsAreReadAsNacosWritesThem(t *testing.T) {
 	}{
 		"without a tenant": {"d\x02g\x02" + md5 + "\x01", []listen.Watched{{Key: configcenter.MakeKey("", "g", "d"), MD5: md5}}},
 		"with a tenant": {"d\x02g\x02" + md5 + "\x02dev\x01", []listen.Watched{
-			{Key: configcenter.MakeKey("dev", "g", "d"), MD5: md5, Tenant: "dev"}}},
+			{Key: configcenter.MakeKey("dev", "g", "d"), MD5: md5, Tenant: "dev"},
+		}},
 		"a tenant named public": {"d\x02g\x02\x02public\x01", []listen.Watched{
-			{Key: configcenter.MakeKey("", "g", "d"), Tenant: "public"}}},
+			{Key: configcenter.MakeKey("", "g", "d"), Tenant: "public"},
+		}},
 		"a blank tenant": {"d\x02g\x02\x02\x01", []listen.Watched{{Key: configcenter.MakeKey("", "g", "d")}}},
 		"two records": {"a\x02g\x02\x01b\x02g\x02x\x02dev\x01", []listen.Watched{
-			{Key: configcenter.MakeKey("", "g", "a")}, {Key: configcenter.MakeKey("dev", "g", "b"), MD5: "x", Tenant: "dev"}}},
+			{Key: configcenter.MakeKey("", "g", "a")}, {Key: configcenter.MakeKey("dev", "g", "b"), MD5: "x", Tenant: "dev"},
+		}},
 		"escaped twice":    {"d%02g%02x%01", []listen.Watched{{Key: configcenter.MakeKey("", "g", "d"), MD5: "x"}}},
 		"blank":            {" ", nil},
 		"no end":           {"d\x02g\x02x", nil},

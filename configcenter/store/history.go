@@ -197,7 +197,7 @@ func (s *Store) tidyHistory(ctx context.Context, k configcenter.Key) {
 	if _, err := s.client.Delete(ctx, path, core.AnyVersion); err != nil {
 		return
 	}
-	s.client.Delete(ctx, core.ParentPath(path), core.AnyVersion)
+	_, _ = s.client.Delete(ctx, core.ParentPath(path), core.AnyVersion)
 }
 
 // Histories calls f with every config that has a history, deleted ones too, until

@@ -166,7 +166,7 @@ func (s *Store) Remove(ctx context.Context, r *configcenter.Remove) (Result, err
 func (s *Store) tidy(ctx context.Context, k configcenter.Key) {
 	path := core.ParentPath(ItemPath(k))
 	if st, err := s.client.Exists(ctx, path); err == nil && st.NumChildren == 0 {
-		s.client.Delete(ctx, path, core.AnyVersion) // NotEmpty: in use again
+		_, _ = s.client.Delete(ctx, path, core.AnyVersion) // NotEmpty: in use again
 	}
 }
 

@@ -93,7 +93,7 @@ func (l *Link) open(ctx context.Context, server string, gen uint64) (*Conn, erro
 	c.cc = cc
 	if err := c.setUp(ctx, &local); err != nil {
 		c.fail(err)
-		cc.Close()
+		_ = cc.Close() // of no use to anybody any more
 		return nil, fmt.Errorf("%s: %w", server, err)
 	}
 	return c, nil
@@ -281,7 +281,7 @@ func (c *Conn) acknowledge(reply wire.Reply, requestID string) {
 // watch returns when the connection is over, and closes it. It asks an idle
 // server for a sign of life.
 func (c *Conn) watch(ctx context.Context) error {
-	defer c.cc.Close()
+	defer func() { _ = c.cc.Close() }()
 	ticker := time.NewTicker(idleMax / 5)
 	defer ticker.Stop()
 	for {

@@ -106,7 +106,7 @@ func (l *Link) Run(ctx context.Context) {
 		}
 		l.cfg.Log.Info("connection lost", "module", l.cfg.Module, "server", server, "err", err)
 		if failures++; failures > 1 || len(l.cfg.Servers) == 1 {
-			wait(ctx, pause(failures)) // its error is ctx's, which the loop sees
+			_ = wait(ctx, pause(failures)) // its error is ctx's, which the loop sees
 		}
 	}
 }
