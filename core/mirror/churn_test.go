@@ -226,6 +226,12 @@ func TestMirrorOnApache(t *testing.T) {
 		churn(t, writer, dial(t, a.Addr), 20, func(int) {})
 	})
 
+	t.Run("it converges while its connections are cut", func(t *testing.T) {
+		p := coretest.StartProxy(t, a.Addr)
+		own := dial(t, p.Addr)
+		churn(t, writer, own, 40, func(int) { p.Cut() })
+	})
+
 	t.Run("it converges across restarts of the server", func(t *testing.T) {
 		restarted := 0
 		churn(t, writer, dial(t, a.Addr), 6, func(round int) {

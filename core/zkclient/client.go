@@ -42,7 +42,7 @@ type Client struct {
 
 	// Owned by the goroutine of run.
 	server   int // index of the next address
-	attempts int // since the last connection that lasted
+	attempts int // since the last connection that was of use
 }
 
 var (

@@ -11,7 +11,7 @@ import (
 
 var (
 	playSeed  = flag.Uint64("play.seed", 1, "first seed of the plays that compare engines")
-	playCount = flag.Uint64("play.count", 3, "number of plays")
+	playCount = flag.Uint64("play.count", 2, "number of plays")
 )
 
 // What the fake does is what ZooKeeper does: everything that is tested against

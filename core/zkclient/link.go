@@ -38,14 +38,13 @@ func (c *Client) run() {
 	for c.ctx.Err() == nil {
 		l, err := c.connect()
 		if err == nil {
-			begun := c.sinceBegin()
+			before := c.contact.Load()
 			c.serve(l)
-			if c.sinceBegin()-begun >= backoffMax {
+			if c.contact.Load() != before {
 				c.attempts = 0
-				continue
+			} else {
+				c.attempts++ // a server that only takes connections is no better than none
 			}
-			// A server that takes connections and drops them is no better than none.
-			c.attempts++
 			if !c.pause() {
 				return
 			}
