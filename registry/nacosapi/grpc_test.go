@@ -2,6 +2,7 @@ package nacosapi
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -136,20 +137,31 @@ func TestOwnShutdownIsNotTheClientsEnd(t *testing.T) {
 }
 
 // BenchmarkPush measures from a registration to the moment at which a subscriber
-// on the same node holds the list, over two gRPC connections.
+// on the same node holds the list, over two gRPC connections: single changes,
+// and changes each of which follows the push of the one before.
 func BenchmarkPush(b *testing.B) {
-	n := startNode(b, coretest.NewFake())
-	consumer, provider := dial(b, n.addr), dial(b, n.addr)
-	consumer.subscribe("")
-	consumer.pushed(0)
-	port := 0
-	for b.Loop() {
-		port = port%60000 + 1
-		provider.register("10.0.0.1", port)
-		for consumer.pushed(1).Hosts[0].Port != port {
-		}
-		b.StopTimer()
-		time.Sleep(600 * time.Millisecond) // single changes, not a burst
-		b.StartTimer()
+	for name, pause := range map[string]time.Duration{"single": 600 * time.Millisecond, "sequence": 0} {
+		b.Run(name, func(b *testing.B) {
+			n := startNode(b, coretest.NewFake())
+			consumer, provider := dial(b, n.addr), dial(b, n.addr)
+			consumer.subscribe("")
+			consumer.pushed(0)
+			var took []time.Duration
+			port := 0
+			for b.Loop() {
+				port = port%60000 + 1
+				began := time.Now()
+				provider.register("10.0.0.1", port)
+				for consumer.pushed(1).Hosts[0].Port != port {
+				}
+				took = append(took, time.Since(began))
+				b.StopTimer()
+				time.Sleep(pause)
+				b.StartTimer()
+			}
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
+			b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+		})
 	}
 }

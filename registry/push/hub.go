@@ -14,11 +14,16 @@ import (
 const (
 	// retryAfter is the pause after a push that failed, as in Nacos.
 	retryAfter = time.Second
-	// Pushes to one subscriber keep a pause that doubles from paceMin to paceMax
-	// while changes keep coming, and is forgotten after calm without any.
-	paceMin = 10 * time.Millisecond
-	paceMax = 200 * time.Millisecond
-	calm    = 500 * time.Millisecond
+	// Pushes to one subscriber keep a pause that doubles from paceMin while changes
+	// keep coming, and is forgotten after calm without any. It ends at paceShort for
+	// lists that cost little to send to all subscribers, and at no more than
+	// paceLong, which is what Nacos makes every change wait, for the dearest.
+	paceMin   = 5 * time.Millisecond
+	paceShort = 20 * time.Millisecond
+	paceLong  = 500 * time.Millisecond
+	calm      = 500 * time.Millisecond
+	// bytesPerMilli is what a service may send in a burst, to all its subscribers.
+	bytesPerMilli = 200_000
 	// deliveriesMax bounds the pushes under way at once.
 	deliveriesMax = 4096
 )
@@ -81,9 +86,10 @@ type subscription struct {
 	since    time.Time // of the oldest change not pushed yet
 
 	// Owned by the delivery goroutine.
-	last   *catalog.View // acknowledged
-	lastAt time.Time
-	pace   time.Duration
+	last     *catalog.View // acknowledged
+	lastAt   time.Time
+	pace     time.Duration
+	audience int // subscribers of the service
 }
 
 // Subscriber describes a subscription.
@@ -276,6 +282,7 @@ func (h *Hub) step(ctx context.Context, s *subscription) (more bool) {
 	since := s.since
 	s.since, s.dirty = time.Time{}, false
 	gone := s.gone
+	s.audience = len(h.mu.topics[s.key.service])
 	h.mu.Unlock()
 	if gone || s.target.Closed() {
 		return false
@@ -329,7 +336,7 @@ func (h *Hub) send(ctx context.Context, s *subscription, v *catalog.View) (sent 
 	if now.Sub(s.lastAt) > calm {
 		s.pace = 0
 	} else {
-		s.pace = min(max(2*s.pace, paceMin), paceMax)
+		s.pace = min(max(2*s.pace, paceMin), paceMax(v.InfoBytes(), s.audience))
 	}
 	s.last, s.lastAt = v, now
 	return true, nil
@@ -348,4 +355,10 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// paceMax is the longest pause between pushes of a list of that size.
+func paceMax(bytes, audience int) time.Duration {
+	cost := time.Duration(bytes) * time.Duration(audience) / bytesPerMilli * time.Millisecond
+	return min(max(cost, paceShort), paceLong)
 }

@@ -144,8 +144,40 @@ func TestBurstIsMergedAndEndsWithTheLastList(t *testing.T) {
 		got := r.lists()
 		require.Equal(t, 1, got[1], "the first change waits for nobody")
 		require.Equal(t, 200, got[len(got)-1])
-		require.Less(t, len(got), 10, "%v", got)
+		require.Less(t, len(got), 20, "%v", got)
 	})
+}
+
+func TestChangesThatFollowEachPushWaitShortly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, r := start(t), &reader{rtt: time.Millisecond}
+		require.NoError(t, w.Subscribe("c", r, shop, ""))
+		time.Sleep(time.Second)
+		for n := range 50 { // as a client that registers, waits for the list, registers, ...
+			before := time.Now()
+			w.add()
+			for len(r.lists()) < n+2 {
+				time.Sleep(time.Millisecond)
+			}
+			require.LessOrEqual(t, r.when[n+1].Sub(before), paceShort+r.rtt)
+		}
+	})
+}
+
+func TestPauseGrowsWithWhatAPushCosts(t *testing.T) {
+	for _, c := range []struct {
+		bytes, audience int
+		want            time.Duration
+	}{
+		{1000, 1, paceShort},
+		{300, 10_000, paceShort},
+		{100_000, 100, 50 * time.Millisecond},
+		{3_000_000, 10, 150 * time.Millisecond},
+		{3_000_000, 1000, paceLong},
+		{1 << 30, 1 << 20, paceLong},
+	} {
+		require.Equal(t, c.want, paceMax(c.bytes, c.audience), "%d bytes to %d", c.bytes, c.audience)
+	}
 }
 
 func TestSlowSubscriberHoldsUpNobodyAndGetsOnlyTheNewest(t *testing.T) {
