@@ -170,6 +170,67 @@ func TestOnApache(t *testing.T) {
 		equalLists(t, "events", got, []string{"NodeCreated /once"})
 	})
 
+	t.Run("one-shot watches outlive a connection and catch up", func(t *testing.T) {
+		p := coretest.StartProxy(t, a.Addr)
+		heard := make(chan string, 100)
+		c := dial(t, zkclient.Options{OnEvent: func(e wire.WatcherEvent, _ core.Zxid) { heard <- e.Type.String() + " " + e.Path }}, p.Addr)
+		other := dial(t, zkclient.Options{}, a.Addr)
+		for _, p := range []string{"/shot", "/shot/set", "/shot/parent", "/shot/gone", "/shot/same"} {
+			mustCreate(t, other, p, core.Persistent)
+		}
+		watch := func(op wire.OpCode, path string) {
+			if _, _, err := c.Do(t.Context(), op, wire.AppendPathWatch(nil, path, true)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := c.Sync(t.Context(), "/"); err != nil {
+			t.Fatal(err)
+		}
+		watch(wire.OpGetData, "/shot/set")
+		watch(wire.OpGetChildren2, "/shot/parent")
+		watch(wire.OpExists, "/shot/gone")
+		watch(wire.OpExists, "/shot/new")
+		watch(wire.OpGetData, "/shot/same")
+		watch(wire.OpGetChildren, "/shot/same")
+		watch(wire.OpGetData, "/shot/removed") // no such node: no watch
+		p.Down()
+		mustCreate(t, other, "/shot/parent/x", core.Persistent)
+		mustCreate(t, other, "/shot/new", core.Persistent)
+		if _, err := other.Set(t.Context(), "/shot/set", nil, -1); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := other.Delete(t.Context(), "/shot/gone", -1); err != nil {
+			t.Fatal(err)
+		}
+		p.Up()
+		if _, err := retry(func() (core.Zxid, error) { return c.Sync(t.Context(), "/") }); err != nil {
+			t.Fatal(err)
+		}
+		drain := func() (got []string) {
+			for len(heard) > 0 {
+				got = append(got, <-heard)
+			}
+			slices.Sort(got)
+			return got
+		}
+		equalLists(t, "caught up", drain(), []string{
+			"NodeChildrenChanged /shot/parent", "NodeCreated /shot/new", "NodeDataChanged /shot/set", "NodeDeleted /shot/gone",
+		})
+		// What did not fire is armed, what did is not.
+		for _, p := range []string{"/shot/same", "/shot/set", "/shot/new"} {
+			if _, err := c.Set(t.Context(), p, nil, -1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		mustCreate(t, c, "/shot/same/x", core.Persistent)
+		equalLists(t, "after that", drain(), []string{"NodeChildrenChanged /shot/same", "NodeDataChanged /shot/same"})
+		p.Cut()
+		if _, err := retry(func() (core.Zxid, error) { return c.Sync(t.Context(), "/") }); err != nil {
+			t.Fatal(err)
+		}
+		equalLists(t, "after another reconnect", drain(), nil)
+	})
+
 	t.Run("the last Close of a path takes the watch from the server", func(t *testing.T) {
 		c := dial(t, zkclient.Options{}, a.Addr)
 		one, err := c.Watch(t.Context(), "/w", core.WatchTree)

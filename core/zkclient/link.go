@@ -192,7 +192,8 @@ func (c *Client) prelude(l *link, auths []Auth) error {
 	sets := c.watches.rearm(c.LastZxid())
 	for i := range sets {
 		out = frame(out, func(b []byte) []byte {
-			return sets[i].Append(wire.AppendRequestHeader(b, wire.XidSetWatches, wire.OpSetWatches2), wire.OpSetWatches2)
+			op := setWatchesOp(&sets[i])
+			return sets[i].Append(wire.AppendRequestHeader(b, wire.XidSetWatches, op), op)
 		})
 	}
 	if len(out) == 0 {

@@ -59,7 +59,9 @@ const (
 // ended by its own Close, and would hear nothing any more.
 func (c *Client) RemoveWatches(ctx context.Context, path string, kind WatcherType) error {
 	k := c.newCall()
-	k.body = wire.AppendPathMode(k.body, c.readPath(path), int32(kind))
+	full := c.readPath(path)
+	k.body = wire.AppendPathMode(k.body, full, int32(kind))
+	k.onOK = func(wire.ReplyHeader) { c.watches.unset(kind, full) }
 	return c.invoke(ctx, wire.OpRemoveWatches, path, k, nil)
 }
 

@@ -46,9 +46,9 @@ type Options struct {
 	// Dialer opens connections; nil dials TCP. It is the place for TLS.
 	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 	// OnEvent hears of every notification, those of one-shot watches that were
-	// set through Do or Start among them, with the server's path (no chroot is
-	// taken off). One-shot watches are not re-armed after a reconnect. It runs on
-	// the reading goroutine: it must be quick and must not call what waits for a
+	// set by reads through Do or Start among them, with the server's path (no
+	// chroot is taken off). One-shot watches outlive a reconnect. It runs on the
+	// reading goroutine: it must be quick and must not call what waits for a
 	// reply. The zxid is 0 where the server does not tell (up to 3.8).
 	OnEvent func(e wire.WatcherEvent, z core.Zxid)
 	// FrameBytesMax is the longest request frame, the servers' jute.maxbuffer.

@@ -203,6 +203,7 @@ func (c *Client) send(op wire.OpCode, body []byte, to receiver) (seq uint64, err
 	if 8+len(body) > c.opt.FrameBytesMax {
 		return 0, core.BadArguments // a server would break the connection
 	}
+	to = c.watching(op, body, to)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {

@@ -157,6 +157,7 @@ type registry struct {
 	mu     sync.Mutex
 	node   map[string][]*watch
 	tree   map[string][]*watch
+	once   oneShots
 	coming map[string]int // paths being armed, whose requests are under way
 	ended  error
 }
@@ -165,6 +166,7 @@ func (g *registry) init() {
 	g.node = make(map[string][]*watch)
 	g.tree = make(map[string][]*watch)
 	g.coming = make(map[string]int)
+	g.once.init()
 }
 
 func (g *registry) table(mode core.WatchMode) map[string][]*watch {
@@ -221,6 +223,7 @@ func (g *registry) inUse(path string) bool {
 func (g *registry) dispatch(e core.Event, path string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.once.fired(e.Type, path)
 	for _, w := range g.node[path] {
 		w.push(e)
 	}
@@ -253,7 +256,7 @@ func (g *registry) resync(z core.Zxid) {
 	})
 }
 
-// end ends every watch. With Unimplemented others may be armed later.
+// end ends every Watch. With Unimplemented others may be armed later.
 func (g *registry) end(err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -278,6 +281,18 @@ func (g *registry) rearm(seen core.Zxid) []wire.SetWatches {
 		}
 		return &sets[len(sets)-1]
 	}
+	for path := range g.once.data {
+		s := room(path)
+		s.Data = append(s.Data, path)
+	}
+	for path := range g.once.exist {
+		s := room(path)
+		s.Exist = append(s.Exist, path)
+	}
+	for path := range g.once.child {
+		s := room(path)
+		s.Child = append(s.Child, path)
+	}
 	for path := range g.node {
 		s := room(path)
 		s.Persistent = append(s.Persistent, path)
@@ -287,4 +302,13 @@ func (g *registry) rearm(seen core.Zxid) []wire.SetWatches {
 		s.PersistentRecurs = append(s.PersistentRecurs, path)
 	}
 	return sets
+}
+
+// setWatchesOp is the older operation where that is enough: servers before 3.6
+// know no other.
+func setWatchesOp(s *wire.SetWatches) wire.OpCode {
+	if len(s.Persistent) == 0 && len(s.PersistentRecurs) == 0 {
+		return wire.OpSetWatches
+	}
+	return wire.OpSetWatches2
 }
