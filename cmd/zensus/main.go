@@ -17,6 +17,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/zensus-io/zensus/cmd/zensus/ctl/bench"
 )
 
 func main() {
@@ -40,6 +42,6 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), demoCommand(), demoProviderCommand(), versionCommand())
+	root.AddCommand(serveCommand(), demoCommand(), demoProviderCommand(), bench.Command(), versionCommand())
 	return root
 }

@@ -1,0 +1,362 @@
+package bench
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/wire"
+)
+
+// Shape is how a workload is put on a server.
+type Shape struct {
+	Conns int
+	Depth int // requests in flight on each connection
+	Bytes int // of data
+	Time  time.Duration
+}
+
+// String is "16 x 16".
+func (s Shape) String() string { return fmt.Sprintf("%d x %d", s.Conns, s.Depth) }
+
+// Workload is one kind of request.
+type Workload struct {
+	Name string
+	// count is how many requests there are for a connection; 0 is as many as the
+	// time takes.
+	count func(s *Shape) int
+	// prepare makes what the requests need, below root, on one connection.
+	prepare func(c *conn, root string, s *Shape) error
+	// each prepares one connection, the i-th.
+	each func(c *conn, root string, i int, s *Shape) error
+	// next appends the n-th request of the i-th connection to c.out.
+	next func(c *conn, root string, i, n int, s *Shape)
+}
+
+// Workloads lists them by name.
+func Workloads() []*Workload { return workloads }
+
+// Find is the workload of that name, nil if there is none.
+func Find(name string) *Workload {
+	for _, w := range workloads {
+		if w.Name == name {
+			return w
+		}
+	}
+	return nil
+}
+
+func request(c *conn, op wire.OpCode, body func([]byte) []byte) {
+	mark := c.begin(op)
+	c.out = body(c.out)
+	c.end(mark)
+}
+
+// nodes is how many znodes the reading workloads spread over.
+const nodes = 64
+
+func nodePath(root string, n int) string { return fmt.Sprintf("%s/n%02d", root, n%nodes) }
+
+func makeNodes(c *conn, root string, s *Shape) error {
+	for n := range nodes {
+		if err := c.mustCreate(nodePath(root, n), make([]byte, s.Bytes)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var openACL = core.OpenACL()
+
+var workloads = []*Workload{
+	{
+		Name: "get", prepare: makeNodes,
+		next: func(c *conn, root string, i, n int, _ *Shape) {
+			request(c, wire.OpGetData, func(b []byte) []byte { return wire.AppendPathWatch(b, nodePath(root, i+n), false) })
+		},
+	},
+	{
+		Name: "exists", prepare: makeNodes,
+		next: func(c *conn, root string, i, n int, _ *Shape) {
+			request(c, wire.OpExists, func(b []byte) []byte { return wire.AppendPathWatch(b, nodePath(root, i+n), false) })
+		},
+	},
+	{
+		Name: "children", // of a znode that has 100
+		prepare: func(c *conn, root string, s *Shape) error {
+			for n := range 100 {
+				if err := c.mustCreate(fmt.Sprintf("%s/child%03d", root, n), nil); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		next: func(c *conn, root string, _, _ int, _ *Shape) {
+			request(c, wire.OpGetChildren, func(b []byte) []byte { return wire.AppendPathWatch(b, root, false) })
+		},
+	},
+	{
+		Name: "set", prepare: makeNodes,
+		next: func(c *conn, root string, i, n int, s *Shape) {
+			request(c, wire.OpSetData, func(b []byte) []byte {
+				return wire.AppendSetData(b, nodePath(root, i+n), zeros[:s.Bytes], core.AnyVersion)
+			})
+		},
+	},
+	{
+		Name: "create", each: makeOwn,
+		next: func(c *conn, root string, i, n int, s *Shape) { create(c, ownPath(root, i, n), 0, s) },
+	},
+	{
+		Name: "delete", each: fillOwn,
+		count: func(s *Shape) int { return max(s.Depth, deletesPerRound/s.Conns) },
+		next: func(c *conn, root string, i, n int, _ *Shape) {
+			request(c, wire.OpDelete, func(b []byte) []byte {
+				return wire.AppendPathVersion(b, ownPath(root, i, n), core.AnyVersion)
+			})
+		},
+	},
+	{
+		Name: "ephemeral", each: makeOwn, // sequential ones
+		next: func(c *conn, root string, i, n int, s *Shape) {
+			create(c, fmt.Sprintf("%s/c%d/e-", root, i), core.EphemeralSequential, s)
+		},
+	},
+	{
+		Name: "multi", each: makeOwn, // of ten creations
+		next: func(c *conn, root string, i, n int, s *Shape) {
+			request(c, wire.OpMulti, func(b []byte) []byte {
+				for k := range 10 {
+					b = wire.AppendMultiHeader(b, wire.OpCreate, false, -1)
+					b = wire.AppendCreate(b, wire.OpCreate, ownPath(root, i, n*10+k), zeros[:s.Bytes], openACL, 0, 0)
+				}
+				return wire.AppendMultiEnd(b)
+			})
+		},
+	},
+	{
+		Name: "mixed", prepare: makeNodes, // nine gets to a set
+		next: func(c *conn, root string, i, n int, s *Shape) {
+			if n%10 == 9 {
+				request(c, wire.OpSetData, func(b []byte) []byte {
+					return wire.AppendSetData(b, nodePath(root, i+n), zeros[:s.Bytes], core.AnyVersion)
+				})
+				return
+			}
+			request(c, wire.OpGetData, func(b []byte) []byte { return wire.AppendPathWatch(b, nodePath(root, i+n), false) })
+		},
+	},
+}
+
+const deletesPerRound = 60_000
+
+var zeros = make([]byte, 1<<20)
+
+func ownPath(root string, i, n int) string { return fmt.Sprintf("%s/c%d/%d", root, i, n) }
+
+func create(c *conn, path string, mode core.CreateMode, s *Shape) {
+	request(c, wire.OpCreate, func(b []byte) []byte {
+		return wire.AppendCreate(b, wire.OpCreate, path, zeros[:s.Bytes], openACL, int32(mode), 0)
+	})
+}
+
+func makeOwn(c *conn, root string, i int, _ *Shape) error {
+	return c.mustCreate(fmt.Sprintf("%s/c%d", root, i), nil)
+}
+
+// fillOwn makes what the delete workload will remove.
+func fillOwn(c *conn, root string, i int, s *Shape) error {
+	if err := makeOwn(c, root, i, s); err != nil {
+		return err
+	}
+	w := &Workload{next: func(c *conn, root string, i, n int, s *Shape) { create(c, ownPath(root, i, n), 0, s) }}
+	r := runner{w: w, shape: s, root: root, limit: max(s.Depth, deletesPerRound/s.Conns)}
+	return r.drive(c, i, nil)
+}
+
+// Sample is what one round measured.
+type Sample struct {
+	Requests  int64
+	Elapsed   time.Duration
+	PerSecond float64
+	P50, P99  time.Duration
+	// CPU is the server's processor time per request; 0 where it is not known.
+	CPU time.Duration
+}
+
+// runner drives one workload on one server.
+type runner struct {
+	w     *Workload
+	shape *Shape
+	root  string
+	limit int         // requests of a connection, 0 none
+	stop  atomic.Bool // no new requests
+	done  atomic.Int64
+}
+
+// drive keeps the connection busy until the limit is reached or stop is set, and
+// reads what is then still under way.
+func (r *runner) drive(c *conn, i int, lat *hdrhistogram.Histogram) error {
+	depth := r.shape.Depth
+	sent := make([]int64, depth) // when the requests in flight were sent, in a ring
+	began := time.Now()
+	n, got := 0, 0
+	more := func() bool { return (r.limit == 0 || n < r.limit) && !r.stop.Load() }
+	for {
+		now := time.Since(began).Nanoseconds()
+		for n-got < depth && more() {
+			sent[n%depth] = now
+			r.w.next(c, r.root, i, n, r.shape)
+			n++
+		}
+		if err := c.flush(); err != nil {
+			return err
+		}
+		if got == n {
+			return nil
+		}
+		batch := int64(0)
+		for {
+			h, _, err := c.reply()
+			if err != nil {
+				return err
+			}
+			if h.Err != core.OK {
+				return fmt.Errorf("%s: %w", r.w.Name, h.Err)
+			}
+			if lat != nil {
+				if batch == 0 {
+					now = time.Since(began).Nanoseconds()
+				}
+				_ = lat.RecordValue((now - sent[got%depth]) / 1000)
+			}
+			got++
+			batch++
+			if got == n || !c.buffered() {
+				break
+			}
+		}
+		r.done.Add(batch)
+	}
+}
+
+// Run puts a workload on a server for one round, in a fresh part of the tree,
+// which it leaves there.
+func Run(srv *Server, w *Workload, s Shape) (Sample, error) {
+	control, err := dial(srv.Addr)
+	if err != nil {
+		return Sample{}, err
+	}
+	defer control.close()
+	root, err := freshRoot(control, w.Name)
+	if err != nil {
+		return Sample{}, err
+	}
+	if w.prepare != nil {
+		if err := w.prepare(control, root, &s); err != nil {
+			return Sample{}, err
+		}
+	}
+	conns := make([]*conn, s.Conns)
+	defer func() {
+		var closing sync.WaitGroup
+		for _, c := range conns {
+			if c != nil {
+				closing.Go(c.close)
+			}
+		}
+		closing.Wait()
+	}()
+	r := &runner{w: w, shape: &s, root: root}
+	if w.count != nil {
+		r.limit = w.count(&s)
+	}
+	if err := parallel(s.Conns, func(i int) (err error) {
+		if conns[i], err = dial(srv.Addr); err == nil && w.each != nil {
+			err = w.each(conns[i], root, i, &s)
+		}
+		return err
+	}); err != nil {
+		return Sample{}, err
+	}
+	return r.measure(srv, conns)
+}
+
+// warmUp is the part of a timed round that is not counted.
+const warmUp = 5 // one fifth
+
+func (r *runner) measure(srv *Server, conns []*conn) (Sample, error) {
+	lats := make([]*hdrhistogram.Histogram, len(conns))
+	errs := make(chan error, 1)
+	go func() {
+		errs <- parallel(len(conns), func(i int) error {
+			lats[i] = hdrhistogram.New(1, 60_000_000, 3)
+			return r.drive(conns[i], i, lats[i])
+		})
+	}()
+	var from int64
+	began, cpu := time.Now(), srv.cpu()
+	if r.limit == 0 {
+		time.Sleep(r.shape.Time / warmUp)
+		from, began, cpu = r.done.Load(), time.Now(), srv.cpu()
+		time.Sleep(r.shape.Time - r.shape.Time/warmUp)
+	} else if err := <-errs; err != nil {
+		return Sample{}, err
+	}
+	requests, elapsed, used := r.done.Load()-from, time.Since(began), srv.cpu()-cpu
+	if r.limit == 0 {
+		r.stop.Store(true)
+		if err := <-errs; err != nil {
+			return Sample{}, err
+		}
+	}
+	all := hdrhistogram.New(1, 60_000_000, 3)
+	for _, l := range lats {
+		all.Merge(l)
+	}
+	s := Sample{
+		Requests: requests, Elapsed: elapsed, PerSecond: float64(requests) / elapsed.Seconds(),
+		P50: time.Duration(all.ValueAtQuantile(50)) * time.Microsecond,
+		P99: time.Duration(all.ValueAtQuantile(99)) * time.Microsecond,
+	}
+	if used > 0 && requests > 0 {
+		s.CPU = used / time.Duration(requests)
+	}
+	return s, nil
+}
+
+// parallel calls f for 0 to n-1 at once and returns the first error.
+func parallel(n int, f func(i int) error) error {
+	errs := make([]error, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { errs[i] = f(i) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// freshRoot makes a znode of its own for a round.
+func freshRoot(c *conn, name string) (string, error) {
+	if err := c.mustCreate("/bench", nil); err != nil {
+		return "", err
+	}
+	h, body, err := c.call(wire.OpCreate, wire.AppendCreate(nil, wire.OpCreate, "/bench/"+name+"-", nil, openACL, int32(core.PersistentSequential), 0))
+	if err != nil {
+		return "", err
+	}
+	if h.Err != core.OK {
+		return "", h.Err
+	}
+	r := wire.NewReader(body)
+	return r.String(), nil
+}

@@ -1,0 +1,394 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/wire"
+)
+
+// Scenario measures what is not a rate of requests. Those marked Starts need
+// servers that bench starts itself.
+type Scenario struct {
+	Name   string
+	Starts bool
+	run    func(ctx context.Context, srv *Server, p *Params) ([]Figure, error)
+}
+
+// Figure is one number that a scenario found.
+type Figure struct {
+	Name  string
+	Unit  string
+	Value float64
+}
+
+// Params size the scenarios.
+type Params struct {
+	Shape    Shape
+	Znodes   int // of the big tree
+	Sessions int // that are idle
+	Watchers int
+	Rounds   int
+}
+
+var scenarios = []*Scenario{
+	{Name: "latency", run: latency},
+	{Name: "fanout", run: fanout},
+	{Name: "idle", Starts: true, run: idle},
+	{Name: "big", Starts: true, run: big},
+}
+
+// FindScenario is the scenario of that name, nil if there is none.
+func FindScenario(name string) *Scenario {
+	for _, s := range scenarios {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// Scenarios lists them by name.
+func Scenarios() []*Scenario { return scenarios }
+
+// CompareScenario runs a scenario on each server in turn, as often as Rounds
+// says, each time on a server that was just started if it needs that.
+func CompareScenario(ctx context.Context, servers []*Server, sc *Scenario, p *Params, tell Progress) ([]Row, error) {
+	rounds := p.Rounds
+	if sc.Name == "big" {
+		rounds = max(1, min(rounds, 3)) // each takes minutes
+	}
+	var names []Figure
+	values := map[string][][]float64{}
+	for round := range rounds {
+		for i := range servers {
+			side := (i + round) % len(servers)
+			if tell != nil {
+				tell(fmt.Sprintf("%s on %s", sc.Name, servers[side].Name), round*len(servers)+i, rounds*len(servers))
+			}
+			figures, err := sc.run(ctx, servers[side], p)
+			if err != nil {
+				return nil, fmt.Errorf("%s on %s: %w", sc.Name, servers[side].Name, err)
+			}
+			for _, f := range figures {
+				if values[f.Name] == nil {
+					values[f.Name] = make([][]float64, len(servers))
+					names = append(names, f)
+				}
+				values[f.Name][side] = append(values[f.Name][side], f.Value)
+			}
+		}
+	}
+	var rows []Row
+	for _, f := range names {
+		row := Row{Workload: sc.Name + ": " + f.Name}
+		for i, srv := range servers {
+			row.Sides = append(row.Sides, Side{Server: srv.Name, Unit: f.Unit, Values: values[f.Name][i], Median: median(values[f.Name][i])})
+		}
+		row.relate()
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// latency is a set with one connection and one request in flight.
+func latency(_ context.Context, srv *Server, p *Params) ([]Figure, error) {
+	s := p.Shape
+	s.Conns, s.Depth = 1, 1
+	sample, err := Run(srv, Find("set"), s)
+	return []Figure{
+		{"set, one in flight, median", "us", micros(sample.P50)},
+		{"set, one in flight, p99", "us", micros(sample.P99)},
+	}, err
+}
+
+// fanout is one change to many watchers, each on a connection of its own: until
+// the last is told.
+func fanout(_ context.Context, srv *Server, p *Params) ([]Figure, error) {
+	control, err := dial(srv.Addr)
+	if err != nil {
+		return nil, err
+	}
+	defer control.close()
+	root, err := freshRoot(control, "fanout")
+	if err != nil {
+		return nil, err
+	}
+	conns := make([]*conn, p.Watchers)
+	defer closeAll(conns)
+	if err := inBatches(p.Watchers, func(i int) (err error) {
+		conns[i], err = dial(srv.Addr)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	const changes = 20
+	var spent []float64
+	cpuBegan := srv.cpu()
+	for range changes {
+		if err := inBatches(p.Watchers, func(i int) error {
+			h, _, err := conns[i].call(wire.OpGetData, wire.AppendPathWatch(nil, root, true))
+			if err == nil && h.Err != core.OK {
+				err = h.Err
+			}
+			return err
+		}); err != nil {
+			return nil, err
+		}
+		took, err := tellAll(control, conns, root)
+		if err != nil {
+			return nil, err
+		}
+		spent = append(spent, micros(took))
+	}
+	figures := []Figure{{fmt.Sprintf("one change to %d watchers, until the last is told", p.Watchers), "us", median(spent)}}
+	if used := srv.cpu() - cpuBegan; used > 0 {
+		figures = append(figures, Figure{
+			fmt.Sprintf("server CPU to arm and tell %d watchers", p.Watchers), "ms",
+			float64(used.Milliseconds()) / changes,
+		})
+	}
+	return figures, nil
+}
+
+// tellAll makes one change and waits until every connection has its event.
+func tellAll(control *conn, conns []*conn, path string) (time.Duration, error) {
+	errs := make([]error, len(conns))
+	var wg sync.WaitGroup
+	for i, c := range conns {
+		wg.Go(func() {
+			_ = c.net.SetReadDeadline(time.Now().Add(30 * time.Second))
+			f, err := c.frame()
+			if err == nil {
+				r := wire.NewReader(f)
+				if wire.DecodeReplyHeader(&r).Xid != wire.XidNotification {
+					err = errors.New("a reply came in place of an event")
+				}
+			}
+			errs[i] = err
+			_ = c.net.SetReadDeadline(time.Time{})
+		})
+	}
+	time.Sleep(5 * time.Millisecond) // all readers wait
+	began := time.Now()
+	h, _, err := control.call(wire.OpSetData, wire.AppendSetData(nil, path, zeros[:100], core.AnyVersion))
+	if err == nil && h.Err != core.OK {
+		err = h.Err
+	}
+	wg.Wait()
+	took := time.Since(began)
+	return took, errors.Join(append(errs, err)...)
+}
+
+// inBatches calls f for 0 to n-1, a hundred at once.
+func inBatches(n int, f func(i int) error) error {
+	const at = 100
+	for from := 0; from < n; from += at {
+		if err := parallel(min(at, n-from), func(i int) error { return f(from + i) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func closeAll(conns []*conn) {
+	_ = inBatches(len(conns), func(i int) error {
+		if conns[i] != nil {
+			conns[i].close()
+		}
+		return nil
+	})
+}
+
+// settleTime is how long a server is left alone before its memory is read.
+const settleTime = 3 * time.Second
+
+// idle opens many sessions that do nothing but ping.
+func idle(ctx context.Context, srv *Server, p *Params) ([]Figure, error) {
+	if _, err := srv.Start(ctx); err != nil {
+		return nil, err
+	}
+	defer srv.Kill()
+	// Let the server warm up, so that what it needs anyway is not counted.
+	if _, err := Run(srv, Find("get"), Shape{Conns: 16, Depth: 16, Bytes: 100, Time: 2 * time.Second}); err != nil {
+		return nil, err
+	}
+	time.Sleep(settleTime)
+	before := srv.Memory()
+	conns := make([]*conn, p.Sessions)
+	defer func() {
+		for _, c := range conns {
+			if c != nil {
+				_ = c.net.Close()
+			}
+		}
+	}()
+	if err := inBatches(p.Sessions, func(i int) (err error) {
+		conns[i], err = dial(srv.Addr)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	time.Sleep(settleTime)
+	cpu := srv.cpu()
+	const watched = 20 * time.Second
+	began := time.Now()
+	ping := wire.AppendRequestHeader(wire.AppendInt(nil, 8), wire.XidPing, wire.OpPing)
+	for round := range 2 { // a client pings every third of its timeout, at the latest every 10 s
+		for i, c := range conns {
+			if _, err := c.net.Write(ping); err != nil {
+				return nil, err
+			}
+			if i%50 == 49 {
+				time.Sleep(time.Until(began.Add(time.Duration(round)*watched/2 + watched/2*time.Duration(i)/time.Duration(len(conns)))))
+			}
+		}
+	}
+	time.Sleep(time.Until(began.Add(watched)))
+	used := srv.cpu() - cpu
+	return []Figure{
+		{fmt.Sprintf("resident memory added by %d idle sessions", p.Sessions), "MB", float64(srv.Memory()-before) / (1 << 20)},
+		{fmt.Sprintf("CPU of %d idle sessions", p.Sessions), "% of a core", 100 * used.Seconds() / watched.Seconds()},
+	}, nil
+}
+
+// big fills a tree and measures what it costs to have it: memory, a restart after
+// kill -9, and the processor time of single requests against a small tree.
+func big(ctx context.Context, srv *Server, p *Params) ([]Figure, error) {
+	if _, err := srv.Start(ctx); err != nil {
+		return nil, err
+	}
+	defer srv.Kill()
+	shape := Shape{Conns: 16, Depth: 16, Bytes: 100, Time: p.Shape.Time}
+	if err := Fill(srv, 10_000); err != nil {
+		return nil, err
+	}
+	small, err := cpuOf(srv, shape)
+	if err != nil {
+		return nil, err
+	}
+	if err := Fill(srv, p.Znodes-10_000); err != nil {
+		return nil, err
+	}
+	large, err := cpuOf(srv, shape)
+	if err != nil {
+		return nil, err
+	}
+	time.Sleep(settleTime)
+	memory := srv.Memory()
+	if err := srv.Kill(); err != nil {
+		return nil, err
+	}
+	took, err := srv.Start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if n, err := count(srv); err != nil || n < p.Znodes {
+		return nil, fmt.Errorf("%d znodes after the restart, %w", n, err)
+	}
+	figures := []Figure{
+		{fmt.Sprintf("resident memory with %d znodes", p.Znodes), "MB", float64(memory) / (1 << 20)},
+		{fmt.Sprintf("kill -9 with %d znodes, until the first read", p.Znodes), "ms", float64(took.Milliseconds())},
+	}
+	for i, name := range cpuWorkloads {
+		figures = append(figures, Figure{fmt.Sprintf("CPU of a %s, %d znodes over 10000", name, p.Znodes), "x", ratio(large[i], small[i])})
+	}
+	return figures, nil
+}
+
+var cpuWorkloads = []string{"set", "create", "get"}
+
+func ratio(a, b time.Duration) float64 {
+	if b == 0 {
+		return 0
+	}
+	return float64(a) / float64(b)
+}
+
+// cpuOf is the server's processor time per request of some workloads.
+func cpuOf(srv *Server, s Shape) ([]time.Duration, error) {
+	var all []time.Duration
+	for _, name := range cpuWorkloads {
+		var rounds []float64
+		for range 3 {
+			sample, err := Run(srv, Find(name), s)
+			if err != nil {
+				return nil, err
+			}
+			rounds = append(rounds, float64(sample.CPU))
+		}
+		all = append(all, time.Duration(median(rounds)))
+	}
+	return all, nil
+}
+
+// Fill creates n znodes of 100 bytes, a thousand to a parent, several in each
+// multi.
+func Fill(srv *Server, n int) error {
+	control, err := dial(srv.Addr)
+	if err != nil {
+		return err
+	}
+	defer control.close()
+	root, err := freshRoot(control, "fill")
+	if err != nil {
+		return err
+	}
+	const perParent, perMulti, conns = 1000, 50, 8
+	parents := (n + perParent - 1) / perParent
+	return parallel(conns, func(k int) error {
+		c, err := dial(srv.Addr)
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		for p := k; p < parents; p += conns {
+			parent := fmt.Sprintf("%s/p%d", root, p)
+			if err := c.mustCreate(parent, nil); err != nil {
+				return err
+			}
+			sent := 0
+			for from := 0; from < perParent && p*perParent+from < n; from += perMulti {
+				request(c, wire.OpMulti, func(b []byte) []byte {
+					for i := from; i < from+perMulti && p*perParent+i < n; i++ {
+						b = wire.AppendMultiHeader(b, wire.OpCreate, false, -1)
+						b = wire.AppendCreate(b, wire.OpCreate, fmt.Sprintf("%s/n%d", parent, i), zeros[:100], openACL, 0, 0)
+					}
+					return wire.AppendMultiEnd(b)
+				})
+				sent++
+			}
+			if err := c.flush(); err != nil {
+				return err
+			}
+			for range sent {
+				if h, _, err := c.reply(); err != nil || h.Err != core.OK {
+					return errors.Join(err, h.Err)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// count is the number of znodes below the root.
+func count(srv *Server) (int, error) {
+	c, err := dial(srv.Addr)
+	if err != nil {
+		return 0, err
+	}
+	defer c.close()
+	h, body, err := c.call(wire.OpGetAllChildrenNumber, wire.AppendString(nil, "/"))
+	if err != nil {
+		return 0, err
+	}
+	if h.Err != core.OK {
+		return 0, h.Err
+	}
+	r := wire.NewReader(body)
+	return int(r.Int()), nil
+}
