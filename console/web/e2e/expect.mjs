@@ -12,7 +12,7 @@ export async function gone(locator) {
 
 /** Waits until a value is as it should be, and says what it was if it never is. */
 export async function eventually(read, want, what) {
-  const until = Date.now() + 8_000;
+  const until = Date.now() + 20_000;
   let got;
   do {
     got = await read();

@@ -33,7 +33,10 @@ const browser = await chromium.launch({
     "--disable-sync",
   ],
 });
-process.on("SIGINT", () => browser.close().finally(() => process.exit(1)));
+process.on("SIGINT", () => {
+  console.log("FAIL out of time");
+  browser.close().finally(() => process.exit(1));
+});
 
 let failures = 0;
 for (const [language, colorScheme] of [
@@ -47,19 +50,20 @@ for (const [language, colorScheme] of [
     }
     return words[key].replace(/\{\{(\w+)\}\}/g, (_, name) => String(values[name]));
   };
+  const context = await browser.newContext({
+    locale: language === "zh" ? "zh-CN" : "en-US",
+    timezoneId: "UTC",
+    colorScheme,
+    reducedMotion: "reduce",
+    viewport: { width: 1366, height: 820 },
+  });
   for (const [name, use] of Object.entries(screens)) {
     if (only.length > 0 && !only.includes(name)) {
       continue;
     }
     const began = Date.now();
-    const context = await browser.newContext({
-      locale: language === "zh" ? "zh-CN" : "en-US",
-      timezoneId: "UTC",
-      colorScheme,
-      viewport: { width: 1366, height: 820 },
-    });
     const page = await context.newPage();
-    page.setDefaultTimeout(10_000);
+    page.setDefaultTimeout(20_000);
     const complaints = [];
     page.on("pageerror", (error) => complaints.push(`page error: ${error.stack ?? error}`));
     page.on("console", (message) => {
@@ -86,7 +90,7 @@ for (const [language, colorScheme] of [
       },
       shot: async (label) => {
         if (shots) {
-          await page.waitForTimeout(450); // motion
+          await page.waitForTimeout(200); // for what comes a frame later
           await page.screenshot({ path: join(shots, `${name}-${label}-${language}.png`) });
         }
       },
@@ -99,7 +103,9 @@ for (const [language, colorScheme] of [
       complaints.push(String(error.stack ?? error));
       await tools.shot("FAILED").catch(() => undefined);
     }
-    await context.close();
+    await page.evaluate(() => localStorage.clear()).catch(() => undefined);
+    await page.close();
+    await context.clearCookies();
     failures += complaints.length;
     console.log(
       `${complaints.length ? "FAIL" : "ok  "} ${name} ${language} ${colorScheme} ${Date.now() - began} ms`,
@@ -108,6 +114,7 @@ for (const [language, colorScheme] of [
       console.log(`     ${complaint}`);
     }
   }
+  await context.close();
 }
 await browser.close();
 process.exit(failures ? 1 : 0);

@@ -9,7 +9,7 @@ import { base } from "./base";
 import { Frame } from "./frame/Frame";
 import { SessionGate } from "./frame/SessionGate";
 import { useWords } from "./i18n";
-import { useDark } from "./lib/media";
+import { useDark, useStill } from "./lib/media";
 import { ConfigEditor } from "./screens/ConfigEditor";
 import { Configs } from "./screens/Configs";
 import { Home, NotFound } from "./screens/NotFound";
@@ -61,6 +61,7 @@ const lightTints = {
 export function App({ nonce }: { nonce: string }) {
   const { language } = useWords();
   const dark = useDark();
+  const still = useStill();
   const look = useMemo(
     () => ({
       algorithm: dark ? theme.darkAlgorithm : theme.defaultAlgorithm,
@@ -70,6 +71,7 @@ export function App({ nonce }: { nonce: string }) {
         colorLink: dark ? "#4cc4b4" : "#0b6b62",
         colorBgLayout: dark ? "#101514" : "#f4f6f5",
         ...(dark ? {} : lightTints),
+        motion: !still,
         borderRadius: 6,
         fontFamilyCode: mono,
       },
@@ -78,7 +80,7 @@ export function App({ nonce }: { nonce: string }) {
         Table: { cellPaddingBlockMD: 9 },
       },
     }),
-    [dark],
+    [dark, still],
   );
   return (
     <ConfigProvider

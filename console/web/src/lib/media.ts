@@ -1,14 +1,24 @@
 import { useSyncExternalStore } from "react";
 
-const dark = typeof matchMedia === "function" ? matchMedia("(prefers-color-scheme: dark)") : undefined;
+function query(text: string): MediaQueryList | undefined {
+  return typeof matchMedia === "function" ? matchMedia(text) : undefined;
+}
 
-/** Whether the system asks for dark colours, now and as it changes. */
-export function useDark(): boolean {
+const dark = query("(prefers-color-scheme: dark)");
+const still = query("(prefers-reduced-motion: reduce)");
+
+function useQuery(list: MediaQueryList | undefined): boolean {
   return useSyncExternalStore(
     (changed) => {
-      dark?.addEventListener("change", changed);
-      return () => dark?.removeEventListener("change", changed);
+      list?.addEventListener("change", changed);
+      return () => list?.removeEventListener("change", changed);
     },
-    () => dark?.matches ?? false,
+    () => list?.matches ?? false,
   );
 }
+
+/** Whether the system asks for dark colours, now and as it changes. */
+export const useDark = () => useQuery(dark);
+
+/** Whether the system asks for less motion. */
+export const useStill = () => useQuery(still);
