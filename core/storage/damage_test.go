@@ -353,6 +353,27 @@ func TestRepairSurvivesACrashAnywhere(t *testing.T) {
 	}
 }
 
+// A repaired log is as good as new, only shorter, whatever the hint once said.
+func TestARepairedLogIsWholeButMayNotVote(t *testing.T) {
+	im := makeImage(t, true)
+	for _, f := range im.mem.Files() {
+		if FileClass(f.Name) == "segment" {
+			must(t, im.mem.Flip(f.Name, headerBytes+100, 1))
+		}
+	}
+	s, lost := mustOpen(t, smallOptions(im.mem))
+	if !lost.Lost || !s.Damaged() {
+		t.Fatalf("recovered %+v", lost)
+	}
+	must(t, s.Repair())
+	must(t, s.Close())
+	s, rec := mustOpen(t, smallOptions(im.mem))
+	if rec.Lost || rec.LastLogged != lost.LastLogged || rec.Meta.Voteable || rec.Meta.DurableHint != rec.LastLogged {
+		t.Fatalf("after the repair %+v, want %v", rec, lost.LastLogged)
+	}
+	must(t, s.Close())
+}
+
 func flipAll(t *testing.T, m *vfs.Mem, names []string, off int64) {
 	t.Helper()
 	for _, n := range names {

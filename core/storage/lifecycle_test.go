@@ -303,6 +303,11 @@ func TestInstallMakesTheOldLineageUnreadable(t *testing.T) {
 		t.Fatalf("installing a snapshot of the old lineage: %v", err)
 	}
 	must(t, s.InstallSnapshot(info))
+	for _, f := range mem.Files() {
+		if strings.Contains(f.Name, "/00000001-") {
+			t.Errorf("%s is still there", f.Name)
+		}
+	}
 	after := history{at: position{z, 0x55}}
 	write(t, s, after.txns(3, 100)...)
 	mem.Crash(nil, vfs.CrashPowerLose)
