@@ -3,9 +3,10 @@ package zkclient
 import (
 	"context"
 	"fmt"
+	"time"
+
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/wire"
-	"time"
 )
 
 // connect opens a connection to the next server, creates or resumes the session
