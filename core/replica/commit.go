@@ -6,15 +6,17 @@ import (
 	"github.com/zensus-io/zensus/core/check"
 	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/wire"
+	"github.com/zensus-io/zensus/core/zab"
 )
 
 // commit applies one committed transaction: the tree changes, who watches hears
 // of it, then whoever asked for it is answered.
-func (r *Replica) commit(z core.Zxid, payload []byte) {
-	res := r.state.Apply(z, payload)
-	r.chain = wire.ChainHash(r.chain, z, payload)
+func (r *Replica) commit(p *zab.Proposal) {
+	z := p.Zxid
+	res := r.state.Apply(z, p.Payload)
+	r.chain = p.Chain
 	r.sinceSnapshot++
-	r.bytesSince += int64(len(payload))
+	r.bytesSince += int64(len(p.Payload))
 	for i := range res.Effects {
 		r.tell(z, &res.Effects[i])
 	}
@@ -50,8 +52,8 @@ func (r *Replica) answer(c *conn, z core.Zxid, res *state.Result) {
 				endReply(o.Bytes, mark, w.xid, z, code)
 				r.answered(c, &w, z)
 			}
-		} else {
-			check.That(w.kind != waitWrite || w.zxid > z, "replica: reply to %v was passed over by %v", w.zxid, z)
+		} else if w.kind == waitWrite && w.zxid < z {
+			check.Fail("replica: reply to %v was passed over by %v", w.zxid, z)
 		}
 	}
 	if res.Op == wire.OpCloseSession || c.ending && c.pending.len() == 0 {

@@ -103,6 +103,7 @@ type Replica struct {
 	out     *Output
 	hits    []watch.Hit
 	scratch []byte
+	req     state.Request // of the write that is being proposed
 }
 
 // New makes a replica from what the disk holds. hasSnapshot says that there is a
@@ -209,7 +210,7 @@ func (r *Replica) synced(in Synced) {
 		if !ok {
 			break
 		}
-		r.commit(p.Zxid, p.Payload)
+		r.commit(&p)
 	}
 	if r.zab.Phase() != zab.Broadcast {
 		r.serving = false // a new epoch begins in place; requests wait for it

@@ -36,7 +36,9 @@ func (r *Replica) takes(c *conn) bool {
 func (r *Replica) work(c *conn, frames []byte) []byte {
 	for len(frames) > 0 && c.phase != closing && !c.ending && r.takes(c) {
 		n := int(binary.BigEndian.Uint32(frames)) + 4
-		check.That(len(frames) >= n, "replica: a frame of %d bytes is cut at %d", n, len(frames))
+		if len(frames) < n {
+			check.Fail("replica: a frame of %d bytes is cut at %d", n, len(frames))
+		}
 		frame := frames[4:n]
 		frames = frames[n:]
 		c.stats.Received++
@@ -125,9 +127,9 @@ func (r *Replica) await(c *conn, w waiting) { c.pending.push(w) }
 
 // write proposes a write and queues its reply.
 func (r *Replica) write(c *conn, w waiting, body []byte) {
-	req := state.Request{Session: c.asker.Session, Cxid: w.xid, Op: w.op, Body: body, IDs: c.asker.IDs}
+	r.req = state.Request{Session: c.asker.Session, Cxid: w.xid, Op: w.op, Body: body, IDs: c.asker.IDs}
 	w.kind = waitWrite
-	w.zxid = r.propose(&req)
+	w.zxid = r.propose(&r.req)
 	r.await(c, w)
 	c.pending.writes++
 	r.inflight++

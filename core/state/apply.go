@@ -44,7 +44,9 @@ type Result struct {
 // cannot be read breaks an invariant: it was checked when it was prepared and
 // again when it was read from disk.
 func (s *State) Apply(z core.Zxid, payload []byte) *Result {
-	check.That(z > s.applied, "state: zxid went back from %v to %v", s.applied, z)
+	if z <= s.applied {
+		check.Fail("state: zxid went back from %v to %v", s.applied, z)
+	}
 	r := wire.NewReader(payload)
 	h := wire.DecodeTxnHeader(&r)
 	res := &s.result
@@ -65,7 +67,9 @@ func (s *State) Apply(z core.Zxid, payload []byte) *Result {
 	default:
 		res.OpOutcome = s.applyOne(h.Op, &r, h)
 	}
-	check.That(r.Err() == nil, "state: transaction %v of type %v is malformed", z, h.Op)
+	if r.Err() != nil {
+		check.Fail("state: transaction %v of type %v is malformed", z, h.Op)
+	}
 	s.applied = z
 	s.settle(z)
 	if len(s.pending.ephemerals) > 0 {

@@ -80,6 +80,7 @@ type Proposal struct {
 	Zxid    core.Zxid
 	Kind    wire.RecordKind
 	Payload []byte
+	Chain   uint64 // the chain hash after it
 }
 
 // Machine is one server's part in the protocol.
@@ -179,8 +180,9 @@ func (m *Machine) marker() []byte {
 }
 
 func (m *Machine) append(out *Output, r wire.Record) {
-	check.That(r.Zxid == m.logged+1 || r.Zxid.Counter() == 0 && r.Zxid > m.logged,
-		"zab: record %v does not follow %v", r.Zxid, m.logged)
+	if r.Zxid != m.logged+1 && (r.Zxid.Counter() != 0 || r.Zxid <= m.logged) {
+		check.Fail("zab: record %v does not follow %v", r.Zxid, m.logged)
+	}
 	r.CommitHint = m.commit
 	r.PrevChain = m.chain
 	m.logged = r.Zxid
@@ -272,13 +274,15 @@ func (m *Machine) Next() core.Zxid { return m.logged + 1 }
 // is the tree's at the committed zxid, 0 in version where it is not known. It
 // returns the zxid. Call only when Ready.
 func (m *Machine) Propose(payload []byte, time int64, digestVersion uint32, digest uint64, out *Output) core.Zxid {
-	check.That(m.Ready(), "zab: proposal in role %v, phase %v", m.role, m.phase)
+	if !m.Ready() {
+		check.Fail("zab: proposal in role %v, phase %v", m.role, m.phase)
+	}
 	z := m.logged + 1
 	m.append(out, wire.Record{
 		Zxid: z, Kind: wire.RecordTxn, Time: time, Payload: payload,
 		DigestVersion: digestVersion, TreeDigest: digest,
 	})
-	m.queue = append(m.queue, Proposal{Zxid: z, Kind: wire.RecordTxn, Payload: payload})
+	m.queue = append(m.queue, Proposal{Zxid: z, Kind: wire.RecordTxn, Payload: payload, Chain: m.chain})
 	if z.Counter() >= m.cfg.CounterMax {
 		m.advances = true
 	}
