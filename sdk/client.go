@@ -119,6 +119,10 @@ func grpcAddress(address string, offset int) (string, error) {
 	return net.JoinHostPort(host, strconv.Itoa(port+offset)), nil
 }
 
+// Logger is where the client tells what happens. It exists for the packages of
+// the SDK.
+func (c *Client) Logger() *slog.Logger { return c.opt.log }
+
 // Namespace is the namespace that the client works in; "" is public.
 func (c *Client) Namespace() string { return c.opt.namespace }
 

@@ -112,21 +112,31 @@ func (l *Listener) removeLocked(n name) {
 func (l *Listener) Take(limit int) []Change {
 	l.table.mu.Lock()
 	defer l.table.mu.Unlock()
+	changes := l.pendingLocked()
+	sortChanges(changes)
+	changes = changes[:min(len(changes), max(limit, 0))]
+	for _, c := range changes {
+		delete(l.pending, name{c.Key, c.Tenant})
+	}
+	return changes
+}
+
+// pendingLocked is what Take would give, in no order.
+func (l *Listener) pendingLocked() []Change {
 	changes := make([]Change, 0, len(l.pending))
 	for n, zxid := range l.pending {
 		changes = append(changes, Change{Watched: l.entries[n].watched, Zxid: zxid})
 	}
+	return changes
+}
+
+func sortChanges(changes []Change) {
 	slices.SortFunc(changes, func(a, b Change) int {
 		if c := a.Key.Compare(b.Key); c != 0 {
 			return c
 		}
 		return strings.Compare(a.Tenant, b.Tenant)
 	})
-	changes = changes[:min(len(changes), max(limit, 0))]
-	for _, c := range changes {
-		delete(l.pending, name{c.Key, c.Tenant})
-	}
-	return changes
 }
 
 // Again says that the client could not be told of c. If the client still listens
@@ -175,6 +185,10 @@ func (l *Listener) Keys() []configcenter.Key {
 func (l *Listener) Close() {
 	l.table.mu.Lock()
 	defer l.table.mu.Unlock()
+	l.closeLocked()
+}
+
+func (l *Listener) closeLocked() {
 	l.closed = true
 	for n := range l.entries {
 		l.removeLocked(n)

@@ -172,11 +172,10 @@ func (t *Table) Poll(ctx context.Context, client string, watched []Watched, hold
 	if err := t.hold(p); err != nil {
 		return nil, err
 	}
-	defer t.release(p)
 	l := t.Open(client, p.wake)
-	defer l.Close()
 	changed, err := l.Listen(watched)
 	if err != nil || len(changed) > 0 {
+		t.release(p, l)
 		return changed, err
 	}
 	timer := time.NewTimer(hold)
@@ -185,10 +184,13 @@ func (t *Table) Poll(ctx context.Context, client string, watched []Watched, hold
 	case <-p.ready:
 	case <-timer.C:
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		err = context.Cause(ctx)
 	}
-	for _, c := range l.Take(len(watched)) {
+	for _, c := range t.release(p, l) {
 		changed = append(changed, c.Watched)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return changed, nil
 }
@@ -207,11 +209,17 @@ func (t *Table) hold(p *poll) error {
 	return nil
 }
 
-func (t *Table) release(p *poll) {
+// release ends a poll and its listener, and returns what has changed. It takes
+// the lock once: a change may release ten thousand polls in one moment.
+func (t *Table) release(p *poll, l *Listener) []Change {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.mu.polls--
 	delete(t.mu.held, p)
+	changes := l.pendingLocked()
+	l.closeLocked()
+	t.mu.Unlock()
+	sortChanges(changes)
+	return changes
 }
 
 // Drain answers every long-poll at once, those that are held and those to come,

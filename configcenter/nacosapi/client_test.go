@@ -27,7 +27,7 @@ type node struct {
 	addr   string
 }
 
-func startNode(t *testing.T, engine *coretest.Fake) *node {
+func startNode(t testing.TB, engine *coretest.Fake) *node {
 	t.Helper()
 	session, err := engine.Open(t.Context(), core.SessionOptions{})
 	if err != nil {
@@ -74,7 +74,7 @@ func startNode(t *testing.T, engine *coretest.Fake) *node {
 
 // client is a Nacos client that does what its test says and no more.
 type client struct {
-	t      *testing.T
+	t      testing.TB
 	conn   *grpc.ClientConn
 	stream grpc.ClientStream
 	pushes chan *wire.Payload
@@ -82,7 +82,7 @@ type client struct {
 	done   sync.WaitGroup
 }
 
-func dial(t *testing.T, addr string, labels map[string]string, mute bool) *client {
+func dial(t testing.TB, addr string, labels map[string]string, mute bool) *client {
 	t.Helper()
 	conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {

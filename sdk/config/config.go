@@ -77,7 +77,10 @@ type Config struct {
 
 // New makes the config side of a client. One is enough for a program.
 func New(client *sdk.Client) *Config {
-	c := &Config{client: client, table: desired.New[Key](confirmEvery)}
+	c := &Config{client: client}
+	c.table = desired.New(confirmEvery, func(k Key, failures int, err error) {
+		client.Logger().Warn("config cannot be followed yet", "group", k.Group, "data_id", k.DataID, "failures", failures, "err", err)
+	})
 	c.mu.followed = make(map[Key]*following)
 	client.Attach("config", func(cfg link.Config) sdk.Part {
 		cfg.OnPush = c.pushed

@@ -39,9 +39,13 @@ type publication struct {
 // New makes the naming side of a client. One is enough for a program.
 func New(client *sdk.Client) *Naming {
 	n := &Naming{
-		client:        client,
-		registrations: desired.New[Service](confirmEvery),
-		subscriptions: desired.New[Service](confirmEvery),
+		client: client,
+		registrations: desired.New(confirmEvery, func(s Service, failures int, err error) {
+			client.Logger().Warn("registration is not accepted yet", "service", s.String(), "failures", failures, "err", err)
+		}),
+		subscriptions: desired.New(confirmEvery, func(s Service, failures int, err error) {
+			client.Logger().Warn("subscription is not accepted yet", "service", s.String(), "failures", failures, "err", err)
+		}),
 	}
 	n.mu.published = make(map[Service]*publication)
 	n.mu.followed = make(map[Service]*following)

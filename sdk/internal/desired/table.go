@@ -22,6 +22,7 @@ import (
 // Table is safe for concurrent use.
 type Table[K comparable] struct {
 	confirm time.Duration
+	fails   func(k K, failures int, err error)
 	wake    chan struct{} // capacity 1
 
 	mu struct {
@@ -45,9 +46,10 @@ type entry struct {
 }
 
 // New makes a Table whose keys are said again when they were not confirmed for
-// as long as confirm.
-func New[K comparable](confirm time.Duration) *Table[K] {
-	t := &Table[K]{confirm: confirm, wake: make(chan struct{}, 1)}
+// as long as confirm. fails hears of a key that the server has not agreed to
+// several times in a row, with all the locks of the Table released.
+func New[K comparable](confirm time.Duration, fails func(k K, failures int, err error)) *Table[K] {
+	t := &Table[K]{confirm: confirm, fails: fails, wake: make(chan struct{}, 1)}
 	t.mu.entries = make(map[K]*entry)
 	return t
 }
@@ -175,14 +177,15 @@ func (t *Table[K]) round(ctx context.Context, conn *link.Conn, due map[K]uint64,
 		outcomes[k] = o
 	})
 	now := time.Now()
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	for k, version := range due {
 		o, reported := outcomes[k]
 		if !reported {
 			o.Err = link.ErrUnknownOutcome
 		}
-		t.settleLocked(k, version, conn.Gen, now, o)
+		// Said when it is no accident any more, and ever more seldom.
+		if n := t.settle(k, version, conn.Gen, now, o); n >= 4 && n&(n-1) == 0 {
+			t.fails(k, n, o.Err)
+		}
 	}
 }
 
@@ -193,10 +196,13 @@ const (
 	refusedMax = 30 * time.Second
 )
 
-func (t *Table[K]) settleLocked(k K, version, gen uint64, now time.Time, o Outcome) {
+// settle notes an outcome and returns how often in a row the key has failed.
+func (t *Table[K]) settle(k K, version, gen uint64, now time.Time, o Outcome) (failures int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	e := t.mu.entries[k]
 	if e == nil {
-		return
+		return 0
 	}
 	switch {
 	case o.Err != nil:
@@ -221,6 +227,7 @@ func (t *Table[K]) settleLocked(k K, version, gen uint64, now time.Time, o Outco
 	}
 	close(e.changed)
 	e.changed = make(chan struct{})
+	return e.failures
 }
 
 func (t *Table[K]) close() {
