@@ -199,8 +199,7 @@ func (c *Cursor) Next(maxBytes int) ([]wire.Record, error) {
 		rec, err := c.next(true)
 		if err != nil {
 			if len(out) > 0 {
-				c.dropBehind(out[len(out)-1])
-				break
+				break // it comes again with the next call
 			}
 			return nil, err
 		}
@@ -217,10 +216,6 @@ func (c *Cursor) Next(maxBytes int) ([]wire.Record, error) {
 	}
 	return out, nil
 }
-
-// dropBehind notes that nothing behind r was handed out: the error that stopped
-// reading comes again with the next call.
-func (c *Cursor) dropBehind(r wire.Record) { c.last = position{r.Zxid, r.Chain()} }
 
 // Close releases the file.
 func (c *Cursor) Close() error {

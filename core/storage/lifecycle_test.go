@@ -133,7 +133,50 @@ func TestACursorSeesOnlyWhatIsDurableAndWaitsForMore(t *testing.T) {
 	}
 }
 
-// TestTheOwnerIsNotDisturbed reads, snapshots and purges while the owner appends.
+// TestReadingStartsAtAnyRecord: at, before and behind the marks of the index.
+func TestReadingStartsAtAnyRecord(t *testing.T) {
+	mem := vfs.NewMem()
+	o := options(mem)
+	o.SegmentBytes = 512 << 10
+	s, _ := mustOpen(t, o)
+	var h history
+	write(t, s, h.epoch(1))
+	for range 90 {
+		write(t, s, h.txns(9, 700)...)
+	}
+	for _, reopened := range []bool{false, true} {
+		if reopened { // then there are marks within batches too
+			must(t, s.Close())
+			s, _ = mustOpen(t, o)
+		}
+		marks := 0
+		for _, g := range s.mu.segments {
+			marks += len(g.index)
+		}
+		if marks < 8 {
+			t.Fatalf("only %d marks", marks)
+		}
+		for i, r := range h.all {
+			if c, err := s.ChainAt(r.Zxid); err != nil || c != r.Chain() {
+				t.Fatalf("chain at %v: %x, %v", r.Zxid, c, err)
+			}
+			c, err := s.NewCursor(r.Zxid)
+			must(t, err)
+			got, err := c.Next(2000)
+			must(t, err)
+			if err := sameRecords(got, h.all[i+1:min(i+1+len(got), len(h.all))]); err != nil || len(got) == 0 != (i == len(h.all)-1) {
+				t.Fatalf("after %v: %d records, %v", r.Zxid, len(got), err)
+			}
+			must(t, c.Close())
+		}
+	}
+	r := h.all[len(h.all)/2]
+	must(t, s.Truncate(r.Zxid, r.Chain()))
+	h.cut(t, r.Zxid)
+	mustReplay(t, s, 0, h.all)
+}
+
+// TestReadersSnapshotsAndPurgeRunBesideTheOwner reads, snapshots and purges while the owner appends.
 func TestReadersSnapshotsAndPurgeRunBesideTheOwner(t *testing.T) {
 	o := options(vfs.OS{})
 	o.Dir = t.TempDir()

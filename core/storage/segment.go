@@ -117,12 +117,12 @@ func (g *segment) mark(before core.Zxid, pos int64) {
 	}
 }
 
-// seek is where to start reading for the record after z: that record or one in
-// front of it.
+// seek is where to start reading so as to pass the record at z, or the base where
+// nothing lies between that and z.
 func (g *segment) seek(z core.Zxid) indexMark {
 	from := indexMark{g.header.base.zxid, headerBytes}
 	for _, m := range g.index {
-		if m.before > z {
+		if m.before >= z {
 			break
 		}
 		from = m
