@@ -33,7 +33,8 @@ type Naming struct {
 // publication is what this client publishes for one service.
 type publication struct {
 	instances map[place]Instance
-	said      uint64 // the connection on which the server was told anything of it
+	last      Instance // that was registered; a stock server wants to see one
+	said      uint64   // the connection on which the server was told anything of it
 }
 
 // New makes the naming side of a client. One is enough for a program.
@@ -138,7 +139,7 @@ func (n *Naming) Register(ctx context.Context, s Service, i Instance) error {
 		n.mu.published[s] = pub
 	}
 	former, replaced := pub.instances[i.place()]
-	pub.instances[i.place()] = i
+	pub.instances[i.place()], pub.last = i, i
 	version := n.registrations.Want(s)
 	n.mu.Unlock()
 	err := n.registrations.Wait(ctx, s, version)
@@ -208,13 +209,14 @@ func (n *Naming) applyRegistration(ctx context.Context, c *link.Conn, s Service)
 		return desired.Outcome{Forget: true}
 	}
 	pub.said = c.Gen
+	last := pub.last.toWire()
 	n.mu.Unlock()
 
 	key := s.key(n.client.Namespace())
 	switch len(wanted) {
 	case 0:
-		gone := wire.NewInstance()
-		err := c.Call(ctx, &wire.InstanceRequest{ServiceKey: key, Type: wire.DeregisterInstance, Instance: gone}, &wire.InstanceResponse{})
+		// Whichever instance is named, all of this connection go.
+		err := c.Call(ctx, &wire.InstanceRequest{ServiceKey: key, Type: wire.DeregisterInstance, Instance: last}, &wire.InstanceResponse{})
 		if err == nil {
 			n.mu.Lock()
 			if len(pub.instances) == 0 {

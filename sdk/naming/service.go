@@ -27,6 +27,9 @@ func (s Service) canonical() Service {
 }
 
 func (s Service) key(namespace string) wire.ServiceKey {
+	if namespace == "" {
+		namespace = "public" // in full: a stock server takes nothing else for a registration
+	}
 	return wire.ServiceKey{Namespace: namespace, ServiceName: s.Name, GroupName: s.Group}
 }
 
