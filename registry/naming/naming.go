@@ -136,6 +136,9 @@ func (s *Service) Run(ctx context.Context) error {
 				return context.Cause(ctx)
 			}
 		}
+		// The sessions of clients that were here before this start may lapse, and a
+		// client that is slow to come back is not gone.
+		s.guard.Trouble(time.Now().Add(connectionTimeout))
 		close(s.ready)
 		return nil
 	})

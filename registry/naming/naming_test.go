@@ -444,6 +444,38 @@ func TestMassExpiryDuringOwnTroubleIsHeldBackAndAWithdrawalIsNot(t *testing.T) {
 	})
 }
 
+func TestClientsThatAreSlowToComeBackAfterARestartAreNotMissed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := coretest.NewFake()
+		n := start(t, engine, "n1")
+		for c := range 6 {
+			require.NoError(t, n.Publish(t.Context(), fmt.Sprintf("c%d", c), shop, []registry.Instance{at(fmt.Sprintf("10.0.0.%d", c), 80)}))
+		}
+		inherited := n.leases.Sessions()
+		n.stop()
+		n = start(t, engine, "n1")
+		r := newReader()
+		_, err := n.Subscribe(t.Context(), "watcher", r, shop, "")
+		require.NoError(t, err)
+		r.next(t, 6)
+		time.Sleep(31 * time.Second)
+		for _, id := range inherited {
+			engine.Expire(id)
+		}
+		time.Sleep(4 * time.Second) // the Python client registers again every 30 s
+		for c := range 6 {
+			require.NoError(t, n.Publish(t.Context(), fmt.Sprintf("d%d", c), shop, []registry.Instance{at(fmt.Sprintf("10.0.0.%d", c), 80)}))
+			time.Sleep(time.Second)
+		}
+		time.Sleep(time.Minute)
+		require.NotEmpty(t, r.lists)
+		for len(r.lists) > 0 {
+			require.GreaterOrEqual(t, len((<-r.lists).Instances), 4, "no list that lost more than a third was pushed")
+		}
+		require.Len(t, n.hosts(t, shop), 6)
+	})
+}
+
 func TestNodeKeepsItsOwnSessionAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := coretest.NewFake()

@@ -42,12 +42,14 @@ func NewGuard() *Guard {
 	return g
 }
 
-// Trouble notes that this server had trouble of its own: a new leader, a stall,
-// events that were missed.
-func (g *Guard) Trouble(now time.Time) {
+// Trouble notes that this server has trouble of its own until then: a new leader,
+// a stall, events that were missed.
+func (g *Guard) Trouble(until time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.mu.trouble = now
+	if until.After(g.mu.trouble) {
+		g.mu.trouble = until
+	}
 }
 
 // Lost notes that a service lost n instances that nobody withdrew and has left
