@@ -114,7 +114,7 @@ func planOf(cfg *apache.Config, id core.PeerID) (*plan, error) {
 		dataDir: cfg.DataDir, id: id,
 		replica: replica.Config{
 			State: state.Config{
-				TTLNodes: cfg.ExtendedTypes, EnforceQuota: cfg.EnforceQuota,
+				TTLNodes: cfg.ExtendedTypes, EnforceQuota: cfg.EnforceQuota, ReconfigEnabled: cfg.ReconfigEnabled,
 				Auth: &acl.Authenticator{DigestEnabled: cfg.DigestEnabled, SuperDigest: string(cfg.SuperDigest)},
 			},
 			TickMillis:       tick,

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -25,6 +26,8 @@ type disk struct {
 	node     *Node
 	store    *storage.Store
 	snapshot *storage.SnapshotInfo
+	low      bool      // as the replica was last told
+	looked   time.Time // when the free space was last looked at
 	failed   chan error // of capacity 1
 	wake     chan struct{}
 
@@ -96,8 +99,14 @@ func (d *disk) run() {
 				d.fail(err)
 				return
 			}
+			if err := d.look(); err != nil {
+				d.fail(err)
+				return
+			}
 			if more {
 				idle.Reset(0)
+			} else {
+				idle.Reset(lookEvery)
 			}
 			continue
 		case <-d.wake:
@@ -116,8 +125,37 @@ func (d *disk) run() {
 		if closed {
 			return
 		}
+		if err := d.look(); err != nil {
+			d.fail(err)
+			return
+		}
 		idle.Reset(idleTime)
 	}
+}
+
+// lookEvery is how often the free space is looked at.
+const lookEvery = time.Second
+
+// look tells the replica when the disk becomes nearly full, and when it no longer is.
+func (d *disk) look() error {
+	if time.Since(d.looked) < lookEvery {
+		return nil
+	}
+	d.looked = time.Now()
+	err := d.store.DiskLow()
+	if err != nil && !errors.Is(err, storage.ErrDiskLow) {
+		return err
+	}
+	if low := err != nil; low != d.low {
+		d.low = low
+		if low {
+			d.node.log.Error("disk is nearly full, writes are refused", "err", err)
+		} else {
+			d.node.log.Info("disk has room again")
+		}
+		d.tell(replica.DiskLow{On: low})
+	}
+	return nil
 }
 
 // fail ends the node; the first failure is the one that is told.

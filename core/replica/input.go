@@ -70,6 +70,10 @@ type LogRead struct {
 	Done bool
 }
 
+// DiskLow says that the disk is nearly full, or that it no longer is: until then
+// clients' writes are refused, but for those that free something (zab Z-07).
+type DiskLow struct{ On bool }
+
 // SnapshotLoaded brings the state that Output.LoadSnapshot asked for.
 type SnapshotLoaded struct{ State *state.State }
 
@@ -121,6 +125,7 @@ func (SnapshotWritten) isInput() {}
 func (Message) isInput()         {}
 func (LinkUp) isInput()          {}
 func (LinkDown) isInput()        {}
+func (DiskLow) isInput()         {}
 func (SnapshotNow) isInput()     {}
 func (Kick) isInput()            {}
 func (Tick) isInput()            {}

@@ -94,6 +94,7 @@ type Replica struct {
 	snapshotting  bool
 	wantSnapshot  bool
 
+	diskLow  bool
 	lastTick int64
 	nextReap int64
 	reapFrom tree.Ref
@@ -166,6 +167,8 @@ func (r *Replica) Step(now Now, in Input, out *Output) {
 		r.logRead(in)
 	case SnapshotWritten:
 		r.snapshotWritten(in)
+	case DiskLow:
+		r.diskLow = in.On
 	case SnapshotNow:
 		r.wantSnapshot = true
 		r.snapshot()

@@ -205,3 +205,18 @@ func TestEphemeralUnderWayGoesWithItsClosingSession(t *testing.T) {
 	require.Zero(t, s.r.Status().Ephemerals)
 	require.EqualValues(t, 5, s.r.Status().Nodes)
 }
+
+func TestNearlyFullDiskTakesOnlyWhatFreesSomething(t *testing.T) {
+	s := startServer(t, Config{})
+	p := s.open(10_000)
+	p.create("/a", "", core.Persistent)
+	s.step(DiskLow{On: true})
+	require.Equal(t, core.SystemError, p.code(wire.OpSetData, wire.AppendSetData(nil, "/a", nil, -1)))
+	require.Equal(t, core.OK, p.code(wire.OpGetData, wire.AppendPathWatch(nil, "/a", false)))
+	require.Equal(t, core.OK, p.code(wire.OpDelete, wire.AppendPathVersion(nil, "/a", -1)))
+	q := s.dial()
+	q.connect(wire.ConnectRequest{TimeoutMillis: 10_000})
+	require.True(t, q.closed, "a session would be a write")
+	s.step(DiskLow{})
+	p.create("/a", "", core.Persistent)
+}

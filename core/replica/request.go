@@ -99,6 +99,8 @@ func (r *Replica) request(c *conn, frame []byte) {
 			return
 		}
 		w.kind, w.body = waitRead, append([]byte(nil), rd.Rest()...)
+	case state.IsWrite(h.Op) && r.diskLow && h.Op != wire.OpDelete && h.Op != wire.OpCloseSession:
+		w.kind, w.code = waitReply, core.SystemError // nearly full: only what frees something is taken
 	case state.IsWrite(h.Op):
 		r.write(c, w, rd.Rest())
 		return

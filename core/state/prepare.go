@@ -99,6 +99,9 @@ func (p *preparation) request() prepared {
 		if r.Err() != nil {
 			return refuse(core.MarshallingError)
 		}
+		if p.s.cfg.ReconfigEnabled {
+			return refuse(core.Unimplemented) // this server has no ensemble to change
+		}
 		return refuse(core.ReconfigDisabled)
 	case wire.OpCreateSession:
 		timeout := r.Int()

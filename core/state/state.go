@@ -17,6 +17,9 @@ type Config struct {
 	TTLNodes bool
 	// EnforceQuota makes hard limits refuse (enforceQuota).
 	EnforceQuota bool
+	// ReconfigEnabled tells a reconfiguration apart that is switched off from one
+	// that a server without an ensemble cannot do.
+	ReconfigEnabled bool
 	// EphemeralPathBytesMax bounds the paths that one session may own, so that
 	// the transaction that closes it stays within a record. 0 is 4 MiB.
 	EphemeralPathBytesMax int
