@@ -1,0 +1,181 @@
+package zab
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/check"
+	"github.com/zensus-io/zensus/core/wire"
+)
+
+// voter is a machine with a disk that does what the test says.
+type voter struct {
+	t   *testing.T
+	m   *Machine
+	out Output
+	log []wire.Record
+}
+
+func config() Config { return Config{Self: 1, Voters: []core.PeerID{1}} }
+
+func start(t *testing.T, cfg Config, d Durable) *voter {
+	t.Helper()
+	m, err := New(cfg, d)
+	require.NoError(t, err)
+	v := &voter{t: t, m: m}
+	m.Start(&v.out)
+	return v
+}
+
+// epochs takes the epochs that are to be made durable.
+func (v *voter) epochs() Epochs {
+	v.t.Helper()
+	require.NotNil(v.t, v.out.Epochs)
+	e := *v.out.Epochs
+	v.out.Epochs = nil
+	return e
+}
+
+func (v *voter) synced(upTo core.Zxid) { v.m.Synced(v.m.Generation(), upTo, &v.out) }
+
+func (v *voter) epochsSynced() { v.m.EpochsSynced(v.m.Generation(), &v.out) }
+
+// establish goes through the phases up to broadcast.
+func (v *voter) establish() {
+	v.t.Helper()
+	v.epochs()
+	v.epochsSynced()
+	v.synced(v.m.Logged())
+	v.epochs()
+	v.epochsSynced()
+	require.True(v.t, v.m.Ready())
+}
+
+func (v *voter) propose() core.Zxid { return v.m.Propose([]byte("txn"), 1, 0, 0, &v.out) }
+
+func TestPhasesHaveTheirDurableStepsInOrder(t *testing.T) {
+	v := start(t, config(), Durable{AcceptedEpoch: 3, CurrentEpoch: 2, LastLogged: core.MakeZxid(2, 7), LastChain: 99, Voteable: true})
+	require.Equal(t, Discovery, v.m.Phase())
+	require.Equal(t, Epochs{Accepted: 4, Current: 2}, v.epochs(), "accepted before anybody hears of it (Z-01)")
+	require.Empty(t, v.out.Append)
+	v.synced(v.m.Logged()) // nothing to do with it
+	require.Equal(t, Discovery, v.m.Phase())
+
+	v.epochsSynced()
+	require.Equal(t, Synchronization, v.m.Phase())
+	require.Len(t, v.out.Append, 1)
+	marker := v.out.Append[0]
+	require.Equal(t, core.MakeZxid(4, 0), marker.Zxid)
+	require.Equal(t, wire.RecordEpoch, marker.Kind)
+	require.EqualValues(t, 99, marker.PrevChain)
+	require.EqualValues(t, 99, v.m.Chain(), "a marker leaves the chain as it is")
+	require.Nil(t, v.out.Epochs, "the current epoch waits for the history it vouches for (Z-02)")
+
+	v.epochsSynced() // a late one
+	require.Equal(t, Synchronization, v.m.Phase())
+	v.synced(marker.Zxid)
+	require.Equal(t, Epochs{Accepted: 4, Current: 4}, v.epochs())
+	require.False(t, v.m.Ready(), "the ack follows the epoch (Z-37)")
+	v.epochsSynced()
+	require.True(t, v.m.Ready())
+	require.Equal(t, marker.Zxid, v.m.Committed())
+}
+
+func TestNothingIsCommittedBeforeItIsDurable(t *testing.T) {
+	v := start(t, config(), Durable{Voteable: true})
+	v.establish()
+	first, second := v.propose(), v.propose()
+	require.Equal(t, first+1, second)
+	_, ok := v.m.TakeCommitted()
+	require.False(t, ok)
+	v.synced(first)
+	require.Equal(t, first, v.m.Committed())
+	p, ok := v.m.TakeCommitted()
+	require.True(t, ok)
+	require.Equal(t, first, p.Zxid)
+	_, ok = v.m.TakeCommitted()
+	require.False(t, ok)
+	v.m.Synced(v.m.Generation()-1, second, &v.out)
+	require.Equal(t, first, v.m.Committed(), "a disk job of an earlier role counts for nothing")
+	v.synced(first)
+	require.Equal(t, first, v.m.Committed(), "nor does a slower one that finished late")
+	v.synced(second)
+	p, ok = v.m.TakeCommitted()
+	require.True(t, ok)
+	require.Equal(t, second, p.Zxid)
+	require.Panics(t, func() { v.synced(second + 1) }, "what was never logged cannot be durable")
+}
+
+func TestChainRunsThroughAllRecords(t *testing.T) {
+	v := start(t, config(), Durable{Voteable: true})
+	v.establish()
+	for range 3000 { // beyond the point at which the queue is compacted
+		v.propose()
+	}
+	v.synced(v.m.Logged())
+	for range 3000 {
+		_, ok := v.m.TakeCommitted()
+		require.True(t, ok)
+	}
+	last, chain := core.Zxid(0), uint64(0)
+	for i, r := range v.out.Append {
+		require.True(t, r.Zxid == last+1 || r.Zxid.Counter() == 0 && r.Zxid > last, "record %d", i)
+		require.Equal(t, chain, r.PrevChain)
+		require.LessOrEqual(t, r.CommitHint, r.Zxid)
+		last, chain = r.Zxid, r.Chain()
+	}
+	require.Equal(t, chain, v.m.Chain())
+}
+
+func TestEpochAdvancesInPlaceWhenTheCounterRunsOut(t *testing.T) {
+	cfg := config()
+	cfg.CounterMax = 4
+	v := start(t, cfg, Durable{Voteable: true})
+	v.establish()
+	require.Equal(t, 4, v.m.Room())
+	for range 4 {
+		require.True(t, v.m.Ready())
+		v.propose()
+	}
+	require.False(t, v.m.Ready())
+	require.Zero(t, v.m.Room())
+	require.PanicsWithValue(t, check.Violation{Message: "zab: proposal in role LEADING, phase broadcast"}, func() { v.propose() })
+	gen := v.m.Generation()
+	v.synced(v.m.Logged() - 1)
+	require.Equal(t, gen, v.m.Generation(), "everything of the old epoch is committed first")
+	v.synced(v.m.Logged())
+	require.Equal(t, gen+1, v.m.Generation())
+	require.Equal(t, Discovery, v.m.Phase())
+	for range 4 {
+		_, ok := v.m.TakeCommitted()
+		require.True(t, ok)
+	}
+	v.establish()
+	require.Equal(t, core.MakeZxid(2, 1), v.propose())
+}
+
+func TestWhatCannotRunIsRefused(t *testing.T) {
+	whole := Durable{Voteable: true}
+	for name, c := range map[string]struct {
+		cfg Config
+		d   Durable
+	}{
+		"several voters":             {Config{Self: 1, Voters: []core.PeerID{1, 2, 3}}, whole},
+		"no voter":                   {Config{Self: 1}, whole},
+		"somebody else":              {Config{Self: 1, Voters: []core.PeerID{2}}, whole},
+		"a damaged log":              {config(), Durable{AcceptedEpoch: 1, CurrentEpoch: 1}},
+		"epochs the wrong way round": {config(), Durable{AcceptedEpoch: 1, CurrentEpoch: 2, Voteable: true}},
+		"no epochs left":             {config(), Durable{AcceptedEpoch: math.MaxUint32 - 15, Voteable: true}},
+	} {
+		_, err := New(c.cfg, c.d)
+		require.Error(t, err, name)
+	}
+}
+
+func TestLogAheadOfTheAcceptedEpochIsGoneOnFrom(t *testing.T) {
+	v := start(t, config(), Durable{AcceptedEpoch: 2, CurrentEpoch: 2, LastLogged: core.MakeZxid(5, 0), Voteable: true})
+	require.Equal(t, core.Epoch(6), v.epochs().Accepted)
+}
