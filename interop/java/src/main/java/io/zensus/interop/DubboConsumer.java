@@ -1,0 +1,57 @@
+package io.zensus.interop;
+
+import static io.zensus.interop.Steps.eventually;
+import static io.zensus.interop.Steps.ok;
+
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.apache.dubbo.config.ApplicationConfig;
+import org.apache.dubbo.config.ReferenceConfig;
+import org.apache.dubbo.config.RegistryConfig;
+import org.apache.dubbo.config.bootstrap.DubboBootstrap;
+
+/**
+ * A Dubbo consumer. Arguments: REGISTRY-URL MIGRATION-STEP. Each line NAMES that it
+ * reads is the set of providers it is to hear answers of, and only those.
+ */
+public final class DubboConsumer {
+    private static Greeter greeter;
+
+    public static void main(String[] args) throws Exception {
+        ReferenceConfig<Greeter> reference = new ReferenceConfig<>();
+        reference.setInterface(Greeter.class);
+        reference.setCheck(false);
+        reference.setRetries(0);
+        reference.setTimeout(2000);
+        reference.setLoadbalance("roundrobin");
+        ApplicationConfig app = new ApplicationConfig("consumer-app");
+        app.setQosEnable(false);
+        app.setParameters(Map.of("migration.step", args[1]));
+        RegistryConfig registry = new RegistryConfig(args[0]);
+        registry.setTimeout(20_000);
+        DubboBootstrap.getInstance().application(app).registry(registry).reference(reference).start();
+        greeter = reference.get();
+        Steps.say("ready");
+        var in = new java.io.BufferedReader(new java.io.InputStreamReader(System.in, java.nio.charset.StandardCharsets.UTF_8));
+        for (String line = in.readLine(); line != null; line = in.readLine()) {
+            Set<String> want = new TreeSet<>(Set.of(line.trim().split(",")));
+            eventually("answers of " + want, () -> want.equals(round()));
+            ok(line.trim());
+        }
+        System.exit(0);
+    }
+
+    /** Who answers ten calls. A call that fails is an answer of nobody. */
+    private static Set<String> round() throws InterruptedException {
+        Set<String> names = new TreeSet<>();
+        for (int i = 0; i < 10; i++) {
+            try {
+                names.add(greeter.greet("you").split(" ")[0]);
+            } catch (org.apache.dubbo.rpc.RpcException e) {
+                names.add("nobody");
+            }
+        }
+        return names;
+    }
+}

@@ -1,0 +1,197 @@
+package io.zensus.interop;
+
+import static io.zensus.interop.Steps.check;
+import static io.zensus.interop.Steps.eventually;
+import static io.zensus.interop.Steps.next;
+import static io.zensus.interop.Steps.ok;
+import static io.zensus.interop.Steps.same;
+
+import com.alibaba.nacos.api.NacosFactory;
+import com.alibaba.nacos.api.PropertyKeyConst;
+import com.alibaba.nacos.api.config.ConfigService;
+import com.alibaba.nacos.api.config.ConfigType;
+import com.alibaba.nacos.api.config.listener.AbstractListener;
+import com.alibaba.nacos.api.exception.NacosException;
+import com.alibaba.nacos.api.naming.NamingService;
+import com.alibaba.nacos.api.naming.listener.EventListener;
+import com.alibaba.nacos.api.naming.listener.NamingEvent;
+import com.alibaba.nacos.api.naming.pojo.Instance;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Properties;
+import java.util.TreeSet;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.stream.Collectors;
+
+/** The client of Nacos. Arguments: HOST:PORT NAMESPACE [USER PASSWORD]. */
+public final class NacosClient {
+    private static final Properties PROPERTIES = new Properties();
+
+    public static void main(String[] args) throws Exception {
+        PROPERTIES.setProperty(PropertyKeyConst.SERVER_ADDR, args[0]);
+        PROPERTIES.setProperty(PropertyKeyConst.NAMESPACE, args[1]);
+        if (args.length > 2) {
+            PROPERTIES.setProperty(PropertyKeyConst.USERNAME, args[2]);
+            PROPERTIES.setProperty(PropertyKeyConst.PASSWORD, args[3]);
+        }
+        NamingService provider = NacosFactory.createNamingService(PROPERTIES);
+        NamingService consumer = NacosFactory.createNamingService(PROPERTIES);
+        ConfigService writer = NacosFactory.createConfigService(PROPERTIES);
+        ConfigService reader = NacosFactory.createConfigService(PROPERTIES);
+        same("UP", consumer.getServerStatus());
+        naming(provider, consumer);
+        batch(provider, consumer);
+        persistent(provider, consumer);
+        providerLost(consumer);
+        config(writer, reader);
+        largeConfig(writer, reader);
+        restart(provider, consumer, writer, reader);
+        ok("end");
+        System.exit(0);
+    }
+
+    private static Instance instance(String ip, int port) {
+        Instance i = new Instance();
+        i.setIp(ip);
+        i.setPort(port);
+        i.setWeight(2.5);
+        i.setMetadata(Map.of("zone", "east", "name", "\u4e2d"));
+        return i;
+    }
+
+    private static String text(List<Instance> all) {
+        return all.stream().map(i -> i.getIp() + ":" + i.getPort()).collect(Collectors.toCollection(TreeSet::new)).toString();
+    }
+
+    /** Waits until the list that came last is the one wanted. */
+    private static void await(BlockingQueue<String> lists, String want) throws InterruptedException {
+        String got;
+        do {
+            got = next(lists, want);
+        } while (!got.equals(want));
+    }
+
+    private static void naming(NamingService provider, NamingService consumer) throws Exception {
+        BlockingQueue<String> seen = new LinkedBlockingQueue<>();
+        EventListener listener = e -> seen.add(text(((NamingEvent) e).getInstances()));
+        consumer.subscribe("orders", "shop", listener);
+        provider.registerInstance("orders", "shop", instance("10.0.0.7", 80));
+        await(seen, "[10.0.0.7:80]");
+        Instance got = consumer.getAllInstances("orders", "shop").get(0);
+        same(2.5, got.getWeight());
+        same("\u4e2d", got.getMetadata().get("name"));
+        same("shop@@orders", got.getServiceName());
+        check(got.isHealthy() && got.isEnabled() && got.isEphemeral(), got);
+        same("10.0.0.7", consumer.selectOneHealthyInstance("orders", "shop").getIp());
+        same(List.of("orders"), consumer.getServicesOfServer(1, 10, "shop").getData());
+        Instance off = instance("10.0.0.7", 80);
+        off.setEnabled(false);
+        provider.registerInstance("orders", "shop", off);
+        eventually("a disabled instance", () -> consumer.selectInstances("orders", "shop", true).isEmpty());
+        provider.deregisterInstance("orders", "shop", instance("10.0.0.7", 80));
+        await(seen, "[]");
+        consumer.unsubscribe("orders", "shop", listener);
+        ok("naming");
+    }
+
+    private static void batch(NamingService provider, NamingService consumer) throws Exception {
+        BlockingQueue<String> seen = new LinkedBlockingQueue<>();
+        consumer.subscribe("batch", e -> seen.add(text(((NamingEvent) e).getInstances())));
+        provider.batchRegisterInstance("batch", "DEFAULT_GROUP", List.of(instance("10.1.0.1", 1), instance("10.1.0.1", 2), instance("10.1.0.1", 3)));
+        await(seen, "[10.1.0.1:1, 10.1.0.1:2, 10.1.0.1:3]");
+        provider.batchDeregisterInstance("batch", "DEFAULT_GROUP", List.of(instance("10.1.0.1", 2)));
+        await(seen, "[10.1.0.1:1, 10.1.0.1:3]");
+        ok("batch");
+    }
+
+    private static void persistent(NamingService provider, NamingService consumer) throws Exception {
+        Instance i = instance("10.1.0.9", 80);
+        i.setEphemeral(false);
+        provider.registerInstance("persistent", i);
+        eventually("a persistent instance", () -> consumer.getAllInstances("persistent", false).size() == 1);
+        check(!consumer.getAllInstances("persistent", false).get(0).isEphemeral(), "persistent");
+        provider.deregisterInstance("persistent", i);
+        eventually("its end", () -> consumer.getAllInstances("persistent", false).isEmpty());
+        ok("persistent");
+    }
+
+    private static void providerLost(NamingService consumer) throws Exception {
+        BlockingQueue<String> seen = new LinkedBlockingQueue<>();
+        consumer.subscribe("lost", e -> seen.add(text(((NamingEvent) e).getInstances())));
+        NamingService doomed = NacosFactory.createNamingService(PROPERTIES);
+        doomed.registerInstance("lost", instance("10.3.0.1", 80));
+        await(seen, "[10.3.0.1:80]");
+        doomed.shutDown();
+        await(seen, "[]");
+        ok("providerLost");
+    }
+
+    private static String md5(String s) throws Exception {
+        return HexFormat.of().formatHex(MessageDigest.getInstance("MD5").digest(s.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    private static AbstractListener into(BlockingQueue<String> seen) {
+        return new AbstractListener() {
+            @Override
+            public void receiveConfigInfo(String content) {
+                seen.add(String.valueOf(content));
+            }
+        };
+    }
+
+    private static void config(ConfigService writer, ConfigService reader) throws Exception {
+        same(null, reader.getConfig("app.yaml", "shop", 5000));
+        BlockingQueue<String> seen = new LinkedBlockingQueue<>();
+        AbstractListener listener = into(seen);
+        reader.addListener("app.yaml", "shop", listener);
+        String first = "greeting: \u4f60\u597d\n";
+        check(writer.publishConfig("app.yaml", "shop", first, ConfigType.YAML.getType()), "a publish");
+        same(first, next(seen, "the first content"));
+        same(first, reader.getConfig("app.yaml", "shop", 5000));
+        check(!cas(writer, "app.yaml", "shop", "lost", md5("another")), "a publish on a stale md5");
+        check(cas(writer, "app.yaml", "shop", "second", md5(first)), "a publish on the md5 that is stored");
+        same("second", next(seen, "the second content"));
+        reader.removeListener("app.yaml", "shop", listener);
+        check(writer.removeConfig("app.yaml", "shop"), "a removal");
+        eventually("its end", () -> reader.getConfig("app.yaml", "shop", 5000) == null);
+        ok("config");
+    }
+
+    private static boolean cas(ConfigService c, String dataId, String group, String content, String md5) throws Exception {
+        try {
+            return c.publishConfigCas(dataId, group, content, md5);
+        } catch (NacosException refused) {
+            return false;
+        }
+    }
+
+    private static void largeConfig(ConfigService writer, ConfigService reader) throws Exception {
+        String large = "0123456789".repeat(100_000);
+        check(writer.publishConfig("large", "shop", large), "a publish of a megabyte");
+        same(large, reader.getConfig("large", "shop", 5000));
+        ok("largeConfig");
+    }
+
+    private static void restart(NamingService provider, NamingService consumer, ConfigService writer, ConfigService reader) throws Exception {
+        BlockingQueue<String> lists = new LinkedBlockingQueue<>();
+        BlockingQueue<String> contents = new LinkedBlockingQueue<>();
+        consumer.subscribe("kept", e -> lists.add(text(((NamingEvent) e).getInstances())));
+        provider.registerInstance("kept", instance("10.4.0.1", 80));
+        await(lists, "[10.4.0.1:80]");
+        writer.publishConfig("kept", "shop", "before");
+        reader.addListener("kept", "shop", into(contents));
+        Steps.pause("please restart");
+        eventually("the server", () -> "UP".equals(provider.getServerStatus()) && "before".equals(reader.getConfig("kept", "shop", 2000)));
+        eventually("the instance", () -> text(consumer.getAllInstances("kept", false)).equals("[10.4.0.1:80]"));
+        NamingService another = NacosFactory.createNamingService(PROPERTIES);
+        another.registerInstance("kept", instance("10.4.0.2", 80));
+        await(lists, "[10.4.0.1:80, 10.4.0.2:80]");
+        eventually("a publish", () -> writer.publishConfig("kept", "shop", "after"));
+        await(contents, "after");
+        ok("restart");
+    }
+}
