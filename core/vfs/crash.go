@@ -72,6 +72,9 @@ func (n *memNode) crashFile(keep func() bool) {
 			off = end
 		}
 	}
+	if size := n.now.size; size > n.durable.size && keep() {
+		n.durable.truncate(size) // the new size became durable, what belongs there did not
+	}
 	n.writes = nil
 	n.now = n.durable.clone()
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -126,7 +127,7 @@ func TestPowerLossTakesWhatWasNotSynced(t *testing.T) {
 				m := dir(t)
 				c.do(t, m)
 				m.Crash(rand.New(rand.NewPCG(seed, 1)), CrashPowerRandom)
-				if got := contentOf(t, m, c.file); got != c.lose && got != c.keep && got != "" && got != "-" {
+				if got := contentOf(t, m, c.file); got != c.lose && got != c.keep && got != "-" && strings.Trim(got, "\x00") != "" {
 					t.Errorf("seed %d: %q", seed, got)
 				}
 			}
@@ -180,6 +181,22 @@ func (m *Mem) cloneWithPending() *Mem {
 	m.findLocked("/d/a").now.read(b, 0)
 	f.WriteAt(b, 0)
 	return c
+}
+
+func TestPowerLossMayLeaveZerosInPlaceOfAnAppend(t *testing.T) {
+	seen := map[string]int{}
+	for seed := range uint64(60) {
+		m := dir(t)
+		f := create(t, m, "/d/a", "x")
+		must(t, f.Sync())
+		must(t, m.SyncDir("/d"))
+		f.WriteAt([]byte("yz"), 1)
+		m.Crash(rand.New(rand.NewPCG(seed, 3)), CrashPowerRandom)
+		seen[contentOf(t, m, "/d/a")]++
+	}
+	if len(seen) != 3 || seen["x"] == 0 || seen["xyz"] == 0 || seen["x\x00\x00"] == 0 {
+		t.Fatalf("outcomes %v", seen)
+	}
 }
 
 func TestFilesAndLocksOfACrashedProcessAreDead(t *testing.T) {
