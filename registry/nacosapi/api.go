@@ -1,5 +1,5 @@
-// Package nacosapi is service discovery as Nacos clients know it: HTTP v1 and v2
-// (Routes), gRPC (RegisterRPC).
+// Package nacosapi is service discovery as Nacos clients know it: HTTP v1, v2 and
+// v3 (Routes), gRPC (RegisterRPC).
 //
 // It translates and nothing else: a request becomes one call of naming.Service,
 // whose answer is written in the form that this protocol, this version and this

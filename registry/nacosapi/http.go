@@ -13,12 +13,13 @@ import (
 	"github.com/zensus-io/zensus/registry"
 )
 
-// Routes mounts HTTP v1 and v2 on a group that stands for Nacos's context path
+// Routes mounts HTTP v1, v2 and v3 on a group that stands for Nacos's context path
 // (/nacos).
 func (a *API) Routes(g *gin.RouterGroup) {
 	read, write := a.guard.Naming(auth.Read), a.guard.Naming(auth.Write)
 	a.routesV1(g.Group("/v1/ns"), read, write)
 	a.routesV2(g.Group("/v2/ns"), read, write)
+	a.routesV3(g.Group("/v3/client/ns"), g.Group("/v3/admin/ns"), read, write)
 }
 
 func (a *API) routesV1(g *gin.RouterGroup, read, write gin.HandlerFunc) {

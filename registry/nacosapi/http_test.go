@@ -222,3 +222,30 @@ func TestRegistrationOverOneProtocolIsSeenOverTheOther(t *testing.T) {
 	c.call(&wire.ServiceListRequest{PageNo: 1, PageSize: 10}, &list)
 	require.Equal(t, wire.Names{"shop"}, list.ServiceNames)
 }
+
+func TestHTTPv3(t *testing.T) {
+	w := startWeb(t)
+	beat := "serviceName=shop&ip=10.0.0.1&port=80&heartBeat=true"
+	require.InDelta(t, 21003, w.json("POST", "/v3/client/ns/instance", beat)["code"], 0, "so that the client registers")
+	require.Equal(t, "ok", w.json("POST", "/v3/client/ns/instance", "serviceName=shop&ip=10.0.0.1&port=80")["data"])
+	require.Equal(t, "ok", w.json("POST", "/v3/client/ns/instance", beat)["data"])
+	list := w.json("GET", "/v3/client/ns/instance/list", "serviceName=shop")["data"].([]any)
+	require.Equal(t, "10.0.0.1", list[0].(map[string]any)["ip"])
+	require.Equal(t, "ok", w.json("PUT", "/v3/admin/ns/instance/partial", "serviceName=shop&ip=10.0.0.1&port=80&weight=4")["data"])
+	one := w.json("GET", "/v3/admin/ns/instance", "serviceName=shop&ip=10.0.0.1&port=80")["data"].(map[string]any)
+	require.InDelta(t, 4, one["weight"], 0)
+
+	w.ok("POST", "/v3/admin/ns/service", "serviceName=empty")
+	page := w.json("GET", "/v3/admin/ns/service/list", "pageSize=1")["data"].(map[string]any)
+	require.InDelta(t, 2, page["totalCount"], 0)
+	require.InDelta(t, 2, page["pagesAvailable"], 0)
+	require.Equal(t, "empty", page["pageItems"].([]any)[0].(map[string]any)["name"])
+	page = w.json("GET", "/v3/admin/ns/service/list", "ignoreEmptyService=true&withInstances=true")["data"].(map[string]any)
+	svc := page["pageItems"].([]any)[0].(map[string]any)
+	require.Equal(t, true, svc["clusterMap"].(map[string]any)["DEFAULT"].(map[string]any)["useInstancePortForCheck"])
+	require.Equal(t, "ok", w.json("DELETE", "/v3/client/ns/instance", "serviceName=shop&ip=10.0.0.1&port=80")["data"])
+	c := dial(t, w.addr)
+	c.subscribe("")
+	subscribers := w.json("GET", "/v3/admin/ns/service/subscribers", "serviceName=shop")["data"].(map[string]any)
+	require.Equal(t, "shop", subscribers["pageItems"].([]any)[0].(map[string]any)["serviceName"])
+}
