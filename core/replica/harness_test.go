@@ -24,11 +24,13 @@ type server struct {
 	out     Output
 	unsaved []wire.Record // appended, not yet synced
 	manual  bool          // syncs wait for sync()
-	conns   map[ConnID]*peer
-	nextID  ConnID
-	holds   map[ConnID]bool
-	snaps   []SnapshotJob
-	notes   []Note
+	// drainLate keeps what was asked to be told of from leaving.
+	drainLate bool
+	conns     map[ConnID]*peer
+	nextID    ConnID
+	holds     map[ConnID]bool
+	snaps     []SnapshotJob
+	notes     []Note
 }
 
 // peer is the client's end of a connection.
@@ -84,7 +86,7 @@ func (s *server) perform() {
 		}
 		p.in = append(p.in, bytes...)
 		p.closed = p.closed || closed
-		if want {
+		if want && !s.drainLate {
 			s.step(Drained{Conn: c.Conn})
 		}
 	}
