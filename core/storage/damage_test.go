@@ -335,6 +335,7 @@ func TestRepairSurvivesACrashAnywhere(t *testing.T) {
 		t.Fatalf("segments %q: the test needs three", segments)
 	}
 	last := len(segments) - 1
+	hit := map[string]bool{}
 	for name, damage := range map[string]func(m *vfs.Mem){
 		"a record of the newest segment":             func(m *vfs.Mem) { must(t, m.Flip(segments[last], headerBytes+200, 0xff)) },
 		"a record with a segment behind it":          func(m *vfs.Mem) { must(t, m.Flip(segments[last-1], headerBytes+700, 0xff)) },
@@ -348,8 +349,18 @@ func TestRepairSurvivesACrashAnywhere(t *testing.T) {
 			im := *whole
 			im.mem = whole.mem.Clone()
 			damage(im.mem)
-			im.crashRepair(t)
+			for _, c := range im.crashRepair(t) {
+				hit[c.Op.String()+"/"+c.Class] = true
+			}
 		})
+	}
+	for _, point := range []string{
+		"create/damaged", "write/damaged", "sync/damaged", "rename/segment", "truncate/segment",
+		"syncdir/logdir", "create/spare", "rename/spare", "write/meta", "sync/meta",
+	} {
+		if !hit[point] {
+			t.Errorf("%s was not hit", point)
+		}
 	}
 }
 
@@ -388,9 +399,9 @@ func removeAll(t *testing.T, m *vfs.Mem, names []string) {
 	}
 }
 
-func (im *image) crashRepair(t *testing.T) {
+// crashRepair returns the calls at which it crashed.
+func (im *image) crashRepair(t *testing.T) (at []vfs.Call) {
 	t.Helper()
-	calls := 0
 	for _, mode := range []vfs.CrashMode{vfs.CrashProcess, vfs.CrashPowerLose, vfs.CrashPowerKeep} {
 		for _, fate := range []vfs.Fate{vfs.CrashBefore, vfs.CrashHalf, vfs.FailEIO} {
 			for n := 0; ; n++ {
@@ -412,7 +423,7 @@ func (im *image) crashRepair(t *testing.T) {
 				if err := im.repairAll(mem); err != nil {
 					t.Fatalf("%v, %v at call %d: %v", mode, fate, n, err)
 				}
-				calls++
+				at = append(at, fault.Calls()[n])
 				s, rec := mustOpen(t, smallOptions(mem))
 				if rec.Lost || rec.LastLogged != im.h.at.zxid || !rec.Meta.Voteable {
 					t.Fatalf("%v at call %d: after the repair %+v", mode, n, rec)
@@ -421,9 +432,10 @@ func (im *image) crashRepair(t *testing.T) {
 			}
 		}
 	}
-	if calls < 100 {
-		t.Fatalf("only %d crashes", calls)
+	if len(at) < 100 {
+		t.Fatalf("only %d crashes", len(at))
 	}
+	return at
 }
 
 // repairAll is what a follower does with a damaged log.
