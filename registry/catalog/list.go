@@ -97,8 +97,18 @@ type Summary struct {
 
 // Search lists services in the order of group and name, and says how many match.
 func (c *Catalog) Search(q Query) (found []Summary, total int) {
+	page, total := c.search(&q)
 	c.mu.Lock() // summaries may fill caches
 	defer c.mu.Unlock()
+	for _, s := range page {
+		found = append(found, s.summary())
+	}
+	return found, total
+}
+
+func (c *Catalog) search(q *Query) (page []*service, total int) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
 	c.mu.names.Ascend(q.Namespace+"\x00", func(_ string, s *service) bool {
 		if s.key.Namespace != q.Namespace {
 			return false
@@ -106,12 +116,12 @@ func (c *Catalog) Search(q Query) (found []Summary, total int) {
 		if !q.matches(s) {
 			return true
 		}
-		if total++; total > q.Offset && len(found) < q.Limit {
-			found = append(found, s.summary())
+		if total++; total > q.Offset && len(page) < q.Limit {
+			page = append(page, s)
 		}
 		return true
 	})
-	return found, total
+	return page, total
 }
 
 func (q *Query) matches(s *service) bool {

@@ -30,6 +30,7 @@ type engine struct {
 	*coretest.Fake
 	mu   sync.Mutex
 	lose func() (before, after bool) // nil: never
+	full bool                        // refuses every multi for good
 	last core.SessionID              // opened
 }
 
@@ -67,7 +68,11 @@ func (l *lossy) Multi(ctx context.Context, ops ...core.Op) ([]core.OpResult, cor
 	if l.engine.lose != nil {
 		before, after = l.engine.lose()
 	}
+	full := l.engine.full
 	l.engine.mu.Unlock()
+	if full {
+		return nil, 0, &core.OpError{Op: "multi", Err: core.QuotaExceeded}
+	}
 	if before {
 		return nil, 0, &core.OpError{Op: "multi", Err: core.ConnectionLoss}
 	}
@@ -334,6 +339,25 @@ func refusedRegistrationIsForgotten(t *testing.T) {
 	require.ErrorIs(t, err, registry.ErrKind)
 	require.False(t, n.Holds("c1", shop))
 	require.Empty(t, n.shown())
+}
+
+func TestRefusedChangeLeavesWhatWasThere(t *testing.T) {
+	synctest.Test(t, refusedChangeLeavesWhatWasThere)
+}
+
+func refusedChangeLeavesWhatWasThere(t *testing.T) {
+	e := &engine{Fake: coretest.NewFake()}
+	n := start(t, e, "n1")
+	n.set(t, "c1", at("10.0.0.1"))
+	e.mu.Lock()
+	e.full = true
+	e.mu.Unlock()
+	_, _, err := n.Set(t.Context(), "c1", opt, shop, []registry.Instance{at("10.0.0.1"), at("10.0.0.2")})
+	require.ErrorIs(t, err, core.QuotaExceeded)
+	synctest.Wait()
+	require.Equal(t, []string{"10.0.0.1"}, n.shown())
+	require.Equal(t, []string{"10.0.0.1"}, n.znodes())
+	require.Len(t, n.Services("c1")[shop], 1)
 }
 
 // TestWishesAndTreeConvergeWhateverHappens plays random histories: clients set

@@ -170,7 +170,8 @@ func (m *Manager) detachAll() {
 // tree will when it can.
 //
 // It returns ErrLimit, a KindError, or what the engine refuses for good, and
-// ErrClientGone if the client ends meanwhile. The wish is then dropped.
+// ErrClientGone if the client ends meanwhile. The wish is then dropped, and what
+// the client had before stays.
 func (m *Manager) Set(ctx context.Context, id string, opt Options, k registry.ServiceKey, instances []registry.Instance) (zxid core.Zxid, pending bool, err error) {
 	if svc, _, ok := m.cfg.Catalog.Service(k); ok && !svc.Ephemeral && len(instances) > 0 {
 		return 0, false, registry.KindError("register", k, false)

@@ -52,7 +52,7 @@ func (m *Manager) work(ctx context.Context, c *client) {
 // settle deals with one wish. An error means: not yet, try again.
 func (m *Manager) settle(ctx context.Context, c *client, k registry.ServiceKey, w *wish) error {
 	c.mu.Lock()
-	version := w.version
+	version, requested := w.version, w.requested
 	c.mu.Unlock()
 	zxid, err := m.agree(ctx, c, k, w)
 	switch {
@@ -61,7 +61,7 @@ func (m *Manager) settle(ctx context.Context, c *client, k registry.ServiceKey, 
 		return m.agreed(ctx, c, k, w, version, zxid)
 	case core.IsSessionOver(err) && m.sessionOver(c):
 		return nil // with nothing left, again at once
-	case refused(err):
+	case requested && refused(err): // nobody asked for the rest: it is tried again
 		m.drop(c, k, w, version, err)
 		return nil
 	}
@@ -156,16 +156,21 @@ func (m *Manager) verifyLocked(c *client, k registry.ServiceKey, w *wish) {
 }
 
 // drop gives a wish up that cannot be fulfilled and lets its caller know why.
+// What the client had before stays wanted.
 func (m *Manager) drop(c *client, k registry.ServiceKey, w *wish, version uint64, err error) {
 	c.mu.Lock()
 	w.finishLocked(version, result{err: err})
 	w.agreed = max(w.agreed, version)
 	if w.version == version {
 		c.mu.instances -= len(w.want)
-		w.want = nil
+		w.want = make(map[registry.InstanceKey]*store.Record, len(w.have))
+		for _, h := range w.have {
+			w.want[h.key] = h.record
+		}
+		c.mu.instances += len(w.want)
 		w.requested = false
 		if len(w.have) > 0 || !w.sure {
-			w.version++ // take back what there is
+			w.version++ // take back what was written of it, if anything
 		} else {
 			delete(c.mu.wishes, k)
 		}
