@@ -238,7 +238,9 @@ func (w *SnapshotWriter) commit() (SnapshotInfo, error) {
 		return SnapshotInfo{}, w.fail("rename snapshot", err)
 	}
 	if err := w.s.fs.SyncDir(w.s.snapDir()); err != nil {
-		return SnapshotInfo{}, w.fail("sync snapshot directory", err)
+		// It has its name, but nobody knows for how long: not even a full disk excuses that.
+		w.err = w.s.poison("sync snapshot directory", err)
+		return SnapshotInfo{}, w.err
 	}
 	w.done = true
 	w.s.mu.Lock()
