@@ -201,3 +201,24 @@ func (c *Catalog) Empties(limit int) []Empty {
 	})
 	return found
 }
+
+// Orphan is an override whose instance is not there.
+type Orphan struct {
+	Service  registry.ServiceKey
+	Instance registry.InstanceKey
+}
+
+// Orphans are all of them, limit at most.
+func (c *Catalog) Orphans(limit int) []Orphan {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var found []Orphan
+	for k, s := range c.mu.services {
+		for i := range s.overrides {
+			if _, ok := s.find(i); !ok && len(found) < limit {
+				found = append(found, Orphan{Service: k, Instance: i})
+			}
+		}
+	}
+	return found
+}

@@ -44,6 +44,9 @@ type Config struct {
 	// EmptyAfter is how long a service that nobody made explicitly may be empty
 	// before it is removed. Zero is a minute.
 	EmptyAfter time.Duration
+	// OverrideAge is how long an override outlives its instance. Zero is 30 days. A
+	// start of this node begins it anew.
+	OverrideAge time.Duration
 	// Probe checks persistent instances; nil is health.Ask.
 	Probe      health.Probe
 	Logger     hclog.Logger          // nil is silent
@@ -82,6 +85,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.EmptyAfter == 0 {
 		cfg.EmptyAfter = time.Minute
+	}
+	if cfg.OverrideAge == 0 {
+		cfg.OverrideAge = 30 * 24 * time.Hour
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()

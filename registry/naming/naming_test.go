@@ -408,6 +408,31 @@ func TestEmptyServicesAreSweptUnlessSomebodyMadeThem(t *testing.T) {
 	})
 }
 
+func TestOverrideOutlivesItsInstanceForItsAgeOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := start(t, coretest.NewFake(), "n1", func(c *Config) { c.OverrideAge = 10 * time.Minute })
+		require.NoError(t, n.CreateService(t.Context(), registry.Service{Key: shop, Ephemeral: true}))
+		i := at("10.0.0.1", 80)
+		weight := 2.0
+		require.NoError(t, n.Override(t.Context(), shop, i.Key(), func(registry.Override) registry.Override { return registry.Override{Weight: &weight} }))
+		set := func() bool {
+			all, err := n.Overrides(t.Context(), shop)
+			require.NoError(t, err)
+			return len(all) == 1
+		}
+		time.Sleep(8 * time.Minute)
+		require.True(t, set())
+		require.NoError(t, n.Publish(t.Context(), "c1", shop, []registry.Instance{i})) // it was seen
+		time.Sleep(30 * time.Minute)
+		require.True(t, set())
+		n.End("c1")
+		time.Sleep(9 * time.Minute)
+		require.True(t, set())
+		time.Sleep(4 * time.Minute)
+		require.False(t, set())
+	})
+}
+
 func TestMassExpiryDuringOwnTroubleIsHeldBackAndAWithdrawalIsNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := coretest.NewFake()

@@ -2,10 +2,8 @@ package naming
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/registry"
@@ -178,35 +176,3 @@ func (s *Service) Totals() Totals {
 
 // CountServices is the number of services of a namespace.
 func (s *Service) CountServices(namespace string) int { return s.catalog.Count(namespace) }
-
-// sweepMax bounds the services removed in one sweep.
-const sweepMax = 1000
-
-// sweep removes services that have been empty for long and that nobody made
-// explicitly. Every node does it; the version in the removal, and the engine's
-// refusal to delete what has children, keep it safe.
-func (s *Service) sweep(ctx context.Context) error {
-	seen := make(map[registry.ServiceKey]core.Zxid)
-	tick := time.NewTicker(s.cfg.EmptyAfter)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-tick.C:
-		}
-		now := make(map[registry.ServiceKey]core.Zxid)
-		for _, e := range s.catalog.Empties(sweepMax) {
-			if since, ok := seen[e.Key]; !ok || since != e.Since {
-				now[e.Key] = e.Since
-				continue
-			}
-			err := s.deleteService(ctx, e.Key, e.Version)
-			if err != nil && !errors.Is(err, registry.ErrServiceNotEmpty) && !errors.Is(err, registry.ErrServiceNotFound) {
-				s.log.Debug("empty service not removed", "service", e.Key.String(), "err", err)
-				now[e.Key] = e.Since
-			}
-		}
-		seen = now
-	}
-}
