@@ -26,8 +26,8 @@ type disk struct {
 	node     *Node
 	store    *storage.Store
 	snapshot *storage.SnapshotInfo
-	low      bool      // as the replica was last told
-	looked   time.Time // when the free space was last looked at
+	low      bool       // as the replica was last told
+	looked   time.Time  // when the free space was last looked at
 	failed   chan error // of capacity 1
 	wake     chan struct{}
 

@@ -58,6 +58,8 @@ type Node struct {
 	told      core.Zxid
 	work      []flush
 	snapshots sync.WaitGroup
+	views     sync.WaitGroup // long reads
+	viewSlots chan struct{}  // bounds how many are made at once
 }
 
 // New opens the data directory. It starts nothing.
@@ -72,7 +74,7 @@ func New(cfg Config) (*Node, error) {
 	n := &Node{
 		cfg: cfg, log: cfg.Logger, start: time.Now(),
 		inbox: newInbox(), flusher: newFlusher(),
-		serving: make(chan struct{}), ended: make(chan struct{}),
+		serving: make(chan struct{}), ended: make(chan struct{}), viewSlots: make(chan struct{}, viewsAtOnce),
 		ports: make(map[replica.ConnID]Port), watchers: make(map[replica.ConnID]Port),
 	}
 	n.touched.ids = make(map[core.SessionID]struct{})
@@ -132,6 +134,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	n.disk.close()
 	n.snapshots.Wait()
+	n.views.Wait()
 	for _, p := range n.ports {
 		n.flusher.put([]flush{{port: p, del: Delivery{Close: true}}})
 	}
@@ -212,6 +215,14 @@ func (n *Node) perform() {
 	if n.disk.wanted(out) {
 		n.disk.put(out)
 	}
+	for _, v := range out.ViewReads {
+		n.views.Go(func() {
+			n.viewSlots <- struct{}{}
+			v.Make()
+			<-n.viewSlots
+			n.inbox.put(item{in: *v}, false)
+		})
+	}
 	if out.Snapshot != nil {
 		n.writeSnapshot(*out.Snapshot)
 	}
@@ -222,6 +233,10 @@ func (n *Node) perform() {
 	out.Reset()
 	n.replica.State().Tree().Maintain(maintainBudget)
 }
+
+// viewsAtOnce is how many long reads are made at the same time: they are to leave
+// the processors to everybody else.
+const viewsAtOnce = 1
 
 // maintainBudget is how much tidying of the tree one turn of the loop does.
 const maintainBudget = 64

@@ -35,6 +35,11 @@ func (r *Replica) commit(p *zab.Proposal) {
 // answer completes the write at the head of a connection's queue, if it is the
 // one that was applied, and goes on with what waited behind it.
 func (r *Replica) answer(c *conn, z core.Zxid, res *state.Result) {
+	// The reads before it were held up only by what the client has not yet read;
+	// they come first all the same.
+	for c.pending.len() > 0 && c.pending.front().kind != waitWrite && c.phase != closing {
+		r.answerFront(c)
+	}
 	if c.pending.len() > 0 {
 		w := *c.pending.front()
 		if w.kind == waitWrite && w.zxid == z {
@@ -104,6 +109,9 @@ func (r *Replica) tell(z core.Zxid, e *state.Effect) {
 		c.stats.Sent++
 		r.stats.Sent++
 		r.stats.Events++
+		if len(c.late.Bytes) > lateBytesMax {
+			r.hangUp(c)
+		}
 	}
 }
 

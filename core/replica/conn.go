@@ -29,6 +29,7 @@ type conn struct {
 	old     bool // the client sent no readOnly flag and wants none back
 	held    bool // its requests wait in the socket
 	ending  bool // it asked for the end of its session; nothing later is looked at
+	reads   int  // waiting in pending
 	clogged bool // its output waits to be drained; so do its requests
 	asker   state.Asker
 	remote  netip.AddrPort
@@ -38,6 +39,10 @@ type conn struct {
 	timeout int32 // negotiated, milliseconds
 
 	out ConnOutput
+	// away is a long read that is being made elsewhere. Until it is back, what comes
+	// after it collects in late.
+	away *ViewRead
+	late ConnOutput
 	// pending are the requests whose replies are not yet written, in order. The
 	// head is a write under way, or nothing is pending.
 	pending queue[waiting]
@@ -92,6 +97,13 @@ const (
 
 // output returns the connection's buffer, marked as having something in it.
 func (r *Replica) output(c *conn) *ConnOutput {
+	if c.away != nil {
+		return &c.late
+	}
+	return r.outputNow(c)
+}
+
+func (r *Replica) outputNow(c *conn) *ConnOutput {
 	if !c.out.queued {
 		c.out.queued = true
 		r.out.Conns = append(r.out.Conns, &c.out)
@@ -139,7 +151,9 @@ func (r *Replica) answered(c *conn, w *waiting, zxid core.Zxid) {
 
 // hangUp closes a connection behind what it still has to be sent.
 func (r *Replica) hangUp(c *conn) {
-	r.output(c).Close = true
+	// A long read that is still away is given up with what waits behind it.
+	c.away, c.late = nil, ConnOutput{}
+	r.outputNow(c).Close = true
 	c.phase = closing
 	c.backlog = nil
 	r.inflight -= c.pending.writes

@@ -24,6 +24,11 @@ type server struct {
 	out     Output
 	unsaved []wire.Record // appended, not yet synced
 	manual  bool          // syncs wait for sync()
+
+	away        []*ViewRead
+	manualViews bool // long reads wait for bringViews()
+	holdDrained bool // sent output counts as unread until drain()
+
 	// drainLate keeps what was asked to be told of from leaving.
 	drainLate bool
 	conns     map[ConnID]*peer
@@ -94,6 +99,12 @@ func (s *server) perform() {
 		s.holds[h.Conn] = h.On
 	}
 	s.notes = append(s.notes, out.Notes...)
+	for _, v := range out.ViewReads {
+		s.away = append(s.away, v)
+		if !s.manualViews {
+			s.bringViews()
+		}
+	}
 	if out.Snapshot != nil {
 		s.snaps = append(s.snaps, *out.Snapshot)
 	}
@@ -235,3 +246,16 @@ func (p *peer) noFrame() {
 	p.t.Helper()
 	require.Empty(p.t, p.in)
 }
+
+// bringViews makes the long reads that are away.
+func (s *server) bringViews() {
+	away := s.away
+	s.away = nil
+	for _, v := range away {
+		v.Make()
+		s.step(*v)
+	}
+}
+
+// drain tells that a connection's output was read.
+func (s *server) drain(id ConnID) { s.step(Drained{Conn: id}) }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/state"
+	"github.com/zensus-io/zensus/core/tree"
 	"github.com/zensus-io/zensus/core/watch"
 	"github.com/zensus-io/zensus/core/wire"
 )
@@ -74,6 +75,19 @@ type LogRead struct {
 // clients' writes are refused, but for those that free something (zab Z-07).
 type DiskLow struct{ On bool }
 
+// ViewRead is a long read: Output.ViewReads asks for it to be made, on a view and
+// away from the loop, and it comes back as an input when Make has been called.
+type ViewRead struct {
+	Conn ConnID
+
+	w    waiting
+	zxid core.Zxid
+	view *tree.View
+	ref  tree.Ref
+	stat core.Stat
+	body []byte
+}
+
 // SnapshotLoaded brings the state that Output.LoadSnapshot asked for.
 type SnapshotLoaded struct{ State *state.State }
 
@@ -126,6 +140,7 @@ func (Message) isInput()         {}
 func (LinkUp) isInput()          {}
 func (LinkDown) isInput()        {}
 func (DiskLow) isInput()         {}
+func (ViewRead) isInput()        {}
 func (SnapshotNow) isInput()     {}
 func (Kick) isInput()            {}
 func (Tick) isInput()            {}

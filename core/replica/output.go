@@ -23,6 +23,8 @@ type Output struct {
 	// Snapshot asks for a snapshot of the view, which the shell closes; Chain is
 	// the chain hash at its zxid. SnapshotWritten answers.
 	Snapshot *SnapshotJob
+	// ViewReads are to be made by somebody else than the loop, in any order.
+	ViewReads []*ViewRead
 	// Conns lists the connections with something to send or to be closed, each
 	// once. Bytes are the shell's from now on.
 	Conns []*ConnOutput
@@ -90,5 +92,6 @@ const (
 func (o *Output) Reset() {
 	clear(o.Append)
 	clear(o.Conns)
-	*o = Output{Append: o.Append[:0], Conns: o.Conns[:0], Holds: o.Holds[:0], Notes: o.Notes[:0]}
+	clear(o.ViewReads)
+	*o = Output{Append: o.Append[:0], ViewReads: o.ViewReads[:0], Conns: o.Conns[:0], Holds: o.Holds[:0], Notes: o.Notes[:0]}
 }

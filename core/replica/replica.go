@@ -32,6 +32,9 @@ type Config struct {
 	// 0 is 100,000; SnapshotBytes likewise in bytes of log, 0 is 4 GiB.
 	SnapshotTxns  int
 	SnapshotBytes int64
+	// LongRead is the number of znodes from which on a read is made on a view, away
+	// from the loop. 0 is 4000.
+	LongRead int
 	// ReapEveryMillis is how often containers and znodes with a time to live are
 	// looked for. 0 is 60,000. ReapMax bounds what one look removes; 0 is 10,000.
 	ReapEveryMillis int64
@@ -55,6 +58,9 @@ func (c *Config) fill() {
 	}
 	if c.SnapshotBytes == 0 {
 		c.SnapshotBytes = 4 << 30
+	}
+	if c.LongRead == 0 {
+		c.LongRead = 4000
 	}
 	if c.ReapEveryMillis == 0 {
 		c.ReapEveryMillis = 60_000
@@ -165,6 +171,8 @@ func (r *Replica) Step(now Now, in Input, out *Output) {
 		r.established()
 	case LogRead:
 		r.logRead(in)
+	case ViewRead:
+		r.viewRead(&in)
 	case SnapshotWritten:
 		r.snapshotWritten(in)
 	case DiskLow:

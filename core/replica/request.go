@@ -29,7 +29,18 @@ func (r *Replica) requests(in Requests) {
 
 // takes reports whether a connection's next frame can be looked at now.
 func (r *Replica) takes(c *conn) bool {
-	return r.serving && r.zab.Ready() && c.phase != opening && !c.clogged
+	return r.serving && r.zab.Ready() && c.phase != opening && !c.clogged && c.away == nil
+}
+
+// readsBehindMax is how many reads of a connection may wait for one of its writes
+// when the next write comes: that one waits in the backlog until they are
+// answered. For when a write is committed, every read before it is answered in
+// that Step, however much the client has left unread.
+const readsBehindMax = 32
+
+// tooEarly reports whether a frame is a write behind too many reads.
+func (c *conn) tooEarly(frame []byte) bool {
+	return c.reads > readsBehindMax && len(frame) >= 8 && state.IsWrite(wire.OpCode(binary.BigEndian.Uint32(frame[4:])))
 }
 
 // work looks at frames until they end or the next must wait; it returns the rest.
@@ -40,6 +51,9 @@ func (r *Replica) work(c *conn, frames []byte) []byte {
 			check.Fail("replica: a frame of %d bytes is cut at %d", n, len(frames))
 		}
 		frame := frames[4:n]
+		if c.tooEarly(frame) {
+			break
+		}
 		frames = frames[n:]
 		c.stats.Received++
 		r.stats.Received++
@@ -48,15 +62,20 @@ func (r *Replica) work(c *conn, frames []byte) []byte {
 		} else {
 			r.request(c, frame)
 		}
-		if len(c.out.Bytes) > outputBytesMax {
-			c.clogged = true
-			r.output(c).WantDrained = true
-		}
+		r.clog(c)
 	}
 	if c.phase == closing || c.ending {
 		return nil
 	}
 	return frames
+}
+
+// clog makes a connection's further requests wait when it has much to be sent.
+func (r *Replica) clog(c *conn) {
+	if len(c.out.Bytes) > outputBytesMax && c.phase != closing {
+		c.clogged = true
+		r.output(c).WantDrained = true
+	}
 }
 
 // keep puts frames aside until they can be looked at.
@@ -125,7 +144,12 @@ func (r *Replica) request(c *conn, frame []byte) {
 }
 
 // await queues a request behind those before it.
-func (r *Replica) await(c *conn, w waiting) { c.pending.push(w) }
+func (r *Replica) await(c *conn, w waiting) {
+	if w.kind == waitRead {
+		c.reads++
+	}
+	c.pending.push(w)
+}
 
 // write proposes a write and queues its reply.
 func (r *Replica) write(c *conn, w waiting, body []byte) {
@@ -146,38 +170,36 @@ func (r *Replica) write(c *conn, w waiting, body []byte) {
 // advance answers what has come to the head of a connection's queue and need not
 // wait any longer.
 func (r *Replica) advance(c *conn) {
-	for c.pending.len() > 0 && c.phase != closing && !c.clogged {
-		w := *c.pending.front()
-		switch w.kind {
-		case waitWrite:
-			return
-		case waitRead:
-			if !r.serving {
-				return
-			}
-			c.pending.pop()
-			r.read(c, &w, w.body)
-		case waitReply:
-			c.pending.pop()
-			zxid := r.state.Applied()
-			if w.op == wire.OpAuth {
-				zxid = 0
-			}
-			r.reply(c, &w, zxid, w.code)
-		case waitFatal:
-			c.pending.pop()
-			zxid := core.Zxid(0)
-			if w.code == core.Unimplemented {
-				zxid-- // ZooKeeper answers an unknown operation at zxid -1
-			}
-			r.reply(c, &w, zxid, w.code)
-			r.hangUp(c)
+	for c.pending.len() > 0 && c.phase != closing && !c.clogged && c.away == nil && c.pending.front().kind != waitWrite {
+		if !r.serving {
 			return
 		}
-		if len(c.out.Bytes) > outputBytesMax {
-			c.clogged = true
-			r.output(c).WantDrained = true
+		r.answerFront(c)
+		r.clog(c)
+	}
+}
+
+// answerFront answers the head of a connection's queue, which is no write.
+func (r *Replica) answerFront(c *conn) {
+	w := *c.pending.front()
+	c.pending.pop()
+	switch w.kind {
+	case waitRead:
+		c.reads--
+		r.read(c, &w, w.body)
+	case waitReply:
+		zxid := r.state.Applied()
+		if w.op == wire.OpAuth {
+			zxid = 0
 		}
+		r.reply(c, &w, zxid, w.code)
+	case waitFatal:
+		zxid := core.Zxid(0)
+		if w.code == core.Unimplemented {
+			zxid-- // ZooKeeper answers an unknown operation at zxid -1
+		}
+		r.reply(c, &w, zxid, w.code)
+		r.hangUp(c)
 	}
 }
 
@@ -190,6 +212,9 @@ func (r *Replica) read(c *conn, w *waiting, body []byte) {
 			o.Bytes = appendEvent(o.Bytes, ^core.Zxid(0), t, path)
 		})
 		r.reply(c, w, r.state.Applied(), w.code)
+		return
+	}
+	if c.away == nil && r.sendAway(c, w, body) {
 		return
 	}
 	var mark int

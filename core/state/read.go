@@ -270,3 +270,41 @@ func (s *State) SetWatches(a *Asker, op wire.OpCode, body []byte, emit func(core
 	}
 	return core.OK
 }
+
+// LongRead reports whether a read would walk through more znodes than the limit
+// given, and of which; such a read is better made on a view. If it is one, the
+// watch that it asks for is armed. A read that will be refused is never long.
+func (s *State) LongRead(a *Asker, op wire.OpCode, body []byte, limit int) (tree.Ref, bool) {
+	r := wire.NewReader(body)
+	switch op {
+	case wire.OpGetChildren, wire.OpGetChildren2:
+		q := wire.DecodePathWatch(&r)
+		if r.Err() != nil || q.Path == nil {
+			return tree.None, false
+		}
+		ref, code := s.readable(a, q.Path)
+		if code != core.OK || int(s.tree.NumChildren(ref)) <= limit {
+			return tree.None, false
+		}
+		if q.Watch {
+			s.watches.AddChild(wire.View(q.Path), a.Conn)
+		}
+		return ref, true
+	case wire.OpGetAllChildrenNumber:
+		path := r.Bytes()
+		if r.Err() != nil || path == nil {
+			return tree.None, false
+		}
+		ref, code := s.readable(a, path)
+		if code != core.OK {
+			return tree.None, false
+		}
+		walked := 0
+		s.tree.Walk(ref, func(tree.Ref, int) bool {
+			walked++
+			return walked <= limit
+		})
+		return ref, walked > limit
+	}
+	return tree.None, false
+}

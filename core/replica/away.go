@@ -1,0 +1,59 @@
+package replica
+
+import (
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/wire"
+)
+
+// lateBytesMax bounds what collects behind a long read before the connection is
+// closed.
+const lateBytesMax = 64 << 20
+
+// sendAway hands a read that would hold up everybody to somebody else, on a view
+// of the tree. The watch that it asks for is armed now, and everything that the
+// connection is sent from now on waits behind its reply. It reports false for
+// reads that are short, or that will be refused.
+func (r *Replica) sendAway(c *conn, w *waiting, body []byte) bool {
+	ref, ok := r.state.LongRead(&c.asker, w.op, body, r.cfg.LongRead)
+	if !ok {
+		return false
+	}
+	t := r.state.Tree()
+	c.away = &ViewRead{Conn: c.id, w: *w, zxid: r.state.Applied(), view: t.View(), ref: ref, stat: t.Stat(ref)}
+	r.out.ViewReads = append(r.out.ViewReads, c.away)
+	return true
+}
+
+// Make makes the read. It may run on any goroutine, once, beside everything else.
+func (v *ViewRead) Make() {
+	defer v.view.Close()
+	switch v.w.op {
+	case wire.OpGetAllChildrenNumber:
+		v.body = wire.AppendInt(nil, int32(v.view.Descendants(v.ref)))
+	case wire.OpGetChildren:
+		v.body = v.view.AppendChildren(nil, v.ref)
+	case wire.OpGetChildren2:
+		v.body = wire.AppendStat(v.view.AppendChildren(nil, v.ref), &v.stat)
+	}
+}
+
+// viewRead answers a long read that has come back, and then what waited for it.
+func (r *Replica) viewRead(in *ViewRead) {
+	c := r.conns[in.Conn]
+	if c == nil || c.away == nil || c.away.view != in.view {
+		return // its connection is gone
+	}
+	late := c.late
+	c.away, c.late = nil, ConnOutput{}
+	o := r.output(c)
+	var mark int
+	o.Bytes, mark = beginReply(o.Bytes)
+	o.Bytes = append(o.Bytes, in.body...)
+	endReply(o.Bytes, mark, in.w.xid, in.zxid, core.OK)
+	r.answered(c, &in.w, in.zxid)
+	o.Bytes = append(o.Bytes, late.Bytes...)
+	o.WantDrained = o.WantDrained || late.WantDrained
+	r.clog(c)
+	r.advance(c)
+	r.workOff(c)
+}
