@@ -34,7 +34,7 @@ race: ## run the tests of the product under the race detector
 	CGO_ENABLED=1 $(GO) test -race -short ./...
 
 .PHONY: sim
-sim: ## simulate one server and its crashes at length (SEED=n replays one seed)
+sim: ## simulate a server and its crashes at length (SEED=n replays one seed)
 	$(GO) test ./core/sim -run TestSim -count=1 -timeout 20m -args -long $(if $(SEED),-seed=$(SEED))
 
 .PHONY: fuzz
@@ -51,7 +51,7 @@ compat: ## real clients against a real server: go-zookeeper, Java, Curator, kazo
 
 .PHONY: e2e
 e2e: web-deps ## the console in Chromium
-	ZENSUS_REQUIRE_INTEROP=1 $(GO) test -count=1 -run E2E -v ./console/...
+	ZENSUS_REQUIRE_INTEROP=1 $(GO) test -count=1 -run TestScreensInChromium -v ./console
 
 .PHONY: lint
 lint: ## gofmt, vet and golangci-lint
