@@ -80,7 +80,7 @@ func optional(v *configcenter.Version, err error) (*configcenter.Version, error)
 
 // namespaceParams name a namespace.
 type namespaceParams struct {
-	Tenant string `form:"tenant" alias:"namespaceId" binding:"required"`
+	Tenant string `form:"tenant" alias:"namespaceId,namespace" binding:"required"`
 }
 
 // configsOf lists all configs of a namespace.

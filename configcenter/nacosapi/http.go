@@ -34,11 +34,13 @@ func (a *API) Routes(g *gin.RouterGroup) {
 	a.routesV3(g.Group("/v3"), limit, read, write)
 }
 
-// keyParams name a config in every version of the interface.
+// keyParams name a config in every version of the interface. Where a name has
+// several parameters, their order is that of rest.Guard: it must look at the one
+// that counts here.
 type keyParams struct {
 	DataID string `form:"dataId" binding:"required"`
 	Group  string `form:"group" alias:"groupName" binding:"required"`
-	Tenant string `form:"tenant" alias:"namespaceId"`
+	Tenant string `form:"tenant" alias:"namespaceId,namespace"`
 }
 
 func (p keyParams) key() configcenter.Key { return configcenter.MakeKey(p.Tenant, p.Group, p.DataID) }
@@ -161,7 +163,7 @@ func contentHeaders(it *configcenter.Item) http.Header {
 type searchParams struct {
 	DataID   string   `form:"dataId"`
 	Group    string   `form:"group" alias:"groupName"`
-	Tenant   string   `form:"tenant" alias:"namespaceId"`
+	Tenant   string   `form:"tenant" alias:"namespaceId,namespace"`
 	AppName  string   `form:"appName"`
 	Tags     string   `form:"config_tags" alias:"configTags"`
 	Types    []string `form:"types" alias:"type"`

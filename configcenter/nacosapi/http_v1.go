@@ -11,6 +11,7 @@ import (
 
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/configcenter/listen"
+	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
@@ -20,7 +21,7 @@ func (a *API) routesV1(g *gin.RouterGroup, limit, read, write, user gin.HandlerF
 	g.GET("/configs", read, rest.With(rest.V1Config, a.getV1))
 	g.DELETE("/configs", write, rest.With(rest.V1Config, a.deleteV1))
 	g.GET("/configs/catalog", read, rest.With(rest.V1Result, a.catalogV1))
-	// Which configs a poll names is in its body; an answer says only that some changed.
+	// Which configs a poll names is in its body: the handler asks for each.
 	g.POST("/configs/listener", user, rest.With(rest.V1Config, a.pollV1))
 	g.GET("/configs/listener", read, rest.With(rest.V1Config, a.listenersOfConfig))
 	g.GET("/listener", read, rest.With(rest.V1Config, a.listenersOfClient))
@@ -94,8 +95,8 @@ func isNotFound(err error) bool { return err != nil && wire.AsError(err).Kind ==
 
 type deleteV1Params struct {
 	DataID  string   `form:"dataId"`
-	Group   string   `form:"group"`
-	Tenant  string   `form:"tenant"`
+	Group   string   `form:"group" alias:"groupName"`
+	Tenant  string   `form:"tenant" alias:"namespaceId,namespace"`
 	Tag     string   `form:"tag"`
 	DelType string   `form:"delType"`
 	IDs     []string `form:"ids"`
@@ -168,6 +169,12 @@ func (a *API) pollV1(ctx context.Context, in pollParams) (*rest.Raw, error) {
 	if err != nil {
 		return nil, refusal(err)
 	}
+	for _, w := range watched {
+		need := auth.Need{Action: auth.Read, Resource: auth.ConfigResource(w.Key.Namespace, w.Key.Group, w.Key.DataID)}
+		if err := rest.Allow(ctx, need); err != nil {
+			return nil, err
+		}
+	}
 	if err := a.ready(ctx); err != nil {
 		return nil, err
 	}
@@ -209,7 +216,7 @@ func (a *API) listenersOfConfig(_ context.Context, in keyParams) (listenersV1, e
 type clientParams struct {
 	IP     string `form:"ip" binding:"required"`
 	All    bool   `form:"all"`
-	Tenant string `form:"tenant" alias:"namespaceId"`
+	Tenant string `form:"tenant" alias:"namespaceId,namespace"`
 }
 
 func (a *API) listenersOfClient(_ context.Context, in clientParams) (listenersV1, error) {

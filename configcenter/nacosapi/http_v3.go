@@ -87,7 +87,7 @@ func (a *API) getV3(ctx context.Context, in readParams) (*detailV3, error) {
 }
 
 type batchParams struct {
-	Tenant string   `form:"namespaceId" alias:"tenant"`
+	Tenant string   `form:"tenant" alias:"namespaceId,namespace"`
 	IDs    []string `form:"ids" binding:"required"`
 }
 

@@ -1,0 +1,117 @@
+package nacosapi_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/configcenter/nacosapi"
+	"github.com/zensus-io/zensus/core/coretest"
+	"github.com/zensus-io/zensus/internal/auth"
+	"github.com/zensus-io/zensus/internal/nacos/rest"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+)
+
+// devOnly lets everybody do everything in the namespace dev, and nothing elsewhere.
+type devOnly struct{}
+
+func (devOnly) Check(ctx context.Context, _ auth.Credentials, need auth.Need) (context.Context, error) {
+	if need.Action != "" && need.Resource.Namespace != "dev" {
+		return ctx, wire.Refuse(wire.AccessDenied, "authorization failed!")
+	}
+	return ctx, nil
+}
+
+func (devOnly) Allow(_ auth.Subject, need auth.Need) bool { return need.Resource.Namespace == "dev" }
+
+// TestTheGuardLooksAtTheNamespaceThatCounts: a namespace may be given under three
+// names. Whichever of them a request gives, and however they contradict each
+// other, nobody gets at a namespace that the guard did not look at.
+func TestTheGuardLooksAtTheNamespaceThatCounts(t *testing.T) {
+	n := startNode(t, coretest.NewFake())
+	api, err := nacosapi.New(nacosapi.Deps{Center: n.center, Guard: rest.NewGuard(devOnly{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := rest.NewEngine(rest.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api.Routes(e.Group("/nacos"))
+	key := configcenter.MakeKey("", "g", "d")
+	it, err := n.center.Publish(t.Context(), &configcenter.Publish{Key: key, Content: "top secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := strconv.FormatUint(uint64(it.ID), 10)
+	names := []string{"tenant", "namespaceId", "namespace"}
+	values := []string{"", "public", "dev", "null"}
+	reached := 0
+	for _, route := range e.Routes() {
+		path := strings.TrimSuffix(route.Path, "/")
+		for i := range len(values) * len(values) * len(values) {
+			q := url.Values{
+				"dataId": {"d"}, "group": {"g"}, "groupName": {"g"}, "content": {"overwritten"}, "nid": {"1"}, "id": {"1"}, "ip": {"1.1.1.1"},
+			}
+			if i%2 == 0 {
+				q.Set("search", "blur")
+			}
+			if route.Method == http.MethodDelete && i%2 == 0 {
+				q.Set("delType", "ids")
+				q.Set("ids", id)
+			}
+			for j, name := range names {
+				if v := values[i/[]int{1, 4, 16}[j]%4]; v != "" {
+					q.Set(name, v)
+				}
+			}
+			r := httptest.NewRequest(route.Method, path+"?"+q.Encode(), nil)
+			w := httptest.NewRecorder()
+			e.ServeHTTP(w, r)
+			if strings.Contains(w.Body.String(), "top secret") {
+				t.Errorf("%s %s?%s gives %q", route.Method, path, q.Encode(), w.Body)
+			}
+			if w.Code == http.StatusOK {
+				reached++
+			}
+		}
+	}
+	if got, err := n.center.Get(t.Context(), key); err != nil || got.Content != "top secret" {
+		t.Errorf("the config is %+v, %v", got, err)
+	}
+	if reached == 0 {
+		t.Error("no request was served at all")
+	}
+}
+
+func TestALongPollMayNameOnlyWhatItsUserMayRead(t *testing.T) {
+	n := startNode(t, coretest.NewFake())
+	api, err := nacosapi.New(nacosapi.Deps{Center: n.center, Guard: rest.NewGuard(devOnly{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := rest.NewEngine(rest.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api.Routes(e.Group("/nacos"))
+	for records, status := range map[string]int{
+		"d\x02g\x02x\x02dev\x01":                      200,
+		"d\x02g\x02x\x01":                             403,
+		"d\x02g\x02x\x02dev\x01d\x02g\x02x\x02qa\x01": 403,
+	} {
+		body := url.Values{"Listening-Configs": {records}}.Encode()
+		r := httptest.NewRequest(http.MethodPost, "/nacos/v1/cs/configs/listener", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, r)
+		if w.Code != status {
+			t.Errorf("%q: got %d %q, want %d", records, w.Code, w.Body, status)
+		}
+	}
+}
