@@ -125,6 +125,7 @@ func (in *instance) engine(secret settings.Secret) error {
 // start runs everything, from the bottom up.
 func (in *instance) start(ports listeners, secret settings.Secret) {
 	s := in.stack
+	s.start("memory", tuneGC)
 	s.start("node", in.node.Run)
 	s.start("client port", func(ctx context.Context) error {
 		<-ctx.Done()
