@@ -191,7 +191,7 @@ func (c *client) unlinked(l *link) {
 	}
 	d := between(c.w.work, millisecond, 300*millisecond)
 	if !c.w.quiet && oneIn(c.w.work, 12) { // it sleeps, perhaps beyond the end of its session
-		d += between(c.w.work, 0, 3*int64(max(c.timeout, 1000))*millisecond)
+		d += min(between(c.w.work, 0, 3*int64(max(c.timeout, 1000))*millisecond), 18*second)
 	}
 	c.w.after(d, c.connect)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/zensus-io/zensus/core/replica"
 	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/storage"
+	"github.com/zensus-io/zensus/core/vfs"
 	"github.com/zensus-io/zensus/core/wire"
 	"github.com/zensus-io/zensus/core/zab"
 )
@@ -37,6 +38,13 @@ func (w *diskWork) add(out *replica.Output) {
 
 func (w *diskWork) empty() bool {
 	return len(w.appends) == 0 && !w.loadSnapshot && w.epochs == nil && w.readLog == nil
+}
+
+func (w *diskWork) payloadBytes() (n int) {
+	for i := range w.appends {
+		n += len(w.appends[i].Payload)
+	}
+	return n
 }
 
 // latency is how long one step of the disk takes; now and then it takes long.
@@ -73,6 +81,10 @@ func (s *server) load(job *diskWork) {
 	}
 	s.after(s.latency(), func() {
 		st, err := s.loadState()
+		if errors.Is(err, vfs.ErrCrashed) {
+			s.die(err)
+			return
+		}
 		if err != nil {
 			s.w.fail("the snapshot that Open chose does not load: %w", err)
 			return
@@ -106,6 +118,11 @@ func (s *server) append(job *diskWork) {
 		s.lastBatch = job.appends[0].Zxid
 		if err := s.store.Append(job.appends); err != nil {
 			s.diskFailed(err)
+			return
+		}
+		if s.cut && !s.w.quiet && job.payloadBytes() > 1500 { // several sectors: it can tear
+			s.crash(pick(s.w.faults, vfs.CrashPowerRandom, vfs.CrashPowerRandom, vfs.CrashPowerLose))
+			s.restartLater(between(s.w.faults, 50*millisecond, 3*second))
 			return
 		}
 		if s.w.opt.Mutant == ApplyBeforeDurable {
@@ -207,6 +224,22 @@ func (s *server) idleLater() {
 			}
 		}
 		s.idleLater()
+	})
+}
+
+// lookLater looks now and then at how much room is left.
+func (s *server) lookLater() {
+	s.after(between(s.w.disk, 200*millisecond, 500*millisecond), func() {
+		err := s.store.DiskLow()
+		if err != nil && !errors.Is(err, storage.ErrDiskLow) {
+			s.diskFailed(err)
+			return
+		}
+		if low := err != nil; low != s.low {
+			s.low = low
+			s.step(replica.DiskLow{On: low})
+		}
+		s.lookLater()
 	})
 }
 

@@ -54,7 +54,7 @@ func (w *World) planFaults() {
 			w.cover.hit("fault " + string(kind))
 			w.strike(s, kind)
 		}
-		w.after(between(w.faults, 500*millisecond, 6*second), next)
+		w.after(between(w.faults, 500*millisecond, 4*second), next)
 	}
 	w.after(between(w.faults, 2*second, 5*second), next)
 }
@@ -67,6 +67,9 @@ func (w *World) strike(s *server, kind FaultKind) {
 		s.crash(vfs.CrashProcess)
 		s.restartLater(soon)
 	case FaultPower:
+		if s.cut = oneIn(r, 2); s.cut {
+			return
+		}
 		s.crash(pick(r, vfs.CrashPowerRandom, vfs.CrashPowerRandom, vfs.CrashPowerLose, vfs.CrashPowerKeep))
 		s.restartLater(soon)
 	case FaultAtCall, FaultBootCrash:
@@ -78,11 +81,19 @@ func (w *World) strike(s *server, kind FaultKind) {
 		}
 	case FaultFsync:
 		s.fs.SetPlan(vfs.Nth(vfs.OpSync, pick(r, "segment", "segment", "meta", ""), r.IntN(10), false, vfs.FailEIO))
+		if oneIn(r, 2) { // and what the disk has not kept is lost a little later
+			w.after(soon, func() {
+				if s.up && !w.quiet {
+					s.crash(vfs.CrashPowerLose)
+					s.restartLater(soon)
+				}
+			})
+		}
 	case FaultEIO:
 		op := pick(r, vfs.OpWrite, vfs.OpRename, vfs.OpSyncDir, vfs.OpCreate, vfs.OpWrite)
 		s.fs.SetPlan(vfs.Nth(op, "", r.IntN(10), false, pick(r, vfs.FailEIO, vfs.FailEIOAfter)))
 	case FaultFull:
-		s.mem.SetQuota(s.mem.Used() + between(r, 0, 64<<10))
+		s.mem.SetQuota(s.mem.Used() + between(r, 0, 200<<10))
 		w.after(between(r, second, 10*second), func() {
 			s.mem.SetQuota(-1)
 			w.cover.hit("disk full recovered")

@@ -76,7 +76,7 @@ var registerModel = porcupine.Model{
 		case out.code == core.BadVersion:
 			return !fits, st
 		}
-		return out.code == core.SessionExpired, st
+		return out.code == core.SessionExpired || out.code == core.SystemError, st // refused
 	},
 	DescribeOperation: func(in, out any) string { return fmt.Sprintf("%+v -> %+v", in, out) },
 }

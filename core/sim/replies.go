@@ -159,6 +159,9 @@ func (o *oracle) reply(l *link, q *request, h wire.ReplyHeader, r *wire.Reader) 
 		}
 		return sameAnswer(q.op, r, want)
 	}
+	if q.write.outcome == nil && l.s.low && h.Err == core.SystemError && q.op != wire.OpDelete && q.op != wire.OpCloseSession {
+		return nil // refused before it came into the order
+	}
 	return o.written(q, h, r)
 }
 

@@ -10,6 +10,7 @@ var required = []string{
 	"input replica.Drained", "input replica.Touched", "input replica.Synced", "input replica.MetaSynced",
 	"input replica.LogRead", "input replica.SnapshotLoaded", "input replica.SnapshotWritten", "input replica.Message",
 	"input replica.LinkUp", "input replica.LinkDown", "input replica.SnapshotNow", "input replica.Kick", "input replica.Tick",
+	"input replica.DiskLow", "reply setData -1",
 
 	"fault kill", "fault power", "fault crash at a call", "fault fsync error", "fault i/o error", "fault disk full",
 	"fault bit flip", "fault clock jump", "fault pause", "fault stop", "fault crash while starting",

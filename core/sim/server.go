@@ -59,10 +59,10 @@ type server struct {
 	steady      int64    // since when it has served without a break
 	serving     bool
 	stalls      int64 // time it stood still in this life, milliseconds
-	lastMono    int64 // of the last tick
 	epoch       core.Epoch
 	lastEpochs  zab.Epochs
-	pauses      int
+	cut         bool // the power goes with the next batch that is not synced
+	low         bool // as the replica was told of the disk
 }
 
 // diskSpeed is how slow a disk is.
@@ -89,7 +89,7 @@ func newServer(w *World, id core.PeerID) *server {
 	s.opt = storage.Options{
 		Dir: dataDir, SegmentBytes: pick[int64](r, 16<<10, 32<<10, 64<<10), Retain: pick(r, 1, 2, 3),
 		WindowBytes: pick[int64](r, 1, 32<<10), BallastBytes: pick[int64](r, 16<<10, -1),
-		LowWaterBytes: -1, Random: salts.Uint64,
+		LowWaterBytes: pick[int64](r, 128<<10, 128<<10, -1), Random: salts.Uint64,
 	}
 	return s
 }
@@ -170,9 +170,8 @@ func (s *server) boot() error {
 	s.out = replica.Output{}
 	s.pend, s.busy, s.snap = diskWork{}, false, nil
 	s.links = map[replica.ConnID]*link{}
-	s.pausedUntil, s.waiting, s.serving, s.stalls, s.lastMono = 0, nil, false, 0, 1
+	s.pausedUntil, s.waiting, s.serving, s.stalls, s.low, s.cut = 0, nil, false, 0, false, false
 	s.began = w.now - between(w.sched, 0, 5)*second
-	s.lastMono = s.now().Mono
 	s.up = true
 	w.logf("server %d life %d starts at %v", s.id, s.life, rec.LastLogged)
 	if err := s.compareLog(rec); err != nil {
@@ -182,6 +181,7 @@ func (s *server) boot() error {
 	s.input(replica.Start{})
 	s.tickLater()
 	s.idleLater()
+	s.lookLater()
 	return nil
 }
 
@@ -268,6 +268,12 @@ func (s *server) perform(in replica.Input) {
 	}
 	if out.Snapshot != nil {
 		s.startSnapshot(*out.Snapshot)
+	}
+	for _, v := range out.ViewReads {
+		s.after(s.latency(), func() {
+			v.Make()
+			s.input(*v)
+		})
 	}
 	deliveries := w.oracle.after(s, out)
 	for _, note := range out.Notes {
