@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // start runs a Center on a session of its own of the engine.
-func start(t *testing.T, engine core.Sessions, limits configcenter.Limits) *center.Center {
+func start(t testing.TB, engine core.Sessions, limits configcenter.Limits) *center.Center {
 	t.Helper()
 	client, err := engine.Open(t.Context(), core.SessionOptions{Timeout: 30 * time.Second, KeepAlive: true})
 	if err != nil {
@@ -48,7 +48,7 @@ func start(t *testing.T, engine core.Sessions, limits configcenter.Limits) *cent
 
 func key(dataID string) configcenter.Key { return configcenter.MakeKey("", "g", dataID) }
 
-func publish(t *testing.T, c *center.Center, dataID, content string) *configcenter.Item {
+func publish(t testing.TB, c *center.Center, dataID, content string) *configcenter.Item {
 	t.Helper()
 	it, err := c.Publish(t.Context(), &configcenter.Publish{Key: key(dataID), Content: content})
 	if err != nil {

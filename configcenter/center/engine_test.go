@@ -25,7 +25,7 @@ func onEngines(t *testing.T, test func(t *testing.T, engine core.Sessions)) {
 }
 
 // runNode runs an ensemble of one on the data directory dir.
-func runNode(t *testing.T, dir string) (*node.Node, func()) {
+func runNode(t testing.TB, dir string) (*node.Node, func()) {
 	t.Helper()
 	n, err := node.New(node.Config{
 		Replica: replica.Config{
