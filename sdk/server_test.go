@@ -121,6 +121,7 @@ type registry struct {
 	failNext    int             // requests to fail, as a server in trouble does
 	refuse      map[string]bool // services that nobody may register
 	token       string          // that clients must have; "" for none
+	refused     int             // requests with another one
 	persistent  map[string][]wire.Instance
 	said        int // requests that registered or deregistered
 }
@@ -136,6 +137,7 @@ func (r *registry) authorize(ctx context.Context, _ *rpc.Conn, headers map[strin
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, health := body.(*wire.HealthCheckRequest); !health && r.token != "" && headers["accessToken"] != r.token {
+		r.refused++
 		return nil, wire.Refuse(wire.TokenInvalid, "Code: 401, Message: token invalid!.")
 	}
 	return ctx, nil

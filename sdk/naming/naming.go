@@ -12,9 +12,13 @@ import (
 	"github.com/zensus-io/zensus/sdk/internal/link"
 )
 
-// confirmEvery is how often what the server has agreed to is said again. It is a
-// safety net: nothing should ever be found missing.
-const confirmEvery = 3 * time.Minute
+const (
+	// confirmEvery is how often a subscription is said again. It is a safety net:
+	// nothing should ever be found missing.
+	confirmEvery = 3 * time.Minute
+	// confirmNever: a registration said again would be pushed to every subscriber.
+	confirmNever = 0
+)
 
 // Naming registers and finds services for a client. It is safe for concurrent use.
 type Naming struct {
@@ -41,7 +45,7 @@ type publication struct {
 func New(client *sdk.Client) *Naming {
 	n := &Naming{
 		client: client,
-		registrations: desired.New(confirmEvery, func(s Service, failures int, err error) {
+		registrations: desired.New(confirmNever, func(s Service, failures int, err error) {
 			client.Logger().Warn("registration is not accepted yet", "service", s.String(), "failures", failures, "err", err)
 		}),
 		subscriptions: desired.New(confirmEvery, func(s Service, failures int, err error) {

@@ -46,7 +46,7 @@ type entry struct {
 }
 
 // New makes a Table whose keys are said again when they were not confirmed for
-// as long as confirm. fails hears of a key that the server has not agreed to
+// as long as confirm; 0 is never, on one connection. fails hears of a key that the server has not agreed to
 // several times in a row, with all the locks of the Table released.
 func New[K comparable](confirm time.Duration, fails func(k K, failures int, err error)) *Table[K] {
 	t := &Table[K]{confirm: confirm, fails: fails, wake: make(chan struct{}, 1)}
@@ -140,16 +140,22 @@ func (t *Table[K]) Run(ctx context.Context, l *link.Link, apply func(ctx context
 	}
 }
 
+// lookAgain is how long Run sleeps at most where nothing wakes it.
+const lookAgain = time.Minute
+
 // due is what must be said on connection gen now, by version, and otherwise after
 // what time to look again.
 func (t *Table[K]) due(gen uint64, now time.Time) (map[K]uint64, time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	due := make(map[K]uint64)
-	next := t.confirm
+	next := lookAgain
 	for k, e := range t.mu.entries {
 		if e.agreed == e.wanted && e.gen == gen {
 			left := t.confirm - now.Sub(e.confirmed)
+			if t.confirm == 0 {
+				left = lookAgain
+			}
 			if left > 0 {
 				next = min(next, left)
 				continue
