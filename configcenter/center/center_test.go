@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // start runs a Center on a session of its own of the engine.
-func start(t testing.TB, engine core.Sessions, limits configcenter.Limits) *center.Center {
+func start(t testing.TB, engine opener, limits configcenter.Limits) *center.Center {
 	t.Helper()
 	client, err := engine.Open(t.Context(), core.SessionOptions{Timeout: 30 * time.Second, KeepAlive: true})
 	if err != nil {
@@ -59,7 +59,7 @@ func publish(t testing.TB, c *center.Center, dataID, content string) *configcent
 
 func TestWhoeverWroteReadsHisOwnWrite(t *testing.T) { onEngines(t, whoeverWroteReadsHisOwnWrite) }
 
-func whoeverWroteReadsHisOwnWrite(t *testing.T, engine core.Sessions) {
+func whoeverWroteReadsHisOwnWrite(t *testing.T, engine opener) {
 	c := start(t, engine, configcenter.Limits{})
 	for i := range 50 {
 		want := publish(t, c, "a", fmt.Sprintf("v%d", i))
@@ -80,7 +80,7 @@ func TestContentOfEverySizeAndByteComesBack(t *testing.T) {
 	onEngines(t, contentOfEverySizeAndByteComesBack)
 }
 
-func contentOfEverySizeAndByteComesBack(t *testing.T, engine core.Sessions) {
+func contentOfEverySizeAndByteComesBack(t *testing.T, engine opener) {
 	c := start(t, engine, configcenter.Limits{})
 	binary := make([]byte, 256)
 	for i := range binary {
@@ -117,7 +117,7 @@ func contentOfEverySizeAndByteComesBack(t *testing.T, engine core.Sessions) {
 
 func TestCASLetsOneOfManyWritersThrough(t *testing.T) { onEngines(t, cASLetsOneOfManyWritersThrough) }
 
-func cASLetsOneOfManyWritersThrough(t *testing.T, engine core.Sessions) {
+func cASLetsOneOfManyWritersThrough(t *testing.T, engine opener) {
 	nodes := []*center.Center{start(t, engine, configcenter.Limits{}), start(t, engine, configcenter.Limits{})}
 	const writers, rounds = 8, 20
 	publish(t, nodes[0], "counter", "0")
@@ -183,7 +183,7 @@ func TestAChangeOnOneNodeReachesAListenerOnAnother(t *testing.T) {
 	onEngines(t, aChangeOnOneNodeReachesAListenerOnAnother)
 }
 
-func aChangeOnOneNodeReachesAListenerOnAnother(t *testing.T, engine core.Sessions) {
+func aChangeOnOneNodeReachesAListenerOnAnother(t *testing.T, engine opener) {
 	a, b := start(t, engine, configcenter.Limits{}), start(t, engine, configcenter.Limits{})
 	it := publish(t, a, "x", "1")
 	if !b.Fresh(t.Context()) {
@@ -257,7 +257,7 @@ func TestHistorySaysWhatWasThereBeforeAndAfter(t *testing.T) {
 	onEngines(t, historySaysWhatWasThereBeforeAndAfter)
 }
 
-func historySaysWhatWasThereBeforeAndAfter(t *testing.T, engine core.Sessions) {
+func historySaysWhatWasThereBeforeAndAfter(t *testing.T, engine opener) {
 	c := start(t, engine, configcenter.Limits{})
 	publish(t, c, "a", "one")
 	publish(t, c, "a", "two")

@@ -2,6 +2,8 @@ package center_test
 
 import (
 	"context"
+	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -10,17 +12,47 @@ import (
 	"github.com/zensus-io/zensus/core/coretest"
 	"github.com/zensus-io/zensus/core/node"
 	"github.com/zensus-io/zensus/core/replica"
+	"github.com/zensus-io/zensus/core/server"
 	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/storage"
 	"github.com/zensus-io/zensus/core/zab"
+	"github.com/zensus-io/zensus/core/zkclient"
 )
 
-// onEngines runs a test on the fake and on a real node with a disk.
-func onEngines(t *testing.T, test func(t *testing.T, engine core.Sessions)) {
+// opener opens sessions for the nodes of a test.
+type opener interface {
+	Open(ctx context.Context, opt core.SessionOptions) (core.Client, error)
+}
+
+// overTCP opens sessions at a ZooKeeper port.
+type overTCP struct{ addr string }
+
+func (o overTCP) Open(ctx context.Context, opt core.SessionOptions) (core.Client, error) {
+	return zkclient.Dial(ctx, []string{o.addr}, zkclient.Options{Timeout: opt.Timeout})
+}
+
+// onEngines runs a test on the fake, on a real node with a disk, and on one
+// beyond the ZooKeeper port, as an ensemble of Apache's would be.
+func onEngines(t *testing.T, test func(t *testing.T, engine opener)) {
 	t.Run("fake", func(t *testing.T) { test(t, coretest.NewFake()) })
 	t.Run("node", func(t *testing.T) {
 		engine, _ := runNode(t, t.TempDir())
 		test(t, engine)
+	})
+	t.Run("tcp", func(t *testing.T) {
+		engine, _ := runNode(t, t.TempDir())
+		port := server.New(server.Config{}, engine)
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var serving sync.WaitGroup
+		serving.Go(func() { port.Serve(l) })
+		t.Cleanup(func() {
+			port.Close(context.Background())
+			serving.Wait()
+		})
+		test(t, overTCP{l.Addr().String()})
 	})
 }
 
