@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zensus-io/zensus/cmd/zensus/ctl"
 	"github.com/zensus-io/zensus/cmd/zensus/ctl/bench"
 )
 
@@ -43,5 +44,6 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(serveCommand(), demoCommand(), demoProviderCommand(), bench.Command(), versionCommand())
+	root.AddCommand(ctl.Commands()...)
 	return root
 }
