@@ -57,8 +57,8 @@ func (s *Store) base(ctx context.Context, k configcenter.Key, toPublish bool) (b
 // seq is the number of the change that builds upon b.
 func (b *base) seq() uint64 { return uint64(b.version) + 1 }
 
-// write publishes it upon b. again says that b was not current any more.
-func (s *Store) write(ctx context.Context, b base, it *configcenter.Item) (zxid core.Zxid, st core.Stat, again bool, err error) {
+// write publishes it upon b; p is its content for the history. again says that b was not current any more.
+func (s *Store) write(ctx context.Context, b base, it *configcenter.Item, p parcel) (zxid core.Zxid, st core.Stat, again bool, err error) {
 	entry := &configcenter.Entry{
 		Op: configcenter.Updated, Origin: it.ChangedBy, Time: it.Modified,
 		Attributes: it.Attributes, Content: it.Content, MD5: it.MD5,
@@ -71,7 +71,7 @@ func (s *Store) write(ctx context.Context, b base, it *configcenter.Item) (zxid 
 	if err != nil {
 		return 0, st, false, err
 	}
-	ops, record, err := s.record(ctx, b, entry)
+	ops, record, err := s.record(ctx, b, entry, p)
 	if err != nil {
 		content.drop(ctx, s)
 		return 0, st, false, err
@@ -103,7 +103,7 @@ func (s *Store) write(ctx context.Context, b base, it *configcenter.Item) (zxid 
 // erase deletes the config that b holds.
 func (s *Store) erase(ctx context.Context, b base, by configcenter.Origin) (zxid core.Zxid, again bool, err error) {
 	path := ItemPath(b.key)
-	ops, _, err := s.record(ctx, b, &configcenter.Entry{Op: configcenter.Deleted, Origin: by, Time: s.now()})
+	ops, _, err := s.record(ctx, b, &configcenter.Entry{Op: configcenter.Deleted, Origin: by, Time: s.now()}, parcel{})
 	if err != nil {
 		return 0, false, err
 	}
@@ -117,16 +117,15 @@ func (s *Store) erase(ctx context.Context, b base, by configcenter.Origin) (zxid
 
 // record is the operations that move the history on and add entry to it. Its
 // pieces, if it has any, are staged already.
-func (s *Store) record(ctx context.Context, b base, entry *configcenter.Entry) ([]core.Op, staged, error) {
+func (s *Store) record(ctx context.Context, b base, entry *configcenter.Entry, p parcel) ([]core.Op, staged, error) {
 	parent := historyPath(b.key)
-	packed, stored := pack(entry.Content)
-	pieces, err := s.stage(ctx, parent, split(stored, entryInlineBytes))
+	pieces, err := s.stage(ctx, parent, split(p.stored, entryInlineBytes))
 	if err != nil {
 		return nil, staged{}, err
 	}
 	ops := []core.Op{
 		core.SetOp{Path: parent, Data: []byte{formatVersion}, Version: b.version},
-		core.CreateOp{Path: core.JoinPath(parent, seqName(b.seq())), Data: encodeEntry(entry, packed, stored, pieces.stage)},
+		core.CreateOp{Path: core.JoinPath(parent, seqName(b.seq())), Data: encodeEntry(entry, p, pieces.stage)},
 	}
 	return append(ops, pieces.checks()...), pieces, nil
 }

@@ -70,7 +70,7 @@ func (s *Store) Publish(ctx context.Context, p *configcenter.Publish) (Result, e
 	if err := p.Validate(s.limits); err != nil {
 		return Result{}, err
 	}
-	sum := configcenter.Sum(p.Content)
+	sum, packed := configcenter.Sum(p.Content), pack(p.Content)
 	for tries, synced := 0, false; tries < changeTries; tries++ {
 		base, err := s.base(ctx, p.Key, true)
 		if err != nil {
@@ -87,7 +87,7 @@ func (s *Store) Publish(ctx context.Context, p *configcenter.Publish) (Result, e
 			continue
 		}
 		it := s.published(p, base.item, sum)
-		zxid, st, again, err := s.write(ctx, base, it)
+		zxid, st, again, err := s.write(ctx, base, it, packed)
 		if err != nil {
 			return Result{}, fmt.Errorf("publish %s: %w", p.Key, err)
 		}

@@ -444,8 +444,7 @@ func TestValuesSurviveTheirEncoding(t *testing.T) {
 	if !reflect.DeepEqual(&h.item, it) {
 		t.Errorf("got %+v, want %+v", h.item, *it)
 	}
-	packed, stored := pack(e.Content)
-	value = encodeEntry(e, packed, stored, 0)
+	value = encodeEntry(e, pack(e.Content), 0)
 	eh, err := decodeEntry(value)
 	if err != nil {
 		t.Fatal(err)
@@ -465,7 +464,7 @@ func TestAValueOfAnUnknownVersionIsRefused(t *testing.T) {
 	if _, err := decodeItem(value); err == nil || !strings.Contains(err.Error(), "format version 2") {
 		t.Errorf("item: %v", err)
 	}
-	value = encodeEntry(e, packedRaw, e.Content, 0)
+	value = encodeEntry(e, parcel{packedRaw, e.Content}, 0)
 	value[0] = 2
 	if _, err := decodeEntry(value); err == nil || !strings.Contains(err.Error(), "format version 2") {
 		t.Errorf("entry: %v", err)
@@ -501,9 +500,8 @@ func FuzzDecodeItem(f *testing.F) {
 // FuzzDecodeEntry: likewise, and nothing unpacks to more than it says.
 func FuzzDecodeEntry(f *testing.F) {
 	_, e := sample()
-	packed, stored := pack(e.Content)
-	f.Add(encodeEntry(e, packed, stored, 0))
-	f.Add(encodeEntry(e, packedRaw, e.Content, 0))
+	f.Add(encodeEntry(e, pack(e.Content), 0))
+	f.Add(encodeEntry(e, parcel{packedRaw, e.Content}, 0))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		h, err := decodeEntry(value)
 		if err != nil || h.body.chunks > 0 {
