@@ -2,7 +2,6 @@ package ctl
 
 import (
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -11,21 +10,20 @@ import (
 	"github.com/zensus-io/zensus/internal/testkit"
 )
 
-// waitWatches waits until the server has that many watches: waitwatches N.
-func waitWatches(ts *testscript.TestScript, _ bool, args []string) {
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
+// waitMonitor waits until the server's monitoring has a value: waitmonitor KEY VALUE.
+func waitMonitor(ts *testscript.TestScript, _ bool, args []string) {
 	last := ""
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		var err error
 		last, err = testkit.FourLetterWord(ts.Getenv("ZK"), "mntr")
 		ts.Check(err)
 		for line := range strings.SplitSeq(last, "\n") {
-			if key, value, _ := strings.Cut(line, "\t"); key == "zk_watch_count" && value == strconv.Itoa(want) {
+			if line == args[0]+"\t"+args[1] {
 				return
 			}
 		}
 	}
-	ts.Fatalf("not %d watches:\n%s", want, last)
+	ts.Fatalf("%s is not %s:\n%s", args[0], args[1], last)
 }
 
 // glob sets FOUND to the first file that a pattern names.

@@ -48,6 +48,9 @@ func zensus() {
 	}
 }
 
+// scriptsTime bounds the scripts of one test: what hangs is interrupted.
+const scriptsTime = 2 * time.Minute
+
 // serve runs a server on a free port, with its data in dir, until the test ends
 // or the function that it returns is called.
 func serve(t testing.TB, dir string) (addr string, stop func()) {
@@ -89,8 +92,8 @@ func serve(t testing.TB, dir string) (addr string, stop func()) {
 
 func TestVerbsOfZK(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/zk", RequireExplicitExec: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitwatches": waitWatches},
+		Dir: "testdata/zk", RequireExplicitExec: true, Deadline: time.Now().Add(scriptsTime),
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitmonitor": waitMonitor},
 		Setup: func(env *testscript.Env) error {
 			addr, _ := serve(t, t.TempDir())
 			env.Setenv("ZK", addr)
@@ -102,7 +105,7 @@ func TestVerbsOfZK(t *testing.T) {
 
 func TestVerifyOfData(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/data", RequireExplicitExec: true,
+		Dir: "testdata/data", RequireExplicitExec: true, Deadline: time.Now().Add(scriptsTime),
 		Setup: func(env *testscript.Env) error {
 			dir := env.Getenv("WORK") + "/data"
 			addr, stop := serve(t, dir)
@@ -149,7 +152,7 @@ func TestUsersOfAServer(t *testing.T) {
 	}
 	s := testkit.Start(t, testkit.Options{Nacos: true, Config: map[string]string{"zensus.auth.enabled": "true"}})
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/user", RequireExplicitExec: true,
+		Dir: "testdata/user", RequireExplicitExec: true, Deadline: time.Now().Add(scriptsTime),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SERVER", "http://"+s.HTTP)
 			env.Setenv("TOKEN", s.DataDir()+"/admin-token")
