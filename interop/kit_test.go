@@ -122,14 +122,20 @@ func startProgram(t *testing.T, limit time.Duration, name string, args ...string
 func (p *program) expect(want ...string) {
 	p.t.Helper()
 	for _, line := range want {
-		for !p.out.has(line) {
-			select {
-			case <-p.out.changed:
-			case err := <-p.done:
-				p.done <- err
-				if !p.out.has(line) {
-					p.t.Fatalf("the program ended (%v) without the line %q", err, line)
-				}
+		p.expectTimes(line, 1)
+	}
+}
+
+// expectTimes waits until the program has printed the line so many times.
+func (p *program) expectTimes(line string, times int) {
+	p.t.Helper()
+	for p.out.count(line) < times {
+		select {
+		case <-p.out.changed:
+		case err := <-p.done:
+			p.done <- err
+			if p.out.count(line) < times {
+				p.t.Fatalf("the program ended (%v) without the line %q", err, line)
 			}
 		}
 	}

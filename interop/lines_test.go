@@ -37,10 +37,17 @@ func (l *lines) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (l *lines) has(line string) bool {
+// count says how many lines are equal to one.
+func (l *lines) count(line string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Contains(l.mu.done, line)
+	n := 0
+	for _, have := range l.mu.done {
+		if have == line {
+			n++
+		}
+	}
+	return n
 }
 
 func (l *lines) text() string {

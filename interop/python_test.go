@@ -45,3 +45,11 @@ func TestKazooRecipesWorkAndSurviveARestart(t *testing.T) {
 	p.say("go on")
 	p.steps("restart", "end")
 }
+
+func TestNacosPythonWorksOverHTTPAndGRPCAndSurvivesARestart(t *testing.T) {
+	t.Parallel()
+	interpreter := python(t)
+	s := testkit.Start(t, testkit.Options{Nacos: true})
+	p := startProgram(t, 4*time.Minute, interpreter, "-u", script(t, "nacos_client.py"), s.HTTP, t.TempDir())
+	restartInTheMiddle(p, s, "http config", "http naming", "grpc naming", "grpc config")
+}

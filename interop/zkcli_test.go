@@ -1,0 +1,70 @@
+package interop
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/zensus-io/zensus/internal/testkit"
+)
+
+var rewrite = flag.Bool("rewrite", false, "record what the clients printed as what they are to print")
+
+// changing are the parts of the command line's output that differ by time.
+var changing = []struct {
+	pattern *regexp.Regexp
+	instead string
+}{
+	{regexp.MustCompile(`(?m)^([cmp]Zxid) = 0x[0-9a-f]+$`), "$1 = ZXID"},
+	{regexp.MustCompile(`(?m)^([cm]time) = .*$`), "$1 = TIME"},
+}
+
+// notes are lines of libraries, and empty ones.
+var notes = regexp.MustCompile(`(?m)^(SLF4J: .*|Connecting to .*|)\n`)
+
+// events are printed by another thread, anywhere.
+var events = regexp.MustCompile(`(?m)^WATCHER::\n\n?WatchedEvent (.*)\n`)
+
+func TestZKCliPrintsWhatApacheZooKeeperMakesItPrint(t *testing.T) {
+	t.Parallel()
+	const command = "/usr/share/zookeeper/bin/zkCli.sh"
+	if _, err := os.Stat(command); err != nil {
+		missing(t, "Debian's package zookeeper is not installed")
+	}
+	commands, err := os.ReadFile(filepath.Join("testdata", "zkcli.in"))
+	require.NoError(t, err)
+	s := testkit.Start(t, testkit.Options{})
+	p := startProgram(t, time.Minute, command, "-server", s.ZooKeeper)
+	p.say(strings.TrimRight(string(commands), "\n"))
+	p.end()
+
+	got := p.out.text()
+	var seen []string
+	for _, e := range events.FindAllStringSubmatch(got, -1) {
+		seen = append(seen, e[1])
+	}
+	require.Equal(t, []string{
+		"state:SyncConnected type:None path:null",
+		"state:SyncConnected type:NodeDataChanged path:/cli/box",
+		"state:SyncConnected type:PersistentWatchRemoved path:/cli",
+		"state:Closed type:None path:null",
+	}, seen)
+	got = events.ReplaceAllString(got, "")
+	for _, c := range changing {
+		got = c.pattern.ReplaceAllString(got, c.instead)
+	}
+	got = strings.TrimSpace(notes.ReplaceAllString(got+"\n", "")) + "\n"
+	golden := filepath.Join("testdata", "zkcli.out")
+	if *rewrite {
+		require.NoError(t, os.WriteFile(golden, []byte(got), 0o600))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got)
+}
