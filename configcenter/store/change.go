@@ -17,7 +17,20 @@ type base struct {
 	item     *configcenter.Item
 	exists   bool // the item's znode, if only as a place
 	itemStat core.Stat
+	former   stage    // of the item's content
 	children []string // of the item's znode
+}
+
+// formerOps remove the pieces of the item's content. They are there as long as b
+// is current. Those of others are left to their owners, and to Sweep: to remove
+// them here would make two publishes undo each other for ever.
+func (b *base) formerOps(path string) (ops []core.Op) {
+	for _, child := range b.children {
+		if st, ok := stageOf(child); ok && st == b.former {
+			ops = append(ops, core.DeleteOp{Path: core.JoinPath(path, child), Version: core.AnyVersion})
+		}
+	}
+	return ops
 }
 
 // base reads what there is. The history's parent is made if it is missing, but
@@ -27,7 +40,7 @@ func (s *Store) base(ctx context.Context, k configcenter.Key, toPublish bool) (b
 	st, err := s.client.Exists(ctx, historyPath(k))
 	if errors.Is(err, core.NoNode) {
 		if !toPublish {
-			if _, _, err := s.get(ctx, k); errors.Is(err, configcenter.ErrNotFound) {
+			if _, err := s.Get(ctx, k); errors.Is(err, configcenter.ErrNotFound) {
 				return b, nil
 			}
 		}
@@ -39,7 +52,7 @@ func (s *Store) base(ctx context.Context, k configcenter.Key, toPublish bool) (b
 		return b, err
 	}
 	b.version = st.Version
-	b.item, b.itemStat, err = s.get(ctx, k)
+	b.item, b.itemStat, b.former, err = s.get(ctx, k)
 	if err != nil && !errors.Is(err, configcenter.ErrNotFound) {
 		return b, err
 	}
@@ -84,11 +97,7 @@ func (s *Store) write(ctx context.Context, b base, it *configcenter.Item, p parc
 		ops = append(ops, core.CreateOp{Path: path, Data: value})
 	}
 	ops = append(ops, content.checks()...)
-	for _, child := range b.children { // of the former content, and of publishes that failed
-		if isChunk(child) {
-			ops = append(ops, core.DeleteOp{Path: core.JoinPath(path, child), Version: core.AnyVersion})
-		}
-	}
+	ops = append(ops, b.formerOps(path)...)
 	results, zxid, again, err := s.multi(ctx, b.key, ops)
 	if err != nil || again {
 		if !core.IsUnknownOutcome(err) {
@@ -107,9 +116,17 @@ func (s *Store) erase(ctx context.Context, b base, by configcenter.Origin) (zxid
 	if err != nil {
 		return 0, false, err
 	}
+	// Pieces of others, who are publishing or have failed to: who loses his begins
+	// again. Not in the Multi, which would fail if one of them is gone already.
 	for _, child := range b.children {
-		ops = append(ops, core.DeleteOp{Path: core.JoinPath(path, child), Version: core.AnyVersion})
+		if st, ok := stageOf(child); ok && st == b.former {
+			continue
+		}
+		if _, err := s.client.Delete(ctx, core.JoinPath(path, child), core.AnyVersion); err != nil && !errors.Is(err, core.NoNode) {
+			return 0, false, err
+		}
 	}
+	ops = append(ops, b.formerOps(path)...)
 	ops = append(ops, core.DeleteOp{Path: path, Version: b.itemStat.Version})
 	_, zxid, again, err = s.multi(ctx, b.key, ops)
 	return zxid, again, err

@@ -15,8 +15,8 @@
 // A request to ZooKeeper holds 1 MiB, and a content up to ten. What is too long
 // is therefore staged before: cut in pieces, each written under a name that is
 // used only once. The Multi checks that they are all there, refers to them, and
-// removes those of the former content. What a failed publish leaves behind is
-// invisible, and is removed by the next one or by Sweep.
+// removes those of the former content. What a publish leaves behind that could not
+// clean up is invisible, and is removed by Sweep.
 //
 // Values begin with a format version byte; a value of an unknown version is an
 // error for that item alone. Every length is checked before it is believed.

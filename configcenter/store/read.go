@@ -18,23 +18,28 @@ var ErrTorn = errors.New("a piece is missing")
 // pieces, which chunk yields by name: nil where there is none. It returns
 // configcenter.ErrNotFound for a place without a config.
 func Assemble(k configcenter.Key, value []byte, st core.Stat, chunk func(name string) []byte) (*configcenter.Item, error) {
+	it, _, err := assemble(k, value, st, chunk)
+	return it, err
+}
+
+func assemble(k configcenter.Key, value []byte, st core.Stat, chunk func(name string) []byte) (*configcenter.Item, stage, error) {
 	h, err := decodeItem(value)
 	if err != nil {
-		return nil, fmt.Errorf("config %s: %w", k, err)
+		return nil, 0, fmt.Errorf("config %s: %w", k, err)
 	}
 	if h.isPlace {
-		return nil, configcenter.ErrNotFound
+		return nil, 0, configcenter.ErrNotFound
 	}
 	content, err := h.body.gather(chunk)
 	if err != nil {
-		return nil, fmt.Errorf("config %s: %w", k, err)
+		return nil, 0, fmt.Errorf("config %s: %w", k, err)
 	}
 	if configcenter.Sum(content) != h.item.MD5 {
-		return nil, fmt.Errorf("config %s: md5 does not fit: %w", k, errFormat)
+		return nil, 0, fmt.Errorf("config %s: md5 does not fit: %w", k, errFormat)
 	}
 	it := h.item
 	it.Key, it.Content, it.Revision, it.ID = k, content, st.Mzxid, st.Czxid
-	return &it, nil
+	return &it, h.body.stage, nil
 }
 
 // gather puts the pieces of a content together.
@@ -62,33 +67,34 @@ const readTries = 10
 // Get reads a config from the tree, as new as this client's session sees it. It
 // returns configcenter.ErrNotFound.
 func (s *Store) Get(ctx context.Context, k configcenter.Key) (*configcenter.Item, error) {
-	it, _, err := s.get(ctx, k)
+	it, _, _, err := s.get(ctx, k)
 	return it, err
 }
 
-// get reads a config and the Stat of its znode. Where that is only a place, the
-// Stat is given with ErrNotFound; otherwise ErrNotFound comes with a zero Stat.
-func (s *Store) get(ctx context.Context, k configcenter.Key) (it *configcenter.Item, st core.Stat, err error) {
+// get reads a config, the Stat of its znode, and the stage of its pieces. Where
+// that is only a place, the Stat is given with ErrNotFound; otherwise ErrNotFound
+// comes with a zero Stat.
+func (s *Store) get(ctx context.Context, k configcenter.Key) (it *configcenter.Item, st core.Stat, pieces stage, err error) {
 	path := ItemPath(k)
 	for range readTries {
 		var value []byte
 		value, st, err = s.client.Get(ctx, path)
 		if errors.Is(err, core.NoNode) {
-			return nil, core.Stat{}, configcenter.ErrNotFound
+			return nil, core.Stat{}, 0, configcenter.ErrNotFound
 		}
 		if err != nil {
-			return nil, core.Stat{}, err
+			return nil, core.Stat{}, 0, err
 		}
 		var failed error
-		it, err = Assemble(k, value, st, s.chunks(ctx, path, &failed))
+		it, pieces, err = assemble(k, value, st, s.chunks(ctx, path, &failed))
 		if failed != nil {
-			return nil, core.Stat{}, failed
+			return nil, core.Stat{}, 0, failed
 		}
 		if !errors.Is(err, ErrTorn) {
-			return it, st, err
+			return it, st, pieces, err
 		}
 	}
-	return nil, core.Stat{}, err
+	return nil, core.Stat{}, 0, err
 }
 
 // chunks reads the pieces of a content from the tree.

@@ -150,7 +150,9 @@ func TestLargePublishesAtOnceLeaveOneWinnerAndNoRemnants(t *testing.T) {
 		writers.Go(func() {
 			for n := range 5 {
 				p := &configcenter.Publish{Key: key, Content: noise(ChunkBytes + 10*i + n + 1)}
-				if _, err := s.Publish(t.Context(), p); err != nil && !errors.Is(err, configcenter.ErrContended) {
+				// A try fails only where another publish succeeded: 15 others cannot use
+				// up all of them.
+				if _, err := s.Publish(t.Context(), p); err != nil {
 					t.Error(err)
 				}
 			}
