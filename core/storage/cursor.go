@@ -67,6 +67,8 @@ func (c *Cursor) seek(z core.Zxid) error {
 	if err := c.enter(g, from.pos); err != nil {
 		return err
 	}
+	// At an index mark only the zxid is known; the chain is believed of the first record.
+	c.last = position{zxid: from.before}
 	if from.before == g.header.base.zxid {
 		c.last = g.header.base
 	}
