@@ -1,11 +1,13 @@
 package testkit
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sort"
 	"strings"
@@ -24,6 +26,9 @@ const (
 type Options struct {
 	// Nacos opens the HTTP port and the gRPC port, where clients expect it.
 	Nacos bool
+	// Auth requires logins on the Nacos side (which it needs). Such a server runs
+	// on flags, without a zoo.cfg.
+	Auth bool
 	// Config holds further lines of the zoo.cfg, by key.
 	Config map[string]string
 }
@@ -39,6 +44,7 @@ type Server struct {
 	Dir string
 
 	t       testing.TB
+	args    []string // of the command
 	process *process
 }
 
@@ -70,7 +76,15 @@ func (s *Server) pickPorts(o Options) {
 	}
 }
 
+// configure decides on the command line, and writes the zoo.cfg that it names.
 func (s *Server) configure(o Options) {
+	if o.Auth {
+		s.args = []string{
+			"serve", "--auth", "--data-dir", s.DataDir(), "--http", s.HTTP, "--grpc", s.GRPC, "--zookeeper", s.ZooKeeper,
+		}
+		return
+	}
+	s.args = []string{"serve", "-c", s.file("zoo.cfg")}
 	host, port, err := net.SplitHostPort(s.ZooKeeper)
 	if err != nil {
 		s.t.Fatal(err)
@@ -103,21 +117,31 @@ func (s *Server) DataDir() string { return s.file("data") }
 
 // start runs the process and waits until it answers.
 func (s *Server) start() error {
-	p, err := run(s.file("log"), Binary(s.t), "serve", "-c", s.file("zoo.cfg"))
-	if err != nil {
+	if err := s.launch(); err != nil {
 		return err
 	}
-	s.process = p
+	return s.await()
+}
+
+func (s *Server) launch() error {
+	p, err := run(s.file("log"), Binary(s.t), s.args...)
+	if err == nil {
+		s.process = p
+	}
+	return err
+}
+
+func (s *Server) await() error {
 	for deadline := time.Now().Add(startTime); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if p.ended() {
-			return fmt.Errorf("testkit: the server ended: %w\n%s", p.err, tail(s.file("log"), 20))
+		if s.process.ended() {
+			return fmt.Errorf("testkit: the server ended: %w\n%s", s.process.err, s.Log(20))
 		}
 		if s.answers() {
 			return nil
 		}
 	}
-	p.signal(syscall.SIGKILL)
-	return fmt.Errorf("testkit: no answer within %v\n%s", startTime, tail(s.file("log"), 20))
+	s.process.signal(syscall.SIGKILL)
+	return fmt.Errorf("testkit: no answer within %v\n%s", startTime, s.Log(20))
 }
 
 // answers reports whether every port that was asked for is being served.
@@ -163,6 +187,38 @@ func (s *Server) Restart() {
 	s.t.Helper()
 	if err := s.start(); err != nil {
 		s.t.Fatal(err)
+	}
+}
+
+// Launch starts a server that was killed or stopped, and does not wait for it.
+func (s *Server) Launch() {
+	s.t.Helper()
+	if err := s.launch(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Run runs a command of the binary to its end and returns what it printed.
+func (s *Server) Run(args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, Binary(s.t), args...)
+	cmd.Dir = s.Dir
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// AddAdmin makes the first administrator of a server with Options.Auth.
+func (s *Server) AddAdmin(name, password string) {
+	s.t.Helper()
+	secret := s.file("password")
+	if err := os.WriteFile(secret, []byte(password), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	out, err := s.Run("user", "add", name, "--admin", "--password-file", secret,
+		"--server", "http://"+s.HTTP, "--token-file", filepath.Join(s.DataDir(), "admin-token"))
+	if err != nil {
+		s.t.Fatalf("testkit: user add: %v: %s", err, out)
 	}
 }
 

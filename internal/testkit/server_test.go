@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,5 +68,27 @@ func TestTailKeepsTheLastLines(t *testing.T) {
 	}
 	if got := tail(file, 9); got != "1\n2\n3" {
 		t.Fatalf("got %q", got)
+	}
+}
+
+func TestServerWithAuthKnowsItsAdministrator(t *testing.T) {
+	s := Start(t, Options{Nacos: true, Auth: true})
+	login := func(password string) int {
+		t.Helper()
+		res, err := http.PostForm("http://"+s.HTTP+"/nacos/v1/auth/login", url.Values{"username": {"root"}, "password": {password}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := res.Body.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode
+	}
+	s.AddAdmin("root", "correct horse battery")
+	if got := login("wrong"); got != http.StatusForbidden {
+		t.Fatalf("a wrong password: %d", got)
+	}
+	if got := login("correct horse battery"); got != http.StatusOK {
+		t.Fatalf("the right password: %d", got)
 	}
 }
