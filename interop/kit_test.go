@@ -30,6 +30,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// The administrator of servers that require logins.
+const (
+	adminName     = "root"
+	adminPassword = "correct horse battery"
+)
+
 // missing skips the test, or fails it where nothing may be missing.
 func missing(t *testing.T, format string, args ...any) {
 	t.Helper()

@@ -303,3 +303,42 @@ func TestNacosGoRedoesEverythingAfterAKill(t *testing.T) {
 	})
 	heard.await(t, "10.2.0.2:1")
 }
+
+func TestNacosGoNeedsALoginWhereTheServerDoes(t *testing.T) {
+	t.Parallel()
+	s := testkit.Start(t, testkit.Options{Nacos: true, Auth: true})
+	s.AddAdmin(adminName, adminPassword)
+	login := func(password string) (config_client.IConfigClient, naming_client.INamingClient) {
+		t.Helper()
+		p := nacosParam(t, s, "")
+		p.ClientConfig.Username, p.ClientConfig.Password = adminName, password
+		configs, err := clients.NewConfigClient(p)
+		require.NoError(t, err)
+		t.Cleanup(configs.CloseClient)
+		naming, err := clients.NewNamingClient(p)
+		require.NoError(t, err)
+		t.Cleanup(naming.CloseClient)
+		return configs, naming
+	}
+	item := vo.ConfigParam{DataId: "guarded", Group: "g", Content: "v"}
+	instance := vo.RegisterInstanceParam{Ip: "10.0.0.1", Port: 1, Weight: 1, Enable: true, Healthy: true, Ephemeral: true, ServiceName: "guarded"}
+
+	configs, naming := login(adminPassword)
+	done, err := configs.PublishConfig(item)
+	require.NoError(t, err)
+	require.True(t, done)
+	done, err = naming.RegisterInstance(instance)
+	require.NoError(t, err)
+	require.True(t, done)
+	found, err := naming.SelectInstances(vo.SelectInstancesParam{ServiceName: "guarded", HealthyOnly: true})
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+
+	configs, naming = login("wrong")
+	done, err = configs.PublishConfig(item)
+	require.False(t, done, "%v", err) // this version may say no without an error
+	got, err := configs.GetConfig(item)
+	require.False(t, err == nil && got != "", "%q, %v", got, err)
+	done, err = naming.RegisterInstance(instance)
+	require.False(t, done, "%v", err)
+}

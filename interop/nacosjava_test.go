@@ -28,3 +28,20 @@ func TestNacosJavaRegistersConfiguresListensAndSurvivesARestart(t *testing.T) {
 	}))
 	restartInTheMiddle(startNacosJava(t, s, "dev"), s, nacosJavaSteps...)
 }
+
+func TestNacosJavaLogsInWhereTheServerRequiresIt(t *testing.T) {
+	t.Parallel()
+	classpath(t)
+	s := testkit.Start(t, testkit.Options{Nacos: true, Auth: true})
+	s.AddAdmin(adminName, adminPassword)
+	p := startNacosJava(t, s, "", adminName, adminPassword)
+	restartInTheMiddle(p, s, nacosJavaSteps...)
+
+	refused := startNacosJava(t, s, "", adminName, "wrong")
+	if err := <-refused.done; err == nil {
+		t.Fatal("a wrong password is as good as the right one")
+	} else {
+		refused.done <- err
+	}
+	require.Zero(t, refused.out.count("ok naming"))
+}

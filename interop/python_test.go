@@ -53,3 +53,12 @@ func TestNacosPythonWorksOverHTTPAndGRPCAndSurvivesARestart(t *testing.T) {
 	p := startProgram(t, 4*time.Minute, interpreter, "-u", script(t, "nacos_client.py"), s.HTTP, t.TempDir())
 	restartInTheMiddle(p, s, "http config", "http naming", "grpc naming", "grpc config")
 }
+
+func TestNacosPythonLogsInWhereTheServerRequiresIt(t *testing.T) {
+	t.Parallel()
+	interpreter := python(t)
+	s := testkit.Start(t, testkit.Options{Nacos: true, Auth: true})
+	s.AddAdmin(adminName, adminPassword)
+	p := startProgram(t, 4*time.Minute, interpreter, "-u", script(t, "nacos_client.py"), s.HTTP, t.TempDir(), adminName, adminPassword)
+	restartInTheMiddle(p, s, "http config", "http naming", "grpc naming", "grpc config")
+}
