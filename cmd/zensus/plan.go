@@ -110,8 +110,13 @@ func planOf(cfg *apache.Config, id core.PeerID) (*plan, error) {
 	}
 	least, most := cfg.SessionTimeouts()
 	tick := int32(cfg.TickTime.Milliseconds())
+	var warnings []string
+	if cfg.RequestBytesMax > state.RequestBytesMax {
+		warnings = append(warnings, fmt.Sprintf("jute.maxbuffer: %d is above %d, which holds", cfg.RequestBytesMax, state.RequestBytesMax))
+		cfg.RequestBytesMax = state.RequestBytesMax
+	}
 	p := &plan{
-		dataDir: cfg.DataDir, id: id,
+		dataDir: cfg.DataDir, id: id, warnings: warnings,
 		replica: replica.Config{
 			State: state.Config{
 				TTLNodes: cfg.ExtendedTypes, EnforceQuota: cfg.EnforceQuota, ReconfigEnabled: cfg.ReconfigEnabled,

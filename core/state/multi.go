@@ -5,6 +5,14 @@ import (
 	"github.com/zensus-io/zensus/core/wire"
 )
 
+// txnBytesMax bounds a transaction below what the log takes as one record. Only a
+// multi can come near it, whose access lists grow when auth entries are expanded.
+const txnBytesMax = 12 << 20
+
+// RequestBytesMax is the longest request that Prepare takes: above it a
+// transaction might not fit into a record.
+const RequestBytesMax = 8 << 20
+
 // multiOp is one operation of a multi, decoded and brought to the kind that its
 // flags ask for.
 type multiOp struct {
@@ -91,6 +99,9 @@ func (p *preparation) transaction(r *wire.Reader) prepared {
 		var mark int
 		p.buf, mark = wire.AppendSubTxnStart(p.buf, ops[i].op)
 		done := p.one(&ops[i])
+		if len(p.buf) > txnBytesMax {
+			done = refuse(core.BadArguments)
+		}
 		if done.err != core.OK {
 			p.s.rollback(queueLen)
 			p.s.rollbackWish(p.req.Session, wish)

@@ -47,9 +47,8 @@ type undone struct {
 }
 
 type ephemeralWish struct {
-	last  core.Zxid // newest transaction that added a path
 	bytes int
-	paths []string
+	paths []touched // in zxid order
 }
 
 func (o *outstanding) init() {
@@ -142,17 +141,28 @@ func (s *State) wishEphemeral(id core.SessionID, path string, z core.Zxid) {
 		w = &ephemeralWish{}
 		s.pending.ephemerals[id] = w
 	}
-	w.last = z
 	w.bytes += len(path) + 4
-	w.paths = append(w.paths, path)
+	w.paths = append(w.paths, touched{zxid: z, path: path})
 }
 
-// settleSession forgets what was outstanding of a session when nothing newer
-// than z, which has been applied, is under way for it.
+// settleSession forgets what was outstanding of a session up to z, which has been
+// applied.
 func (s *State) settleSession(id core.SessionID, z core.Zxid) {
-	if w := s.pending.ephemerals[id]; w != nil && w.last <= z {
-		delete(s.pending.ephemerals, id)
+	w := s.pending.ephemerals[id]
+	if w == nil {
+		return
 	}
+	n := 0
+	for n < len(w.paths) && w.paths[n].zxid <= z {
+		w.bytes -= len(w.paths[n].path) + 4
+		n++
+	}
+	if n == len(w.paths) {
+		delete(s.pending.ephemerals, id)
+		return
+	}
+	clear(w.paths[:n])
+	w.paths = w.paths[n:]
 }
 
 // SessionOpen reports whether a request of the session may still be prepared:

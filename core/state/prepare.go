@@ -45,7 +45,10 @@ func (s *State) Prepare(req *Request, z core.Zxid, time int64) []byte {
 	buf := s.payloads.reserve(wire.TxnHeaderBytes + len(req.Body) + 64)
 	buf = wire.AppendTxnHeader(buf, wire.TxnHeader{Session: req.Session, Cxid: req.Cxid, Zxid: z, Time: time, Op: req.Op})
 	p := preparation{s: s, req: req, z: z, buf: buf}
-	done := p.request()
+	done := refuse(core.MarshallingError)
+	if len(req.Body) <= RequestBytesMax {
+		done = p.request()
+	}
 	if done.err != core.OK {
 		p.buf = wire.AppendInt(p.buf[:wire.TxnHeaderBytes], int32(done.err))
 		done.op = wire.OpError
@@ -480,9 +483,9 @@ func (p *preparation) closeSession() prepared {
 		}
 	}
 	if w := s.pending.ephemerals[id]; w != nil {
-		for _, path := range w.paths {
-			if n := s.look(path); n.exists && n.owner == int64(id) {
-				add(path)
+		for _, t := range w.paths {
+			if n := s.look(t.path); n.exists && n.owner == int64(id) {
+				add(t.path)
 			}
 		}
 	}

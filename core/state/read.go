@@ -162,6 +162,10 @@ func (s *State) readEphemerals(a *Asker, prefix, dst []byte) []byte {
 	return dst
 }
 
+// multiReadBytesMax bounds the reply to a multiRead: a short request could ask for
+// one large znode many times. ZooKeeper has no bound, its clients one of 1 MB.
+const multiReadBytesMax = 16 << 20
+
 // readMulti answers getData and getChildren in one reply; each succeeds or fails
 // by itself, and none arms a watch.
 func (s *State) readMulti(a *Asker, r *wire.Reader, dst []byte) ([]byte, core.Code) {
@@ -179,6 +183,9 @@ func (s *State) readMulti(a *Asker, r *wire.Reader, dst []byte) ([]byte, core.Co
 		}
 		q := wire.DecodePathWatch(r)
 		if r.Err() != nil || q.Path == nil {
+			return dst[:start], core.MarshallingError
+		}
+		if len(dst)-start > multiReadBytesMax {
 			return dst[:start], core.MarshallingError
 		}
 		at := len(dst)

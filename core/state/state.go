@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/zensus-io/zensus/core"
@@ -100,17 +101,21 @@ func (s *State) SessionCount() int { return len(s.sessions) }
 
 // Sessions lists the living sessions by id.
 func (s *State) Sessions() []Session {
+	list := s.sessionList()
+	sortSessions(list)
+	return list
+}
+
+func (s *State) sessionList() []Session {
 	list := make([]Session, 0, len(s.sessions))
 	for id, timeout := range s.sessions {
 		list = append(list, Session{ID: id, TimeoutMillis: timeout})
 	}
-	slices.SortFunc(list, func(a, b Session) int {
-		if uint64(a.ID) < uint64(b.ID) {
-			return -1
-		}
-		return 1
-	})
 	return list
+}
+
+func sortSessions(list []Session) {
+	slices.SortFunc(list, func(a, b Session) int { return cmp.Compare(uint64(a.ID), uint64(b.ID)) })
 }
 
 // HighestSession is the highest id of all sessions, living or ended, that the

@@ -23,7 +23,7 @@ type View struct {
 
 // View takes a view. It must be closed.
 func (s *State) View() *View {
-	v := &View{Zxid: s.applied, Digest: s.tree.Digest(), Tree: s.tree.View(), sessions: s.Sessions()}
+	v := &View{Zxid: s.applied, Digest: s.tree.Digest(), Tree: s.tree.View(), sessions: s.sessionList()}
 	for _, peer := range slices.Sorted(maps.Keys(s.highest)) {
 		v.highest = append(v.highest, s.highest[peer])
 	}
@@ -43,6 +43,7 @@ const (
 // back as one: a head with the counts and the highest ids of sessions, the
 // sessions, the tree.
 func (v *View) Encode(write func(chunk []byte) error) error {
+	sortSessions(v.sessions) // here, away from the state's owner
 	head := wire.AppendInt(nil, viewVersion)
 	head = wire.AppendLong(head, int64(v.Zxid))
 	head = wire.AppendLong(head, int64(v.Digest))

@@ -75,12 +75,14 @@ func (m *model) create(c Creation) core.Code {
 		return core.NoNode
 	}
 	raise := func(to int32) {
-		if to > parent.creates {
+		if uint32(to) > uint32(parent.creates) {
 			parent.creates, parent.stat.Pzxid = to, c.Zxid
 		}
 	}
 	if _, ok := m.nodes[c.Path]; ok {
-		raise(c.ParentCreates)
+		if c.ParentCreates != -1 {
+			raise(c.ParentCreates)
+		}
 		return core.NodeExists
 	}
 	if m.isSession(parent.owner) {

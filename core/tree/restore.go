@@ -1,8 +1,6 @@
 package tree
 
 import (
-	"math"
-
 	"github.com/zensus-io/zensus/core"
 )
 
@@ -29,7 +27,7 @@ func (t *Tree) Restore(p Persisted) (Ref, core.Code) {
 	}
 	r, code := t.Create(Creation{
 		Path: p.Path, Data: p.Data, ACL: p.ACL, Owner: p.Owner,
-		ParentCreates: math.MinInt32, // the parent's record says it
+		ParentCreates: 0, // the parent's record says it
 		Zxid:          p.Czxid, Time: p.Ctime,
 	})
 	switch {

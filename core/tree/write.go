@@ -13,12 +13,16 @@ type Creation struct {
 	Data  []byte     // nil is null data
 	ACL   []core.ACL // nil is world:anyone ALL
 	Owner int64      // 0, a session id, ContainerOwner or TTLOwner
-	// ParentCreates is the parent's stored counter after this creation. It counts
-	// only if it is greater than the present one; -1 stands for one more.
+	// ParentCreates is the parent's stored counter after this creation, unsigned in
+	// an int's clothes. It counts only if it is greater than the present one; -1
+	// stands for one more.
 	ParentCreates int32
 	Zxid          core.Zxid
 	Time          int64 // wall milliseconds
 }
+
+// oneMore as ParentCreates counts one creation more than there were.
+const oneMore = -1
 
 // Create adds a znode. It returns NodeExists with the existing znode, after it has
 // raised the parent's counter and pzxid as the first time would have done; NoNode
@@ -41,7 +45,9 @@ func (t *Tree) Create(c Creation) (Ref, core.Code) {
 	if r := t.child(parent, name, fold(hash)); r != None {
 		// A counter that is not told cannot be raised twice: the znode that is
 		// there was counted when it was made.
-		t.raise(parent, c.ParentCreates, c.Zxid)
+		if c.ParentCreates != oneMore {
+			t.raise(parent, c.ParentCreates, c.Zxid)
+		}
 		return r, core.NodeExists
 	}
 	if IsSession(t.Owner(parent)) {
@@ -53,8 +59,8 @@ func (t *Tree) Create(c Creation) (Ref, core.Code) {
 	}
 	t.digest += t.digestOf(r)
 	counter := c.ParentCreates
-	if counter == -1 {
-		counter = t.Creates(parent) + 1 // past 2^31-1 it is negative, and does not count
+	if counter == oneMore {
+		counter = t.Creates(parent) + 1
 	}
 	t.raise(parent, counter, c.Zxid)
 	t.quotaCreated(r, c.Path, len(c.Data))
@@ -165,9 +171,10 @@ func (t *Tree) mutMod(r Ref) *mod {
 }
 
 // raise lifts the counter of children, and pzxid with it, if it is greater than
-// the present one. ZooKeeper: a replay must not turn them back.
+// the present one. ZooKeeper: a replay must not turn them back. The counter is
+// unsigned: where ZooKeeper's stops at 2147483647, ours goes on.
 func (t *Tree) raise(r Ref, creates int32, z core.Zxid) {
-	if creates <= t.Creates(r) {
+	if uint32(creates) <= uint32(t.Creates(r)) {
 		return
 	}
 	t.digest -= t.digestOf(r)

@@ -116,11 +116,11 @@ func TestStoredCounterIsOnlyRaised(t *testing.T) {
 	mustCreate(t, tr, Creation{Path: "/a/last", ParentCreates: math.MaxInt32, Zxid: 6})
 	mustCreate(t, tr, Creation{Path: "/a/over", ParentCreates: math.MinInt32, Zxid: 7})
 	mustCreate(t, tr, Creation{Path: "/a/over2", ParentCreates: -1, Zxid: 8})
-	if tr.Creates(a) != math.MaxInt32 || tr.Stat(a).Pzxid != 6 {
-		t.Errorf("past the end the counter is %d, pzxid %v", tr.Creates(a), tr.Stat(a).Pzxid)
+	if tr.Creates(a) != math.MinInt32+1 || tr.Stat(a).Pzxid != 8 {
+		t.Errorf("past ZooKeeper's end the counter is %d, pzxid %v", tr.Creates(a), tr.Stat(a).Pzxid)
 	}
 	children := int32(5)
-	creates := int32(math.MaxInt32)
+	creates := int32(math.MinInt32 + 1)
 	if got, want := tr.Stat(a).Cversion, 2*creates-children; got != want {
 		t.Errorf("cversion wraps to %d, want %d", got, want)
 	}

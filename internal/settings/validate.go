@@ -234,7 +234,7 @@ func (e *Engine) validate(within func(key string, d, least, most time.Duration))
 	atLeast := func(key string, n, least int64) { check(n >= least, key, "%d is below %d", n, least) }
 	atLeast("outstanding_max", int64(e.OutstandingMax), 1)
 	atLeast("frame_bytes_max", int64(e.FrameBytesMax), 1<<10)
-	check(e.FrameBytesMax <= 64<<20, "frame_bytes_max", "%d is above 64 MiB", e.FrameBytesMax)
+	check(e.FrameBytesMax <= 8<<20, "frame_bytes_max", "%d is above 8 MiB", e.FrameBytesMax)
 	atLeast("snapshot_txns", int64(e.SnapshotTxns), 2)
 	atLeast("snapshot_bytes", e.SnapshotBytes, 1<<20)
 	atLeast("snapshots_retained", int64(e.SnapshotsRetained), 3)
