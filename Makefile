@@ -49,6 +49,16 @@ bench: ## run the benchmarks beside the code
 compat: ## real clients against a real server: go-zookeeper, Java, Curator, kazoo, Dubbo, the Nacos SDKs
 	cd interop && ZENSUS_REQUIRE_INTEROP=1 $(GO) test -count=1 -v ./...
 
+.PHONY: deps
+deps: web-deps ## install what the foreign clients need: Python's below interop/.deps, Java's by Maven, the console's by npm
+	python3 -m venv interop/.deps/venv
+	interop/.deps/venv/bin/pip install -q -r interop/python/requirements.txt
+	cd interop/java && mvn -B -q compile dependency:build-classpath -Dmdep.outputFile=target/classpath
+
+.PHONY: durability
+durability: ## kill a server ZENSUS_KILLS times (default 200) among writes; nothing acknowledged may be lost
+	cd interop && ZENSUS_KILLS=$${ZENSUS_KILLS:-200} $(GO) test -count=1 -v -timeout 30m -run Kills ./durability
+
 .PHONY: e2e
 e2e: web-deps ## the console in Chromium
 	ZENSUS_REQUIRE_INTEROP=1 $(GO) test -count=1 -run TestScreensInChromium -v ./console
