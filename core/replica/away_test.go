@@ -91,7 +91,7 @@ func TestReadsThatAClientLeavesUnreadDoNotLoseTheWriteBehindThem(t *testing.T) {
 	s := startServer(t, Config{})
 	p := s.open(10_000)
 	p.create("/big", string(make([]byte, 700<<10)), core.Persistent)
-	s.manual, s.holdDrained = true, true
+	s.manual, s.drainLate = true, true
 	get := wire.AppendPathWatch(nil, "/big", false)
 	set := wire.AppendSetData(nil, "/", nil, -1)
 	frames := [][]byte{p.request(wire.OpSetData, set)}
@@ -111,4 +111,90 @@ func TestReadsThatAClientLeavesUnreadDoNotLoseTheWriteBehindThem(t *testing.T) {
 		require.Equal(t, core.OK, h.Err)
 	}
 	p.noFrame()
+}
+
+func TestClosingBehindALongReadAnswersEverything(t *testing.T) {
+	s := startServer(t, Config{LongRead: longRead})
+	p := s.open(10_000)
+	p.fill("/many", longRead+1)
+	s.manualViews = true
+	p.send(p.request(wire.OpSetData, wire.AppendSetData(nil, "/", nil, -1)),
+		p.request(wire.OpGetChildren, wire.AppendPathWatch(nil, "/many", false)),
+		p.request(wire.OpCloseSession, nil))
+	s.bringViews()
+	for i := int32(2); i >= 0; i-- {
+		h, _ := p.reply()
+		require.Equal(t, p.xid-i, h.Xid)
+		require.Equal(t, core.OK, h.Err)
+	}
+	require.True(t, p.closed)
+}
+
+func TestLongReadsOfManyConnectionsTakeTurns(t *testing.T) {
+	s := startServer(t, Config{LongRead: longRead})
+	p := s.open(30_000)
+	p.fill("/many", longRead+1)
+	s.manualViews = true
+	peers := make([]*peer, 3*awaysMax)
+	for i := range peers {
+		peers[i] = s.open(30_000)
+		peers[i].send(peers[i].request(wire.OpGetChildren, wire.AppendPathWatch(nil, "/many", false)))
+	}
+	require.Len(t, s.away, awaysMax)
+	for range 3 {
+		s.bringViews()
+	}
+	for _, q := range peers {
+		h, _ := q.reply()
+		require.Equal(t, core.OK, h.Err)
+	}
+}
+
+func TestExpiryDoesNotAnswerWhatAClientLeftUnread(t *testing.T) {
+	s := startServer(t, Config{})
+	p := s.open(4000)
+	p.create("/big", string(make([]byte, 700<<10)), core.Persistent)
+	s.manual, s.drainLate = true, true
+	frames := [][]byte{p.request(wire.OpSetData, wire.AppendSetData(nil, "/", nil, -1))}
+	for range 200 {
+		frames = append(frames, p.request(wire.OpGetData, wire.AppendPathWatch(nil, "/big", false)))
+	}
+	p.send(frames...)
+	s.syncNow()
+	s.manual = false
+	s.advance(10_000)
+	require.True(t, p.closed)
+	require.Less(t, len(p.in), 4<<20)
+}
+
+func TestLongBacklogWaitsInTheSocketAndIsWorkedOff(t *testing.T) {
+	s := startServer(t, Config{LongRead: longRead})
+	p := s.open(30_000)
+	p.fill("/many", longRead+1)
+	s.manualViews = true
+	p.send(p.request(wire.OpGetChildren, wire.AppendPathWatch(nil, "/many", false)))
+	big := wire.AppendSetData(nil, "/many", make([]byte, 900<<10), -1)
+	for range 6 {
+		p.send(p.request(wire.OpSetData, big))
+	}
+	require.True(t, s.holds[p.id])
+	require.False(t, p.closed)
+	s.bringViews()
+	require.False(t, s.holds[p.id])
+	for i := int32(6); i >= 0; i-- {
+		h, _ := p.reply()
+		require.Equal(t, p.xid-i, h.Xid)
+	}
+}
+
+func TestIdentitiesOfAConnectionAreBounded(t *testing.T) {
+	s := startServer(t, Config{})
+	p := s.open(30_000)
+	for i := range identitiesMax - 1 {
+		require.Equal(t, core.OK, p.code(wire.OpAuth, wire.AppendAuth(nil, "digest", fmt.Appendf(nil, "u%d:p", i))))
+	}
+	require.Equal(t, core.AuthFailed, p.code(wire.OpAuth, wire.AppendAuth(nil, "digest", []byte("one:more"))))
+	require.True(t, p.closed)
+	p = s.open(30_000)
+	require.Equal(t, core.AuthFailed, p.code(wire.OpAuth, wire.AppendAuth(nil, "digest", append(make([]byte, identityBytesMax), ":p"...))))
 }

@@ -32,41 +32,61 @@ func (r *Replica) commit(p *zab.Proposal) {
 	}
 }
 
-// answer completes the write at the head of a connection's queue, if it is the
-// one that was applied, and goes on with what waited behind it.
+// answer completes a connection's write that was applied, and goes on with what
+// waited behind it.
 func (r *Replica) answer(c *conn, z core.Zxid, res *state.Result) {
-	// The reads before it were held up only by what the client has not yet read;
-	// they come first all the same.
-	for c.pending.len() > 0 && c.pending.front().kind != waitWrite && c.phase != closing {
-		r.answerFront(c)
-	}
-	if c.pending.len() > 0 {
-		w := *c.pending.front()
-		if w.kind == waitWrite && w.zxid == z {
-			c.pending.pop()
-			c.pending.writes--
-			r.inflight--
-			if w.op == wire.OpCreateSession {
-				r.accept(c)
-			} else {
-				o := r.output(c)
-				var mark int
-				o.Bytes, mark = beginReply(o.Bytes)
-				var code core.Code
-				o.Bytes, code = state.AppendReply(o.Bytes, w.op, res)
-				endReply(o.Bytes, mark, w.xid, z, code)
-				r.answered(c, &w, z)
-			}
-		} else if w.kind == waitWrite && w.zxid < z {
-			check.Fail("replica: reply to %v was passed over by %v", w.zxid, z)
+	if own := c.nextWrite(); own == z {
+		// The reads before it were held up only by what the client has not yet
+		// read; they come first all the same, and are few (readsBehindMax).
+		for c.pending.front().kind != waitWrite && c.phase != closing {
+			r.answerFront(c)
 		}
+		if c.phase == closing {
+			return
+		}
+		r.answerWrite(c, z, res)
+	} else if own != 0 && own < z {
+		check.Fail("replica: reply to %v was passed over by %v", own, z)
 	}
 	if res.Op == wire.OpCloseSession || c.ending && c.pending.len() == 0 {
-		r.hangUp(c) // asked for or expired: the session is over
+		r.sayGoodbye(c) // asked for or expired: the session is over
 		return
 	}
 	r.advance(c)
 	r.workOff(c)
+}
+
+// nextWrite is the zxid of the first write that a connection waits for, 0 if there
+// is none.
+func (c *conn) nextWrite() core.Zxid {
+	if c.pending.writes == 0 {
+		return 0
+	}
+	for i := c.pending.head; i < len(c.pending.items); i++ {
+		if w := &c.pending.items[i]; w.kind == waitWrite {
+			return w.zxid
+		}
+	}
+	return 0
+}
+
+// answerWrite writes the reply to the head of a connection's queue.
+func (r *Replica) answerWrite(c *conn, z core.Zxid, res *state.Result) {
+	w := *c.pending.front()
+	c.pending.pop()
+	c.pending.writes--
+	r.inflight--
+	if w.op == wire.OpCreateSession {
+		r.accept(c)
+		return
+	}
+	o := r.output(c)
+	var mark int
+	o.Bytes, mark = beginReply(o.Bytes)
+	var code core.Code
+	o.Bytes, code = state.AppendReply(o.Bytes, w.op, res)
+	endReply(o.Bytes, mark, w.xid, z, code)
+	r.answered(c, &w, z)
 }
 
 // tell puts the event of one change into the buffers of those who watch for it.

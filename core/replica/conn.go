@@ -26,11 +26,13 @@ type conn struct {
 	id      ConnID
 	phase   connPhase
 	local   bool
-	old     bool // the client sent no readOnly flag and wants none back
-	held    bool // its requests wait in the socket
-	ending  bool // it asked for the end of its session; nothing later is looked at
-	reads   int  // waiting in pending
-	clogged bool // its output waits to be drained; so do its requests
+	old     bool       // the client sent no readOnly flag and wants none back
+	holds   holdReason // why its requests wait in the socket
+	ending  bool       // it asked for the end of its session; nothing later is looked at
+	last    bool       // it is to be closed when the read that is away is back
+	reads   int        // waiting in pending
+	waits   int        // bytes of the bodies waiting in pending
+	clogged bool       // its output waits to be drained; so do its requests
 	asker   state.Asker
 	remote  netip.AddrPort
 	ip      string
@@ -43,8 +45,9 @@ type conn struct {
 	// after it collects in late.
 	away *ViewRead
 	late ConnOutput
-	// pending are the requests whose replies are not yet written, in order. The
-	// head is a write under way, or nothing is pending.
+	// pending are the requests whose replies are not yet written, in order. Its head
+	// is a write under way, or waits for the output to be drained or a read to come
+	// back.
 	pending queue[waiting]
 	// backlog holds frames that came before they could be looked at: before the
 	// session was there, or while the output was clogged.
@@ -90,9 +93,28 @@ const (
 const (
 	// outputBytesMax is the output above which a connection's requests wait.
 	outputBytesMax = 1 << 20
-	// backlogBytesMax is how much of what cannot be looked at yet is kept before
-	// the connection is closed: a client that pipelines before its session.
-	backlogBytesMax = 4 << 20
+	// backlogHoldBytes is how much of what cannot be looked at yet is kept before
+	// the rest is left in the socket; backlogBytesMax, far above what can still come
+	// then, is where a connection is closed whose shell does not hold.
+	backlogHoldBytes = 1 << 20
+	backlogBytesMax  = backlogHoldBytes + 4*state.RequestBytesMax
+	// pendingMax and pendingBytesMax bound the requests that wait for their turn:
+	// above them the next ones stay in the backlog.
+	pendingMax      = 10_000
+	pendingBytesMax = 1 << 20
+	// identitiesMax and identityBytesMax bound what auth packets add.
+	identitiesMax    = 64
+	identityBytesMax = 4 << 10
+	// watchesMax is how many lists of watched paths a connection may be on.
+	watchesMax = 1 << 20
+)
+
+// holdReason is a set of reasons not to read a connection's requests.
+type holdReason uint8
+
+const (
+	holdOutstanding holdReason = 1 << iota // too many writes of all are under way
+	holdBacklog                            // its own backlog is long
 )
 
 // output returns the connection's buffer, marked as having something in it.
@@ -149,6 +171,19 @@ func (r *Replica) answered(c *conn, w *waiting, zxid core.Zxid) {
 	r.stats.answered(latency)
 }
 
+// sayGoodbye closes a connection behind everything that it is owed, a read that is
+// away included.
+func (r *Replica) sayGoodbye(c *conn) {
+	if c.away == nil {
+		r.hangUp(c)
+		return
+	}
+	c.last, c.ending = true, true
+	if r.bySession[c.asker.Session] == c {
+		delete(r.bySession, c.asker.Session)
+	}
+}
+
 // hangUp closes a connection behind what it still has to be sent.
 func (r *Replica) hangUp(c *conn) {
 	// A long read that is still away is given up with what waits behind it.
@@ -169,6 +204,7 @@ func (r *Replica) forget(c *conn) {
 	delete(r.conns, c.id)
 	delete(r.sessionless, c.id)
 	delete(r.held, c.id)
+	delete(r.waitView, c.id)
 	r.state.Watches().Drop(c.id)
 	if r.bySession[c.asker.Session] == c {
 		delete(r.bySession, c.asker.Session)
@@ -211,23 +247,34 @@ func (r *Replica) drained(in Drained) {
 	r.workOff(c)
 }
 
-// hold keeps a connection's further requests in its socket while too many
-// requests of all are outstanding, and letGo ends that.
-func (r *Replica) hold(c *conn) {
-	if !c.held {
-		c.held = true
-		r.held[c.id] = c
+// hold keeps a connection's further requests in its socket for a reason.
+func (r *Replica) hold(c *conn, why holdReason) {
+	if c.holds == 0 {
 		r.out.Holds = append(r.out.Holds, Hold{Conn: c.id, On: true})
+	}
+	c.holds |= why
+	if why == holdOutstanding {
+		r.held[c.id] = c
 	}
 }
 
+// release takes a reason away.
+func (r *Replica) release(c *conn, why holdReason) {
+	if c.holds&why == 0 {
+		return
+	}
+	if c.holds &^= why; c.holds == 0 {
+		r.out.Holds = append(r.out.Holds, Hold{Conn: c.id})
+	}
+}
+
+// letGo ends the holds for too many outstanding writes when there are few again.
 func (r *Replica) letGo() {
 	if len(r.held) == 0 || r.inflight > r.cfg.OutstandingMax/2 {
 		return
 	}
 	for _, id := range slices.Sorted(maps.Keys(r.held)) {
-		r.held[id].held = false
-		r.out.Holds = append(r.out.Holds, Hold{Conn: id})
+		r.release(r.held[id], holdOutstanding)
 	}
 	clear(r.held)
 }

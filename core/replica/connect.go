@@ -21,7 +21,7 @@ func (r *Replica) connect(c *conn, frame []byte) {
 	}
 	c.old = !q.HasReadOnly
 	delete(r.sessionless, c.id)
-	if q.SessionID == 0 && r.diskLow {
+	if q.SessionID == 0 && r.diskLow && !c.local {
 		r.hangUp(c) // a session is a write: the client tries another server
 		return
 	}
@@ -133,10 +133,7 @@ func (r *Replica) tick() {
 		return
 	}
 	r.expire()
-	if r.now.Mono >= r.nextReap {
-		r.nextReap = r.now.Mono + r.cfg.ReapEveryMillis
-		r.reap()
-	}
+	r.reap()
 }
 
 func (r *Replica) sessionlessOver() (over []*conn) {
@@ -155,7 +152,7 @@ func (r *Replica) sessionlessOver() (over []*conn) {
 }
 
 // expiriesPerTick bounds how many sessions one Step ends.
-const expiriesPerTick = 1000
+const expiriesPerTick = 200
 
 // expire proposes the end of sessions whose time is over, as many as the epoch
 // still takes; the others are due again with the next tick.
@@ -169,17 +166,38 @@ func (r *Replica) expire() {
 	})
 }
 
-// reap proposes the removal of empty containers and of znodes whose time to live
-// is over. That they still are is looked at again when each is prepared.
+// Bounds of what one tick does about containers and times to live.
+const (
+	reapsPerTick      = 200
+	reapVisitsPerTick = 10_000
+)
+
+// reap proposes, a few at each tick, the removal of empty containers and of znodes
+// whose time to live is over. That they still are is looked at again when each is
+// prepared. A round begins every ReapEveryMillis and removes at most ReapMax.
 func (r *Replica) reap() {
+	if r.now.Mono >= r.nextReap {
+		r.nextReap = r.now.Mono + r.cfg.ReapEveryMillis
+		r.reapFrom, r.reapLeft = tree.None, r.cfg.ReapMax
+	}
+	if r.reapLeft <= 0 {
+		return
+	}
 	t := r.state.Tree()
+	most := min(reapsPerTick, r.reapLeft, r.zab.Room())
 	var path []byte
 	var paths [][]byte
-	r.reapFrom = t.Reapable(r.now.Wall, r.reapFrom, r.cfg.ReapMax, func(ref tree.Ref) bool {
+	r.reapFrom = t.Reapable(r.now.Wall, r.reapFrom, reapVisitsPerTick, func(ref tree.Ref) bool {
+		if len(paths) == most {
+			return false
+		}
 		path = t.AppendPath(path[:0], ref)
 		paths = append(paths, wire.AppendBuffer(nil, path))
 		return true
 	})
+	if r.reapLeft -= len(paths); r.reapFrom == tree.None {
+		r.reapLeft = 0
+	}
 	for _, body := range paths {
 		if !r.zab.Ready() {
 			return // a new epoch begins; what is left is found again

@@ -27,7 +27,6 @@ type server struct {
 
 	away        []*ViewRead
 	manualViews bool // long reads wait for bringViews()
-	holdDrained bool // sent output counts as unread until drain()
 
 	// drainLate keeps what was asked to be told of from leaving.
 	drainLate bool

@@ -104,6 +104,10 @@ type Replica struct {
 	lastTick int64
 	nextReap int64
 	reapFrom tree.Ref
+	reapLeft int // of the round of reaping that is under way
+
+	aways    int              // long reads that are being made
+	waitView map[ConnID]*conn // whose next frame is a long read, while there are too many
 	stats    Stats
 
 	now     Now
@@ -131,6 +135,7 @@ func New(cfg Config, d zab.Durable, hasSnapshot bool, chain uint64) (*Replica, e
 		conns:       make(map[ConnID]*conn),
 		sessionless: make(map[ConnID]*conn),
 		held:        make(map[ConnID]*conn),
+		waitView:    make(map[ConnID]*conn),
 		bySession:   make(map[core.SessionID]*conn),
 		tracker:     session.NewTracker(int64(cfg.TickMillis)),
 	}, nil

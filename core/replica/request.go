@@ -29,7 +29,8 @@ func (r *Replica) requests(in Requests) {
 
 // takes reports whether a connection's next frame can be looked at now.
 func (r *Replica) takes(c *conn) bool {
-	return r.serving && r.zab.Ready() && c.phase != opening && !c.clogged && c.away == nil
+	return r.serving && r.zab.Ready() && c.phase != opening && !c.clogged && c.away == nil &&
+		c.pending.len() < pendingMax && c.waits < pendingBytesMax
 }
 
 // readsBehindMax is how many reads of a connection may wait for one of its writes
@@ -51,7 +52,7 @@ func (r *Replica) work(c *conn, frames []byte) []byte {
 			check.Fail("replica: a frame of %d bytes is cut at %d", n, len(frames))
 		}
 		frame := frames[4:n]
-		if c.tooEarly(frame) {
+		if c.tooEarly(frame) || r.tooManyAway(c, frame) {
 			break
 		}
 		frames = frames[n:]
@@ -78,13 +79,17 @@ func (r *Replica) clog(c *conn) {
 	}
 }
 
-// keep puts frames aside until they can be looked at.
+// keep puts frames aside until they can be looked at. A long backlog leaves the
+// rest in the socket; a session of the process itself is bounded by its callers.
 func (r *Replica) keep(c *conn, frames []byte) {
-	if len(c.backlog)+len(frames) > backlogBytesMax {
+	if len(c.backlog)+len(frames) > backlogBytesMax && !c.local {
 		r.hangUp(c)
 		return
 	}
 	c.backlog = append(c.backlog, frames...)
+	if len(c.backlog) > backlogHoldBytes {
+		r.hold(c, holdBacklog)
+	}
 }
 
 // workOff looks at what was put aside.
@@ -94,8 +99,12 @@ func (r *Replica) workOff(c *conn) {
 	}
 	frames := c.backlog
 	c.backlog = nil
-	if rest := r.work(c, frames); len(rest) > 0 {
+	rest := r.work(c, frames)
+	if len(rest) > 0 {
 		c.backlog = append(frames[:0], rest...)
+	}
+	if len(rest) <= backlogHoldBytes/2 && c.phase != closing {
+		r.release(c, holdBacklog)
 	}
 	if c.phase == ready {
 		r.tracker.Touch(c.asker.Session, r.now.Mono)
@@ -147,6 +156,7 @@ func (r *Replica) request(c *conn, frame []byte) {
 func (r *Replica) await(c *conn, w waiting) {
 	if w.kind == waitRead {
 		c.reads++
+		c.waits += len(w.body)
 	}
 	c.pending.push(w)
 }
@@ -163,7 +173,7 @@ func (r *Replica) write(c *conn, w waiting, body []byte) {
 		c.ending = true
 	}
 	if r.inflight > r.cfg.OutstandingMax {
-		r.hold(c)
+		r.hold(c, holdOutstanding)
 	}
 }
 
@@ -186,6 +196,7 @@ func (r *Replica) answerFront(c *conn) {
 	switch w.kind {
 	case waitRead:
 		c.reads--
+		c.waits -= len(w.body)
 		r.read(c, &w, w.body)
 	case waitReply:
 		zxid := r.state.Applied()
@@ -199,7 +210,7 @@ func (r *Replica) answerFront(c *conn) {
 			zxid-- // ZooKeeper answers an unknown operation at zxid -1
 		}
 		r.reply(c, &w, zxid, w.code)
-		r.hangUp(c)
+		r.sayGoodbye(c)
 	}
 }
 
@@ -212,6 +223,7 @@ func (r *Replica) read(c *conn, w *waiting, body []byte) {
 			o.Bytes = appendEvent(o.Bytes, ^core.Zxid(0), t, path)
 		})
 		r.reply(c, w, r.state.Applied(), w.code)
+		r.boundWatches(c, w.op, body)
 		return
 	}
 	if c.away == nil && r.sendAway(c, w, body) {
@@ -238,6 +250,7 @@ func (r *Replica) read(c *conn, w *waiting, body []byte) {
 	}
 	endReply(o.Bytes, mark, w.xid, zxid, code)
 	r.answered(c, w, zxid)
+	r.boundWatches(c, w.op, body)
 }
 
 // authenticate adds identities to a connection. It takes effect for everything
@@ -254,6 +267,9 @@ func (r *Replica) authenticate(c *conn, body []byte) core.Code {
 		return core.AuthFailed
 	}
 	for _, id := range add {
+		if len(id.ID) > identityBytesMax || len(c.asker.IDs) >= identitiesMax && !hasIdentity(c.asker.IDs, id) {
+			return core.AuthFailed
+		}
 		if !hasIdentity(c.asker.IDs, id) {
 			// A fresh slice: the old one may be in use by a request under way.
 			c.asker.IDs = append(append([]core.Identity(nil), c.asker.IDs...), id)
@@ -269,4 +285,21 @@ func hasIdentity(ids []core.Identity, id core.Identity) bool {
 		}
 	}
 	return false
+}
+
+// boundWatches closes a connection that watches more than anybody may. op and body
+// are the request that may have added watches.
+func (r *Replica) boundWatches(c *conn, op wire.OpCode, body []byte) {
+	switch op {
+	case wire.OpAddWatch, wire.OpSetWatches, wire.OpSetWatches2:
+	case wire.OpExists, wire.OpGetData, wire.OpGetChildren, wire.OpGetChildren2:
+		if len(body) == 0 || body[len(body)-1] == 0 {
+			return // it watches nothing
+		}
+	default:
+		return
+	}
+	if !c.local && r.state.Watches().Of(c.id) > watchesMax {
+		r.hangUp(c)
+	}
 }
