@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -21,6 +22,11 @@ const (
 	outputBytesMax = 64 << 20
 	// lingerTime is how long a closed connection's last words may take.
 	lingerTime = time.Second
+	// writeBytes is how much of a delivery is written under one deadline, and
+	// stuckTime how long that may take: a client that reads nothing in all that
+	// time is taken for gone.
+	writeBytes = 256 << 10
+	stuckTime  = 30 * time.Second
 	// firstBytesTime is how long a connection may take to say what it is.
 	firstBytesTime = 20 * time.Second
 )
@@ -37,11 +43,12 @@ type conn struct {
 		sync.Mutex
 		queue   []node.Delivery // what the writer has still to write
 		unsent  int
-		writing bool // a writer goroutine is at work
+		writing bool // a writer goroutine is at work; serve outlives it
 		held    bool
+		ending  bool // the last words are under way, and their deadline is set
 		closing bool // nothing more is sent; what comes is thrown away
 		dead    bool
-		free    sync.Cond // signalled when a reader may go on
+		free    sync.Cond // signalled when a reader may go on or the writer has returned
 	}
 }
 
@@ -59,18 +66,17 @@ func newConn(s *Server, nc net.Conn) *conn {
 	return c
 }
 
-// serve reads the connection to its end.
+// serve reads the connection to its end, and returns when nobody uses it any more.
 func (c *conn) serve(prefix []byte) {
 	defer c.net.Close()
-	in := node.GetBuffer()
-	in.B = append(in.B, prefix...)
 	_ = c.net.SetReadDeadline(time.Now().Add(firstBytesTime))
-	for len(in.B) < 4 {
-		var err error
-		if in, err = c.read(in); err != nil {
-			in.Release()
-			return
-		}
+	if isWord(string(prefix)) {
+		c.server.answerWord(c, string(prefix), nil)
+		return
+	}
+	in, err := c.opening(prefix)
+	if err != nil {
+		return
 	}
 	_ = c.net.SetReadDeadline(time.Time{})
 	if w := string(in.B[:4]); isWord(w) {
@@ -82,8 +88,35 @@ func (c *conn) serve(prefix []byte) {
 	c.frames(in)
 	c.server.node.Disconnect(c.id)
 	c.mu.Lock()
-	c.mu.dead = true
+	c.mu.dead = true // no writer is started from now on
 	c.mu.Unlock()
+	_ = c.net.Close()
+	c.mu.Lock()
+	for c.mu.writing {
+		c.mu.free.Wait()
+	}
+	c.mu.Unlock()
+}
+
+// opening reads until there are the four bytes that say what a connection is, and
+// something behind them where they are all that somebody else has read. Until
+// then a connection costs no buffer.
+func (c *conn) opening(prefix []byte) (in *node.Buffer, err error) {
+	if len(prefix) > 4 {
+		in = node.GetBuffer()
+		in.B, prefix = append(in.B, prefix...), nil
+	}
+	for in == nil || len(in.B) < 4 {
+		if in, err = c.read(in); err != nil {
+			if in != nil {
+				in.Release()
+			}
+			return nil, err
+		}
+		in.B = slices.Insert(in.B, 0, prefix...)
+		prefix = nil
+	}
+	return in, nil
 }
 
 // frames cuts what is read into frames and brings all that are whole to the node
@@ -178,6 +211,9 @@ func (c *conn) Send(d node.Delivery) {
 		c.mu.queue = append(c.mu.queue, d)
 		c.mu.unsent += len(d.Bytes)
 		over := c.mu.unsent > outputBytesMax
+		if d.Close {
+			c.endLocked() // also of the write that is stuck now
+		}
 		c.mu.Unlock()
 		if over {
 			c.server.log.Warn("client does not read", "client", c.remote.String())
@@ -192,10 +228,25 @@ func (c *conn) Send(d node.Delivery) {
 		return
 	}
 	c.mu.Lock()
+	if c.mu.dead {
+		c.mu.Unlock()
+		node.Recycle(d.Bytes)
+		return
+	}
 	c.mu.writing = true
 	c.mu.unsent += len(d.Bytes) - n
+	if d.Close {
+		c.endLocked()
+	}
 	c.mu.Unlock()
-	c.server.wg.Go(func() { c.writeAll(d, n) })
+	go c.write(d, n)
+}
+
+// endLocked gives everything that is still to be written lingerTime and no more:
+// the node has forgotten this connection, and no session times it out.
+func (c *conn) endLocked() {
+	c.mu.ending = true
+	_ = c.net.SetWriteDeadline(time.Now().Add(lingerTime))
 }
 
 // sent is called when all of a delivery has left.
@@ -209,20 +260,22 @@ func (c *conn) sent(d node.Delivery) {
 	}
 }
 
-// writeAll writes a delivery from offset on, and then what has queued behind it.
-func (c *conn) writeAll(d node.Delivery, offset int) {
+// write is the writer: it writes a delivery from offset on, and then what has
+// queued behind it.
+func (c *conn) write(d node.Delivery, offset int) {
 	for {
-		if _, err := c.net.Write(d.Bytes[offset:]); err != nil {
+		if err := c.writeAll(d.Bytes[offset:]); err != nil {
 			c.abort()
+			c.mu.Lock()
+			c.writtenLocked()
+			c.mu.Unlock()
 			return
 		}
-		left := len(d.Bytes) - offset
 		c.sent(d)
 		c.mu.Lock()
-		c.mu.unsent -= left
-		c.mu.free.Broadcast()
 		if len(c.mu.queue) == 0 || c.mu.dead {
-			c.mu.writing = false
+			c.setWriteDeadlineLocked(time.Time{})
+			c.writtenLocked()
 			c.mu.Unlock()
 			return
 		}
@@ -231,6 +284,36 @@ func (c *conn) writeAll(d node.Delivery, offset int) {
 		c.mu.queue = c.mu.queue[1:]
 		c.mu.Unlock()
 	}
+}
+
+func (c *conn) writeAll(b []byte) error {
+	for len(b) > 0 {
+		n := min(len(b), writeBytes)
+		c.mu.Lock()
+		c.setWriteDeadlineLocked(time.Now().Add(stuckTime))
+		c.mu.Unlock()
+		if _, err := c.net.Write(b[:n]); err != nil {
+			return err
+		}
+		c.mu.Lock()
+		c.mu.unsent -= n
+		c.mu.free.Broadcast()
+		c.mu.Unlock()
+		b = b[n:]
+	}
+	return nil
+}
+
+// setWriteDeadlineLocked sets a deadline, unless that of the last words is set.
+func (c *conn) setWriteDeadlineLocked(t time.Time) {
+	if !c.mu.ending {
+		_ = c.net.SetWriteDeadline(t)
+	}
+}
+
+func (c *conn) writtenLocked() {
+	c.mu.writing = false
+	c.mu.free.Broadcast()
 }
 
 // finish ends the sending side: the client reads what there is, then the end.

@@ -3,8 +3,10 @@ package server
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -107,12 +109,14 @@ func (s *Server) Handle(nc net.Conn, prefix []byte) {
 		_ = nc.Close()
 		return
 	}
-	s.wg.Go(func() {
+	go func() {
+		defer s.wg.Done()
 		defer s.release(c)
 		c.serve(prefix)
-	})
+	}()
 }
 
+// admit counts a connection, which is then one of those that Close waits for.
 func (s *Server) admit(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,6 +132,7 @@ func (s *Server) admit(c *conn) bool {
 	}
 	s.mu.conns[c] = struct{}{}
 	s.mu.perAddr[addr]++
+	s.wg.Add(1) // under the lock, so that no Close is waiting yet
 	return true
 }
 
@@ -151,13 +156,15 @@ func (s *Server) isClosed() bool {
 func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.mu.closed = true
-	for _, l := range s.mu.listeners {
+	listeners := s.mu.listeners
+	conns := slices.Collect(maps.Keys(s.mu.conns))
+	s.mu.Unlock()
+	for _, l := range listeners {
 		_ = l.Close()
 	}
-	for c := range s.mu.conns {
+	for _, c := range conns {
 		c.abort()
 	}
-	s.mu.Unlock()
 	done := make(chan struct{})
 	go func() { s.wg.Wait(); close(done) }()
 	select {
