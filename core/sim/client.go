@@ -22,6 +22,7 @@ type request struct {
 	done    func(*reply)
 
 	write writeFate
+	plan  *plan
 }
 
 // reply is what became of a request. If lost, nobody knows.

@@ -120,7 +120,8 @@ func (s *server) append(job *diskWork) {
 			s.diskFailed(err)
 			return
 		}
-		if s.cut && !s.w.quiet && job.payloadBytes() > 1500 { // several sectors: it can tear
+		if s.cut && !s.w.quiet && job.payloadBytes() > 700 { // several sectors: it can tear
+			s.w.cover.hit("power lost between write and sync")
 			s.crash(pick(s.w.faults, vfs.CrashPowerRandom, vfs.CrashPowerRandom, vfs.CrashPowerLose))
 			s.restartLater(between(s.w.faults, 50*millisecond, 3*second))
 			return

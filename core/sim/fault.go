@@ -67,7 +67,7 @@ func (w *World) strike(s *server, kind FaultKind) {
 		s.crash(vfs.CrashProcess)
 		s.restartLater(soon)
 	case FaultPower:
-		if s.cut = oneIn(r, 2); s.cut {
+		if s.cut = !oneIn(r, 3); s.cut {
 			return
 		}
 		s.crash(pick(r, vfs.CrashPowerRandom, vfs.CrashPowerRandom, vfs.CrashPowerLose, vfs.CrashPowerKeep))

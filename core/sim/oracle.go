@@ -143,7 +143,8 @@ func (o *oracle) served(s *server) {
 
 // after checks a Step's output: replies and events against the model, which it
 // brings forward on the way. It returns what is to be carried.
-func (o *oracle) after(s *server, out *replica.Output) []delivery {
+func (o *oracle) after(s *server, in replica.Input, out *replica.Output) []delivery {
+	_, committing := in.(replica.Synced)
 	var deliveries []delivery
 	var speaking []*link
 	for _, c := range out.Conns {
@@ -162,11 +163,29 @@ func (o *oracle) after(s *server, out *replica.Output) []delivery {
 		speaking = append(speaking, l)
 		deliveries = append(deliveries, delivery{link: l, bytes: bytes, close: closed, want: want})
 	}
+	for _, v := range out.ViewReads {
+		if l := s.links[v.Conn]; l != nil {
+			l.told.leaves = true
+			if !slices.Contains(speaking, l) {
+				l.told.frames = nil
+				speaking = append(speaking, l)
+			}
+		}
+	}
 	o.positions(s)
 	for o.w.err == nil {
 		for _, l := range speaking {
 			for len(l.told.frames) > 0 && o.w.err == nil && o.frame(l, l.told.frames[0]) {
 				l.told.frames = l.told.frames[1:]
+			}
+			// What waited for the link's own write goes when that is applied,
+			// everything else at the end of the step.
+			now := o.model.Applied == s.rep.State().Applied()
+			if committing {
+				now = l.told.own == o.model.Applied
+			}
+			if now && len(l.told.frames) == 0 {
+				o.sendAway(l)
 			}
 		}
 		if o.model.Applied >= s.rep.State().Applied() {
@@ -184,7 +203,7 @@ func (o *oracle) after(s *server, out *replica.Output) []delivery {
 		}
 	}
 	for _, l := range linksOf(s) {
-		if !l.told.closed && len(l.told.events) > 0 {
+		if !l.told.closed && l.told.away == nil && len(l.told.events) > 0 {
 			o.w.fail("link %d was not told of %v", l.id, l.told.events[0])
 		}
 	}
@@ -198,6 +217,48 @@ func (o *oracle) after(s *server, out *replica.Output) []delivery {
 		o.compare(s)
 	}
 	return deliveries
+}
+
+// sendAway says what the long read at the head of a link's requests must bring
+// when it comes back: it is looked at, and its watch armed, now.
+func (o *oracle) sendAway(l *link) {
+	t := &l.told
+	if !t.leaves || t.away != nil || len(t.sent) == 0 {
+		return
+	}
+	q := t.sent[0]
+	switch q.op {
+	case wire.OpGetChildren, wire.OpGetChildren2, wire.OpGetAllChildrenNumber:
+		t.leaves = false
+		t.away = q
+		q.plan = o.planFor(l, q)
+		o.w.cover.hit("long read")
+	}
+}
+
+// behind says what is answered, behind a long read that is away or goes away now,
+// when the link's write q is applied: the reads before it, and itself.
+func (o *oracle) behind(s *server, q *request) {
+	for _, l := range linksOf(s) {
+		t := &l.told
+		at := slices.Index(t.sent, q)
+		if at < 0 {
+			continue
+		}
+		t.own = o.model.Applied
+		if at > 0 {
+			o.sendAway(l) // held up until now by what the client has not read
+		}
+		if t.away == nil {
+			return
+		}
+		for _, p := range t.sent[:at+1] {
+			if p.plan == nil && p.op != wire.OpAuth {
+				p.plan = o.planFor(l, p)
+			}
+		}
+		return
+	}
 }
 
 // positions checks I6 and I7: applied, committed and durable in their order,
@@ -253,6 +314,9 @@ func (o *oracle) applyNext(s *server) {
 	}
 	for _, l := range linksOf(s) {
 		l.told.expect(rec.Zxid, out.Changes)
+	}
+	if q != nil {
+		o.behind(s, q)
 	}
 }
 
@@ -348,6 +412,10 @@ type linkOracle struct {
 	catchup  []expected
 	frames   [][]byte
 	closed   bool
+
+	leaves bool      // a long read leaves the loop in this step
+	away   *request  // and has not come back
+	own    core.Zxid // of the link's write that was applied last
 }
 
 func (t *linkOracle) init() { t.watches = newWatchSets() }

@@ -42,16 +42,30 @@ func (o *oracle) frame(l *link, f []byte) bool {
 	if h.Zxid > o.model.Applied {
 		return false
 	}
-	if h.Zxid < o.model.Applied {
-		o.w.fail("link %d: the reply to %v is of %v, and %v was applied", l.id, q.op, h.Zxid, o.model.Applied)
-		return true
-	}
-	if len(l.told.events) > 0 {
+	if len(l.told.events) > 0 && l.told.events[0].zxid <= h.Zxid {
 		o.w.fail("link %d: the reply to %v at %v comes before %v (C6)", l.id, q.op, h.Zxid, l.told.events[0])
 		return true
 	}
+	if q.plan == nil {
+		q.plan = o.planFor(l, q)
+	}
+	if h.Zxid != q.plan.zxid {
+		o.w.fail("link %d: the reply to %v %s is of %v, and was made at %v", l.id, q.op, q.path, h.Zxid, q.plan.zxid)
+		return true
+	}
+	if h.Zxid < o.model.Applied {
+		o.w.cover.hit("reply behind the state")
+	}
 	l.told.sent = l.told.sent[1:]
-	if err := o.reply(l, q, h, &r); err != nil {
+	if l.told.away == q {
+		l.told.away = nil
+	}
+	o.w.cover.hit(fmt.Sprintf("reply %v %d", q.op, h.Err))
+	err := q.plan.check(h, &r)
+	if err == nil && h.Err != core.OK && r.Len() > 0 {
+		err = fmt.Errorf("an error with a body")
+	}
+	if err != nil {
 		o.w.fail("link %d: %v %s at %v: %w", l.id, q.op, q.path, h.Zxid, err)
 	}
 	o.replies++
@@ -118,51 +132,59 @@ func (o *oracle) notification(l *link, h wire.ReplyHeader, r *wire.Reader) bool 
 	return true
 }
 
-// reply compares a reply with what the model answers at its zxid.
-func (o *oracle) reply(l *link, q *request, h wire.ReplyHeader, r *wire.Reader) error {
-	if h.Err != core.OK && len(r.Rest()) > 0 {
-		return fmt.Errorf("an error with a body")
+// plan is what a reply must be: made at zxid, and whatever check says.
+type plan struct {
+	zxid  core.Zxid
+	check func(h wire.ReplyHeader, r *wire.Reader) error
+}
+
+// planFor says what the reply to a request must be if it is made now, and arms
+// the watch that it asks for. Mostly the reply is there and is compared at once;
+// behind a long read it comes later.
+func (o *oracle) planFor(l *link, q *request) *plan {
+	just := func(want core.Code) *plan {
+		return &plan{o.model.Applied, func(h wire.ReplyHeader, r *wire.Reader) error { return codes(h.Err, want) }}
 	}
-	o.w.cover.hit(fmt.Sprintf("reply %v %d", q.op, h.Err))
 	switch q.op {
 	case wire.OpPing:
-		return codes(h.Err, core.OK)
+		return just(core.OK)
 	case wire.OpSync:
-		if got := r.String(); got != q.path {
-			return fmt.Errorf("echoes %q", got)
-		}
-		return codes(h.Err, core.OK)
+		return &plan{o.model.Applied, func(h wire.ReplyHeader, r *wire.Reader) error {
+			if got := r.String(); got != q.path {
+				return fmt.Errorf("echoes %q", got)
+			}
+			return codes(h.Err, core.OK)
+		}}
 	case wire.OpSetWatches, wire.OpSetWatches2:
-		return o.setWatches(l, q, h)
+		return o.setWatches(l, q)
 	case wire.OpAddWatch:
 		l.told.addWatch(q)
-		return codes(h.Err, core.OK)
+		return just(core.OK)
 	case wire.OpCheckWatches, wire.OpRemoveWatches:
-		return codes(h.Err, l.told.ofWatch(q))
+		return just(l.told.ofWatch(q))
 	case wire.OpMultiRead:
-		return o.multiRead(l, q, r)
+		return o.multiRead(l, q)
 	case wire.OpExists, wire.OpGetData, wire.OpGetChildren, wire.OpGetChildren2, wire.OpGetACL,
 		wire.OpGetEphemerals, wire.OpGetAllChildrenNumber:
 		want := o.model.Read(q.op, q.path, l.told.session, q.ids)
-		if err := codes(h.Err, want.Code); err != nil {
-			return err
-		}
-		if q.watch && (h.Err == core.OK || h.Err == core.NoNode && q.op == wire.OpExists) {
+		if q.watch && (want.Code == core.OK || want.Code == core.NoNode && q.op == wire.OpExists) {
 			if q.op == wire.OpExists || q.op == wire.OpGetData {
 				l.told.watches.data[q.path] = true
 			} else {
 				l.told.watches.child[q.path] = true
 			}
 		}
-		if h.Err != core.OK {
-			return nil
-		}
-		return sameAnswer(q.op, r, want)
+		return &plan{o.model.Applied, func(h wire.ReplyHeader, r *wire.Reader) error {
+			if err := codes(h.Err, want.Code); err != nil || h.Err != core.OK {
+				return err
+			}
+			return sameAnswer(q.op, r, want)
+		}}
 	}
-	if q.write.outcome == nil && l.s.low && h.Err == core.SystemError && q.op != wire.OpDelete && q.op != wire.OpCloseSession {
-		return nil // refused before it came into the order
+	if q.write.outcome == nil && l.s.low && q.op != wire.OpDelete && q.op != wire.OpCloseSession {
+		return just(core.SystemError) // refused before it came into the order
 	}
-	return o.written(q, h, r)
+	return &plan{q.write.zxid, func(h wire.ReplyHeader, r *wire.Reader) error { return o.written(q, h, r) }}
 }
 
 func codes(got, want core.Code) error {
@@ -272,36 +294,45 @@ func sameAnswer(op wire.OpCode, r *wire.Reader, want model.Answer) error {
 	return r.Err()
 }
 
-func (o *oracle) multiRead(l *link, q *request, r *wire.Reader) error {
-	asked := wire.NewReader(q.body)
-	for i := 0; ; i++ {
-		part := wire.DecodeMultiHeader(&asked)
-		h := wire.DecodeMultiHeader(r)
-		if part.Done {
-			if !h.Done {
-				return fmt.Errorf("results do not end")
-			}
-			return r.Err()
+func (o *oracle) multiRead(l *link, q *request) *plan {
+	type part struct {
+		op   wire.OpCode
+		want model.Answer
+	}
+	var parts []part
+	for asked := wire.NewReader(q.body); ; {
+		h := wire.DecodeMultiHeader(&asked)
+		if h.Done {
+			break
 		}
 		path := wire.DecodePathWatch(&asked)
-		want := o.model.Read(part.Op, string(path.Path), l.told.session, q.ids)
-		if want.Code != core.OK {
-			if h.Op != wire.OpError || core.Code(r.Int()) != want.Code {
-				return fmt.Errorf("result %d is %+v, expected %d", i, h, want.Code)
-			}
-			continue
-		}
-		if h.Op != part.Op {
-			return fmt.Errorf("result %d is %+v, expected %v", i, h, part.Op)
-		}
-		if err := sameAnswer(part.Op, r, want); err != nil {
-			return fmt.Errorf("result %d: %w", i, err)
-		}
+		parts = append(parts, part{h.Op, o.model.Read(h.Op, string(path.Path), l.told.session, q.ids)})
 	}
+	return &plan{o.model.Applied, func(_ wire.ReplyHeader, r *wire.Reader) error {
+		for i, p := range parts {
+			h := wire.DecodeMultiHeader(r)
+			if p.want.Code != core.OK {
+				if h.Op != wire.OpError || core.Code(r.Int()) != p.want.Code {
+					return fmt.Errorf("result %d is %+v, expected %d", i, h, p.want.Code)
+				}
+				continue
+			}
+			if h.Op != p.op {
+				return fmt.Errorf("result %d is %+v, expected %v", i, h, p.op)
+			}
+			if err := sameAnswer(p.op, r, p.want); err != nil {
+				return fmt.Errorf("result %d: %w", i, err)
+			}
+		}
+		if h := wire.DecodeMultiHeader(r); !h.Done || r.Err() != nil {
+			return fmt.Errorf("results do not end")
+		}
+		return nil
+	}}
 }
 
 // setWatches checks the events of the past and arms the rest (5.4).
-func (o *oracle) setWatches(l *link, q *request, h wire.ReplyHeader) error {
+func (o *oracle) setWatches(l *link, q *request) *plan {
 	r := wire.NewReader(q.body)
 	s := wire.DecodeSetWatches(&r, q.op)
 	t := &l.told
@@ -343,13 +374,15 @@ func (o *oracle) setWatches(l *link, q *request, h wire.ReplyHeader) error {
 	for _, path := range s.PersistentRecurs {
 		t.watches.recursive[path] = true
 	}
-	got := t.catchup
-	t.catchup = nil
-	if !slices.EqualFunc(got, want, func(a, b expected) bool { return compareEvents(a, b) == 0 }) {
-		return fmt.Errorf("events of the past %v, expected %v", got, want)
-	}
 	o.w.cover.hit("watches re-armed")
-	return codes(h.Err, core.OK)
+	return &plan{o.model.Applied, func(h wire.ReplyHeader, _ *wire.Reader) error {
+		got := t.catchup
+		t.catchup = nil
+		if !slices.EqualFunc(got, want, func(a, b expected) bool { return compareEvents(a, b) == 0 }) {
+			return fmt.Errorf("events of the past %v, expected %v", got, want)
+		}
+		return codes(h.Err, core.OK)
+	}}
 }
 
 func (t *linkOracle) addWatch(q *request) {

@@ -79,6 +79,7 @@ func newServer(w *World, id core.PeerID) *server {
 		SnapshotTxns:    pick(r, 15, 60, 300),
 		ReapEveryMillis: pick[int64](r, 500, 5000),
 		OutstandingMax:  pick(r, 4, 50, 1000),
+		LongRead:        pick(r, 8, 8, 4000),
 	}
 	s.cfg.State.TTLNodes = !oneIn(r, 5)
 	w.oracle.model.TTL = s.cfg.State.TTLNodes
@@ -270,12 +271,12 @@ func (s *server) perform(in replica.Input) {
 		s.startSnapshot(*out.Snapshot)
 	}
 	for _, v := range out.ViewReads {
-		s.after(s.latency(), func() {
+		s.after(between(w.sched, 0, 20*millisecond), func() {
 			v.Make()
-			s.input(*v)
+			s.step(*v)
 		})
 	}
-	deliveries := w.oracle.after(s, out)
+	deliveries := w.oracle.after(s, in, out)
 	for _, note := range out.Notes {
 		switch note.What {
 		case replica.NoteLeading:
