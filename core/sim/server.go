@@ -88,7 +88,7 @@ func newServer(w *World, id core.PeerID) *server {
 	}
 	salts := rand.New(rand.NewPCG(w.opt.Seed, 5))
 	s.opt = storage.Options{
-		Dir: dataDir, SegmentBytes: pick[int64](r, 16<<10, 32<<10, 64<<10), Retain: pick(r, 1, 2, 3),
+		Dir: dataDir, SegmentBytes: pick[int64](r, 16<<10, 64<<10, 1<<20), Retain: pick(r, 1, 2, 3),
 		WindowBytes: pick[int64](r, 1, 32<<10), BallastBytes: pick[int64](r, 16<<10, -1),
 		LowWaterBytes: pick[int64](r, 128<<10, 128<<10, -1), Random: salts.Uint64,
 	}
