@@ -57,7 +57,7 @@ func build() (string, error) {
 	path := filepath.Join(dir, "zensus")
 	ctx, cancel := context.WithTimeout(context.Background(), buildTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/zensus")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/zensus") //nolint:gosec // the path is a folder made here
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", errors.Join(fmt.Errorf("testkit: go build: %w\n%s", err, out), os.RemoveAll(dir))

@@ -23,7 +23,7 @@ func run(log, name string, args ...string) (*process, error) {
 		return nil, err
 	}
 	defer out.Close()
-	p := &process{cmd: exec.Command(name, args...), done: make(chan struct{})}
+	p := &process{cmd: exec.Command(name, args...), done: make(chan struct{})} //nolint:gosec // the binary under test
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	p.cmd.SysProcAttr = dieWithParent()
 	started := make(chan error, 1)

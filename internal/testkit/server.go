@@ -202,7 +202,7 @@ func (s *Server) Launch() {
 func (s *Server) Run(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, Binary(s.t), args...)
+	cmd := exec.CommandContext(ctx, Binary(s.t), args...) //nolint:gosec // the binary under test
 	cmd.Dir = s.Dir
 	out, err := cmd.CombinedOutput()
 	return string(out), err
