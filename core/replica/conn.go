@@ -75,9 +75,10 @@ type waiting struct {
 	op    wire.OpCode
 	kind  waitKind
 	code  core.Code
-	zxid  core.Zxid // of the write
-	body  []byte    // of a read that waits
-	since int64     // monotonic milliseconds of arrival
+	zxid  core.Zxid       // of the write
+	body  []byte          // of a read that waits
+	ids   []core.Identity // likewise: whose the connection was when the read came
+	since int64           // monotonic milliseconds of arrival
 }
 
 type waitKind uint8
@@ -87,6 +88,7 @@ const (
 	waitRead                  // then executed
 	waitReply                 // nothing but its turn: the code is known
 	waitFatal                 // likewise, and the connection is closed behind it
+	waitEnd                   // nothing but its turn: the connection is closed without an answer
 )
 
 // Bounds of what a connection may make the server keep.
@@ -128,6 +130,9 @@ func (r *Replica) output(c *conn) *ConnOutput {
 func (r *Replica) outputNow(c *conn) *ConnOutput {
 	if !c.out.queued {
 		c.out.queued = true
+		if c.out.Bytes == nil && r.out.Buffer != nil {
+			c.out.Bytes = r.out.Buffer()
+		}
 		r.out.Conns = append(r.out.Conns, &c.out)
 	}
 	return &c.out

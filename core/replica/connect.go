@@ -13,7 +13,7 @@ import (
 // connect looks at the first frame of a connection.
 func (r *Replica) connect(c *conn, frame []byte) {
 	q, err := wire.DecodeConnectRequest(frame)
-	if err != nil || q.LastZxidSeen > r.state.Applied() {
+	if err != nil || int64(q.LastZxidSeen) > int64(r.state.Applied()) {
 		// Malformed, or the client has seen what this server has not (Z-58): it
 		// is closed without a word and tries another.
 		r.hangUp(c)

@@ -134,6 +134,8 @@ func (r *Replica) request(c *conn, frame []byte) {
 		return
 	case h.Op == wire.OpPing:
 		w.xid, w.kind = wire.XidPing, waitReply
+	case h.Op == wire.OpSASL && !hasToken(rd):
+		w.kind = waitEnd
 	case h.Op == wire.OpSync, h.Op == wire.OpSetWatches, h.Op == wire.OpSetWatches2, h.Op == wire.OpSASL:
 		if c.pending.len() == 0 {
 			r.read(c, &w, rd.Rest())
@@ -141,9 +143,14 @@ func (r *Replica) request(c *conn, frame []byte) {
 		}
 		w.kind, w.body = waitRead, append([]byte(nil), rd.Rest()...)
 	case h.Op == wire.OpAuth:
+		a := wire.DecodeAuth(&rd)
 		w.kind = waitReply
-		if w.code = r.authenticate(c, rd.Rest()); w.code != core.OK && !c.local {
-			w.kind = waitFatal // a client comes back to its session; one in process has no way to
+		switch w.code = r.authenticate(c, &a); {
+		case c.local: // a client comes back to its session; one in process has no way to
+		case rd.Err() != nil:
+			w.kind = waitEnd
+		case w.code != core.OK:
+			w.kind = waitFatal
 		}
 	default: // unknown, or not for clients: check, createSession, deleteContainer
 		w.kind, w.code = waitFatal, core.Unimplemented
@@ -157,6 +164,7 @@ func (r *Replica) await(c *conn, w waiting) {
 	if w.kind == waitRead {
 		c.reads++
 		c.waits += len(w.body)
+		w.ids = c.asker.IDs
 	}
 	c.pending.push(w)
 }
@@ -197,7 +205,11 @@ func (r *Replica) answerFront(c *conn) {
 	case waitRead:
 		c.reads--
 		c.waits -= len(w.body)
+		// An auth packet behind it may have been looked at already.
+		now := c.asker.IDs
+		c.asker.IDs = w.ids
 		r.read(c, &w, w.body)
+		c.asker.IDs = now
 	case waitReply:
 		zxid := r.state.Applied()
 		if w.op == wire.OpAuth {
@@ -210,6 +222,8 @@ func (r *Replica) answerFront(c *conn) {
 			zxid-- // ZooKeeper answers an unknown operation at zxid -1
 		}
 		r.reply(c, &w, zxid, w.code)
+		r.sayGoodbye(c)
+	case waitEnd:
 		r.sayGoodbye(c)
 	}
 }
@@ -253,14 +267,13 @@ func (r *Replica) read(c *conn, w *waiting, body []byte) {
 	r.boundWatches(c, w.op, body)
 }
 
+// hasToken reports whether the rest of a sasl packet is one. ZooKeeper closes a
+// connection that sends another, as it does for an auth packet that is cut.
+func hasToken(rd wire.Reader) bool { return rd.Bytes() != nil && rd.Err() == nil }
+
 // authenticate adds identities to a connection. It takes effect for everything
 // that comes later on the connection.
-func (r *Replica) authenticate(c *conn, body []byte) core.Code {
-	rd := wire.NewReader(body)
-	a := wire.DecodeAuth(&rd)
-	if rd.Err() != nil {
-		return core.AuthFailed
-	}
+func (r *Replica) authenticate(c *conn, a *wire.Auth) core.Code {
 	add, ok := r.state.Auth().Authenticate(string(a.Scheme), a.Auth, c.ip)
 	if !ok {
 		r.stats.AuthFailed++

@@ -20,6 +20,8 @@ type multiOp struct {
 	create wire.Create
 	path   wire.PathVersion
 	set    wire.SetData
+	// malformed: the multi as a whole is, if it comes to this operation.
+	malformed bool
 }
 
 // decodeMulti reads all operations of a multi. Anything but a complete list of
@@ -38,11 +40,12 @@ func decodeMulti(r *wire.Reader) ([]multiOp, bool) {
 		switch h.Op {
 		case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL:
 			op.create = wire.DecodeCreate(r, h.Op)
-			kind, ok := multiCreateOp(h.Op, core.CreateMode(op.create.Flags))
-			if !ok || op.create.Path == nil {
+			mode := core.CreateMode(op.create.Flags)
+			if op.create.Path == nil || !mode.Valid() {
 				return nil, false
 			}
-			op.op = kind
+			op.op = multiCreateOp(h.Op, mode)
+			op.malformed = op.op == wire.OpCreateTTL && h.Op != wire.OpCreateTTL
 		case wire.OpDelete, wire.OpCheck:
 			op.op, op.path = h.Op, wire.DecodePathVersion(r)
 			if op.path.Path == nil {
@@ -65,18 +68,16 @@ func decodeMulti(r *wire.Reader) ([]multiOp, bool) {
 
 // multiCreateOp is the kind of creation that an operation of a multi stands for:
 // there the flags decide, not the operation.
-func multiCreateOp(op wire.OpCode, mode core.CreateMode) (wire.OpCode, bool) {
+func multiCreateOp(op wire.OpCode, mode core.CreateMode) wire.OpCode {
 	switch {
-	case !mode.Valid():
-		return 0, false
 	case mode.IsTTL():
-		return wire.OpCreateTTL, op == wire.OpCreateTTL
+		return wire.OpCreateTTL
 	case mode == core.Container:
-		return wire.OpCreateContainer, true
+		return wire.OpCreateContainer
 	case op == wire.OpCreate2:
-		return wire.OpCreate2, true
+		return wire.OpCreate2
 	}
-	return wire.OpCreate, true
+	return wire.OpCreate
 }
 
 // transaction prepares a multi: all of it or nothing. Each operation sees the
@@ -98,13 +99,19 @@ func (p *preparation) transaction(r *wire.Reader) prepared {
 	for i := range ops {
 		var mark int
 		p.buf, mark = wire.AppendSubTxnStart(p.buf, ops[i].op)
-		done := p.one(&ops[i])
+		done := refuse(core.MarshallingError)
+		if !ops[i].malformed {
+			done = p.one(&ops[i])
+		}
 		if len(p.buf) > txnBytesMax {
 			done = refuse(core.BadArguments)
 		}
 		if done.err != core.OK {
 			p.s.rollback(queueLen)
 			p.s.rollbackWish(p.req.Session, wish)
+			if ops[i].malformed {
+				return done
+			}
 			p.buf = appendFailedMulti(p.buf[:start], len(ops), i, done.err)
 			return prepared{op: wire.OpMulti}
 		}

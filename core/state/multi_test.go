@@ -86,6 +86,21 @@ func TestFlagsDecideWhatACreateOfAMultiIs(t *testing.T) {
 	}
 }
 
+// A create with a TTL flag has no TTL: ZooKeeper finds that out when it comes to it.
+func TestOperationThatFailsBeforeATTLFlagWithoutTTLIsWhatTheMultiSays(t *testing.T) {
+	m := newMachine(t, Config{TTLNodes: true})
+	res := m.multiDo(deletePart("/none", -1), createPart(wire.OpCreate2, "/n", 6, 0))
+	require.Equal(t, core.OK, res.Err)
+	require.Equal(t, core.NoNode, res.Multi[0].Err)
+	require.Equal(t, core.RuntimeInconsistency, res.Multi[1].Err)
+
+	before := m.tree.Digest()
+	res = m.multiDo(createPart(wire.OpCreate, "/m", 0, 0), createPart(wire.OpCreate2, "/n", 6, 0))
+	require.Equal(t, core.MarshallingError, res.Err)
+	require.Equal(t, before, m.tree.Digest())
+	m.settled()
+}
+
 func TestMultiIsMalformedAsAWhole(t *testing.T) {
 	good := createPart(wire.OpCreate, "/n", 0, 0)
 	cut := multiBody(good)

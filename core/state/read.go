@@ -240,12 +240,14 @@ func (s *State) SetWatches(a *Asker, op wire.OpCode, body []byte, emit func(core
 	if r.Err() != nil {
 		return core.MarshallingError
 	}
+	// ZooKeeper compares zxids with their signs: a negative one is before all.
+	since := core.Zxid(max(int64(q.RelativeZxid), 0))
 	for _, path := range q.Data {
 		ref := s.tree.Find(path)
 		switch {
 		case ref == tree.None:
 			emit(core.NodeDeleted, path)
-		case s.tree.Stat(ref).Mzxid > q.RelativeZxid:
+		case s.tree.Stat(ref).Mzxid > since:
 			emit(core.NodeDataChanged, path)
 		default:
 			s.watches.AddData(path, a.Conn)
@@ -263,7 +265,7 @@ func (s *State) SetWatches(a *Asker, op wire.OpCode, body []byte, emit func(core
 		switch {
 		case ref == tree.None:
 			emit(core.NodeDeleted, path)
-		case s.tree.Stat(ref).Pzxid > q.RelativeZxid:
+		case s.tree.Stat(ref).Pzxid > since:
 			emit(core.NodeChildrenChanged, path)
 		default:
 			s.watches.AddChild(path, a.Conn)
