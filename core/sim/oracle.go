@@ -1,8 +1,6 @@
 package sim
 
 import (
-	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"sort"
@@ -20,7 +18,6 @@ type oracle struct {
 	model    *model.Model
 	writes   map[writeKey]*request
 	sessions map[core.SessionID]*sessionState
-	changes  []model.Change // of the transaction that was applied last
 	replies  int
 	events   int
 	compared core.Zxid // up to which trees were compared
@@ -345,34 +342,6 @@ func (o *oracle) expect(rec *wire.Record) (*request, model.Expected) {
 	return nil, model.Expected{}
 }
 
-// sameFate compares what the log made of a request with what the model expects.
-func sameFate(q *request, out *model.Outcome, want model.Expected) error {
-	if out.Code != want.Code {
-		return fmt.Errorf("became %d, expected %d", out.Code, want.Code)
-	}
-	if want.Code != core.OK || q.op == wire.OpCloseSession {
-		return nil
-	}
-	if q.op != wire.OpMulti {
-		if out.Results[0].Path != want.Paths[0] {
-			return fmt.Errorf("path %q, expected %q", out.Results[0].Path, want.Paths[0])
-		}
-		return nil
-	}
-	if len(out.Results) != len(want.Codes) {
-		return fmt.Errorf("%d results, expected %d", len(out.Results), len(want.Codes))
-	}
-	for i, res := range out.Results {
-		if res.Code != want.Codes[i] {
-			return fmt.Errorf("operation %d became %d, expected %d", i, res.Code, want.Codes[i])
-		}
-		if want.Paths != nil && res.Path != want.Paths[i] {
-			return fmt.Errorf("operation %d: path %q, expected %q", i, res.Path, want.Paths[i])
-		}
-	}
-	return nil
-}
-
 // compare holds the whole of a server's tree and sessions against the model.
 func (o *oracle) compare(s *server) {
 	if o.w.err != nil {
@@ -387,73 +356,4 @@ func (o *oracle) compare(s *server) {
 	if err := compareTrees(o.model, s.rep.State()); err != nil {
 		o.w.fail("at %v: %w", o.model.Applied, err)
 	}
-}
-
-// expected is an event that a link must be told of.
-type expected struct {
-	zxid core.Zxid
-	kind core.EventType
-	path string
-	data []byte // with stat, for links within the process
-	stat core.Stat
-}
-
-func (e expected) String() string { return fmt.Sprintf("%v %s at %v", e.kind, e.path, e.zxid) }
-
-// linkOracle is what the oracle knows of one link.
-type linkOracle struct {
-	ids      []core.Identity
-	asked    wire.ConnectRequest
-	sent     []*request // in order, not yet answered
-	welcomed bool
-	session  core.SessionID
-	watches  watchSets
-	events   []expected
-	catchup  []expected
-	frames   [][]byte
-	closed   bool
-
-	leaves bool      // a long read leaves the loop in this step
-	away   *request  // and has not come back
-	own    core.Zxid // of the link's write that was applied last
-}
-
-func (t *linkOracle) init() { t.watches = newWatchSets() }
-
-// expect works out which events the changes of a transaction must cause
-// (zookeeper-protocol 5.2), and uses up one-shot watches.
-func (t *linkOracle) expect(z core.Zxid, changes []model.Change) {
-	w := &t.watches
-	if len(w.data)+len(w.child)+len(w.persistent)+len(w.recursive) == 0 {
-		return
-	}
-	for _, c := range changes {
-		recursive := false
-		for p := c.Path; p != "" && !recursive; p = core.ParentPath(p) {
-			recursive = w.recursive[p]
-		}
-		mine := w.data[c.Path] || w.persistent[c.Path] || recursive
-		delete(w.data, c.Path)
-		if c.Type == core.NodeDeleted {
-			mine = mine || w.child[c.Path]
-			delete(w.child, c.Path)
-		}
-		if mine && model.Allowed(c.ACL, t.ids, core.PermRead) {
-			t.events = append(t.events, expected{z, c.Type, c.Path, c.Data, c.Stat})
-		}
-		if c.Type == core.NodeDataChanged {
-			continue
-		}
-		parent := core.ParentPath(c.Path)
-		mine = w.child[parent] || w.persistent[parent]
-		delete(w.child, parent)
-		if mine && model.Allowed(c.ParentACL, t.ids, core.PermRead) {
-			t.events = append(t.events, expected{zxid: z, kind: core.NodeChildrenChanged, path: parent})
-		}
-	}
-}
-
-// compareEvents orders events of one zxid.
-func compareEvents(a, b expected) int {
-	return cmp.Or(cmp.Compare(a.zxid, b.zxid), cmp.Compare(a.kind, b.kind), cmp.Compare(a.path, b.path))
 }

@@ -59,7 +59,6 @@ type World struct {
 	still   bool // no more work
 
 	lastConn uint64
-	lastTag  int64
 }
 
 // event is something that happens at a time.
