@@ -85,8 +85,13 @@ func (s *State) fromTree(r tree.Ref) node {
 
 // put notes that the transaction z will leave path as n. path must be immutable.
 func (s *State) put(z core.Zxid, path string, n node, inMulti bool) {
+	was, had := s.pending.nodes[path]
+	if had && was.zxid == z { // a later part of the same multi: it is undone and settled with the first
+		n.zxid, n.path = z, was.path
+		s.pending.nodes[path] = n
+		return
+	}
 	if inMulti {
-		was, had := s.pending.nodes[path]
 		s.pending.undo = append(s.pending.undo, undone{path: path, had: had, was: was})
 	}
 	n.zxid, n.path = z, path

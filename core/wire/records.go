@@ -1,6 +1,10 @@
 package wire
 
-import "github.com/zensus-io/zensus/core"
+import (
+	"bytes"
+
+	"github.com/zensus-io/zensus/core"
+)
 
 // StatBytes is the encoded size of a Stat.
 const StatBytes = 68
@@ -48,8 +52,28 @@ type RawACL struct {
 	Scheme, ID []byte
 }
 
-// DecodeRawACLs reads a vector of ACL; null and empty vectors read as nil.
+// The list that nearly every znode has, encoded and decoded. Decoders share it.
+var (
+	openACLBytes = AppendACLs(nil, core.OpenACL())
+	openACL      = core.OpenACL()
+	openRawACL   = []RawACL{{Perms: core.PermAll, Scheme: []byte("world"), ID: []byte("anyone")}}
+)
+
+// takeOpenACL reads the open list, if that is what comes next.
+func (r *Reader) takeOpenACL() bool {
+	if !bytes.HasPrefix(r.buf, openACLBytes) {
+		return false
+	}
+	r.buf = r.buf[len(openACLBytes):]
+	return true
+}
+
+// DecodeRawACLs reads a vector of ACL; null and empty vectors read as nil. The
+// result must not be changed.
 func DecodeRawACLs(r *Reader) []RawACL {
+	if r.takeOpenACL() {
+		return openRawACL
+	}
 	n := r.Count(aclBytesMin)
 	if n <= 0 {
 		return nil
@@ -64,8 +88,12 @@ func DecodeRawACLs(r *Reader) []RawACL {
 	return acls
 }
 
-// DecodeACLs reads a vector of ACL into memory of its own.
+// DecodeACLs reads a vector of ACL, whose strings share nothing with the input. The
+// result must not be changed.
 func DecodeACLs(r *Reader) []core.ACL {
+	if r.takeOpenACL() {
+		return openACL
+	}
 	n := r.Count(aclBytesMin)
 	if n <= 0 {
 		return nil

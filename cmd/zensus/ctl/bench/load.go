@@ -2,6 +2,8 @@ package bench
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,6 +35,8 @@ type Workload struct {
 	prepare func(c *conn, root string, s *Shape) error
 	// each prepares one connection, the i-th.
 	each func(c *conn, root string, i int, s *Shape) error
+	// made is how many znodes of its own (ownPath) a request leaves behind.
+	made int
 	// next appends the n-th request of the i-th connection to c.out.
 	next func(c *conn, root string, i, n int, s *Shape)
 }
@@ -59,7 +63,11 @@ func request(c *conn, op wire.OpCode, body func([]byte) []byte) {
 // nodes is how many znodes the reading workloads spread over.
 const nodes = 64
 
-func nodePath(root string, n int) string { return fmt.Sprintf("%s/n%02d", root, n%nodes) }
+func nodePath(root string, n int) string {
+	var stack [96]byte
+	b := append(append(stack[:0], root...), "/n"...)
+	return string(strconv.AppendInt(b, int64(n%nodes), 10))
+}
 
 func makeNodes(c *conn, root string, s *Shape) error {
 	for n := range nodes {
@@ -108,7 +116,7 @@ var workloads = []*Workload{
 		},
 	},
 	{
-		Name: "create", each: makeOwn,
+		Name: "create", each: makeOwn, made: 1,
 		next: func(c *conn, root string, i, n int, s *Shape) { create(c, ownPath(root, i, n), 0, s) },
 	},
 	{
@@ -123,11 +131,11 @@ var workloads = []*Workload{
 	{
 		Name: "ephemeral", each: makeOwn, // sequential ones
 		next: func(c *conn, root string, i, n int, s *Shape) {
-			create(c, fmt.Sprintf("%s/c%d/e-", root, i), core.EphemeralSequential, s)
+			create(c, strings.TrimSuffix(ownPath(root, i, 0), "0")+"e-", core.EphemeralSequential, s)
 		},
 	},
 	{
-		Name: "multi", each: makeOwn, // of ten creations
+		Name: "multi", each: makeOwn, made: 10, // ten creations
 		next: func(c *conn, root string, i, n int, s *Shape) {
 			request(c, wire.OpMulti, func(b []byte) []byte {
 				for k := range 10 {
@@ -156,7 +164,14 @@ const deletesPerRound = 60_000
 
 var zeros = make([]byte, 1<<20)
 
-func ownPath(root string, i, n int) string { return fmt.Sprintf("%s/c%d/%d", root, i, n) }
+// ownPath is the n-th znode of the i-th connection. It is made for every request,
+// so it is made without fmt.
+func ownPath(root string, i, n int) string {
+	var stack [96]byte
+	b := append(append(stack[:0], root...), "/c"...)
+	b = append(strconv.AppendInt(b, int64(i), 10), '/')
+	return string(strconv.AppendInt(b, int64(n), 10))
+}
 
 func create(c *conn, path string, mode core.CreateMode, s *Shape) {
 	request(c, wire.OpCreate, func(b []byte) []byte {
@@ -194,6 +209,7 @@ type runner struct {
 	shape *Shape
 	root  string
 	limit int         // requests of a connection, 0 none
+	sent  []int       // requests that each connection has sent
 	stop  atomic.Bool // no new requests
 	done  atomic.Int64
 }
@@ -217,6 +233,9 @@ func (r *runner) drive(c *conn, i int, lat *hdrhistogram.Histogram) error {
 			return err
 		}
 		if got == n {
+			if r.sent != nil {
+				r.sent[i] = n
+			}
 			return nil
 		}
 		batch := int64(0)
@@ -244,8 +263,9 @@ func (r *runner) drive(c *conn, i int, lat *hdrhistogram.Histogram) error {
 	}
 }
 
-// Run puts a workload on a server for one round, in a fresh part of the tree,
-// which it leaves there.
+// Run puts a workload on a server for one round, in a fresh part of the tree. What
+// it created is removed again, so that the faster of two servers does not go on
+// with the larger tree.
 func Run(srv *Server, w *Workload, s Shape) (Sample, error) {
 	control, err := dial(srv.Addr)
 	if err != nil {
@@ -271,7 +291,7 @@ func Run(srv *Server, w *Workload, s Shape) (Sample, error) {
 		}
 		closing.Wait()
 	}()
-	r := &runner{w: w, shape: &s, root: root}
+	r := &runner{w: w, shape: &s, root: root, sent: make([]int, s.Conns)}
 	if w.count != nil {
 		r.limit = w.count(&s)
 	}
@@ -283,7 +303,27 @@ func Run(srv *Server, w *Workload, s Shape) (Sample, error) {
 	}); err != nil {
 		return Sample{}, err
 	}
-	return r.measure(srv, conns)
+	sample, err := r.measure(srv, conns)
+	if err == nil && w.made > 0 {
+		err = parallel(s.Conns, func(i int) error { return removeOwn(conns[i], root, i, r.sent[i]*w.made) })
+	}
+	return sample, err
+}
+
+// removeOwn removes the first n znodes of the i-th connection.
+func removeOwn(c *conn, root string, i, n int) error {
+	const perMulti = 200
+	r := runner{shape: &Shape{Depth: 4}, root: root, limit: (n + perMulti - 1) / perMulti}
+	r.w = &Workload{Name: "clean up", next: func(c *conn, root string, i, k int, _ *Shape) {
+		request(c, wire.OpMulti, func(b []byte) []byte {
+			for j := k * perMulti; j < min((k+1)*perMulti, n); j++ {
+				b = wire.AppendMultiHeader(b, wire.OpDelete, false, -1)
+				b = wire.AppendPathVersion(b, ownPath(root, i, j), core.AnyVersion)
+			}
+			return wire.AppendMultiEnd(b)
+		})
+	}}
+	return r.drive(c, i, nil)
 }
 
 // warmUp is the part of a timed round that is not counted.
