@@ -63,5 +63,7 @@ func (s *Server) monitor(r *report) []reading {
 		{"cnt_fsynctime", fsyncs},
 		{"sum_fsynctime", fsyncTime.Milliseconds()},
 		{"cnt_snapshottime", r.Snapshots},
+		// Ours: the longest that the owner loop was busy with one thing.
+		{"longest_step_us", s.node.LongestStep().Microseconds()},
 	}
 }

@@ -139,6 +139,7 @@ func (s *Server) wordCrst(ctx context.Context, _ []byte) (string, error) {
 }
 
 func (s *Server) wordSrst(ctx context.Context, _ []byte) (string, error) {
+	s.node.ResetLongestStep()
 	return "Server stats reset.\n", s.node.Do(ctx, (*replica.Replica).ResetStats)
 }
 

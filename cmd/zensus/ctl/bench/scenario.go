@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -278,6 +282,10 @@ func big(ctx context.Context, srv *Server, p *Params) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
+	stall, told, err := stallOfSnapshot(srv, shape)
+	if err != nil {
+		return nil, err
+	}
 	time.Sleep(settleTime)
 	memory := srv.Memory()
 	if err := srv.Kill(); err != nil {
@@ -294,10 +302,64 @@ func big(ctx context.Context, srv *Server, p *Params) ([]Figure, error) {
 		{fmt.Sprintf("resident memory with %d znodes", p.Znodes), "MB", float64(memory) / (1 << 20)},
 		{fmt.Sprintf("kill -9 with %d znodes, until the first read", p.Znodes), "ms", float64(took.Milliseconds())},
 	}
+	if told {
+		figures = append(figures, Figure{"longest Step while a snapshot is written", "us", stall})
+	}
 	for i, name := range cpuWorkloads {
 		figures = append(figures, Figure{fmt.Sprintf("CPU of a %s, %d znodes over 10000", name, p.Znodes), "x", ratio(large[i], small[i])})
 	}
 	return figures, nil
+}
+
+// stallOfSnapshot writes until the server has written a snapshot and says how long
+// its loop was busy with one thing meanwhile, by its own account. told is false for
+// servers that give none.
+func stallOfSnapshot(srv *Server, s Shape) (micros float64, told bool, err error) {
+	if _, ok := srv.reading("zk_longest_step_us"); !ok {
+		return 0, false, nil
+	}
+	_, _ = word(srv.Addr, "srst")
+	before, _ := srv.reading("zk_cnt_snapshottime")
+	for range 60 {
+		if _, err := Run(srv, Find("set"), s); err != nil {
+			return 0, false, err
+		}
+		if now, ok := srv.reading("zk_cnt_snapshottime"); ok && now >= before+2 {
+			v, ok := srv.reading("zk_longest_step_us")
+			return v, ok, nil
+		}
+	}
+	return 0, false, errors.New("no snapshot was written within 60 rounds")
+}
+
+// word asks a server one of the four-letter words.
+func word(addr, w string) (string, error) {
+	c, err := net.DialTimeout("tcp", addr, 10*time.Second)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := c.Write([]byte(w)); err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(io.LimitReader(c, 1<<20))
+	return string(text), err
+}
+
+// reading is one line of a server's mntr.
+func (s *Server) reading(key string) (float64, bool) {
+	text, err := word(s.Addr, "mntr")
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(text) {
+		if k, v, ok := strings.Cut(strings.TrimSpace(line), "\t"); ok && k == key {
+			f, err := strconv.ParseFloat(v, 64)
+			return f, err == nil
+		}
+	}
+	return 0, false
 }
 
 var cpuWorkloads = []string{"set", "create", "get"}
