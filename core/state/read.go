@@ -77,7 +77,8 @@ func (s *State) Read(a *Asker, op wire.OpCode, body, dst []byte) ([]byte, core.C
 		return dst, core.OK
 	case wire.OpAddWatch, wire.OpCheckWatches, wire.OpRemoveWatches:
 		q := wire.DecodePathMode(&r)
-		if r.Err() != nil || q.Path == nil {
+		// Nobody watches a null path, but only to watch it is malformed.
+		if r.Err() != nil || q.Path == nil && op == wire.OpAddWatch {
 			return dst, core.MarshallingError
 		}
 		return s.watchOp(a, op, q, dst)
@@ -220,6 +221,9 @@ func (s *State) watchOp(a *Asker, op wire.OpCode, q wire.PathMode, dst []byte) (
 		return dst, core.MarshallingError
 	}
 	found := false
+	if q.Path == nil {
+		return dst, core.NoWatcher
+	}
 	if op == wire.OpCheckWatches {
 		found = s.watches.Has(string(q.Path), a.Conn, q.Mode)
 	} else {

@@ -20,3 +20,17 @@ func TestNegativeRelativeZxidOfSetWatchesIsBeforeEveryChange(t *testing.T) {
 	require.Equal(t, core.OK, code)
 	require.Equal(t, []core.EventType{core.NodeDataChanged, core.NodeChildrenChanged}, heard)
 }
+
+func TestNobodyWatchesANullPath(t *testing.T) {
+	m := newMachine(t, Config{})
+	a := &Asker{Conn: 1, Session: alice}
+	require.Equal(t, core.OK, second(m.Read(a, wire.OpAddWatch, wire.AppendPathMode(nil, "", 0), nil)))
+	null := func(mode int32) []byte { return wire.AppendInt(wire.AppendBuffer(nil, nil), mode) }
+	require.Equal(t, core.MarshallingError, second(m.Read(a, wire.OpAddWatch, null(0), nil)))
+	for _, op := range []wire.OpCode{wire.OpCheckWatches, wire.OpRemoveWatches} {
+		require.Equal(t, core.NoWatcher, second(m.Read(a, op, null(3), nil)))
+		require.Equal(t, core.MarshallingError, second(m.Read(a, op, null(6), nil)), "an unknown type")
+	}
+}
+
+func second(_ []byte, code core.Code) core.Code { return code }

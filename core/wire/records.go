@@ -68,13 +68,23 @@ func (r *Reader) takeOpenACL() bool {
 	return true
 }
 
+// requestCount is Count for a vector in a client's request: there a count below
+// null is that of an empty vector, as it is for ZooKeeper.
+func requestCount(r *Reader, elemMin int) int {
+	if ahead := *r; ahead.Int() < -1 {
+		*r = ahead
+		return 0
+	}
+	return r.Count(elemMin)
+}
+
 // DecodeRawACLs reads a vector of ACL; null and empty vectors read as nil. The
 // result must not be changed.
 func DecodeRawACLs(r *Reader) []RawACL {
 	if r.takeOpenACL() {
 		return openRawACL
 	}
-	n := r.Count(aclBytesMin)
+	n := requestCount(r, aclBytesMin)
 	if n <= 0 {
 		return nil
 	}
@@ -119,7 +129,7 @@ func AppendStrings(dst []byte, list []string) []byte {
 
 // DecodeStrings reads a vector of ustring. ok is false for a null vector.
 func DecodeStrings(r *Reader) (list []string, ok bool) {
-	n := r.Count(4)
+	n := requestCount(r, 4)
 	if n < 0 {
 		return nil, false
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"math"
 	"testing"
 
 	"github.com/zensus-io/zensus/core"
@@ -58,6 +59,20 @@ func TestReaderIsEmptyAfterAFault(t *testing.T) {
 				t.Error("something was read after it")
 			}
 		})
+	}
+}
+
+func TestVectorOfARequestWithACountBelowNullIsEmpty(t *testing.T) {
+	b := AppendInt(AppendInt(AppendInt(nil, -2), math.MinInt32), 7)
+	r := NewReader(b)
+	if list := DecodeRawACLs(&r); list != nil {
+		t.Errorf("access list %v", list)
+	}
+	if list, ok := DecodeStrings(&r); len(list) != 0 || !ok {
+		t.Errorf("strings %v, %v", list, ok)
+	}
+	if v := r.Int(); v != 7 || r.Err() != nil {
+		t.Errorf("behind them %d, %v", v, r.Err())
 	}
 }
 
