@@ -18,12 +18,12 @@ type eventJSON struct {
 	Zxid string `json:"zxid,omitempty"`
 }
 
-func (z *zk) printEvent(e core.Event) error {
+func (z *zk) printEvent(e core.Event, form output) error {
 	zxid := ""
 	if e.Zxid != 0 {
 		zxid = e.Zxid.String()
 	}
-	if z.output == asJSON {
+	if form == asJSON {
 		return z.printJSON(eventJSON{e.Type.String(), e.Path, zxid})
 	}
 	line := fmt.Sprintf("WatchedEvent type:%v path:%s", e.Type, e.Path)
@@ -88,8 +88,9 @@ func (z *zk) once(ctx context.Context, c core.Client, path string, wait bool, ty
 // follow prints count events of a watch, or all if count is 0, and closes it. In
 // a shell it returns at once and prints meanwhile.
 func (z *zk) follow(ctx context.Context, path string, w core.Watch, count int, types []core.EventType) error {
+	form := z.output // that of the line: a later one may ask for another
 	if !z.shell {
-		err := z.print(ctx, w, count, types)
+		err := z.print(ctx, w, count, types, form)
 		_ = w.Close() // it never fails
 		if ctx.Err() != nil {
 			return nil // interrupted, as it should be
@@ -102,7 +103,7 @@ func (z *zk) follow(ctx context.Context, path string, w core.Watch, count int, t
 	}
 	z.watches.ended.Go(func() {
 		// The watch ends with the shell or by --stop, not with the line's context.
-		err := z.print(context.WithoutCancel(ctx), w, count, types)
+		err := z.print(context.WithoutCancel(ctx), w, count, types, form)
 		if err != nil && !errors.Is(err, core.ErrClosed) {
 			fmt.Fprintln(z.notes, err)
 		}
@@ -111,7 +112,7 @@ func (z *zk) follow(ctx context.Context, path string, w core.Watch, count int, t
 	return nil
 }
 
-func (z *zk) print(ctx context.Context, w core.Watch, count int, types []core.EventType) error {
+func (z *zk) print(ctx context.Context, w core.Watch, count int, types []core.EventType, form output) error {
 	for seen := 0; ; {
 		events, err := w.Next(ctx)
 		if err != nil {
@@ -121,7 +122,7 @@ func (z *zk) print(ctx context.Context, w core.Watch, count int, types []core.Ev
 			if types != nil && e.Type != core.Resync && !slices.Contains(types, e.Type) {
 				continue
 			}
-			if err := z.printEvent(e); err != nil {
+			if err := z.printEvent(e, form); err != nil {
 				return err
 			}
 			if seen++; seen == count {
