@@ -161,13 +161,16 @@ func appendLocalEvent(dst []byte, z core.Zxid, t core.EventType, path string, e 
 }
 
 // snapshot asks for a snapshot when enough has happened since the last one. The
-// point lies between half of the limit and the limit, by the zxid, so that the
-// servers of an ensemble do not all write at once.
+// point lies between half of the limit and the limit, by the server's id, so that
+// the servers of an ensemble do not all write at once. A large tree is written more
+// rarely, once in half as many transactions as it has znodes: what a snapshot costs
+// a transaction then does not grow with the tree.
 func (r *Replica) snapshot() {
 	if !r.serving || r.snapshotting {
 		return
 	}
 	limit := r.cfg.SnapshotTxns/2 + int(uint64(r.cfg.Zab.Self)*2654435761%uint64(r.cfg.SnapshotTxns/2+1))
+	limit = max(limit, r.state.Tree().Count()/snapshotShare)
 	if !r.wantSnapshot && r.sinceSnapshot < limit && r.bytesSince < r.cfg.SnapshotBytes {
 		return
 	}
@@ -179,6 +182,10 @@ func (r *Replica) snapshot() {
 	r.sinceSnapshot, r.bytesSince = 0, 0
 	r.out.Snapshot = &SnapshotJob{View: r.state.View(), Chain: r.chain}
 }
+
+// snapshotShare is how many znodes of the tree one transaction pays for when it is
+// written as a snapshot.
+const snapshotShare = 2
 
 func (r *Replica) snapshotWritten(in SnapshotWritten) {
 	r.snapshotting = false
