@@ -157,6 +157,8 @@ func (s *State) applyCreate(op wire.OpCode, r *wire.Reader, h wire.TxnHeader) Op
 		return o
 	}
 	o.Stat = s.tree.Stat(ref)
+	// A zookeeper_stats node has the server's data already; the client is told of its own.
+	o.Stat.DataLength = int32(len(t.Data))
 	s.effect(Effect{
 		Type: core.NodeCreated, Path: o.Path, ACL: s.tree.ACL(ref),
 		ParentACL: s.tree.ACL(s.tree.Parent(ref)), Data: t.Data, Stat: o.Stat,

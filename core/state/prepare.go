@@ -73,7 +73,7 @@ func (p *preparation) request() prepared {
 	switch p.req.Op {
 	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL:
 		c := wire.DecodeCreate(&r, p.req.Op)
-		if r.Err() != nil || c.Path == nil {
+		if r.Err() != nil {
 			return refuse(core.MarshallingError)
 		}
 		return p.create(p.req.Op, &c)
@@ -154,6 +154,9 @@ func (p *preparation) create(op wire.OpCode, c *wire.Create) prepared {
 	}
 	if !p.sessionOpen() {
 		return refuse(core.SessionExpired)
+	}
+	if c.Path == nil {
+		return refuse(core.MarshallingError) // to ZooKeeper it is malformed only now
 	}
 	asked := wire.View(c.Path)
 	slash := strings.LastIndexByte(asked, '/')

@@ -245,13 +245,13 @@ func (s *State) SetWatches(a *Asker, op wire.OpCode, body []byte, emit func(core
 		return core.MarshallingError
 	}
 	// ZooKeeper compares zxids with their signs: a negative one is before all.
-	since := core.Zxid(max(int64(q.RelativeZxid), 0))
+	after := func(z core.Zxid) bool { return int64(z) > int64(q.RelativeZxid) }
 	for _, path := range q.Data {
 		ref := s.tree.Find(path)
 		switch {
 		case ref == tree.None:
 			emit(core.NodeDeleted, path)
-		case s.tree.Stat(ref).Mzxid > since:
+		case after(s.tree.Stat(ref).Mzxid):
 			emit(core.NodeDataChanged, path)
 		default:
 			s.watches.AddData(path, a.Conn)
@@ -269,7 +269,7 @@ func (s *State) SetWatches(a *Asker, op wire.OpCode, body []byte, emit func(core
 		switch {
 		case ref == tree.None:
 			emit(core.NodeDeleted, path)
-		case s.tree.Stat(ref).Pzxid > since:
+		case after(s.tree.Stat(ref).Pzxid):
 			emit(core.NodeChildrenChanged, path)
 		default:
 			s.watches.AddChild(path, a.Conn)

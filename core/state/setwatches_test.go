@@ -12,7 +12,7 @@ import (
 func TestNegativeRelativeZxidOfSetWatchesIsBeforeEveryChange(t *testing.T) {
 	m := newMachine(t, Config{})
 	m.do(&Request{Session: alice, Op: wire.OpCreate, Body: wire.AppendCreate(nil, wire.OpCreate, "/a", nil, core.OpenACL(), 0, 0)})
-	q := wire.SetWatches{RelativeZxid: ^core.Zxid(0), Data: []string{"/a"}, Child: []string{"/a"}}
+	q := wire.SetWatches{RelativeZxid: ^core.Zxid(0), Data: []string{"/a"}, Child: []string{"/zookeeper"}}
 	var heard []core.EventType
 	code := m.SetWatches(&Asker{Conn: 1, Session: alice}, wire.OpSetWatches, q.Append(nil, wire.OpSetWatches), func(e core.EventType, _ string) {
 		heard = append(heard, e)
@@ -34,3 +34,25 @@ func TestNobodyWatchesANullPath(t *testing.T) {
 }
 
 func second(_ []byte, code core.Code) core.Code { return code }
+
+func TestCreationOfAStatsNodeTellsTheLengthThatTheClientGave(t *testing.T) {
+	m := newMachine(t, Config{})
+	for _, path := range []string{"/q", "/zookeeper/quota/q", "/zookeeper/quota/q/zookeeper_limits"} {
+		m.create(path, core.Persistent, core.OpenACL())
+	}
+	body := wire.AppendCreate(nil, wire.OpCreate2, "/zookeeper/quota/q/zookeeper_stats", []byte("12345"), core.OpenACL(), 0, 0)
+	res := m.do(&Request{Session: alice, Op: wire.OpCreate2, Body: body})
+	require.Equal(t, core.OK, res.Err)
+	require.EqualValues(t, 5, res.Stat.DataLength)
+	require.NotEqual(t, "12345", string(m.tree.Data(m.tree.Find("/zookeeper/quota/q/zookeeper_stats"))))
+}
+
+func TestFlagsAreLookedAtBeforeANullPath(t *testing.T) {
+	m := newMachine(t, Config{})
+	create := func(flags int32) *Request {
+		b := wire.AppendACLs(wire.AppendBuffer(wire.AppendBuffer(nil, nil), nil), core.OpenACL())
+		return &Request{Session: alice, Op: wire.OpCreate, Body: wire.AppendInt(b, flags)}
+	}
+	require.Equal(t, core.BadArguments, m.do(create(-1)).Err)
+	require.Equal(t, core.MarshallingError, m.do(create(0)).Err)
+}

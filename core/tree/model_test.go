@@ -35,6 +35,7 @@ func newModel() *model {
 		m.nodes[path] = &modelNode{data: []byte{}, acl: core.OpenACL(), birth: m.births}
 	}
 	m.nodes["/zookeeper/config"].acl = core.ReadACL()
+	m.nodes["/zookeeper/config"].stat.Aversion = -1
 	return m
 }
 

@@ -58,6 +58,9 @@ func New() *Tree {
 		t.plant(r, path, t.chain(hash, core.BaseName(path)), []byte{}, t.intern(acl), 0, 0)
 	}
 	t.digest = t.digestOf(Root) + t.digestOf(t.system)
+	// As ZooKeeper's, whose first setACL leads to version 0.
+	config := t.Find(ConfigPath)
+	t.SetACL(config, core.ReadACL(), -1)
 	return t
 }
 

@@ -18,7 +18,7 @@ func TestFreshTreeIsThatOfAFreshZooKeeper(t *testing.T) {
 		"/":        {Cversion: -1, NumChildren: 1},
 		SystemPath: {Cversion: -2, NumChildren: 2},
 		QuotaPath:  {},
-		ConfigPath: {},
+		ConfigPath: {Aversion: -1},
 	} {
 		if got := tr.Stat(tr.Find(path)); got != want {
 			t.Errorf("%s: stat %+v, want %+v", path, got, want)
