@@ -298,8 +298,8 @@ func compare(shown []string, out string) error {
 
 // same compares a line with the one that a document shows, which may end in "...".
 func same(shown, got string) bool {
-	if begin, cut := strings.CutSuffix(mask(shown), " ..."); cut {
-		return strings.HasPrefix(mask(got), begin)
+	if begin, cut := strings.CutSuffix(mask(shown), "..."); cut {
+		return strings.HasPrefix(mask(got), strings.TrimSpace(begin))
 	}
 	return mask(shown) == mask(got)
 }
