@@ -27,7 +27,7 @@ type client struct {
 	conn replica.ConnID
 	acl  []core.ACL
 	keep bool
-	info core.SessionInfo
+	info core.SessionInfo // set under mu, before welcome is told
 
 	welcome chan wire.ConnectResponse // of capacity 1
 
@@ -151,11 +151,6 @@ func (n *Node) attach(ctx context.Context, q wire.ConnectRequest, opt core.Sessi
 		if resp.SessionID == 0 {
 			return nil, &core.OpError{Op: "createSession", Err: core.SessionExpired}
 		}
-		c.info = core.SessionInfo{
-			ID: resp.SessionID, Password: append([]byte(nil), resp.Password[:]...),
-			Timeout: time.Duration(resp.TimeoutMillis) * time.Millisecond,
-		}
-		n.local.add(c)
 		return c, nil
 	case <-ctx.Done():
 		c.end(core.ErrClosed)
@@ -201,7 +196,7 @@ func (c *client) frame(f []byte) {
 	if !c.greeted { // the response to the ConnectRequest is the one frame without a header
 		c.greeted = true
 		resp, _ := wire.DecodeConnectResponse(f)
-		c.welcome <- resp
+		c.welcomed(resp)
 		return
 	}
 	r := wire.NewReader(f)
@@ -231,6 +226,20 @@ func (c *client) frame(f []byte) {
 	}
 	done.hdr, done.body = h, clone(r.Rest())
 	close(done.done)
+}
+
+// welcomed takes the session over, unless the opener has given up meanwhile.
+func (c *client) welcomed(resp wire.ConnectResponse) {
+	c.mu.Lock()
+	if c.mu.over == nil && resp.SessionID != 0 {
+		c.info = core.SessionInfo{
+			ID: resp.SessionID, Password: clone(resp.Password[:]),
+			Timeout: time.Duration(resp.TimeoutMillis) * time.Millisecond,
+		}
+		c.node.local.add(c) // under the lock, so that end finds it there
+	}
+	c.mu.Unlock()
+	c.welcome <- resp
 }
 
 func clone(b []byte) []byte {
@@ -264,15 +273,19 @@ func (c *client) end(err error) {
 
 // start sends a request. encode appends its body.
 func (c *client) start(op wire.OpCode, encode func([]byte) []byte) (*call, error) {
-	b := GetBuffer()
-	p := &call{done: make(chan struct{})}
 	c.mu.Lock()
+	p, err := c.startLocked(op, encode)
+	c.mu.Unlock()
+	return p, c.started(err)
+}
+
+// startLocked is start for those who decide under the lock what to send: the
+// order of requests is then that of the decisions. started follows it.
+func (c *client) startLocked(op wire.OpCode, encode func([]byte) []byte) (*call, error) {
 	if c.mu.over != nil {
-		err := c.mu.over
-		c.mu.Unlock()
-		b.Release()
-		return nil, err
+		return nil, c.mu.over
 	}
+	b := GetBuffer()
 	if c.mu.xid++; c.mu.xid <= 0 {
 		c.mu.xid = 2
 	}
@@ -282,20 +295,25 @@ func (c *client) start(op wire.OpCode, encode func([]byte) []byte) (*call, error
 	}
 	wire.PutInt(b.B, int32(len(b.B)-4))
 	if len(b.B)-4 > wire.FrameBytesMax {
-		c.mu.Unlock()
 		b.Release()
 		return nil, core.BadArguments // over a socket the connection would be closed
 	}
-	c.mu.pending = append(c.mu.pending, p)
-	// Under the lock, so that the order of calls is that of their requests. It
-	// does not wait: the number of callers bounds what is sent.
-	ok := c.node.inbox.put(item{in: replica.Requests{Conn: c.conn, Frames: b.B}, buf: b}, false)
-	c.mu.Unlock()
-	if !ok {
-		c.end(core.ErrClosed)
+	// It does not wait: the number of callers bounds what is sent.
+	if !c.node.inbox.put(item{in: replica.Requests{Conn: c.conn, Frames: b.B}, buf: b}, false) {
+		b.Release()
 		return nil, core.ErrClosed
 	}
+	p := &call{done: make(chan struct{})}
+	c.mu.pending = append(c.mu.pending, p)
 	return p, nil
+}
+
+// started ends the client when the node it belongs to has ended.
+func (c *client) started(err error) error {
+	if err == core.ErrClosed {
+		c.end(err)
+	}
+	return err
 }
 
 // do sends a request and waits for its reply.
@@ -307,6 +325,11 @@ func (c *client) do(ctx context.Context, op wire.OpCode, encode func([]byte) []b
 	if err != nil {
 		return nil, err
 	}
+	return c.wait(ctx, p)
+}
+
+// wait waits for the reply to a request that was sent.
+func (c *client) wait(ctx context.Context, p *call) (*call, error) {
 	select {
 	case <-p.done:
 	case <-ctx.Done():
@@ -439,14 +462,8 @@ func (c *client) AddAuth(ctx context.Context, scheme string, auth []byte) error 
 // Close ends the session and waits until its ephemerals are gone.
 func (c *client) Close() error {
 	c.mu.Lock()
-	over := c.mu.over
-	c.mu.Unlock()
-	if over != nil {
-		return nil
-	}
-	p, err := c.start(wire.OpCloseSession, nil)
-	c.mu.Lock()
-	c.mu.closing = true
+	c.mu.closing = true // first: the connection may end before anything else is done here
+	p, err := c.startLocked(wire.OpCloseSession, nil)
 	c.mu.Unlock()
 	if err == nil {
 		select {

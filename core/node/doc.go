@@ -3,9 +3,11 @@
 //
 // One goroutine, the owner loop, calls Step and nothing else does. Around it, and
 // connected with it by queues, stand
-//   - the disk worker, which appends, syncs and reads the log: the one goroutine
-//     that uses the store, so that a batch grows while the previous one syncs;
-//   - a snapshot worker while a snapshot is written;
+//   - the disk worker, which alone appends to the log, syncs and reads it, so that
+//     a batch grows while the previous one syncs;
+//   - a snapshot worker while a snapshot is written, which then removes the files
+//     that it made superfluous; the store allows that, and questions about its
+//     size, beside the disk worker;
 //   - the flusher, which hands what connections are to be sent to their ports.
 //
 // A connection is a Port: the shell of the client protocol (core/server) makes

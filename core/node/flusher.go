@@ -86,8 +86,7 @@ func (n *Node) deliver(out *replica.Output) {
 	work := n.work[:0]
 	for _, co := range out.Conns {
 		p := n.ports[co.Conn]
-		fresh := outputs.Get().(*[]byte)
-		bytes, closed, want := co.Take(*fresh)
+		bytes, closed, want := co.Take(nil)
 		if p == nil {
 			Recycle(bytes)
 			continue

@@ -9,25 +9,20 @@ import (
 
 // metrics are the node's own; what the replica counts is exported by core/server.
 type metrics struct {
-	step      prometheus.Histogram
+	steps     *stepTimes
 	fsync     prometheus.Histogram
 	batch     prometheus.Histogram
 	snapshots prometheus.Histogram
 	snapBytes prometheus.Gauge
 
 	busyNanos, idleNanos atomic.Int64
-	longestStep          atomic.Int64
 	syncs                atomic.Int64
 	syncNanos            atomic.Int64
 }
 
 func newMetrics(reg prometheus.Registerer, n *Node) *metrics {
 	m := &metrics{
-		step: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "zensus_node_step_seconds",
-			Help:    "Time that one Step of the replica took.",
-			Buckets: prometheus.ExponentialBuckets(1e-6, 4, 10),
-		}),
+		steps: newStepTimes(),
 		fsync: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "zensus_storage_fsync_seconds",
 			Help:    "Time to append and sync one batch of records.",
@@ -51,7 +46,7 @@ func newMetrics(reg prometheus.Registerer, n *Node) *metrics {
 	if reg == nil {
 		return m
 	}
-	reg.MustRegister(m.step, m.fsync, m.batch, m.snapshots, m.snapBytes,
+	reg.MustRegister(m.steps, m.fsync, m.batch, m.snapshots, m.snapBytes,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "zensus_node_loop_busy_ratio",
 			Help: "Part of the time since the last scrape that the owner loop was busy.",
@@ -59,16 +54,9 @@ func newMetrics(reg prometheus.Registerer, n *Node) *metrics {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "zensus_node_longest_step_seconds",
 			Help: "Longest single Step since the start or the last reset.",
-		}, func() float64 { return time.Duration(m.longestStep.Load()).Seconds() }),
+		}, func() float64 { return m.steps.longest().Seconds() }),
 	)
 	return m
-}
-
-func (m *metrics) stepped(d time.Duration) {
-	m.step.Observe(d.Seconds())
-	if int64(d) > m.longestStep.Load() {
-		m.longestStep.Store(int64(d))
-	}
 }
 
 func (m *metrics) busy(d time.Duration) { m.busyNanos.Add(int64(d)) }
@@ -96,7 +84,7 @@ func (m *metrics) snapshot(d time.Duration, bytes int64) {
 }
 
 // LongestStep is the longest single Step since the start or ResetLongestStep.
-func (n *Node) LongestStep() time.Duration { return time.Duration(n.metrics.longestStep.Load()) }
+func (n *Node) LongestStep() time.Duration { return n.metrics.steps.longest() }
 
 // ResetLongestStep begins to measure it anew.
-func (n *Node) ResetLongestStep() { n.metrics.longestStep.Store(0) }
+func (n *Node) ResetLongestStep() { n.metrics.steps.resetLongest() }

@@ -56,6 +56,8 @@ type Node struct {
 	ports     map[replica.ConnID]Port
 	watchers  map[replica.ConnID]Port // of clients in process, told of progress
 	told      core.Zxid
+	items     []item    // memory for the next turn
+	mark      time.Time // when the last Step of this turn ended
 	work      []flush
 	snapshots sync.WaitGroup
 	views     sync.WaitGroup // long reads
@@ -77,6 +79,7 @@ func New(cfg Config) (*Node, error) {
 		serving: make(chan struct{}), ended: make(chan struct{}), viewSlots: make(chan struct{}, viewsAtOnce),
 		ports: make(map[replica.ConnID]Port), watchers: make(map[replica.ConnID]Port),
 	}
+	n.out.Buffer = takeOutput
 	n.touched.ids = make(map[core.SessionID]struct{})
 	n.local.init()
 	n.metrics = newMetrics(cfg.Registerer, n)
@@ -115,9 +118,10 @@ func (n *Node) recover(store *storage.Store, rec *storage.Recovered) error {
 func (n *Node) Serving() <-chan struct{} { return n.serving }
 
 // Now is the node's time, as Step is told it.
-func (n *Node) Now() replica.Now {
-	now := time.Now()
-	return replica.Now{Mono: now.Sub(n.start).Milliseconds() + 1, Wall: now.UnixMilli()}
+func (n *Node) Now() replica.Now { return n.at(time.Now()) }
+
+func (n *Node) at(t time.Time) replica.Now {
+	return replica.Now{Mono: t.Sub(n.start).Milliseconds() + 1, Wall: t.UnixMilli()}
 }
 
 // Run drives the replica until ctx ends or the disk fails. It returns after every
@@ -151,9 +155,9 @@ func (n *Node) Run(ctx context.Context) error {
 func (n *Node) loop(ctx context.Context) error {
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
-	n.step(n.Now(), replica.Start{})
+	n.mark = time.Now()
+	n.step(n.at(n.mark), replica.Start{})
 	n.perform()
-	var items []item
 	idleSince := time.Now()
 	for {
 		tick := false
@@ -168,26 +172,34 @@ func (n *Node) loop(ctx context.Context) error {
 		}
 		began := time.Now()
 		n.metrics.idle(began.Sub(idleSince))
-		now := n.Now()
-		if tick {
-			n.passTouches(now)
-			n.step(now, replica.Tick{})
-		}
-		items = n.inbox.take(items)
-		for i := range items {
-			it := &items[i]
-			n.handle(now, it)
-			*it = item{}
-		}
-		n.perform()
+		n.mark = began
+		n.turn(n.at(began), tick)
 		idleSince = time.Now()
 		n.metrics.busy(idleSince.Sub(began))
 	}
 }
 
+// turn handles what has come, and only then lets time pass: a sign of life that
+// waits in the inbox must not come too late because the loop does.
+func (n *Node) turn(now replica.Now, tick bool) {
+	n.items = n.inbox.take(n.items)
+	for i := range n.items {
+		it := &n.items[i]
+		n.handle(now, it)
+		*it = item{}
+	}
+	if tick {
+		n.passTouches(now)
+		n.step(now, replica.Tick{})
+	}
+	n.perform()
+	n.metrics.steps.flush()
+}
+
 func (n *Node) handle(now replica.Now, it *item) {
 	if it.do != nil {
 		it.do(n.replica)
+		n.mark = time.Now() // it was no Step's time
 		return
 	}
 	switch in := it.in.(type) {
@@ -204,9 +216,10 @@ func (n *Node) handle(now replica.Now, it *item) {
 }
 
 func (n *Node) step(now replica.Now, in replica.Input) {
-	began := time.Now()
 	n.replica.Step(now, in, &n.out)
-	n.metrics.stepped(time.Since(began))
+	end := time.Now()
+	n.metrics.steps.took(end.Sub(n.mark))
+	n.mark = end
 }
 
 // perform does what the Steps since the last one asked for.
@@ -282,20 +295,33 @@ func (n *Node) passTouches(now replica.Now) {
 }
 
 // Do runs f on the owner loop, between two Steps, and waits for it. f must only
-// read, and quickly: everything else waits meanwhile.
+// read, and quickly: everything else waits meanwhile. When Do returns an error f
+// has not run and never will.
 func (n *Node) Do(ctx context.Context, f func(*replica.Replica)) error {
+	var claimed atomic.Bool // by the loop, which then runs f, or by whoever gives it up
 	done := make(chan struct{})
-	if !n.inbox.put(item{do: func(r *replica.Replica) { f(r); close(done) }}, false) {
+	run := func(r *replica.Replica) {
+		if claimed.CompareAndSwap(false, true) {
+			f(r)
+			close(done)
+		}
+	}
+	if !n.inbox.put(item{do: run}, false) {
 		return core.ErrClosed
 	}
+	err := core.ErrClosed
 	select {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		err = context.Cause(ctx)
 	case <-n.ended:
-		return core.ErrClosed
 	}
+	if claimed.CompareAndSwap(false, true) {
+		return err
+	}
+	<-done
+	return nil
 }
 
 // Snapshot asks for a snapshot at once.

@@ -52,16 +52,31 @@ func (b *Buffer) Release() {
 	buffers.Put(b)
 }
 
-// outputs recycles the memory of Delivery.Bytes.
-var outputs = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+// outputs recycles the memory of Delivery.Bytes, and heads what points to it:
+// a slice's head that were put anew each time would itself be allocated.
+var (
+	outputs = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+	heads   = sync.Pool{New: func() any { return new([]byte) }}
+)
+
+// takeOutput is memory for the replies to one connection in one turn. One that
+// has nothing to be sent has none.
+func takeOutput() []byte {
+	head := outputs.Get().(*[]byte)
+	b := *head
+	*head = nil
+	heads.Put(head)
+	return b
+}
 
 // Recycle gives back the bytes of a Delivery.
 func Recycle(b []byte) {
 	if cap(b) == 0 || cap(b) > bufferBytesMax {
 		return
 	}
-	b = b[:0]
-	outputs.Put(&b)
+	head := heads.Get().(*[]byte)
+	*head = b[:0]
+	outputs.Put(head)
 }
 
 // Connect announces a connection. Everything that concerns it carries the id.

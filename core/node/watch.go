@@ -139,21 +139,33 @@ func (w *watch) Next(ctx context.Context) ([]core.Event, error) {
 func (w *watch) Close() error {
 	c := w.client
 	c.mu.Lock()
-	known := c.mu.watches.remove(w)
-	shared := c.mu.watches.others(w)
+	err := c.disarmLocked(w)
 	c.mu.Unlock()
 	w.end(core.ErrClosed)
-	if !known || shared {
-		return nil
-	}
-	// Nobody waits for the reply: what still comes finds no watch.
-	_, err := c.start(wire.OpRemoveWatches, func(b []byte) []byte {
-		return wire.AppendPathMode(b, w.path, watcherType(w.mode))
-	})
-	if err != nil && !core.IsSessionOver(err) {
+	if c.started(err) != nil && !core.IsSessionOver(err) {
 		return fail("removeWatches", w.path, err)
 	}
 	return nil
+}
+
+// disarmLocked forgets a watch and, if it was the last one of its kind on its
+// path, removes the registration. Whether it is the last one is decided and the
+// request sent under one lock, or a new watch could arm before the removal.
+func (c *client) disarmLocked(w *watch) error {
+	if !c.mu.watches.remove(w) {
+		return nil
+	}
+	if len(c.mu.watches.list) == 0 {
+		c.node.inbox.put(item{do: func(*replica.Replica) { delete(c.node.watchers, c.conn) }}, false)
+	}
+	if c.mu.watches.others(w) {
+		return nil
+	}
+	// Nobody waits for the reply: what still comes finds no watch.
+	_, err := c.startLocked(wire.OpRemoveWatches, func(b []byte) []byte {
+		return wire.AppendPathMode(b, w.path, watcherType(w.mode))
+	})
+	return err
 }
 
 // watcherType is what removeWatches calls the registration of a mode.
@@ -167,22 +179,32 @@ func watcherType(m core.WatchMode) int32 {
 // Watch hears of every change at path, or at and below it (core.Client).
 func (c *client) Watch(ctx context.Context, path string, mode core.WatchMode) (core.Watch, error) {
 	w := &watch{client: c, path: path, mode: mode, more: make(chan struct{}, 1)}
-	// From now on the loop tells this client how far it has applied.
-	c.node.inbox.put(item{do: func(*replica.Replica) { c.node.follow(c) }}, false)
+	if ctx.Err() != nil {
+		return nil, fail("addWatch", path, context.Cause(ctx))
+	}
 	c.mu.Lock()
-	c.mu.watches.list = append(c.mu.watches.list, w)
+	p, err := c.armLocked(w)
 	c.mu.Unlock()
-	_, err := c.do(ctx, wire.OpAddWatch, func(b []byte) []byte { return wire.AppendPathMode(b, path, int32(mode)) })
+	if c.started(err) == nil {
+		_, err = c.wait(ctx, p)
+	}
 	if err != nil {
-		c.mu.Lock()
-		c.mu.watches.remove(w)
-		c.mu.Unlock()
+		_ = w.Close() // with the registration, should it have come about
 		return nil, fail("addWatch", path, err)
 	}
 	return w, nil
 }
 
-// follow makes the loop tell a client of its progress. It runs on the loop.
+func (c *client) armLocked(w *watch) (*call, error) {
+	if len(c.mu.watches.list) == 0 {
+		c.node.inbox.put(item{do: func(*replica.Replica) { c.node.follow(c) }}, false)
+	}
+	c.mu.watches.list = append(c.mu.watches.list, w)
+	return c.startLocked(wire.OpAddWatch, func(b []byte) []byte { return wire.AppendPathMode(b, w.path, int32(w.mode)) })
+}
+
+// follow makes the loop tell a client how far it has applied, for as long as the
+// client has watches. It runs on the loop.
 func (n *Node) follow(c *client) {
 	if _, open := n.ports[c.conn]; open {
 		n.watchers[c.conn] = c

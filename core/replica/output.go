@@ -33,6 +33,9 @@ type Output struct {
 	Holds []Hold
 	// Notes lists what the log should tell an operator.
 	Notes []Note
+	// Buffer, where it is set, gives memory for what a connection is sent. Reset
+	// leaves it.
+	Buffer func() []byte
 }
 
 // LogRange is a part of the log.
@@ -56,7 +59,8 @@ type ConnOutput struct {
 	queued bool
 }
 
-// Take hands over what is to be sent and leaves an empty buffer, fresh, in its place.
+// Take hands over what is to be sent and leaves an empty buffer, fresh, in its
+// place; nil for one from Output.Buffer when it is needed.
 func (o *ConnOutput) Take(fresh []byte) (bytes []byte, closed, wantDrained bool) {
 	bytes, closed, wantDrained = o.Bytes, o.Close, o.WantDrained
 	o.Bytes, o.WantDrained, o.queued = fresh[:0], false, false
@@ -93,5 +97,5 @@ func (o *Output) Reset() {
 	clear(o.Append)
 	clear(o.Conns)
 	clear(o.ViewReads)
-	*o = Output{Append: o.Append[:0], ViewReads: o.ViewReads[:0], Conns: o.Conns[:0], Holds: o.Holds[:0], Notes: o.Notes[:0]}
+	*o = Output{Append: o.Append[:0], ViewReads: o.ViewReads[:0], Conns: o.Conns[:0], Holds: o.Holds[:0], Notes: o.Notes[:0], Buffer: o.Buffer}
 }
