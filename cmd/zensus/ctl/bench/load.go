@@ -121,7 +121,7 @@ var workloads = []*Workload{
 	},
 	{
 		Name: "delete", each: fillOwn,
-		count: func(s *Shape) int { return max(s.Depth, deletesPerRound/s.Conns) },
+		count: ownDeletes,
 		next: func(c *conn, root string, i, n int, _ *Shape) {
 			request(c, wire.OpDelete, func(b []byte) []byte {
 				return wire.AppendPathVersion(b, ownPath(root, i, n), core.AnyVersion)
@@ -160,7 +160,7 @@ var workloads = []*Workload{
 	},
 }
 
-const deletesPerRound = 60_000
+const deletesPerRound = 100_000
 
 var zeros = make([]byte, 1<<20)
 
@@ -188,8 +188,27 @@ func fillOwn(c *conn, root string, i int, s *Shape) error {
 	if err := makeOwn(c, root, i, s); err != nil {
 		return err
 	}
-	w := &Workload{next: func(c *conn, root string, i, n int, s *Shape) { create(c, ownPath(root, i, n), 0, s) }}
-	r := runner{w: w, shape: s, root: root, limit: max(s.Depth, deletesPerRound/s.Conns)}
+	n := ownDeletes(s)
+	return inMultis(c, root, i, n, 100, func(b []byte, j int) []byte {
+		b = wire.AppendMultiHeader(b, wire.OpCreate, false, -1)
+		return wire.AppendCreate(b, wire.OpCreate, ownPath(root, i, j), zeros[:s.Bytes], openACL, 0, 0)
+	})
+}
+
+// ownDeletes is how many znodes a connection deletes in a round.
+func ownDeletes(s *Shape) int { return max(s.Depth, deletesPerRound/s.Conns) }
+
+// inMultis sends what add appends for 0 to n-1 in multis of at most each.
+func inMultis(c *conn, root string, i, n, each int, add func(b []byte, j int) []byte) error {
+	r := runner{shape: &Shape{Depth: 4}, root: root, limit: (n + each - 1) / each}
+	r.w = &Workload{Name: "set up", next: func(c *conn, _ string, _, k int, _ *Shape) {
+		request(c, wire.OpMulti, func(b []byte) []byte {
+			for j := k * each; j < min((k+1)*each, n); j++ {
+				b = add(b, j)
+			}
+			return wire.AppendMultiEnd(b)
+		})
+	}}
 	return r.drive(c, i, nil)
 }
 
@@ -312,18 +331,10 @@ func Run(srv *Server, w *Workload, s Shape) (Sample, error) {
 
 // removeOwn removes the first n znodes of the i-th connection.
 func removeOwn(c *conn, root string, i, n int) error {
-	const perMulti = 200
-	r := runner{shape: &Shape{Depth: 4}, root: root, limit: (n + perMulti - 1) / perMulti}
-	r.w = &Workload{Name: "clean up", next: func(c *conn, root string, i, k int, _ *Shape) {
-		request(c, wire.OpMulti, func(b []byte) []byte {
-			for j := k * perMulti; j < min((k+1)*perMulti, n); j++ {
-				b = wire.AppendMultiHeader(b, wire.OpDelete, false, -1)
-				b = wire.AppendPathVersion(b, ownPath(root, i, j), core.AnyVersion)
-			}
-			return wire.AppendMultiEnd(b)
-		})
-	}}
-	return r.drive(c, i, nil)
+	return inMultis(c, root, i, n, 200, func(b []byte, j int) []byte {
+		b = wire.AppendMultiHeader(b, wire.OpDelete, false, -1)
+		return wire.AppendPathVersion(b, ownPath(root, i, j), core.AnyVersion)
+	})
 }
 
 // warmUp is the part of a timed round that is not counted.
