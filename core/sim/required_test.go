@@ -4,7 +4,7 @@ package sim
 // a simulator that has gone quiet fails.
 var required = []string{
 	"run to the end",
-	"trees compared",
+	"trees compared", "mirror compared", "long read", "reply behind the state",
 
 	"input replica.Start", "input replica.Connected", "input replica.Requests", "input replica.Gone",
 	"input replica.Drained", "input replica.Touched", "input replica.Synced", "input replica.MetaSynced",

@@ -144,7 +144,7 @@ func (d *draft) one(op wire.OpCode, r *wire.Reader, inMulti bool) (actual string
 		return "", d.delete(string(q.Path), q.Version)
 	case wire.OpSetData:
 		q := wire.DecodeSetData(r)
-		if r.Err() != nil || q.Path == nil {
+		if r.Err() != nil {
 			return "", core.MarshallingError
 		}
 		n, code := d.reach(string(q.Path), core.PermWrite)
@@ -159,7 +159,7 @@ func (d *draft) one(op wire.OpCode, r *wire.Reader, inMulti bool) (actual string
 		return "", core.OK
 	case wire.OpSetACL:
 		q := wire.DecodeSetACL(r)
-		if r.Err() != nil || q.Path == nil {
+		if r.Err() != nil {
 			return "", core.MarshallingError
 		}
 		return "", d.setACL(string(q.Path), q.ACL, q.Version)

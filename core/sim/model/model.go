@@ -89,7 +89,8 @@ func New() *Model {
 	add("/", "zookeeper")
 	add("/zookeeper", "quota", "config")
 	add("/zookeeper/quota")
-	add("/zookeeper/config").ACL = core.ReadACL()
+	config := add("/zookeeper/config")
+	config.ACL, config.Aversion = core.ReadACL(), -1
 	return m
 }
 
