@@ -5,8 +5,11 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/zensus-io/zensus/core/server"
 )
 
 // mux shares one port among the protocols. The first bytes of a connection tell
@@ -18,10 +21,60 @@ type mux struct {
 	zookeeper func(c net.Conn, prefix []byte)
 	grpc      *branch
 	http      *branch
+	peeks     peeks
 }
 
-// peekTime is how long a connection may take to show what it is.
-const peekTime = 20 * time.Second
+// Bounds of the connections that have not yet shown what they are: the limits of
+// the protocols do not count them.
+const (
+	// peekTime is how long a connection may take to show it.
+	peekTime = 10 * time.Second
+	// peeksMax is how many there may be, and peeksPerAddress how many from one
+	// address, but for this machine's own. More are closed at once.
+	peeksMax        = 4096
+	peeksPerAddress = 256
+)
+
+// peeks counts connections that are being looked at.
+type peeks struct {
+	mu struct {
+		sync.Mutex
+		total   int
+		perAddr map[netip.Addr]int
+	}
+}
+
+// admit counts a connection unless there are too many. done must follow.
+func (p *peeks) admit(a netip.Addr) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mu.total >= peeksMax || p.mu.perAddr[a] >= peeksPerAddress && !a.IsLoopback() {
+		return false
+	}
+	if p.mu.perAddr == nil {
+		p.mu.perAddr = make(map[netip.Addr]int)
+	}
+	p.mu.total++
+	p.mu.perAddr[a]++
+	return true
+}
+
+func (p *peeks) done(a netip.Addr) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.total--
+	if p.mu.perAddr[a]--; p.mu.perAddr[a] == 0 {
+		delete(p.mu.perAddr, a)
+	}
+}
+
+// remoteAddr is the address of a client, the zero one if it has none.
+func remoteAddr(c net.Conn) netip.Addr {
+	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		return a.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
+}
 
 func newMux(l net.Listener, zookeeper func(net.Conn, []byte)) *mux {
 	return &mux{
@@ -43,7 +96,12 @@ func (m *mux) Run(ctx context.Context) error {
 		c, err := m.listener.Accept()
 		if err == nil {
 			wait = 0
-			peeking.Go(func() { m.sort(ctx, c) })
+			from := remoteAddr(c)
+			if !m.peeks.admit(from) {
+				_ = c.Close()
+				continue
+			}
+			peeking.Go(func() { m.sort(ctx, c, from) })
 			continue
 		}
 		if ctx.Err() != nil {
@@ -61,18 +119,20 @@ func (m *mux) Run(ctx context.Context) error {
 }
 
 // sort looks at the first bytes of a connection and hands it on.
-func (m *mux) sort(ctx context.Context, c net.Conn) {
+func (m *mux) sort(ctx context.Context, c net.Conn, from netip.Addr) {
 	stop := context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Now()) })
 	defer stop()
 	_ = c.SetReadDeadline(time.Now().Add(peekTime))
 	first := make([]byte, 4)
-	if _, err := io.ReadFull(c, first); err != nil || ctx.Err() != nil {
+	_, err := io.ReadFull(c, first)
+	m.peeks.done(from)
+	if err != nil || ctx.Err() != nil {
 		_ = c.Close()
 		return
 	}
 	_ = c.SetReadDeadline(time.Time{})
 	switch {
-	case first[0] == 0 || isFourLetterWord(string(first)):
+	case first[0] == 0 || server.IsWord(string(first)): // no word begins an HTTP request
 		m.zookeeper(c, first)
 	case string(first) == "PRI ":
 		m.grpc.offer(&prefixed{Conn: c, prefix: first})
@@ -82,15 +142,6 @@ func (m *mux) sort(ctx context.Context, c net.Conn) {
 		m.http.offer(&prefixed{Conn: c, prefix: first})
 	}
 }
-
-// fourLetterWords are ZooKeeper's; none of them begins an HTTP request.
-var fourLetterWords = map[string]bool{
-	"conf": true, "cons": true, "crst": true, "dirs": true, "dump": true, "envi": true, "gtmk": true, "hash": true,
-	"isro": true, "mntr": true, "ruok": true, "srst": true, "srvr": true, "stat": true, "stmk": true, "wchc": true,
-	"wchp": true, "wchs": true,
-}
-
-func isFourLetterWord(s string) bool { return fourLetterWords[s] }
 
 // prefixed is a connection of which some bytes were read already.
 type prefixed struct {

@@ -70,7 +70,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 func (c *conn) serve(prefix []byte) {
 	defer c.net.Close()
 	_ = c.net.SetReadDeadline(time.Now().Add(firstBytesTime))
-	if isWord(string(prefix)) {
+	if IsWord(string(prefix)) {
 		c.server.answerWord(c, string(prefix), nil)
 		return
 	}
@@ -79,7 +79,7 @@ func (c *conn) serve(prefix []byte) {
 		return
 	}
 	_ = c.net.SetReadDeadline(time.Time{})
-	if w := string(in.B[:4]); isWord(w) {
+	if w := string(in.B[:4]); IsWord(w) {
 		c.server.answerWord(c, w, in.B[4:])
 		in.Release()
 		return

@@ -61,7 +61,9 @@ var words = map[string]word{
 // withoutServing are the words that are answered as usual when clients are not.
 var withoutServing = []string{"ruok", "isro", "envi", "gtmk", "stmk", "\xff\xf4\xff\xfd"}
 
-func isWord(w string) bool {
+// IsWord reports whether the first four bytes of a connection are a four-letter
+// word that is known, allowed or not.
+func IsWord(w string) bool {
 	_, ok := words[w]
 	return ok
 }
