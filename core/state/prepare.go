@@ -84,14 +84,14 @@ func (p *preparation) request() prepared {
 		}
 		return p.delete(d)
 	case wire.OpSetData:
-		d := wire.DecodeSetData(&r)
-		if r.Err() != nil || d.Path == nil {
+		d := wire.DecodeSetData(&r) // a null path is not malformed but invalid here, and for setACL
+		if r.Err() != nil {
 			return refuse(core.MarshallingError)
 		}
 		return p.setData(d)
 	case wire.OpSetACL:
 		a := wire.DecodeSetACL(&r)
-		if r.Err() != nil || a.Path == nil {
+		if r.Err() != nil {
 			return refuse(core.MarshallingError)
 		}
 		return p.setACL(a)

@@ -56,3 +56,14 @@ func TestFlagsAreLookedAtBeforeANullPath(t *testing.T) {
 	require.Equal(t, core.BadArguments, m.do(create(-1)).Err)
 	require.Equal(t, core.MarshallingError, m.do(create(0)).Err)
 }
+
+func TestNullPathOfSetDataAndSetACLIsInvalid(t *testing.T) {
+	m := newMachine(t, Config{})
+	null := wire.AppendBuffer(nil, nil)
+	set := wire.AppendInt(wire.AppendBuffer(null, nil), -1)
+	require.Equal(t, core.BadArguments, m.do(&Request{Session: alice, Op: wire.OpSetData, Body: set}).Err)
+	acl := wire.AppendInt(wire.AppendACLs(null[:4:4], core.OpenACL()), -1)
+	require.Equal(t, core.BadArguments, m.do(&Request{Session: alice, Op: wire.OpSetACL, Body: acl}).Err)
+	del := wire.AppendInt(null[:4:4], -1)
+	require.Equal(t, core.MarshallingError, m.do(&Request{Session: alice, Op: wire.OpDelete, Body: del}).Err)
+}
