@@ -1,0 +1,160 @@
+package differential
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/zensus-io/zensus/core/wire"
+)
+
+// Kind says what a step does.
+type Kind uint8
+
+// The kinds of steps.
+const (
+	Burst   Kind = iota // requests, written at once
+	Raw                 // bytes that are no request
+	Drop                // the client closes its socket
+	Connect             // a new connection, of a new or a known session
+	Expire              // the session is left alone until it expires
+	Mark                // the zxid that has been reached is remembered
+)
+
+// conns is how many connections a script has beside the control connection.
+const conns = 4
+
+// Request is one request frame.
+type Request struct {
+	Xid  int32
+	Op   wire.OpCode
+	Body []byte
+	Note string // what it says, for people
+	// FromMark says that the body begins with a zxid which is to be the one that
+	// was remembered last on this side.
+	FromMark bool
+	// Registers are the watches that it arms, as far as it succeeds.
+	Registers []registration
+	// Malformed says that the body was damaged on purpose.
+	Malformed bool
+}
+
+// registration is a watch that a request arms.
+type registration struct {
+	path string
+	mode watchMode
+}
+
+type watchMode uint8
+
+const (
+	modeData watchMode = 1 << iota
+	modeChild
+	modePersistent
+	modeRecursive
+	modeDoubtful // servers may disagree on what was removed from this path
+)
+
+// Hello says how a Connect step introduces itself.
+type Hello struct {
+	New      bool // a new session
+	Unknown  bool // a session that never was
+	Of       int  // else the session of this connection
+	Password passwordKind
+	Timeout  int32
+	Zxid     zxidKind
+	ReadOnly int8 // -1 the flag is absent
+	Cut      int  // how many bytes of the record are sent; 0 for all
+	Extra    int  // bytes behind the record
+}
+
+type passwordKind uint8
+
+const (
+	rightPassword passwordKind = iota
+	wrongPassword
+	nullPassword
+	shortPassword
+)
+
+type zxidKind uint8
+
+const (
+	zxidSeen  zxidKind = iota // what the connection has seen last
+	zxidZero                  // 0
+	zxidAhead                 // what the server has not reached
+	zxidNegative
+)
+
+// Step is one thing that happens.
+type Step struct {
+	ID       int
+	Kind     Kind
+	Conn     int
+	Requests []Request
+	Bytes    []byte
+	Split    int // the burst is written in two parts, cut here; 0 for one
+	Hello    Hello
+	// Drops are connections that the client closes at the end of the step,
+	// because servers may disagree on whether they are open.
+	Drops []int
+}
+
+// Script is what is played.
+type Script struct {
+	Seed uint64
+	// Root is the path below which nearly all happens; its length is fixed, so
+	// that a script can be played again at another place.
+	Root string
+	// Mixed says that watches of several modes meet on a path.
+	Mixed bool
+	Steps []Step
+}
+
+// Operations is how many requests and connects a script has.
+func (s *Script) Operations() int {
+	n := 0
+	for i := range s.Steps {
+		n += max(1, len(s.Steps[i].Requests))
+	}
+	return n
+}
+
+// String is the step as a line, or several for a long burst.
+func (s *Step) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "#%d conn %d ", s.ID, s.Conn)
+	switch s.Kind {
+	case Raw:
+		fmt.Fprintf(&b, "raw bytes %x", s.Bytes[:min(len(s.Bytes), 64)])
+	case Drop:
+		b.WriteString("drop")
+	case Connect:
+		fmt.Fprintf(&b, "connect %+v", s.Hello)
+	case Expire:
+		b.WriteString("expire")
+	case Mark:
+		b.WriteString("mark")
+	}
+	if s.Split > 0 {
+		fmt.Fprintf(&b, "(written in two parts, cut at %d)", s.Split)
+	}
+	for i := range s.Requests {
+		if len(s.Requests) > 1 {
+			b.WriteString("\n      ")
+		}
+		b.WriteString(s.Requests[i].String())
+	}
+	if len(s.Drops) > 0 {
+		fmt.Fprintf(&b, " then drop %v", s.Drops)
+	}
+	return b.String()
+}
+
+// String is the request as a phrase.
+func (r *Request) String() string {
+	s := fmt.Sprintf("%s xid %d %s", r.Op, r.Xid, r.Note)
+	if r.Malformed {
+		s += fmt.Sprintf(" malformed: %x", r.Body[:min(len(r.Body), 160)])
+	}
+	return s
+}
