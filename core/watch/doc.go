@@ -9,7 +9,8 @@
 //
 // Everything is reachable both by path and by connection, so that a trigger
 // costs what it tells, a closing connection costs what it watched, and a change
-// that nobody watches costs a map lookup or two and no memory. An entry takes 28
+// that nobody watches costs a map lookup or two and no memory: of its ancestors
+// only those are looked up whose length some recursive watch has. An entry takes 28
 // bytes; a path that is watched some 80 more and its text.
 //
 // The table does not know the znodes: whether a path exists, what a connection

@@ -69,8 +69,9 @@ type Table struct {
 	pathRec slab[path]
 	connRec slab[conn]
 
+	treeLens lengths // of the paths with recursive entries
+
 	round     uint64 // of triggers, so that nobody is told twice
-	trees     int    // recursive entries
 	children  int    // entries of the child table
 	dataPairs int    // connections in the data table, over all paths
 	dataConns int    // connections that have any of these
@@ -263,7 +264,9 @@ func (t *Table) countAdded(p *path, c *conn, ci uint32, l list) {
 		t.children++
 		return
 	case tree:
-		t.trees++
+		if p.heads[tree] == 0 {
+			t.treeLens.add(len(p.text))
+		}
 	}
 	if p.heads[data] == 0 && p.heads[tree] == 0 {
 		t.dataPaths++
@@ -284,7 +287,9 @@ func (t *Table) countDropped(p *path, c *conn, ci uint32, l list) {
 		t.children--
 		return
 	case tree:
-		t.trees--
+		if p.heads[tree] == 0 {
+			t.treeLens.remove(len(p.text))
+		}
 	}
 	if p.heads[data] == 0 && p.heads[tree] == 0 {
 		t.dataPaths--

@@ -43,14 +43,11 @@ func (t *Table) fireData(path string, what core.EventType, hits []Hit) []Hit {
 	if pi := t.paths[path]; pi != 0 {
 		hits = t.fire(pi, data, what, path, t.round, hits)
 	}
-	if t.trees == 0 {
-		return hits
-	}
-	for at := path; at != ""; at = core.ParentPath(at) {
+	t.treeLens.ancestors(path, func(at string) {
 		if pi := t.paths[at]; pi != 0 {
 			hits = t.fire(pi, tree, what, path, t.round, hits)
 		}
-	}
+	})
 	return hits
 }
 
