@@ -105,7 +105,7 @@ func (m *model) create(c Creation) core.Code {
 		raise(c.ParentCreates)
 	}
 	base, target, under := m.quotaNode(c.Path)
-	if under && base == "zookeeper_stats" {
+	if under && base == "zookeeper_stats" && target != "" { // the root's quota never applies
 		count, bytes := 0, 0
 		for p, n := range m.nodes {
 			if core.HasPathPrefix(p, target) {

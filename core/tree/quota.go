@@ -77,7 +77,7 @@ func (t *Tree) quotaCreated(r Ref, path string, size int) {
 	if target, ok := quotaTarget(path, limitsName); ok && target != "" {
 		t.quotas[strings.Clone(target)] = r
 	}
-	if target, ok := quotaTarget(path, statsName); ok {
+	if target, ok := quotaTarget(path, statsName); ok && target != "" { // the root's never counts, and is everything
 		t.recount(target, r)
 	}
 	t.quotaAdd(path, 1, size)
