@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zensus-io/zensus/core/apache"
 	"github.com/zensus-io/zensus/core/replica"
 )
 
@@ -35,7 +36,13 @@ func (f fields) MarshalJSON() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(&b, "%q:%s", kv.key, v)
+		key, err := json.Marshal(kv.key)
+		if err != nil {
+			return nil, err
+		}
+		b.Write(key)
+		b.WriteByte(':')
+		b.Write(v)
 	}
 	b.WriteByte('}')
 	return []byte(b.String()), nil
@@ -127,11 +134,18 @@ func (s *Server) runCommand(w http.ResponseWriter, r *http.Request, name string,
 	if c != nil {
 		name = c.names[0]
 	}
-	answer = append(answer, field{"command", name}, field{"error", problem})
 	w.Header().Set("Content-Type", "application/json")
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	_ = enc.Encode(answer)
+	_, _ = w.Write(append(answerJSON(answer, name, problem), '\n'))
+}
+
+// answerJSON is the text of an answer. One that cannot be put into words is told
+// as an error, so that there is always a text.
+func answerJSON(answer fields, name string, problem any) []byte {
+	text, err := json.MarshalIndent(append(answer, field{"command", name}, field{"error", problem}), "", "  ")
+	if err != nil {
+		return answerJSON(nil, name, err.Error())
+	}
+	return text
 }
 
 func (s *Server) serves(ctx context.Context) (ok bool) {
@@ -253,7 +267,7 @@ func (s *Server) adminHash(ctx context.Context, _ *http.Request) (fields, error)
 }
 
 func (s *Server) adminIcfg(context.Context, *http.Request) (fields, error) {
-	return fields{{"initial_configuration", s.cfg.About.InitialConfig}}, nil
+	return fields{{"initial_configuration", apache.Redact(s.cfg.About.InitialConfig)}}, nil
 }
 
 func (s *Server) adminIsro(context.Context, *http.Request) (fields, error) {
