@@ -60,6 +60,8 @@ func serve(t testing.TB, dir string) (addr string, stop func()) {
 			Zab:    zab.Config{Self: 1, Voters: []core.PeerID{1}},
 			State:  state.Config{TTLNodes: true},
 			Secret: []byte("a secret of this test"),
+			// So that there is a snapshot in what fill leaves behind.
+			SnapshotTxns: 100,
 		},
 		Storage: storage.Options{Dir: dir, SegmentBytes: 1 << 20, BallastBytes: -1, LowWaterBytes: -1},
 	})

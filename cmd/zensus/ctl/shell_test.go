@@ -5,7 +5,9 @@ import (
 	"context"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/internal/testkit"
 )
 
 func TestLinesFallIntoWords(t *testing.T) {
@@ -251,4 +254,54 @@ func TestCtrlCEndsOneLineAndNotTheShell(t *testing.T) {
 	require.False(t, z.answer(ctx, "get /app", openHistory(""), signals), "a line that was interrupted does not end the shell")
 	require.False(t, z.answer(ctx, "count /app", openHistory(""), make(chan os.Signal)))
 	require.Contains(t, out.String(), "3\n")
+}
+
+func TestShellOnATerminalOfTheSystem(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds the binary")
+	}
+	tool, err := exec.LookPath("script")
+	if err != nil || runtime.GOOS != "linux" {
+		t.Skip("there is no script(1) of util-linux to make a terminal")
+	}
+	addr, _ := serve(t, t.TempDir())
+	file := filepath.Join(t.TempDir(), "history")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, tool, "-qec", testkit.Binary(t)+" zk --server "+addr+" --history "+file, "/dev/null")
+	keys, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	s := &screen{}
+	cmd.Stdout = s
+	require.NoError(t, cmd.Start())
+	shows := func(text string) {
+		t.Helper()
+		for !strings.Contains(s.text(), text) {
+			if ctx.Err() != nil {
+				t.Fatalf("%q is not shown in %q", text, s.text())
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	types := func(s string) { _, err := io.WriteString(keys, s); require.NoError(t, err) }
+	shows("help lists the verbs, quit ends")
+	shows("[zk: " + addr + "] ")
+	types("create -e /here me\r")
+	shows("Created /here")
+	types("get /h\t\r")
+	shows("me\r\n")
+	types("get /missing\r")
+	shows("no node")
+	types("\x03") // Ctrl-C at the prompt
+	require.NoError(t, cmd.Wait(), s.text())
+	lines, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, "create -e /here me\nget /here\nget /missing\n", string(lines))
+
+	z := &zk{server: addr, timeout: 10 * time.Second, output: text, notes: io.Discard}
+	defer z.close()
+	c, err := z.session(t.Context())
+	require.NoError(t, err)
+	_, err = c.Exists(t.Context(), "/here")
+	require.ErrorIs(t, err, core.NoNode, "the session has ended with the shell")
 }
