@@ -16,12 +16,12 @@ func TestTriggerLooksUpOnlyAncestorsThatCanBeWatched(t *testing.T) {
 		return strings.Join(at, " ")
 	}
 	for path, want := range map[string]string{
-		"/":                "/",
-		"/a":               "/a /",
-		"/q/bb":            "/q/bb /q /",
-		"/qqq/b":           "/",
-		"/a/bb/c/d":        "/a/bb/c /a/bb /a /",
-		"/a/bb/c/d/e":      "/a/bb/c/d/e /a/bb/c /a/bb /a /",
+		"/":                      "/",
+		"/a":                     "/a /",
+		"/q/bb":                  "/q/bb /q /",
+		"/qqq/b":                 "/",
+		"/a/bb/c/d":              "/a/bb/c /a/bb /a /",
+		"/a/bb/c/d/e":            "/a/bb/c/d/e /a/bb/c /a/bb /a /",
 		"/one-that-is-long/path": "/",
 	} {
 		if got := seen(path); got != want {

@@ -88,7 +88,9 @@ func (c *Client) handshake(l *link) error {
 }
 
 // prelude sends what every new connection needs before ordinary requests, and
-// waits for the replies.
+// waits for the replies. Watches are armed one request after the other: a server
+// may have tens of thousands of events to tell for each, and stops reading while
+// these are not read.
 func (c *Client) prelude(l *link, auths []Auth) error {
 	var out []byte
 	for _, a := range auths {
@@ -96,28 +98,51 @@ func (c *Client) prelude(l *link, auths []Auth) error {
 			return wire.AppendAuth(wire.AppendRequestHeader(b, wire.XidAuth, wire.OpAuth), a.Scheme, a.Auth)
 		})
 	}
-	sets := c.watches.rearm(c.LastZxid())
-	for i := range sets {
-		out = frame(out, func(b []byte) []byte {
-			op := setWatchesOp(&sets[i])
-			return sets[i].Append(wire.AppendRequestHeader(b, wire.XidSetWatches, op), op)
-		})
-	}
-	if len(out) == 0 {
-		return nil
-	}
-	if _, err := l.conn.Write(out); err != nil {
+	if _, err := c.exchange(l, out, len(auths)); err != nil {
 		return err
 	}
-	for owed := len(auths) + len(sets); owed > 0; {
-		body, err := l.reader.next()
+	seen := c.LastZxid()
+	sets := c.watches.rearm(seen)
+	for i := range sets {
+		op := setWatchesOp(&sets[i])
+		out = frame(out[:0], func(b []byte) []byte {
+			return sets[i].Append(wire.AppendRequestHeader(b, wire.XidSetWatches, op), op)
+		})
+		z, err := c.exchange(l, out, 1)
 		if err != nil {
 			return err
+		}
+		if int64(z) > int64(seen) { // not that of an old server that says -1
+			seen = z
+		}
+	}
+	if len(sets) > 0 {
+		// Not before all are armed: should the connection break, the next one must
+		// ask for what has changed since the same zxid.
+		c.sawZxid(seen)
+		c.watches.resync(c.LastZxid())
+	}
+	return nil
+}
+
+// exchange writes requests of the prelude and reads as many replies as it is
+// owed. It returns the zxid of the last one that armed watches.
+func (c *Client) exchange(l *link, out []byte, owed int) (z core.Zxid, err error) {
+	if owed == 0 {
+		return 0, nil
+	}
+	if _, err := l.conn.Write(out); err != nil {
+		return 0, err
+	}
+	for owed > 0 {
+		body, err := l.reader.next()
+		if err != nil {
+			return 0, err
 		}
 		r := wire.NewReader(body)
 		h := wire.DecodeReplyHeader(&r)
 		if r.Err() != nil {
-			return r.Err()
+			return 0, r.Err()
 		}
 		switch h.Xid {
 		case wire.XidNotification:
@@ -125,23 +150,20 @@ func (c *Client) prelude(l *link, auths []Auth) error {
 			continue
 		case wire.XidAuth:
 			if h.Err != core.OK {
-				return fmt.Errorf("%w: %w", core.AuthFailed, core.ErrClosed)
+				return 0, fmt.Errorf("%w: %w", core.AuthFailed, core.ErrClosed)
 			}
 		case wire.XidSetWatches:
 			if h.Err == core.Unimplemented {
 				c.watches.end(core.Unimplemented) // armed on a newer server of a mixed ensemble
 			}
 			if h.Err != core.OK {
-				return h.Err
+				return 0, h.Err
 			}
-			c.sawZxid(h.Zxid)
+			z = h.Zxid
 		default:
-			return fmt.Errorf("reply to nothing: xid %d", h.Xid)
+			return 0, fmt.Errorf("reply to nothing: xid %d", h.Xid)
 		}
 		owed--
 	}
-	if len(sets) > 0 {
-		c.watches.resync(c.LastZxid())
-	}
-	return nil
+	return z, nil
 }

@@ -307,6 +307,31 @@ func TestEachWatchGetsOneResyncAfterAReconnect(t *testing.T) {
 	})
 }
 
+func TestEventsWhileWatchesAreArmedAgainAreRead(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &scripted{}
+		s.answer = func(c *serverConn, h wire.RequestHeader, body []byte) []byte {
+			if h.Op == wire.OpSetWatches2 { // a server whose socket is full reads no further
+				b := event(math.MaxUint64, core.NodeDataChanged, "/a")
+				if _, err := c.conn.Write(append(wire.AppendInt(nil, int32(len(b))), b...)); err != nil {
+					return nil
+				}
+			}
+			return c.ok(h)
+		}
+		c := start(t, s, zkclient.Options{})
+		for i := range 400 {
+			if _, err := c.Watch(t.Context(), fmt.Sprintf("/%s%04d", strings.Repeat("x", 1000), i), core.WatchTree); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.cut()
+		if err := until("reconnected", func() bool { _, n := s.seen(0); return n == 2 && c.Connected() }); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 func TestManyWatchesAreArmedAgainInSeveralRequests(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := &scripted{}
