@@ -1,6 +1,12 @@
 package docs_test
 
 import (
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,4 +75,59 @@ func reconfig() []byte {
 	b = wire.AppendString(b, "")
 	b = wire.AppendString(b, "")
 	return wire.AppendLong(b, -1)
+}
+
+// TestDifferencesFromNacosAreWhatTheirPageSays asks a server that requires logins.
+func TestDifferencesFromNacosAreWhatTheirPageSays(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds and runs the binary")
+	}
+	s := testkit.Start(t, testkit.Options{Nacos: true, Config: map[string]string{"zensus.auth.enabled": "true"}})
+	token, err := os.ReadFile(filepath.Join(s.DataDir(), "admin-token"))
+	require.NoError(t, err)
+	st, err := os.Stat(filepath.Join(s.DataDir(), "admin-token"))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), st.Mode().Perm())
+	page := read(t, "protocol/nacos.md")
+	for _, tt := range []struct {
+		row, method, path string
+		fields            url.Values
+		nobody            bool // shows no token
+		status            int
+		says              string
+	}{
+		{"| login required | off by default", "GET", "/v1/cs/configs?dataId=a&group=b", nil, true, 403, "token invalid"},
+		{"| the first administrator | made by whoever comes first | made with the admin token", "POST", "/v1/auth/users/admin", form("password", "guess"), true, 403, "token invalid"},
+		{"| a user named `nacos` by POST v1 users | made | refused", "POST", "/v1/auth/users", form("username", "nacos", "password", "x"), false, 200, `"code":409`},
+		{"| the first administrator", "POST", "/v1/auth/users/admin", form("password", "a password"), false, 200, `"username":"nacos"`},
+		{"| the first administrator", "POST", "/v1/auth/users/admin", form("password", "another"), false, 200, `"code":409`},
+		{"| list of users | shows password hashes | shows a mask", "GET", "/v1/auth/users?pageNo=1&pageSize=9", nil, false, 200, `"password":"******"`},
+		{"| publishing gray configs (beta, tag, label) | spoken | refused", "POST", "/v1/cs/configs", form("dataId", "a", "group", "b", "content", "c", "tag", "t"), false, 501, ""},
+		{"| import, export, clone of configs | spoken | refused", "POST", "/v1/cs/configs?import=true", form("dataId", "a", "group", "b", "content", "c"), false, 501, ""},
+		{"| import, export, clone of configs | spoken | refused", "POST", "/v1/cs/configs?clone=true", form("dataId", "a", "group", "b", "content", "c"), false, 501, ""},
+		{"| import, export, clone of configs | spoken | refused", "GET", "/v1/cs/configs?export=true&dataId=a&group=b", nil, false, 501, ""},
+	} {
+		require.Contains(t, page, tt.row)
+		req, err := http.NewRequestWithContext(t.Context(), tt.method, "http://"+s.HTTP+"/nacos"+tt.path, strings.NewReader(tt.fields.Encode()))
+		require.NoError(t, err)
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if !tt.nobody {
+			req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+		}
+		res, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		body, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		require.Equal(t, tt.status, res.StatusCode, "%s %s: %s", tt.method, tt.path, body)
+		require.Contains(t, string(body), tt.says, "%s %s", tt.method, tt.path)
+	}
+}
+
+func form(pairs ...string) url.Values {
+	v := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		v.Set(pairs[i], pairs[i+1])
+	}
+	return v
 }
