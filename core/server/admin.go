@@ -376,23 +376,23 @@ func (s *Server) adminVoting(context.Context, *http.Request) (fields, error) {
 }
 
 func (s *Server) adminWchs(ctx context.Context, _ *http.Request) (fields, error) {
-	w, err := s.lookWatches(ctx, false, false)
-	return fields{{"num_connections", w.conns}, {"num_paths", w.paths}, {"num_total_watches", w.total}}, err
+	conns, paths, total, err := s.lookWatches(ctx)
+	return fields{{"num_connections", conns}, {"num_paths", paths}, {"num_total_watches", total}}, err
 }
 
 func (s *Server) adminWchc(ctx context.Context, _ *http.Request) (fields, error) {
-	w, err := s.lookWatches(ctx, true, false)
+	all, err := s.watchesByConn(ctx)
 	f := fields{}
-	for _, c := range w.byConn {
+	for _, c := range all {
 		f = append(f, field{strconv.FormatInt(int64(c.session), 10), c.paths})
 	}
 	return fields{{"session_id_to_watched_paths", f}}, err
 }
 
 func (s *Server) adminWchp(ctx context.Context, _ *http.Request) (fields, error) {
-	w, err := s.lookWatches(ctx, false, true)
+	all, err := s.watchesByPath(ctx)
 	f := fields{}
-	for _, p := range w.byPath {
+	for _, p := range all {
 		f = append(f, field{p.path, p.sessions})
 	}
 	return fields{{"path_to_session_ids", f}}, err

@@ -5,12 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/replica"
 	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/storage"
-	"github.com/zensus-io/zensus/core/tree"
-	"github.com/zensus-io/zensus/core/watch"
 )
 
 // About is what the monitoring commands tell of the server that the replica does
@@ -87,82 +84,6 @@ func lastOp(op int32) string {
 		return s
 	}
 	return "NA"
-}
-
-// watchReport is the data table of watches, by session and by path.
-type watchReport struct {
-	conns, paths, total int
-	byConn              []connPaths
-	byPath              []pathSessions
-}
-
-type connPaths struct {
-	session core.SessionID
-	paths   []string
-}
-
-type pathSessions struct {
-	path     string
-	sessions []core.SessionID
-}
-
-func (s *Server) lookWatches(ctx context.Context, byConn, byPath bool) (w watchReport, err error) {
-	err = s.node.Do(ctx, func(rep *replica.Replica) {
-		t := rep.State().Watches()
-		w.conns, w.paths, w.total = t.Count()
-		if byConn {
-			t.ByConn(func(c watch.ConnID, paths []string) bool {
-				w.byConn = append(w.byConn, connPaths{rep.SessionOfConn(c), append([]string(nil), paths...)})
-				return true
-			})
-		}
-		if byPath {
-			t.ByPath(func(path string, conns []watch.ConnID) bool {
-				p := pathSessions{path: path}
-				for _, c := range conns {
-					p.sessions = append(p.sessions, rep.SessionOfConn(c))
-				}
-				w.byPath = append(w.byPath, p)
-				return true
-			})
-		}
-	})
-	return w, err
-}
-
-// sessionReport is what dump tells.
-type sessionReport struct {
-	buckets    []bucket
-	sessions   int
-	ephemerals []connPaths
-}
-
-type bucket struct {
-	at       time.Time
-	sessions []core.SessionID
-}
-
-func (s *Server) lookSessions(ctx context.Context) (r sessionReport, err error) {
-	now := s.node.Now()
-	err = s.node.Do(ctx, func(rep *replica.Replica) {
-		rep.SessionBuckets(func(deadline int64, ids []core.SessionID) bool {
-			at := time.UnixMilli(now.Wall + deadline - now.Mono)
-			r.buckets = append(r.buckets, bucket{at, append([]core.SessionID(nil), ids...)})
-			r.sessions += len(ids)
-			return true
-		})
-		t := rep.State().Tree()
-		t.EphemeralOwners(func(id core.SessionID, count int) bool {
-			e := connPaths{session: id, paths: make([]string, 0, count)}
-			t.Ephemerals(id, func(ref tree.Ref) bool {
-				e.paths = append(e.paths, string(t.AppendPath(nil, ref)))
-				return true
-			})
-			r.ephemerals = append(r.ephemerals, e)
-			return true
-		})
-	})
-	return r, err
 }
 
 func (s *Server) lookDigests(ctx context.Context) (digests []state.Digest, err error) {

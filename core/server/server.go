@@ -41,6 +41,7 @@ type Server struct {
 
 	rejected  atomic.Int64 // connections over a limit
 	traceMask atomic.Int64
+	listing   chan struct{} // of capacity 1: held by the one command that lists everything
 
 	mu struct {
 		sync.Mutex
@@ -63,7 +64,7 @@ func New(cfg Config, n *node.Node) *Server {
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
 	}
-	s := &Server{cfg: cfg, node: n, log: cfg.Logger}
+	s := &Server{cfg: cfg, node: n, log: cfg.Logger, listing: make(chan struct{}, 1)}
 	s.traceMask.Store(traceMaskDefault)
 	s.mu.conns = make(map[*conn]struct{})
 	s.mu.perAddr = make(map[netip.Addr]int)

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -117,7 +118,10 @@ func (s *Server) wordText(ctx context.Context, name string, arg []byte) string {
 		}
 	}
 	text, err := words[name](s, ctx, arg)
-	if err != nil {
+	switch {
+	case errors.Is(err, errTooMuch):
+		return name + " is " + err.Error() + ".\n"
+	case err != nil:
 		return notServing
 	}
 	return text
@@ -350,14 +354,14 @@ func (s *Server) wordDump(ctx context.Context, _ []byte) (string, error) {
 }
 
 func (s *Server) wordWchs(ctx context.Context, _ []byte) (string, error) {
-	w, err := s.lookWatches(ctx, false, false)
-	return fmt.Sprintf("%d connections watching %d paths\nTotal watches:%d\n", w.conns, w.paths, w.total), err
+	conns, paths, total, err := s.lookWatches(ctx)
+	return fmt.Sprintf("%d connections watching %d paths\nTotal watches:%d\n", conns, paths, total), err
 }
 
 func (s *Server) wordWchc(ctx context.Context, _ []byte) (string, error) {
-	w, err := s.lookWatches(ctx, true, false)
+	all, err := s.watchesByConn(ctx)
 	var b strings.Builder
-	for _, c := range w.byConn {
+	for _, c := range all {
 		fmt.Fprintf(&b, "%v\n", c.session)
 		for _, p := range c.paths {
 			fmt.Fprintf(&b, "\t%s\n", p)
@@ -368,9 +372,9 @@ func (s *Server) wordWchc(ctx context.Context, _ []byte) (string, error) {
 }
 
 func (s *Server) wordWchp(ctx context.Context, _ []byte) (string, error) {
-	w, err := s.lookWatches(ctx, false, true)
+	all, err := s.watchesByPath(ctx)
 	var b strings.Builder
-	for _, p := range w.byPath {
+	for _, p := range all {
 		fmt.Fprintf(&b, "%s\n", p.path)
 		for _, id := range p.sessions {
 			fmt.Fprintf(&b, "\t%v\n", id)

@@ -1,10 +1,5 @@
 package watch
 
-import (
-	"maps"
-	"slices"
-)
-
 // Count is what the command wchs prints, of the data table alone as ZooKeeper
 // does: the connections with watches, the watched paths, and the pairs of the two.
 func (t *Table) Count() (conns, paths, total int) { return t.dataConns, t.dataPaths, t.dataPairs }
@@ -22,51 +17,20 @@ func (t *Table) Of(c ConnID) int {
 	return int(t.connRec.at(ci).n)
 }
 
-// ByPath yields the data table in the order of paths, each with its connections
-// in the order of their ids. The slice is valid until yield returns.
-func (t *Table) ByPath(yield func(path string, conns []ConnID) bool) {
-	var buf []ConnID
-	for _, text := range slices.Sorted(maps.Keys(t.paths)) {
-		p := t.pathRec.at(t.paths[text])
-		buf = buf[:0]
-		for _, l := range []list{data, tree} {
-			head := p.heads[l]
-			for ei := head; ei != 0; {
-				e := t.entries.at(ei)
-				buf = append(buf, t.connRec.at(e.conn).id)
-				if ei = e.next; ei == head {
-					break
-				}
-			}
-		}
-		slices.Sort(buf)
-		buf = slices.Compact(buf)
-		if len(buf) > 0 && !yield(text, buf) {
-			return
-		}
-	}
-}
-
-// ByConn yields the data table in the order of connection ids, each with its
-// paths in order. The slice is valid until yield returns.
-func (t *Table) ByConn(yield func(c ConnID, paths []string) bool) {
-	var buf []string
-	for _, id := range slices.Sorted(maps.Keys(t.conns)) {
-		head := t.connRec.at(t.conns[id]).head
-		buf = buf[:0]
+// Pairs yields the data table, all paths of a connection in a row and otherwise
+// in no order, and a path twice that a connection watches in two ways: sorting
+// takes longer and can be done elsewhere. The paths are the caller's to keep.
+func (t *Table) Pairs(yield func(c ConnID, path string) bool) {
+	for id, ci := range t.conns {
+		head := t.connRec.at(ci).head
 		for ei := head; ei != 0; {
 			e := t.entries.at(ei)
-			if e.list != child {
-				buf = append(buf, t.pathRec.at(e.path).text)
+			if e.list != child && !yield(id, t.pathRec.at(e.path).text) {
+				return
 			}
 			if ei = e.connNext; ei == head {
 				break
 			}
-		}
-		slices.Sort(buf)
-		buf = slices.Compact(buf)
-		if len(buf) > 0 && !yield(id, buf) {
-			return
 		}
 	}
 }
