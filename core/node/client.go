@@ -351,34 +351,13 @@ func fail(op, path string, err error) error { return &core.OpError{Op: op, Path:
 func (c *client) Session() core.SessionInfo { return c.info }
 
 func (c *client) Create(ctx context.Context, path string, data []byte, opt core.CreateOptions) (string, core.Stat, error) {
-	op, ttl := createOp(opt)
-	p, err := c.do(ctx, op, func(b []byte) []byte {
-		return wire.AppendCreate(b, op, path, data, c.aclOr(opt.ACL), int32(opt.Mode), ttl)
-	})
+	op, _ := wire.CreateOp(opt)
+	p, err := c.do(ctx, op, func(b []byte) []byte { return wire.AppendCreateOptions(b, path, data, c.acl, opt) })
 	if err != nil {
 		return "", core.Stat{}, fail("create", path, err)
 	}
 	r := wire.NewReader(p.body)
 	return r.String(), wire.DecodeStat(&r), nil
-}
-
-func (c *client) aclOr(acl []core.ACL) []core.ACL {
-	if acl == nil {
-		return c.acl
-	}
-	return acl
-}
-
-// createOp is the operation whose reply holds path and Stat for a mode, and the
-// time to live in milliseconds, rounded up.
-func createOp(opt core.CreateOptions) (op wire.OpCode, ttl int64) {
-	switch {
-	case opt.Mode == core.Container:
-		return wire.OpCreateContainer, 0
-	case opt.Mode.IsTTL():
-		return wire.OpCreateTTL, (opt.TTL + time.Millisecond - 1).Milliseconds()
-	}
-	return wire.OpCreate2, 0
 }
 
 func (c *client) Get(ctx context.Context, path string) ([]byte, core.Stat, error) {

@@ -21,83 +21,36 @@ func (c *Client) Multi(ctx context.Context, ops ...core.Op) (results []core.OpRe
 	if err != nil {
 		return nil, 0, err
 	}
-	for i := range results {
-		if code := core.CodeOf(results[i].Err); code != core.OK && code != core.RuntimeInconsistency {
-			op, path := describe(ops[i])
-			return results, z, &core.OpError{Op: op, Path: path, Err: code}
-		}
-	}
-	return results, z, nil
+	return results, z, wire.FailedOp(ops, results)
 }
 
 func (c *Client) appendOps(dst []byte, ops []core.Op) ([]byte, error) {
 	for _, op := range ops {
-		switch op := op.(type) {
-		case core.CreateOp:
-			dst = wire.AppendMultiHeader(dst, createOp(op.Options.Mode), false, -1)
-			dst = c.appendCreate(dst, op.Path, op.Data, op.Options)
-		case core.SetOp:
-			dst = wire.AppendMultiHeader(dst, wire.OpSetData, false, -1)
-			dst = wire.AppendSetData(dst, c.writePath(op.Path, false), op.Data, op.Version)
-		case core.DeleteOp:
-			dst = wire.AppendMultiHeader(dst, wire.OpDelete, false, -1)
-			dst = wire.AppendPathVersion(dst, c.deletePath(op.Path), op.Version)
-		case core.CheckOp:
-			dst = wire.AppendMultiHeader(dst, wire.OpCheck, false, -1)
-			dst = wire.AppendPathVersion(dst, c.writePath(op.Path, false), op.Version)
-		default:
-			return nil, &core.OpError{Op: "multi", Err: core.MarshallingError}
+		var err error
+		if dst, err = wire.AppendOp(dst, op, c.opPath(op), c.opt.ACL); err != nil {
+			return nil, &core.OpError{Op: wire.OpMulti.String(), Err: err}
 		}
 	}
 	return wire.AppendMultiEnd(dst), nil
 }
 
-// describe names one operation for an OpError.
-func describe(op core.Op) (name, path string) {
+// opPath is the server's path of an operation.
+func (c *Client) opPath(op core.Op) string {
 	switch op := op.(type) {
 	case core.CreateOp:
-		return createOp(op.Options.Mode).String(), op.Path
-	case core.SetOp:
-		return wire.OpSetData.String(), op.Path
+		return c.writePath(op.Path, op.Options.Mode.IsSequential())
 	case core.DeleteOp:
-		return wire.OpDelete.String(), op.Path
-	case core.CheckOp:
-		return wire.OpCheck.String(), op.Path
+		return c.deletePath(op.Path)
 	}
-	return wire.OpMulti.String(), ""
+	_, path := wire.DescribeOp(op)
+	return c.writePath(path, false)
 }
 
 // decodeResults reads the results of exactly count operations.
 func (c *Client) decodeResults(r *wire.Reader, count int) []core.OpResult {
-	results := make([]core.OpResult, 0, count)
-	for {
-		h := wire.DecodeMultiHeader(r)
-		if r.Err() != nil || h.Done {
-			break
-		}
-		if len(results) == count {
-			r.Fail()
-			break
-		}
-		var res core.OpResult
-		switch h.Op {
-		case wire.OpCreate:
-			res.Path = c.strip(r.String())
-		case wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL:
-			res.Path = c.strip(r.String())
-			res.Stat = wire.DecodeStat(r)
-		case wire.OpSetData:
-			res.Stat = wire.DecodeStat(r)
-		case wire.OpDelete, wire.OpCheck:
-		case wire.OpError:
-			res.Err = core.Code(r.Int())
-		default:
-			r.Fail()
-		}
-		results = append(results, res)
-	}
-	if len(results) != count {
-		r.Fail()
+	results := wire.DecodeResults(r, count)
+	for i := range results {
+		results[i].Path = c.strip(results[i].Path)
 	}
 	return results
 }

@@ -3,7 +3,6 @@ package zkclient
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/wire"
@@ -28,41 +27,14 @@ func decodeNamesStat(k *call, r *wire.Reader) {
 	k.stat = wire.DecodeStat(r)
 }
 
-// createOp is the operation that creates a znode of a mode.
-func createOp(m core.CreateMode) wire.OpCode {
-	switch {
-	case m == core.Container:
-		return wire.OpCreateContainer
-	case m.IsTTL():
-		return wire.OpCreateTTL
-	}
-	return wire.OpCreate2
-}
-
-func (c *Client) appendCreate(dst []byte, path string, data []byte, opt core.CreateOptions) []byte {
-	acl := opt.ACL
-	if acl == nil {
-		acl = c.opt.ACL
-	}
-	full := c.writePath(path, opt.Mode.IsSequential())
-	return wire.AppendCreate(dst, createOp(opt.Mode), full, data, acl, int32(opt.Mode), ttlMillis(opt.TTL))
-}
-
-// ttlMillis rounds up to a millisecond.
-func ttlMillis(d time.Duration) int64 {
-	ms := d.Milliseconds()
-	if d > time.Duration(ms)*time.Millisecond {
-		ms++
-	}
-	return ms
-}
-
 // Create adds a znode and returns its actual path.
 func (c *Client) Create(ctx context.Context, path string, data []byte, opt core.CreateOptions) (actual string, st core.Stat, err error) {
 	k := c.newCall()
-	k.body = c.appendCreate(k.body, path, data, opt)
+	full := c.writePath(path, opt.Mode.IsSequential())
+	k.body = wire.AppendCreateOptions(k.body, full, data, c.opt.ACL, opt)
 	k.decode = decodePathStat
-	err = c.invoke(ctx, createOp(opt.Mode), path, k, func(k *call) { actual, st = c.strip(k.path), k.stat })
+	op, _ := wire.CreateOp(opt)
+	err = c.invoke(ctx, op, path, k, func(k *call) { actual, st = c.strip(k.path), k.stat })
 	return actual, st, err
 }
 
