@@ -60,7 +60,7 @@ func TestEachSourceOverridesThoseBeforeIt(t *testing.T) {
 
 func TestEveryKeyCanBeSetInTheEnvironment(t *testing.T) {
 	values := map[string]string{"members": "1=a:2888", "secret_file": "/s", "engine.backend": "zookeeper://h:1", "auth.enabled": "true",
-		"log.level": "warn", "log.format": "text", "data_dir": "/d", "engine.ttl_nodes": "false", "engine.enforce_quota": "true", "engine.four_letter_words": "ruok"}
+		"log.level": "warn", "log.format": "text", "data_dir": "/d", "engine.ttl_nodes": "false", "engine.enforce_quota": "true", "engine.four_letter_words": "ruok", "engine.frame_bytes_max": "5000000"}
 	for i, key := range Keys() {
 		value, ok := values[key]
 		switch {
