@@ -3,6 +3,7 @@ package node
 import (
 	"sync"
 
+	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/replica"
 )
 
@@ -81,6 +82,12 @@ func (f *flusher) run() {
 	}
 }
 
+// watcher is a client in process that is told how far the node has applied.
+type watcher struct {
+	port Port
+	told core.Zxid
+}
+
 // deliver turns the connections' part of an output into work for the flusher.
 func (n *Node) deliver(out *replica.Output) {
 	work := n.work[:0]
@@ -106,10 +113,17 @@ func (n *Node) deliver(out *replica.Output) {
 			work = append(work, flush{port: p, hold: on})
 		}
 	}
-	if applied := n.replica.State().Applied(); applied != n.told {
-		n.told = applied
-		for _, p := range n.watchers {
-			work = append(work, flush{port: p, del: Delivery{Applied: applied}})
+	if applied := n.replica.State().Applied(); applied != n.told || n.behind {
+		n.told, n.behind = applied, false
+		for id, w := range n.watchers {
+			switch {
+			case w.told == applied:
+			case n.replica.Away(id): // its events wait behind a long read, and so does this
+				n.behind = true
+			default:
+				w.told = applied
+				work = append(work, flush{port: w.port, del: Delivery{Applied: applied}})
+			}
 		}
 	}
 	n.flusher.put(work)

@@ -54,7 +54,8 @@ type Node struct {
 	replica   *replica.Replica
 	out       replica.Output
 	ports     map[replica.ConnID]Port
-	watchers  map[replica.ConnID]Port // of clients in process, told of progress
+	watchers  map[replica.ConnID]*watcher
+	behind    bool // a watcher was not told yet of told
 	told      core.Zxid
 	items     []item    // memory for the next turn
 	mark      time.Time // when the last Step of this turn ended
@@ -77,7 +78,7 @@ func New(cfg Config) (*Node, error) {
 		cfg: cfg, log: cfg.Logger, start: time.Now(),
 		inbox: newInbox(), flusher: newFlusher(),
 		serving: make(chan struct{}), ended: make(chan struct{}), viewSlots: make(chan struct{}, viewsAtOnce),
-		ports: make(map[replica.ConnID]Port), watchers: make(map[replica.ConnID]Port),
+		ports: make(map[replica.ConnID]Port), watchers: make(map[replica.ConnID]*watcher),
 	}
 	n.out.Buffer = takeOutput
 	n.touched.ids = make(map[core.SessionID]struct{})

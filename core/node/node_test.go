@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -131,4 +132,54 @@ func TestSessionThatNobodyTouchesEnds(t *testing.T) {
 	}, 10*time.Second, 20*time.Millisecond)
 	_, _, err = c.Get(ctx, "/")
 	require.True(t, core.IsSessionOver(err), "%v", err)
+}
+
+func TestProgressWaitsForTheEventsBehindALongRead(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	n, _ := run(t, t.TempDir())
+	c, err := n.Open(ctx, core.SessionOptions{Timeout: time.Minute})
+	require.NoError(t, err)
+	_, _, err = c.Create(ctx, "/many", nil, core.CreateOptions{})
+	require.NoError(t, err)
+	for from := 0; from < 5000; from += 500 {
+		var ops []core.Op
+		for i := range 500 {
+			ops = append(ops, core.CreateOp{Path: fmt.Sprintf("/many/%05d", from+i)})
+		}
+		_, _, err := c.Multi(ctx, ops...)
+		require.NoError(t, err)
+	}
+	w, err := c.Watch(ctx, "/seen", core.WatchTree)
+	require.NoError(t, err)
+	other, err := n.Open(ctx, core.SessionOptions{Timeout: time.Minute})
+	require.NoError(t, err)
+	for i := range 50 {
+		read := make(chan error, 1)
+		go func() { // long enough to be made away from the loop
+			_, _, err := c.Children(ctx, "/many")
+			read <- err
+		}()
+		path := fmt.Sprintf("/seen%03d", i)
+		if i == 0 {
+			path = "/seen"
+		}
+		if i > 0 {
+			path = "/seen/" + path[1:]
+		}
+		_, st, err := other.Create(ctx, path, nil, core.CreateOptions{})
+		require.NoError(t, err)
+		for told, progress := false, core.Zxid(0); progress < st.Czxid; {
+			events, err := w.Next(ctx)
+			require.NoError(t, err)
+			for _, e := range events {
+				told = told || e.Path == path
+				if e.Type == core.Progress {
+					progress = e.Zxid
+				}
+			}
+			require.True(t, told || progress < st.Czxid, "progress came before the event that it covers")
+		}
+		require.NoError(t, <-read)
+	}
 }

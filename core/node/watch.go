@@ -207,6 +207,9 @@ func (c *client) armLocked(w *watch) (*call, error) {
 // client has watches. It runs on the loop.
 func (n *Node) follow(c *client) {
 	if _, open := n.ports[c.conn]; open {
-		n.watchers[c.conn] = c
+		if n.watchers[c.conn] == nil {
+			n.watchers[c.conn] = &watcher{port: c}
+			n.behind = true
+		}
 	}
 }
