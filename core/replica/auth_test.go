@@ -62,3 +62,34 @@ func TestNegativeLastZxidIsNotAhead(t *testing.T) {
 	p.connect(wire.ConnectRequest{TimeoutMillis: 10_000, LastZxidSeen: ^core.Zxid(0)})
 	require.NotZero(t, p.resp.SessionID)
 }
+
+// A read that waited for the client to read its output was made only when the
+// write behind it had been applied, and saw it.
+func TestReadHeldUpByOutputDoesNotSeeTheWriteBehindIt(t *testing.T) {
+	s := startServer(t, Config{})
+	s.drainLate = true
+	p := s.open(10_000)
+	large := make([]byte, outputBytesMax)
+	create := func(path string, data []byte) []byte {
+		return p.request(wire.OpCreate, wire.AppendCreate(nil, wire.OpCreate, path, data, core.OpenACL(), 0, 0))
+	}
+	p.send(create("/large", large))
+	h, _ := p.reply()
+	require.Equal(t, core.OK, h.Err)
+	p.send(
+		create("/before", nil),
+		p.request(wire.OpGetData, wire.AppendPathWatch(nil, "/large", false)),
+		p.request(wire.OpExists, wire.AppendPathWatch(nil, "/behind", false)),
+		create("/behind", nil),
+	)
+	s.drain(p.id)
+	var codes []core.Code
+	var last core.Zxid
+	for range 4 {
+		h, _ := p.reply()
+		codes = append(codes, h.Err)
+		require.GreaterOrEqual(t, h.Zxid, last)
+		last = h.Zxid
+	}
+	require.Equal(t, []core.Code{core.OK, core.OK, core.NoNode, core.OK}, codes)
+}

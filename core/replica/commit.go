@@ -13,6 +13,10 @@ import (
 // of it, then whoever asked for it is answered.
 func (r *Replica) commit(p *zab.Proposal) {
 	z := p.Zxid
+	rd := wire.NewReader(p.Payload)
+	if c := r.bySession[wire.DecodeTxnHeader(&rd).Session]; c != nil {
+		r.catchUp(c, z)
+	}
 	res := r.state.Apply(z, p.Payload)
 	r.chain = p.Chain
 	r.sinceSnapshot++
@@ -32,18 +36,23 @@ func (r *Replica) commit(p *zab.Proposal) {
 	}
 }
 
+// catchUp answers what a connection asked for before its write at z, which is about
+// to be applied. It was held up only by what the client has not yet read; it comes
+// first all the same, so that no read sees a write behind it, and is not much
+// (readsBehindMax).
+func (r *Replica) catchUp(c *conn, z core.Zxid) {
+	if c.nextWrite() != z {
+		return
+	}
+	for c.phase != closing && c.pending.front().kind != waitWrite {
+		r.answerFront(c)
+	}
+}
+
 // answer completes a connection's write that was applied, and goes on with what
 // waited behind it.
 func (r *Replica) answer(c *conn, z core.Zxid, res *state.Result) {
 	if own := c.nextWrite(); own == z {
-		// The reads before it were held up only by what the client has not yet
-		// read; they come first all the same, and are few (readsBehindMax).
-		for c.pending.front().kind != waitWrite && c.phase != closing {
-			r.answerFront(c)
-		}
-		if c.phase == closing {
-			return
-		}
 		r.answerWrite(c, z, res)
 	} else if own != 0 && own < z {
 		check.Fail("replica: reply to %v was passed over by %v", own, z)
