@@ -207,6 +207,38 @@ var classes = []Class{
 		},
 	},
 	{
+		Name: "watches on a null path", Follows: "neither",
+		What:   "ZooKeeper lets a client watch a null path, which nothing ever happens to, and answers checkWatches and removeWatches of it with 0, -5 or -121, depending on what else is watched. Zensus answers addWatch with -5 and the others with -121.",
+		Reason: "A path is not optional.",
+		matches: func(d *Difference) bool {
+			if d.Request == nil || d.Ref == nil || d.Ours == nil || !oneOf(d.Ref.code(), core.OK, core.MarshallingError, core.NoWatcher) {
+				return false
+			}
+			r := wire.NewReader(d.Request.Body)
+			q := wire.DecodePathMode(&r)
+			return r.Err() == nil && q.Path == nil && (d.Request.Op == wire.OpAddWatch && d.Ours.code() == core.MarshallingError ||
+				oneOf(d.Request.Op, wire.OpCheckWatches, wire.OpRemoveWatches) && d.Ours.code() == core.NoWatcher)
+		},
+	},
+	{
+		Name: "order of what auth stands for", Follows: "neither",
+		What:   "An entry of the auth scheme becomes one entry for each identity of the connection: in no order in ZooKeeper, in the order in which they were added in Zensus.",
+		Reason: "The order of entries has no meaning, and the same bytes on every server have one.",
+		matches: func(d *Difference) bool {
+			if !d.replies(wire.OpGetACL, core.OK, core.OK) {
+				return false
+			}
+			ref, ours := strings.Fields(d.RefText), strings.Fields(d.OursText)
+			for _, f := range [][]string{ref, ours} {
+				for i := range f {
+					f[i] = strings.Trim(f[i], "[]")
+				}
+				slices.Sort(f)
+			}
+			return slices.Equal(ref, ours)
+		},
+	},
+	{
 		Name: "createSession from a client", Follows: "neither", zxids: zxidsApart,
 		What:   "ZooKeeper takes it and sends a second ConnectResponse; to Zensus it is an unknown operation: -6, and the connection is closed.",
 		Reason: "It is internal to an ensemble, and no client sends it.",
@@ -388,5 +420,6 @@ var Excluded = []Exclusion{
 	{"check outside of a multi", "3.8.0 never answers it and cannot start on the log that it leaves. Zensus, as 3.9, treats it as an unknown operation."},
 	{"requests behind a setACL in one burst", "ZooKeeper checks writes against the access list that it has applied, Zensus against the one that will hold: which the former is depends on how far its threads have come."},
 	{"writes behind a write in one burst, under enforced quotas", "Both hold a write against the usage that has been applied, and how much has depends on how far they have come."},
+	{"requests behind a multi that ends in an accident, in one burst", "Where it stumbles over a null, or over a TTL flag without a TTL, ZooKeeper does not take back what it has prepared of the multi: requests that come before its answer see znodes and sequence numbers that never were."},
 	{"requests behind a closeSession or an unknown operation in one burst", "Whether they are carried out depends on how far ZooKeeper's threads have come. They are never answered, by either."},
 }

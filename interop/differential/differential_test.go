@@ -1,13 +1,17 @@
 package differential_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/wire"
 	"github.com/zensus-io/zensus/internal/testkit"
 	"github.com/zensus-io/zensus/interop/differential"
 )
@@ -120,14 +124,35 @@ type result struct {
 	coverage   *differential.Coverage
 }
 
-var run *result
+// longRun is where a run is long enough to have met every class.
+const longRun = 100_000
 
-func TestNoDifferenceOutsideTheClasses(t *testing.T) {
+var theRun struct {
+	began bool
+	*result
+}
+
+// played is the run, which the first test that asks for it makes.
+func played(t *testing.T) *result {
+	t.Helper()
+	if !theRun.began {
+		theRun.began = true
+		theRun.result = playAll(t)
+	}
+	if theRun.result == nil {
+		t.Skip("the run did not come to its end")
+	}
+	return theRun.result
+}
+
+// playAll plays until ZENSUS_DIFF_OPS operations were compared, in all profiles
+// together, and writes the table of results to the file ZENSUS_EVIDENCE.
+func playAll(t *testing.T) *result {
 	want := envInt(t, "ZENSUS_DIFF_OPS", 20_000)
 	seed := uint64(envInt(t, "ZENSUS_DIFF_SEED", 1))
 	r := &result{hits: map[string]int{}, coverage: differential.NewCoverage()}
 	for i, p := range profiles {
-		t.Run(p.name, func(t *testing.T) {
+		ok := t.Run(p.name, func(t *testing.T) {
 			m := newMatch(t, p.cfg)
 			began := time.Now()
 			for m.operations < want/len(profiles) {
@@ -140,25 +165,124 @@ func TestNoDifferenceOutsideTheClasses(t *testing.T) {
 				r.hits[k] += v
 			}
 		})
+		if !ok || r.operations == 0 {
+			return nil
+		}
 	}
+	var table strings.Builder
+	fmt.Fprintf(&table, "%d operations, seed %d\n\n", r.operations, seed)
+	if err := r.coverage.Write(&table); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(&table, "\ndifferences, by class\n")
 	for _, c := range differential.Classes() {
-		t.Logf("%6d %s", r.hits[c.Name], c.Name)
+		fmt.Fprintf(&table, "%6d %s\n", r.hits[c.Name], c.Name)
 	}
 	path := os.Getenv("ZENSUS_EVIDENCE")
 	if path == "" {
-		path = filepath.Join(t.TempDir(), "coverage.txt")
+		path = filepath.Join(t.TempDir(), "differential.txt")
 	}
-	f, err := os.Create(path)
+	if err := os.WriteFile(path, []byte(table.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s", table.String())
+	return r
+}
+
+func TestNoDifferenceOutsideTheClasses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs two servers for a minute")
+	}
+	played(t)
+}
+
+func TestCoverage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs two servers for a minute")
+	}
+	r := played(t)
+	for side, name := range []string{"the reference", "zensus"} {
+		for _, c := range r.coverage.Missing(side) {
+			t.Errorf("%s never answered %v with %d", name, c.Op, c.Code)
+		}
+	}
+	if r.coverage.Refusals[1] == 0 || r.coverage.Refusals[0] == 0 {
+		t.Error("no session was refused")
+	}
+}
+
+func TestEveryClassIsMetInALongRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs two servers for a minute")
+	}
+	r := played(t)
+	if r.operations < longRun {
+		t.Skipf("a run of %d operations is not long (ZENSUS_DIFF_OPS)", r.operations)
+	}
+	for _, c := range differential.Classes() {
+		if r.hits[c.Name] == 0 && !c.Rare {
+			t.Errorf("no difference was of the class %q", c.Name)
+		}
+	}
+}
+
+func TestContainersAndTimesToLiveEndAlike(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs two servers")
+	}
+	m := newMatch(t, map[string]string{"znode.container.checkIntervalMs": "500"})
+	m.demand(differential.Reaping(5))
+}
+
+func TestEveryCodeIsRequiredOrExplained(t *testing.T) {
+	known := map[core.Code]bool{}
+	for _, c := range differential.RequiredCodes {
+		known[c] = true
+	}
+	for _, u := range differential.Unreached {
+		if known[u.Code] {
+			t.Errorf("%v is required and said not to be reached", u.Code)
+		}
+		known[u.Code] = true
+	}
+	for c := core.Code(0); c > -200; c-- {
+		if named := !strings.HasPrefix(c.Error(), "code "); named != known[c] {
+			t.Errorf("code %d is named %v and accounted for %v", c, named, known[c])
+		}
+	}
+	for op := wire.OpCode(-20); op < 200; op++ {
+		_, required := differential.RequiredOps[op]
+		_, disputed := differential.DisputedOps[op]
+		named := op.String() != fmt.Sprint(int32(op)) && op != wire.OpError && op != wire.OpCheck
+		if named != (required || disputed) {
+			t.Errorf("operation %v is named %v and required %v", op, named, required || disputed)
+		}
+	}
+}
+
+var update = flag.Bool("update", false, "write the page of differences")
+
+func TestPageSaysWhatTheListSays(t *testing.T) {
+	path := filepath.Join("..", "..", "docs", "protocol", "zookeeper-differences.md")
+	if *update {
+		if err := os.WriteFile(path, []byte(differential.Document()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.coverage.Write(f); err != nil {
-		t.Fatal(err)
+	if string(text) != differential.Document() {
+		t.Error("the page is not what the list says: go test ./differential -run Page -update")
 	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
+}
+
+func TestSameSeedMakesTheSameScript(t *testing.T) {
+	o := differential.Options{Steps: 60}
+	if a, b := differential.Generate(7, o), differential.Generate(7, o); !reflect.DeepEqual(a, b) {
+		t.Error("two scripts of one seed differ")
 	}
-	run = r
 }
 
 // TestScript plays one script alone: ZENSUS_DIFF_SCRIPT is its seed, as a failure

@@ -21,7 +21,7 @@ const (
 	Closed            // the end of the connection
 	Silent            // nothing, though an answer was due
 	Stray             // a frame that answers nothing
-	Expired           // a session ended as it was to
+	Passed            // what was awaited came to pass
 )
 
 // Frame is one thing that arrived on a connection.
@@ -62,8 +62,8 @@ func (n *names) text(f *Frame) string {
 		return "closed"
 	case Silent:
 		return "no answer"
-	case Expired:
-		return "expired"
+	case Passed:
+		return "it came to pass"
 	}
 	return fmt.Sprintf("stray %x", f.Body)
 }

@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 
+	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/wire"
 )
 
@@ -71,6 +72,7 @@ func (g *generator) step() Step {
 		g.connect(&st)
 	case k < 175:
 		st.Requests = []Request{g.final(&st)}
+		st.Ends = len(st.Drops) == 0
 	default:
 		g.burst(&st)
 	}
@@ -168,10 +170,33 @@ func (g *generator) requests(st *Step, n int) {
 		q := g.request()
 		st.Requests = append(st.Requests, q)
 		if q.Op == wire.OpSetACL || g.enforced && g.quota && oneOf(q.Op, wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer,
-			wire.OpCreateTTL, wire.OpDelete, wire.OpSetData, wire.OpMulti) {
+			wire.OpCreateTTL, wire.OpDelete, wire.OpSetData, wire.OpMulti) || isAccident(&q) {
 			return
 		}
 	}
+}
+
+// isAccident reports whether a request is a multi that the reference may give up
+// half way, without taking back what it has prepared.
+func isAccident(q *Request) bool {
+	if q.Op != wire.OpMulti {
+		return false
+	}
+	d := Difference{Request: q}
+	found := d.creates(func(c *wire.Create) bool {
+		return c.Path == nil || hasNull(c.ACL) || core.CreateMode(c.Flags).IsTTL() && c.TTL < 0
+	})
+	d.parts(func(op wire.OpCode, r *wire.Reader) {
+		switch op {
+		case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL:
+			wire.DecodeCreate(r, op)
+		case wire.OpSetData:
+			found = wire.DecodeSetData(r).Path == nil || found
+		default:
+			found = wire.DecodePathVersion(r).Path == nil || found
+		}
+	})
+	return found
 }
 
 // final is a request behind which the connection is not open, or servers may
@@ -228,4 +253,40 @@ func (g *generator) kindOf(path []byte) watchMode {
 // mayWatch reports whether a watch of the mode may be set on the path.
 func (g *generator) mayWatch(path []byte, mode watchMode) bool {
 	return g.mixed || g.kindOf(path)&mode != 0
+}
+
+// Reaping is a script in which containers and znodes with a time to live come to
+// their end, before the eyes of several watches.
+func Reaping(rounds int) *Script {
+	g := &generator{rng: rand.New(rand.NewPCG(0, 38)), root: rootOf(99999)}
+	s := &Script{Root: g.root}
+	open := []rawACL{{31, []byte("world"), []byte("anyone")}}
+	create := func(op wire.OpCode, path string, flags int32) Request {
+		b := new(body).buffer([]byte(path)).buffer([]byte("x")).acl(open).int(flags)
+		if op == wire.OpCreateTTL {
+			b.long(1)
+		}
+		return g.make(op, b, quote([]byte(path)))
+	}
+	watch := func(path string, mode int32, of watchMode) Request {
+		r := g.make(wire.OpAddWatch, new(body).buffer([]byte(path)).int(mode), fmt.Sprintf("%q mode %d", path, mode))
+		r.Registers = []registration{{path, of}}
+		return r
+	}
+	add := func(st Step) {
+		st.ID = len(s.Steps)
+		s.Steps = append(s.Steps, st)
+	}
+	add(Step{Conn: 1, Requests: []Request{watch(g.root, 1, modeRecursive)}})
+	add(Step{Conn: 2, Requests: []Request{watch(g.root, 0, modePersistent)}})
+	for i := range rounds {
+		c, ttl := fmt.Sprintf("%s/c%d", g.root, i), fmt.Sprintf("%s/t%d", g.root, i)
+		exists := new(body).buffer([]byte(c)).bool(true)
+		add(Step{Requests: []Request{
+			create(wire.OpCreateContainer, c, 4), create(wire.OpCreate, c+"/x", 0), g.make(wire.OpExists, exists, quote([]byte(c))),
+			g.make(wire.OpDelete, new(body).buffer([]byte(c+"/x")).int(-1), quote([]byte(c+"/x"))),
+		}, Until: c})
+		add(Step{Conn: 3, Requests: []Request{create(wire.OpCreateTTL, ttl, 5)}, Until: ttl})
+	}
+	return s
 }

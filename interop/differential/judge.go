@@ -58,7 +58,8 @@ type Judge struct {
 	// Of the script under judgement.
 	script    *Script
 	watches   [conns]map[string]watchMode
-	before    [2]int64 // zxids before the step: of the reference, of ours
+	ever      map[string]bool // paths that anybody has watched
+	before    [2]int64        // zxids before the step: of the reference, of ours
 	now       [2]int64
 	tolerated bool // the step has a difference after which zxids may be apart
 }
@@ -108,6 +109,7 @@ func (j *Judge) names(s *Side) *names {
 func (j *Judge) Compare(script *Script, ref, ours *Record) *Finding {
 	j.script = script
 	j.watches = [conns]map[string]watchMode{}
+	j.ever = map[string]bool{}
 	j.before = [2]int64{ref.Start, ours.Start}
 	if j.apart {
 		// The last change before it is the script's root, the same for both.
@@ -133,7 +135,7 @@ func (j *Judge) align(ref, ours int64) {
 func (j *Judge) step(st *Step, ref, ours *Outcome) *Finding {
 	j.now = [2]int64{ref.Zxid, ours.Zxid}
 	j.tolerated = false
-	if st.Kind != Burst && st.Kind != Raw || len(ref.Before) > 0 {
+	if st.Kind == Drop || st.Kind == Connect || st.Kind == Expire || len(ref.Before) > 0 {
 		j.watches[st.Conn] = nil
 	}
 	if f := j.lists(st, st.Conn, ref.Before, ours.Before); f != nil {
@@ -204,17 +206,12 @@ func (j *Judge) watch(conn int, path string, mode watchMode) {
 		j.watches[conn] = map[string]watchMode{}
 	}
 	j.watches[conn][path] |= mode
+	j.ever[path] = true
 }
 
-// watched reports whether any connection has asked to watch a path.
-func (j *Judge) watched(path string) bool {
-	for _, w := range j.watches {
-		if w[path] != 0 {
-			return true
-		}
-	}
-	return false
-}
+// watched reports whether any connection of the script has asked to watch a path,
+// be it one whose end the reference may not have noticed yet.
+func (j *Judge) watched(path string) bool { return j.ever[path] }
 
 // lists compares what arrived on one connection.
 func (j *Judge) lists(st *Step, conn int, ref, ours []Frame) *Finding {

@@ -53,6 +53,14 @@ func (g *generator) request() Request {
 		r.Body = append(r.Body, make([]byte, 1+g.rng.IntN(9))...)
 		r.Note += " with bytes behind"
 	}
+	const frameMax = wire.FrameBytesMax - 8 // without the header
+	switch long := len(r.Body) > frameMax/2; {
+	case len(r.Body) > frameMax:
+		return g.make(wire.OpPing, &body{}, "") // a longer frame stands alone (rawFrame)
+	case long && g.one(2):
+		r.Body = append(r.Body, make([]byte, frameMax-len(r.Body))...)
+		r.Note += " in the longest frame there is"
+	}
 	return g.spare(r)
 }
 

@@ -94,6 +94,10 @@ type Step struct {
 	Bytes    []byte
 	Split    int // the burst is written in two parts, cut here; 0 for one
 	Hello    Hello
+	// Until is a path; the step lasts until the server has removed it by itself.
+	Until string
+	// Ends says that the server closes the connection behind the burst.
+	Ends bool
 	// Drops are connections that the client closes at the end of the step,
 	// because servers may disagree on whether they are open.
 	Drops []int
@@ -143,6 +147,9 @@ func (s *Step) String() string {
 			b.WriteString("\n      ")
 		}
 		b.WriteString(s.Requests[i].String())
+	}
+	if s.Until != "" {
+		fmt.Fprintf(&b, " and wait for the end of %s", s.Until)
 	}
 	if len(s.Drops) > 0 {
 		fmt.Fprintf(&b, " then drop %v", s.Drops)

@@ -48,6 +48,13 @@ func (p *player) step(st *Step) error {
 		if err = p.ensure(c); err == nil {
 			err = p.burst(c, st)
 		}
+		if err == nil && st.Until != "" {
+			path := wire.AppendPathWatch(nil, string(p.move([]byte(st.Until))), false)
+			err = p.await(c, func() (bool, error) {
+				code, err := p.call(p.control, wire.OpExists, path)
+				return code == int32(core.NoNode), err
+			})
+		}
 	case Raw:
 		if err = p.ensure(c); err == nil {
 			if c.write(st.Bytes) != nil {
@@ -132,7 +139,26 @@ func (p *player) burst(c *conn, st *Step) error {
 	if err := c.write(all[cut:]); err != nil {
 		return p.lost(c, io.EOF)
 	}
-	return p.lost(c, p.collect(c, st))
+	err := p.collect(c, st)
+	if err == nil && st.Ends {
+		err = p.rest(c)
+	}
+	return p.lost(c, err)
+}
+
+// rest reads until the server closes the connection.
+func (p *player) rest(c *conn) error {
+	for {
+		b, err := c.read()
+		if err != nil {
+			return err
+		}
+		f := c.parse(b)
+		if f.Kind == Reply {
+			f = Frame{Kind: Stray, Body: b}
+		}
+		p.own(f)
+	}
 }
 
 func (p *player) request(q *Request) []byte {
@@ -273,26 +299,44 @@ func (p *player) expire(c *conn) error {
 	}
 	p.own(*f)
 	c.drop()
+	err = p.await(c, func() (bool, error) {
+		now, err := p.ping(p.control, nil)
+		return now > before, err
+	})
+	if err != nil {
+		return err
+	}
+	p.own(Frame{Kind: Passed})
+	p.sessions[c.session].over = true
+	return nil
+}
+
+// await waits until the server has made a change that nobody asked for.
+func (p *player) await(c *conn, came func() (bool, error)) error {
 	for deadline := time.Now().Add(expiryTime); ; time.Sleep(20 * time.Millisecond) {
 		// The others must not expire as well.
 		for _, other := range p.conns {
 			if other.socket != nil {
 				if _, err := other.socket.Write(pingFrame); err == nil {
-					_, _ = other.pinged(func(f Frame) { p.other(other, f) })
+					_, _ = other.pinged(func(f Frame) {
+						if other == c {
+							p.own(f)
+						} else {
+							p.other(other, f)
+						}
+					})
 				}
 			}
 		}
-		now, err := p.ping(p.control, nil)
+		over, err := came()
 		if err != nil {
 			return err
 		}
-		if now > before {
-			p.own(Frame{Kind: Expired})
-			p.sessions[c.session].over = true
+		if over {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("session %s does not expire", p.sessionName(p.sessions[c.session].id))
+			return errors.New("what should come to pass does not")
 		}
 	}
 }
