@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"net/netip"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -44,17 +46,59 @@ func running(t *testing.T) *Node {
 	return n
 }
 
-func TestSignOfLifeThatWaitsForTheLoopIsNotTooLate(t *testing.T) {
+// stepped is still with the workers at work.
+func stepped(t *testing.T) *Node {
+	t.Helper()
 	n := still(t)
 	var workers sync.WaitGroup
 	workers.Go(n.disk.run)
 	workers.Go(n.flusher.run)
-	defer func() {
+	t.Cleanup(func() {
 		n.flusher.close()
 		n.disk.close()
 		workers.Wait()
 		require.NoError(t, n.disk.store.Close())
-	}()
+	})
+	return n
+}
+
+func TestOnlyATurnThatAnswersTakesAnOutputBuffer(t *testing.T) {
+	n := stepped(t)
+	taken := 0
+	n.out.Buffer = func() []byte { taken++; return takeOutput() }
+	n.step(n.Now(), replica.Start{})
+	n.perform()
+	for begin := time.Now(); !n.replica.Serving(); time.Sleep(time.Millisecond) {
+		require.Less(t, time.Since(begin), 10*time.Second)
+		n.turn(n.Now(), false)
+	}
+	const conns = 10
+	var ids []replica.ConnID
+	for range conns {
+		ids = append(ids, n.Connect(netip.MustParseAddrPort("127.0.0.1:1"), sink{}))
+	}
+	n.turn(n.Now(), true)
+	require.Zero(t, taken, "nobody was answered")
+	for _, id := range ids { // session 1 is not there: they are refused, each in one turn
+		b := GetBuffer()
+		b.B = wire.ConnectRequest{SessionID: 1, TimeoutMillis: 1000, Password: make([]byte, wire.PasswordBytes)}.Append(append(b.B, 0, 0, 0, 0))
+		wire.PutInt(b.B, int32(len(b.B)-4))
+		require.True(t, n.Submit(id, b))
+	}
+	n.turn(n.Now(), true)
+	require.Equal(t, conns, taken)
+	n.turn(n.Now(), true)
+	require.Equal(t, conns, taken, "a turn without answers took buffers")
+}
+
+// sink is the port of a client that reads everything.
+type sink struct{}
+
+func (sink) Send(d Delivery) { Recycle(d.Bytes) }
+func (sink) Hold(bool)       {}
+
+func TestSignOfLifeThatWaitsForTheLoopIsNotTooLate(t *testing.T) {
+	n := stepped(t)
 	now := n.Now()
 	n.step(now, replica.Start{})
 	n.perform()
@@ -116,16 +160,15 @@ func TestWhatDoHasGivenUpNeverRuns(t *testing.T) {
 	// And what runs already is waited for, or its variables would be written to
 	// after Do has returned.
 	ctx, cancel = context.WithCancel(context.Background())
-	done := make(chan error, 1)
 	go func() {
-		done <- n.Do(ctx, func(*replica.Replica) { cancel(); time.Sleep(20 * time.Millisecond); ran = true })
+		<-n.inbox.wake
+		for _, it := range n.inbox.take(nil) {
+			n.handle(n.Now(), &it)
+		}
 	}()
-	<-n.inbox.wake
-	for _, it := range n.inbox.take(nil) {
-		n.handle(n.Now(), &it)
-	}
-	require.NoError(t, <-done)
+	err := n.Do(ctx, func(*replica.Replica) { cancel(); time.Sleep(20 * time.Millisecond); ran = true })
 	require.True(t, ran)
+	require.NoError(t, err)
 }
 
 func TestClientThatIsOverIsNotKeptAlive(t *testing.T) {
@@ -148,17 +191,49 @@ func TestClientThatIsOverIsNotKeptAlive(t *testing.T) {
 func TestCloseIsTheReasonHoweverFastItsReplyComes(t *testing.T) {
 	n := still(t)
 	defer n.disk.store.Close()
-	for range 1000 {
+	for range 20_000 {
 		c := &client{node: n, welcome: make(chan wire.ConnectResponse, 1), greeted: true}
 		closed := make(chan struct{})
 		go func() { _ = c.Close(); close(closed) }()
-		<-n.inbox.wake
-		n.inbox.take(nil)
+		for len(n.inbox.take(nil)) == 0 {
+			runtime.Gosched()
+		}
 		reply := wire.AppendReplyHeader(wire.AppendInt(nil, wire.ReplyHeaderBytes), 1, 1, core.OK)
 		c.Send(Delivery{Bytes: reply, Close: true})
 		<-closed
 		_, _, err := c.Get(context.Background(), "/")
 		require.ErrorIs(t, err, core.ErrClosed)
+	}
+}
+
+func TestWatchIsNotArmedBeforeTheRemovalOfItsLike(t *testing.T) {
+	n := still(t)
+	defer n.disk.store.Close()
+	for range 20_000 {
+		c := &client{node: n}
+		arm := func() *watch {
+			w := &watch{client: c, path: "/a", mode: core.WatchNode, more: make(chan struct{}, 1)}
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			_, err := c.armLocked(w)
+			require.NoError(t, err)
+			return w
+		}
+		old := arm()
+		closed := make(chan struct{})
+		go func() { _ = old.Close(); close(closed) }()
+		runtime.Gosched()
+		arm()
+		<-closed
+		var last wire.OpCode
+		for _, it := range n.inbox.take(nil) {
+			if it.buf != nil {
+				r := wire.NewReader(it.buf.B[4:])
+				last = wire.DecodeRequestHeader(&r).Op
+				it.buf.Release()
+			}
+		}
+		require.Equal(t, wire.OpAddWatch, last)
 	}
 }
 
