@@ -310,7 +310,7 @@ func (c *client) startLocked(op wire.OpCode, encode func([]byte) []byte) (*call,
 
 // started ends the client when the node it belongs to has ended.
 func (c *client) started(err error) error {
-	if err == core.ErrClosed {
+	if errors.Is(err, core.ErrClosed) {
 		c.end(err)
 	}
 	return err

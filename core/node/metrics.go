@@ -20,7 +20,7 @@ type metrics struct {
 	syncNanos            atomic.Int64
 }
 
-func newMetrics(reg prometheus.Registerer, n *Node) *metrics {
+func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		steps: newStepTimes(),
 		fsync: prometheus.NewHistogram(prometheus.HistogramOpts{

@@ -83,7 +83,7 @@ func New(cfg Config) (*Node, error) {
 	n.out.Buffer = takeOutput
 	n.touched.ids = make(map[core.SessionID]struct{})
 	n.local.init()
-	n.metrics = newMetrics(cfg.Registerer, n)
+	n.metrics = newMetrics(cfg.Registerer)
 	if err := n.recover(store, rec); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
