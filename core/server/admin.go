@@ -293,7 +293,7 @@ func (s *Server) adminMntr(ctx context.Context, _ *http.Request) (fields, error)
 	}
 	var f fields
 	for _, m := range s.monitor(&r) {
-		f = append(f, field{m.key, m.value})
+		f = append(f, field(m))
 	}
 	return f, nil
 }

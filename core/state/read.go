@@ -220,10 +220,10 @@ func (s *State) watchOp(a *Asker, op wire.OpCode, q wire.PathMode, dst []byte) (
 	if q.Mode < watcherTypeMin || q.Mode > watcherTypeMax {
 		return dst, core.MarshallingError
 	}
-	found := false
 	if q.Path == nil {
 		return dst, core.NoWatcher
 	}
+	var found bool
 	if op == wire.OpCheckWatches {
 		found = s.watches.Has(string(q.Path), a.Conn, q.Mode)
 	} else {
