@@ -34,14 +34,15 @@ func continued(lines []string) bool {
 // keyOf is the key of a line, also of one that is commented out.
 func keyOf(raw string) string {
 	raw = strings.TrimLeft(raw, "#! \t\f")
-	for _, l := range logicalLines(raw) {
-		key, _ := split(l.text)
-		if plain, err := unescape(key); err == nil {
-			key = plain
-		}
-		return strings.TrimSpace(key)
+	lines := logicalLines(raw)
+	if len(lines) == 0 {
+		return ""
 	}
-	return ""
+	key, _ := split(lines[0].text)
+	if plain, err := unescape(key); err == nil {
+		key = plain
+	}
+	return strings.TrimSpace(key)
 }
 
 func secretKey(key string) bool {
