@@ -247,7 +247,7 @@ func (o *options) report(rows []Row) error {
 			_, err = o.stdout.Write(text)
 			return err
 		}
-		if err := os.WriteFile(o.jsonFile, text, 0o644); err != nil { //nolint:gosec // a report
+		if err := os.WriteFile(o.jsonFile, text, 0o644); err != nil {
 			return err
 		}
 	}
@@ -259,11 +259,10 @@ func (o *options) report(rows []Row) error {
 func Table(rows []Row) string {
 	t := table.NewWriter()
 	head := table.Row{"workload", "shape"}
-	two := false
 	for _, s := range rows[0].Sides {
 		head = append(head, s.Server)
 	}
-	two = len(rows[0].Sides) == 2
+	two := len(rows[0].Sides) == 2
 	head = append(head, "unit")
 	if two {
 		head = append(head, "ratio")

@@ -216,7 +216,7 @@ func idle(ctx context.Context, srv *Server, p *Params) ([]Figure, error) {
 	if _, err := srv.Start(ctx); err != nil {
 		return nil, err
 	}
-	defer srv.Kill()
+	defer func() { _ = srv.Kill() }()
 	// Let the server warm up, so that what it needs anyway is not counted.
 	if _, err := Run(srv, Find("get"), Shape{Conns: 16, Depth: 16, Bytes: 100, Time: 2 * time.Second}); err != nil {
 		return nil, err
@@ -266,7 +266,7 @@ func big(ctx context.Context, srv *Server, p *Params) ([]Figure, error) {
 	if _, err := srv.Start(ctx); err != nil {
 		return nil, err
 	}
-	defer srv.Kill()
+	defer func() { _ = srv.Kill() }()
 	shape := Shape{Conns: 16, Depth: 16, Bytes: 100, Time: p.Shape.Time}
 	if err := Fill(srv, 10_000); err != nil {
 		return nil, err
