@@ -259,6 +259,8 @@ func TestASilentServerIsLeft(t *testing.T) {
 func TestACallThatIsNotAnsweredEndsWithItsContext(t *testing.T) {
 	s := startStub(t, &stub{answer: func(ctx context.Context, _ *wire.Payload) wire.Body {
 		<-ctx.Done()
+		// The deadline is the server's too: its answer must not be the faster one.
+		time.Sleep(500 * time.Millisecond)
 		return wire.NewErrorResponse(500, "too late")
 	}})
 	client := s.dial(t)
