@@ -42,7 +42,9 @@ func rootCommand() *cobra.Command {
 		Short:         "service registry and configuration center on a coordination core of its own",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Version:       version(),
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(serveCommand(), demoCommand(), demoProviderCommand(), bench.Command(), versionCommand())
 	root.AddCommand(ctl.Commands()...)
 	return root

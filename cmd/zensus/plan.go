@@ -50,49 +50,86 @@ type plan struct {
 }
 
 // fromZooCfg makes a plan of a zoo.cfg. Only what the file names is opened.
+// Beside an error the plan has nothing but the warnings.
 func fromZooCfg(path string) (*plan, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return &plan{}, err
 	}
 	cfg, warnings, err := apache.ParseConfig(strings.NewReader(string(text)))
+	about := &plan{}
+	for _, w := range warnings {
+		about.warnings = append(about.warnings, w.String())
+	}
+	if cfg == nil {
+		return about, inFile(path, err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return about, inFile(path, errors.Join(beyond(cfg), err))
 	}
 	if cfg.DynamicConfigFile != "" {
 		f, err := os.Open(cfg.DynamicConfigFile)
 		if err != nil {
-			return nil, fmt.Errorf("%s: dynamicConfigFile: %w", path, err)
+			return about, inFile(path, fmt.Errorf("dynamicConfigFile: %w", err))
 		}
-		err = errors.Join(cfg.ReadDynamic(f), f.Close())
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", cfg.DynamicConfigFile, err)
+		if err = errors.Join(cfg.ReadDynamic(f), f.Close()); err != nil {
+			return about, inFile(cfg.DynamicConfigFile, err)
 		}
+	}
+	if err := beyond(cfg); err != nil {
+		return about, inFile(path, err)
 	}
 	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return about, inFile(path, err)
 	}
-	if !cfg.Standalone() {
-		return nil, fmt.Errorf("%s: an ensemble of %d servers: this release runs a single server", path, len(cfg.Servers))
+	if _, err := os.Stat(cfg.DataDir); !cfg.DataDirAutocreate && err != nil {
+		return about, inFile(path, fmt.Errorf("dataDir: %w, and datadir.autocreate is false", err))
 	}
 	id := core.PeerID(1)
 	if len(cfg.Servers) == 1 {
 		if id, err = readMyID(cfg.DataDir); err != nil {
-			return nil, err
+			return about, err
 		}
 		if _, err := cfg.Resolve(id); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return about, inFile(path, err)
 		}
 	}
 	p, err := planOf(cfg, id)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return about, inFile(path, err)
 	}
 	p.configText = string(text)
-	for _, w := range warnings {
-		p.warnings = append(p.warnings, w.String())
-	}
+	p.warnings = append(p.warnings, about.warnings...)
 	return p, nil
+}
+
+// inFile says in which file something is wrong; several things get lines of their
+// own.
+func inFile(file string, err error) error {
+	if file == "" || err == nil {
+		return err
+	}
+	if strings.Contains(err.Error(), "\n") {
+		return fmt.Errorf("%s:\n%w", file, err)
+	}
+	return fmt.Errorf("%s: %w", file, err)
+}
+
+// beyond says what a zoo.cfg asks for that this release does not do. Whether the
+// details of that make sense does not matter then.
+func beyond(cfg *apache.Config) error {
+	var errs []error
+	secure := cfg.SecureClientPort != 0
+	for _, s := range cfg.Servers {
+		secure = secure || s.Secure != apache.Endpoint{}
+	}
+	if secure {
+		errs = append(errs, errors.New("secureClientPort: not in this release, which speaks no TLS on the client port"))
+	}
+	if !cfg.Standalone() {
+		errs = append(errs, fmt.Errorf("server: an ensemble of %d is not in this release, which runs a single server", len(cfg.Servers)))
+	}
+	return errors.Join(errs...)
 }
 
 func readMyID(dir string) (core.PeerID, error) {
@@ -105,9 +142,6 @@ func readMyID(dir string) (core.PeerID, error) {
 }
 
 func planOf(cfg *apache.Config, id core.PeerID) (*plan, error) {
-	if cfg.SecureClientPort != 0 {
-		return nil, errors.New("secureClientPort: TLS on the client port is not spoken by this release")
-	}
 	least, most := cfg.SessionTimeouts()
 	tick := int32(cfg.TickTime.Milliseconds())
 	var warnings []string
@@ -207,13 +241,21 @@ func (p *plan) takeNacos(s *settings.Settings) error {
 	return nil
 }
 
+// settingsBeyond is beyond for settings.
+func settingsBeyond(s *settings.Settings) error {
+	if len(s.Members) > 1 {
+		return fmt.Errorf("members: an ensemble of %d is not in this release, which runs a single server", len(s.Members))
+	}
+	if strings.HasPrefix(s.Engine.Backend, "zookeeper://") {
+		return fmt.Errorf("engine.backend: %s is not in this release, which runs on its own engine only", s.Engine.Backend)
+	}
+	return nil
+}
+
 // fromSettings makes a plan of settings.
 func fromSettings(s *settings.Settings) (*plan, error) {
-	if len(s.Members) > 1 {
-		return nil, fmt.Errorf("members: an ensemble of %d: this release runs a single server", len(s.Members))
-	}
-	if s.Engine.Backend != settings.BackendEmbedded {
-		return nil, fmt.Errorf("engine.backend: %s: this release runs on its own engine only", s.Engine.Backend)
+	if err := settingsBeyond(s); err != nil {
+		return nil, err
 	}
 	least, most := s.Engine.SessionTimeouts()
 	e := &s.Engine

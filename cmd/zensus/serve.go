@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +29,9 @@ it is: then only the ports that it names are opened.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, s, err := readPlan(file, cmd)
 			if err != nil {
+				if p != nil {
+					err = errors.Join(p.warn(cmd.ErrOrStderr()), err)
+				}
 				return err
 			}
 			if check {
@@ -53,29 +59,55 @@ it is: then only the ports that it names are opened.`,
 }
 
 // readPlan reads a zensus.yaml (also none: the defaults) or a zoo.cfg, of which
-// the settings are nil.
+// the settings are nil. Beside an error the plan is nil, or has its warnings.
 func readPlan(file string, cmd *cobra.Command) (*plan, *settings.Settings, error) {
 	if ext := filepath.Ext(file); file != "" && ext != ".yaml" && ext != ".yml" {
+		if given := settings.Given(cmd.Flags()); len(given) > 0 {
+			return nil, nil, fmt.Errorf("%s: %s: not beside a zoo.cfg, which says everything itself, also by its keys zensus.*", file, strings.Join(given, ", "))
+		}
 		p, err := fromZooCfg(file)
+		for _, name := range settings.GivenInEnvironment() {
+			p.warnings = append(p.warnings, name+": ignored beside a zoo.cfg")
+		}
 		return p, nil, err
 	}
 	s, err := settings.Load(file, cmd.Flags())
+	if s != nil {
+		if beyond := settingsBeyond(s); beyond != nil {
+			err = beyond // whether its details make sense does not matter then
+		}
+	}
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, inFile(file, err)
 	}
 	p, err := fromSettings(s)
-	return p, s, err
+	return p, s, inFile(file, err)
 }
 
-// print tells what holds, for `serve --check`.
-func (p *plan) print(w io.Writer, s *settings.Settings) error {
+func (p *plan) warn(w io.Writer) error {
 	for _, text := range p.warnings {
 		if _, err := fmt.Fprintln(w, "# warning:", text); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// print tells what holds, for `serve --check`.
+func (p *plan) print(w io.Writer, s *settings.Settings) error {
+	if err := p.warn(w); err != nil {
+		return err
+	}
 	if s != nil {
-		return s.Print(w)
+		if err := s.Print(w); err != nil {
+			return err
+		}
+		for _, line := range s.Resolved() {
+			if _, err := fmt.Fprintln(w, "# resolved:", line); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	orOff := func(addr string) string {
 		if addr == "" {
@@ -95,9 +127,10 @@ func (p *plan) print(w io.Writer, s *settings.Settings) error {
 		{"admin", orOff(p.admin)},
 		{"metrics", orOff(p.metrics)},
 		{"auth.enabled", p.auth},
-		{"engine.tick_time_ms", p.replica.TickMillis},
-		{"engine.min_session_timeout_ms", p.replica.MinTimeoutMillis},
-		{"engine.max_session_timeout_ms", p.replica.MaxTimeoutMillis},
+		{"engine.tick_time", time.Duration(p.replica.TickMillis) * time.Millisecond},
+		{"engine.min_session_timeout", time.Duration(p.replica.MinTimeoutMillis) * time.Millisecond},
+		{"engine.max_session_timeout", time.Duration(p.replica.MaxTimeoutMillis) * time.Millisecond},
+		{"engine.frame_bytes_max", p.client.FrameBytesMax},
 		{"engine.ttl_nodes", p.replica.State.TTLNodes},
 		{"engine.enforce_quota", p.replica.State.EnforceQuota},
 		{"engine.snapshot_txns", p.replica.SnapshotTxns},

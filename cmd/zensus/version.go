@@ -43,15 +43,19 @@ func asZooKeeper() (version, built string) {
 	return strings.Join([]string{zookeeperVersion, "zensus", Version, commit}, "-"), when.UTC().Format("2006-01-02 15:04 MST")
 }
 
+// version is what `zensus version` and `zensus --version` print.
+func version() string {
+	commit, _ := buildInfo()
+	return fmt.Sprintf("zensus %s (commit %s, %s, speaks ZooKeeper %s)", Version, commit, runtime.Version(), zookeeperVersion)
+}
+
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			commit, _ := buildInfo()
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "zensus %s (commit %s, %s, speaks ZooKeeper %s)\n",
-				Version, commit, runtime.Version(), zookeeperVersion)
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), version())
 			return err
 		},
 	}

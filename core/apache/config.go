@@ -36,9 +36,7 @@ type Config struct {
 	SecureClientPort        int
 	SecureClientPortAddress string
 
-	// DataDir is required; DataLogDir is empty where logs lie there too.
-	DataDir           string
-	DataLogDir        string
+	DataDir           string // required
 	DataDirAutocreate bool
 
 	// TickTime is one tick. Timeouts of sessions that are 0 follow from it: see
@@ -54,7 +52,6 @@ type Config struct {
 	MaxConns               int // of one port, 0 = no limit
 	GlobalOutstandingLimit int
 	RequestBytesMax        int // jute.maxbuffer
-	ReadOnlyMode           bool
 
 	// Servers are the members in the order of their ids; none, or a single one
 	// with StandaloneEnabled, is a standalone server.
@@ -66,10 +63,9 @@ type Config struct {
 	DynamicConfigFile string // members are to be read from there
 	ListenOnAllIPs    bool   // for peers
 
-	SnapRetainCount int           // at least 3
-	PurgeInterval   time.Duration // 0 = off
-	SnapCount       int           // transactions between snapshots
-	SnapSizeLimitKB int64         // bytes of log between snapshots
+	SnapRetainCount int   // at least 3
+	SnapCount       int   // transactions between snapshots
+	SnapSizeLimitKB int64 // bytes of log between snapshots
 
 	ExtendedTypes bool // TTL znodes
 	EnforceQuota  bool
@@ -91,7 +87,6 @@ type Config struct {
 type Containers struct {
 	CheckInterval time.Duration
 	MaxPerMinute  int
-	MaxNeverUsed  time.Duration // 0 = one that never had a child stays
 }
 
 // Admin is the AdminServer. It is opened only if the file asks for it, by
@@ -157,7 +152,8 @@ const zensusPrefix = "zensus."
 
 // ParseConfig reads a zoo.cfg. The error names every key that has an impossible
 // value or refuses the start, each with its line; Validate says whether the
-// whole makes sense, once the members are known.
+// whole makes sense, once the members are known. Beside such an error the
+// configuration is what could be read, so that more can be said about the file.
 func ParseConfig(r io.Reader) (*Config, []Warning, error) {
 	properties, err := readProperties(r)
 	if err != nil {
@@ -184,7 +180,7 @@ func ParseConfig(r io.Reader) (*Config, []Warning, error) {
 		switch {
 		case !known:
 			warn("unknown, ignored")
-		case key.Status == Honoured:
+		case key.set != nil:
 			if err := key.set(cfg, p.key, p.value); err != nil {
 				fail(err)
 			}
@@ -199,7 +195,7 @@ func ParseConfig(r io.Reader) (*Config, []Warning, error) {
 	cfg.sortServers()
 	warnings = append(warnings, cfg.afterthoughts(properties)...)
 	if len(errs) > 0 {
-		return nil, warnings, errors.Join(errs...)
+		return cfg, warnings, errors.Join(errs...)
 	}
 	return cfg, warnings, nil
 }
@@ -218,7 +214,7 @@ func (c *Config) ReadDynamic(r io.Reader) error {
 		switch {
 		case p.key == "version":
 			err = c.setVersion(p.value)
-		case known && isMembership(p.key) && key.Status == Honoured:
+		case known && isMembership(p.key) && key.set != nil:
 			err = key.set(c, p.key, p.value)
 		case known && isMembership(p.key):
 			if err = nil; !key.means(p.value) {

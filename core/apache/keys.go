@@ -18,10 +18,15 @@ const (
 	// Refused keys refuse the start if they ask for something that does not
 	// happen anyway.
 	Refused
+	// Later keys are read and checked, but this release does not do what they ask
+	// for. Whoever starts a server by the configuration has to refuse.
+	Later
 )
 
 // String is the status as the documentation shows it.
-func (s Status) String() string { return [...]string{"honoured", "warned", "refused"}[s] }
+func (s Status) String() string {
+	return [...]string{"honoured", "warned", "refused", "refused in this release"}[s]
+}
 
 // Key is a key of zoo.cfg.
 type Key struct {
@@ -84,10 +89,10 @@ const (
 var keys = []Key{
 	{Name: "clientPort", Status: Honoured, set: port(func(c *Config) *int { return &c.ClientPort })},
 	{Name: "clientPortAddress", Status: Honoured, set: text(func(c *Config) *string { return &c.ClientPortAddress })},
-	{Name: "secureClientPort", Status: Honoured, set: port(func(c *Config) *int { return &c.SecureClientPort })},
-	{Name: "secureClientPortAddress", Status: Honoured, set: text(func(c *Config) *string { return &c.SecureClientPortAddress })},
+	{Name: "secureClientPort", Status: Later, Note: "the client port speaks no TLS yet", set: port(func(c *Config) *int { return &c.SecureClientPort })},
+	{Name: "secureClientPortAddress", Status: Later, Note: "as secureClientPort", set: text(func(c *Config) *string { return &c.SecureClientPortAddress })},
 	{Name: "dataDir", Status: Honoured, Note: "required; Apache's files in it are never overlooked", set: text(func(c *Config) *string { return &c.DataDir })},
-	{Name: "dataLogDir", Status: Honoured, Note: "the dataDir if not set", set: text(func(c *Config) *string { return &c.DataLogDir })},
+	{Name: "dataLogDir", Status: Warned, Note: "the log lies in the dataDir"},
 	{Name: "tickTime", Default: "3000", Status: Honoured, Note: "milliseconds", set: millis(1, func(c *Config) *time.Duration { return &c.TickTime })},
 	{Name: "initLimit", Status: Honoured, Note: "ticks; required in an ensemble", set: number(1, 1<<20, func(c *Config) *int { return &c.InitLimit })},
 	{Name: "syncLimit", Status: Honoured, Note: "ticks; required in an ensemble", set: number(1, 1<<20, func(c *Config) *int { return &c.SyncLimit })},
@@ -99,7 +104,7 @@ var keys = []Key{
 	{Name: "clientPortListenBacklog", Default: "-1", Status: Warned, Note: "the system's limit holds"},
 	{Name: "clientTcpKeepAlive", Default: "false", Status: Warned, Note: "keep-alive is always on", also: []string{"true"}},
 
-	{Name: "server.*", Status: Honoured, Note: "ids 1 to 254; the election port is read and not used; several addresses parted by bars are tried in turn", set: setServer},
+	{Name: "server.*", Status: Later, Note: "but for one alone, which is this server; ids 1 to 254; the election port is read and not used; several addresses parted by bars are tried in turn", set: setServer},
 	{Name: "group.*", Status: Refused, Note: weights},
 	{Name: "weight.*", Default: "1", Status: Refused, Note: weights},
 	{Name: "oraclePath", Status: Refused, Note: "an oracle that lets one of two members decide is not supported"},
@@ -117,7 +122,7 @@ var keys = []Key{
 	{Name: "quorumListenOnAllIPs", Default: "false", Status: Honoured, set: boolean(func(c *Config) *bool { return &c.ListenOnAllIPs })},
 
 	{Name: "autopurge.snapRetainCount", Default: "3", Status: Honoured, Note: "at least 3", set: number(0, 1<<20, func(c *Config) *int { return &c.SnapRetainCount })},
-	{Name: "autopurge.purgeInterval", Default: "0", Status: Honoured, Note: "hours, or a number with ms, s, m, h or d; 0 is off", set: setPurgeInterval},
+	{Name: "autopurge.purgeInterval", Default: "0", Status: Warned, Note: "old snapshots go whenever a new one is complete"},
 	{Name: "snapCount", Default: "100000", Status: Honoured, Note: "transactions; at least 2", set: number(2, 1<<30, func(c *Config) *int { return &c.SnapCount })},
 	{Name: "snapSizeLimitInKb", Default: "4194304", Status: Honoured, set: setSnapSizeLimit},
 	{Name: "preAllocSize", Default: "65536", Status: Warned, Note: logging},
@@ -131,14 +136,14 @@ var keys = []Key{
 	{Name: "syncEnabled", Default: "true", Status: Warned, Note: "observers always keep a log"},
 	{Name: "snapshot.compression.method", Status: Warned, Note: "snapshots have a format of their own"},
 	{Name: "snapshot.trust.empty", Default: "false", Status: Warned, Note: "a log without its snapshot is never trusted"},
-	{Name: "datadir.autocreate", Default: "true", Status: Honoured, set: boolean(func(c *Config) *bool { return &c.DataDirAutocreate })},
+	{Name: "datadir.autocreate", Default: "true", Status: Honoured, Note: "false: a dataDir that is not there refuses the start", set: boolean(func(c *Config) *bool { return &c.DataDirAutocreate })},
 	{Name: "db.autocreate", Default: "true", Status: Warned, Note: "an empty member that others do not know is never taken for a full one"},
 	{Name: "digest.enabled", Default: "true", Status: Warned, Note: "the digest of the tree is always kept"},
 	{Name: "serializeLastProcessedZxid.enabled", Default: "true", Status: Warned, Note: "snapshots have a format of their own"},
 	{Name: "closeSessionTxn.enabled", Default: "true", Status: Warned, Note: "the transaction that ends a session always lists its znodes"},
 
 	{Name: "globalOutstandingLimit", Default: "1000", Status: Honoured, set: number(1, 1<<30, func(c *Config) *int { return &c.GlobalOutstandingLimit })},
-	{Name: "jute.maxbuffer", Default: "1048575", Status: Honoured, Note: "bytes of a request, at most 64 MiB; ZooKeeper reads it only from the command line", set: number(1024, 64<<20, func(c *Config) *int { return &c.RequestBytesMax })},
+	{Name: "jute.maxbuffer", Default: "1048575", Status: Honoured, Note: "bytes of a request, at most 8 MiB, which holds where more is asked for; ZooKeeper reads it only from the command line", set: number(1024, 64<<20, func(c *Config) *int { return &c.RequestBytesMax })},
 	{Name: "request_throttle_max_requests", Default: "0", Status: Warned, Note: pacing},
 	{Name: "requestThrottleLimit", Default: "0", Status: Warned, Note: pacing},
 	{Name: "request_throttle_stall_time", Default: "100", Status: Warned, Note: pacing},
@@ -150,7 +155,7 @@ var keys = []Key{
 	{Name: "connection_throttle_*", Default: "0", Status: Warned, Note: pacing},
 	{Name: "maxResponseCacheSize", Default: "400", Status: Warned, Note: "replies need no cache"},
 	{Name: "maxGetChildrenResponseCacheSize", Default: "400", Status: Warned, Note: "replies need no cache"},
-	{Name: "readonlymode.enabled", Default: "false", Status: Honoured, Note: "ZooKeeper reads it only from the command line", set: boolean(func(c *Config) *bool { return &c.ReadOnlyMode })},
+	{Name: "readonlymode.enabled", Default: "false", Status: Warned, Note: "a server without its quorum answers nobody"},
 
 	{Name: "4lw.commands.whitelist", Default: "srvr", Status: Honoured, Note: "a list, or * for all", set: setWords},
 	{Name: "admin.enableServer", Default: "false", Status: Honoured, Note: "also on where admin.serverPort is named", set: boolean(func(c *Config) *bool { return &c.Admin.Enabled })},
@@ -172,7 +177,7 @@ var keys = []Key{
 	{Name: "emulate353TTLNodes", Default: "false", Status: Warned, Note: "it matters only to an import"},
 	{Name: "znode.container.checkIntervalMs", Default: "60000", Status: Honoured, set: millis(1, func(c *Config) *time.Duration { return &c.Containers.CheckInterval })},
 	{Name: "znode.container.maxPerMinute", Default: "10000", Status: Honoured, set: number(1, 1<<30, func(c *Config) *int { return &c.Containers.MaxPerMinute })},
-	{Name: "znode.container.maxNeverUsedIntervalMs", Default: "0", Status: Honoured, Note: "0: one that never had a child stays", set: millis(0, func(c *Config) *time.Duration { return &c.Containers.MaxNeverUsed })},
+	{Name: "znode.container.maxNeverUsedIntervalMs", Default: "0", Status: Warned, Note: "a container that never had a child stays"},
 
 	{Name: "DigestAuthenticationProvider.superDigest", Status: Honoured, set: setSuperDigest},
 	{Name: "DigestAuthenticationProvider.enabled", Default: "true", Status: Honoured, set: boolean(func(c *Config) *bool { return &c.DigestEnabled })},
@@ -189,7 +194,7 @@ var keys = []Key{
 	{Name: "enableEagerACLCheck", Default: "false", Status: Warned, Note: "access lists are checked where the request is ordered"},
 	{Name: "audit.enable", Default: "false", Status: Warned, Note: "ZooKeeper's audit log is not written"},
 
-	{Name: "ssl.keyStore.location", Status: Honoured, Note: "a .pem file with the key and its certificates", set: store(func(c *Config) *string { return &c.TLS.KeyStore })},
+	{Name: "ssl.keyStore.location", Status: Honoured, Note: "a .pem file with the key and its certificates, for secureClientPort", set: store(func(c *Config) *string { return &c.TLS.KeyStore })},
 	{Name: "ssl.keyStore.password", Status: Honoured, set: secret(func(c *Config) *Secret { return &c.TLS.KeyStorePassword })},
 	{Name: "ssl.keyStore.type", Default: "PEM", Status: Refused, Note: "only PEM can be read"},
 	{Name: "ssl.keyStore.passwordPath", Status: Refused, Note: "not supported: use ssl.keyStore.password, or a key that needs none"},

@@ -128,26 +128,6 @@ func (c *Config) setVersion(value string) error {
 	return nil
 }
 
-// purgeUnits are the suffixes of autopurge.purgeInterval, longer ones first.
-var purgeUnits = []struct {
-	suffix string
-	unit   time.Duration
-}{{"ms", time.Millisecond}, {"s", time.Second}, {"m", time.Minute}, {"h", time.Hour}, {"d", 24 * time.Hour}, {"", time.Hour}}
-
-func setPurgeInterval(c *Config, _, value string) error {
-	for _, u := range purgeUnits {
-		digits, ok := strings.CutSuffix(value, u.suffix)
-		if !ok {
-			continue
-		}
-		const years = 10 * 366 * 24 * time.Hour
-		n, err := parseNumber(strings.TrimSpace(digits), 0, int64(years/u.unit))
-		c.PurgeInterval = time.Duration(n) * u.unit
-		return err
-	}
-	return nil // not reached: the empty suffix fits
-}
-
 func setSnapSizeLimit(c *Config, _, value string) (err error) {
 	c.SnapSizeLimitKB, err = parseNumber(value, -1, 1<<40)
 	return err

@@ -77,7 +77,7 @@ func (s *Store) open() (*Recovered, error) {
 		return nil, fmt.Errorf("storage: read data directory: %w", err)
 	}
 	if slices.Contains(names, apacheDirName) {
-		return nil, s.refuse("holds data of Apache ZooKeeper (%s); import it into an empty directory, or point data_dir elsewhere", apacheDirName)
+		return nil, s.refuse("holds data of Apache ZooKeeper (%s); this release does not read it: name an empty directory", apacheDirName)
 	}
 	if err := makeDirs(s.fs, dir); err != nil {
 		return nil, fmt.Errorf("storage: make data directory: %w", err)

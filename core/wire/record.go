@@ -29,8 +29,8 @@ type Record struct {
 	Time       int64     // wall time in milliseconds; local, not part of the chain
 	PrevChain  uint64    // chain hash up to and including the previous record
 	Payload    []byte
-	// TreeDigest is the tree's digest after the transaction, where the leader
-	// knew it when it proposed; DigestVersion is 0 where it did not.
+	// TreeDigest is the tree's digest at CommitHint, where the leader knew it when
+	// it proposed; DigestVersion is 0 where it did not.
 	DigestVersion uint32
 	TreeDigest    uint64
 }

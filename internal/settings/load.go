@@ -1,11 +1,16 @@
 package settings
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -58,7 +63,10 @@ func Load(file string, flags *pflag.FlagSet) (*Settings, error) {
 		v.SetConfigFile(file)
 		v.SetConfigType("yaml")
 		if err := v.ReadInConfig(); err != nil {
-			return nil, fmt.Errorf("settings: %s: %w", file, err)
+			return nil, readProblem(file, err)
+		}
+		if err := unknownKeys(v.AllKeys()); err != nil {
+			return nil, err
 		}
 	}
 	if flags != nil {
@@ -73,15 +81,81 @@ func Load(file string, flags *pflag.FlagSet) (*Settings, error) {
 	var s Settings
 	hook := mapstructure.ComposeDecodeHookFunc(boolToText, strictDuration, mapstructure.StringToSliceHookFunc(","))
 	if err := v.UnmarshalExact(&s, viper.DecodeHook(hook)); err != nil {
-		return nil, fmt.Errorf("settings: %w", err)
+		return nil, errors.New(decodeProblem(err.Error()))
 	}
 	if flags != nil {
 		if insecure, err := flags.GetBool("insecure"); err == nil && insecure {
+			if f := flags.Lookup("auth"); f != nil && f.Changed {
+				return nil, errors.New("--auth and --insecure exclude each other")
+			}
 			s.Auth.Enabled = AuthOff
 		}
 	}
 	s.trim()
 	return &s, errors.Join(unknownEnvironment(), s.Validate())
+}
+
+// readProblem leaves out what the library says about itself, and names the file
+// where the system does not.
+func readProblem(file string, err error) error {
+	var parse viper.ConfigParseError
+	if errors.As(err, &parse) {
+		return errors.Unwrap(parse)
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) && path.Path == file {
+		return path.Err
+	}
+	return err
+}
+
+// unknownKeys reports what stands in the file and is no setting.
+func unknownKeys(found []string) error {
+	known := Keys()
+	var problems []error
+	for _, key := range found {
+		if !slices.Contains(known, key) {
+			problems = append(problems, fmt.Errorf("%s: unknown key", key))
+		}
+	}
+	slices.SortFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(problems...)
+}
+
+// quotedKey is how the decoder names a key at the beginning of a line.
+var quotedKey = regexp.MustCompile(`(?m)^'([a-z_.]*)' `)
+
+// decodeProblem is the decoder's text without its heading, with keys as
+// everywhere else.
+func decodeProblem(text string) string {
+	_, body, ok := strings.Cut(text, "error(s):")
+	if !ok {
+		body = text
+	}
+	return quotedKey.ReplaceAllString(strings.TrimSpace(body), "$1: ")
+}
+
+// Given are the flags that were written on the command line, of those
+// that Flags made.
+func Given(flags *pflag.FlagSet) []string {
+	var given []string
+	flags.Visit(func(f *pflag.Flag) {
+		if _, ours := flagKeys[f.Name]; ours || f.Name == "insecure" {
+			given = append(given, "--"+f.Name)
+		}
+	})
+	return given
+}
+
+// GivenInEnvironment are the variables of the environment that are settings.
+func GivenInEnvironment() []string {
+	var given []string
+	for _, key := range Keys() {
+		if os.Getenv(envName(key)) != "" {
+			given = append(given, envName(key))
+		}
+	}
+	return given
 }
 
 // boolToText lets YAML's true and false stand where a word is expected.
@@ -170,6 +244,30 @@ func unknownEnvironment() error {
 
 func envName(key string) string {
 	return envPrefix + "_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// Resolved are the values that follow from others where a setting leaves them
+// open, as lines of "key: value".
+func (s *Settings) Resolved() []string {
+	var out []string
+	add := func(key string, value any) { out = append(out, key+": "+yamlOf(value)) }
+	if s.SecretFile == "" {
+		add("secret_file", filepath.Join(s.DataDir, "secret"))
+	}
+	if grpc, err := s.GRPCAddress(); err == nil && s.Listen.GRPC == "" {
+		add("listen.grpc", cmp.Or(grpc, Off))
+	}
+	if s.Auth.Enabled == AuthAuto {
+		add("auth.enabled", s.AuthEnabled())
+	}
+	least, most := s.Engine.SessionTimeouts()
+	if s.Engine.MinSessionTimeout == 0 {
+		add("engine.min_session_timeout", least)
+	}
+	if s.Engine.MaxSessionTimeout == 0 {
+		add("engine.max_session_timeout", most)
+	}
+	return out
 }
 
 // Print writes the settings that hold as YAML that could be read back.

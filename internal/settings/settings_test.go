@@ -110,6 +110,39 @@ func TestTypingMistakesAreErrors(t *testing.T) {
 	require.ErrorContains(t, err, "ZENSUS_LISTEN_HTPP: there is no such setting")
 }
 
+func TestMistakesAreToldInTheWordsOfTheFile(t *testing.T) {
+	_, err := Load(write(t, "listen: {zookeper: 'x'}\ndata_dirr: y\n"), nil)
+	require.EqualError(t, err, "data_dirr: unknown key\nlisten.zookeper: unknown key")
+	_, err = Load(write(t, "node: {id: one}\n"), nil)
+	require.ErrorContains(t, err, "node.id: ")
+	require.NotContains(t, err.Error(), "decoding failed")
+	_, err = Load(write(t, "engine: {tick_time: 2000}\n"), nil)
+	require.ErrorContains(t, err, "2000 has no unit, as in 2s")
+	_, err = Load(filepath.Join(t.TempDir(), "none.yaml"), nil)
+	require.EqualError(t, err, "no such file or directory", "the caller names the file")
+}
+
+func TestFlagsThatContradictOneAnotherAreRefused(t *testing.T) {
+	_, err := Load("", flags(t, "--auth", "--insecure"))
+	require.EqualError(t, err, "--auth and --insecure exclude each other")
+}
+
+func TestWhatWasGivenIsKnown(t *testing.T) {
+	require.Empty(t, Given(flags(t)))
+	require.ElementsMatch(t, []string{"--http", "--insecure"}, Given(flags(t, "--http=:1", "--insecure")))
+	t.Setenv("ZENSUS_LISTEN_HTTP", ":1")
+	require.Equal(t, []string{"ZENSUS_LISTEN_HTTP"}, GivenInEnvironment())
+}
+
+func TestWhatFollowsFromOtherSettingsIsTold(t *testing.T) {
+	s := Default()
+	require.Equal(t, []string{`secret_file: "zensus-data/secret"`, `listen.grpc: "127.0.0.1:9848"`, "auth.enabled: false",
+		"engine.min_session_timeout: 4s", "engine.max_session_timeout: 40s"}, s.Resolved())
+	s.Listen.GRPC, s.SecretFile, s.Auth.Enabled = "127.0.0.1:1", "s", AuthOn
+	s.Engine.MinSessionTimeout, s.Engine.MaxSessionTimeout = time.Second, time.Minute
+	require.Empty(t, s.Resolved(), "what is said is not told again")
+}
+
 func TestAllProblemsAreNamedTogether(t *testing.T) {
 	_, err := Load(write(t, `
 data_dir: ""
