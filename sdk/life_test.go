@@ -257,12 +257,20 @@ func TestASilentServerIsLeft(t *testing.T) {
 }
 
 func TestACallThatIsNotAnsweredEndsWithItsContext(t *testing.T) {
-	s := startStub(t, &stub{answer: func(ctx context.Context, _ *wire.Payload) wire.Body {
-		<-ctx.Done()
-		// The deadline is the server's too: its answer must not be the faster one.
-		time.Sleep(500 * time.Millisecond)
+	// The deadline is the server's too, and its answer must not be the faster one: it
+	// waits for the end of the test.
+	over := make(chan struct{})
+	var handlers sync.WaitGroup
+	s := startStub(t, &stub{answer: func(context.Context, *wire.Payload) wire.Body {
+		handlers.Add(1)
+		defer handlers.Done()
+		<-over
 		return wire.NewErrorResponse(500, "too late")
 	}})
+	t.Cleanup(func() {
+		close(over)
+		handlers.Wait()
+	})
 	client := s.dial(t)
 	configs := config.New(client)
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
