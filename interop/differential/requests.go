@@ -212,7 +212,7 @@ func (g *generator) entry() rawACL {
 		return rawACL{perms, []byte(pick(g, "sasl", "x509", "super", "nonsense", "", "World", "ensemble", "zensus")), []byte(pick(g, "x", "", "node", "CN=x"))}
 	}
 	return pick(g, rawACL{perms, nil, []byte("x")}, rawACL{perms, []byte("world"), nil}, rawACL{perms, []byte("digest"), nil},
-		rawACL{perms, []byte("ip"), nil}, rawACL{perms, nil, nil}, rawACL{perms, []byte("auth"), nil})
+		rawACL{perms, []byte("ip"), nil}, rawACL{perms, nil, nil})
 }
 
 func (g *generator) flags() int32 {
