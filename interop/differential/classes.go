@@ -136,7 +136,7 @@ var classes = []Class{
 			if !d.replies(wire.OpExists, core.OK, core.NoAuth) {
 				return false
 			}
-			for _, r := range d.Request.Registers {
+			for _, r := range d.Request.registers() {
 				d.judge.watch(d.Step.Conn, r.path, modeDoubtful)
 			}
 			return true

@@ -268,17 +268,15 @@ func Reaping(rounds int) *Script {
 		}
 		return g.make(op, b, quote([]byte(path)))
 	}
-	watch := func(path string, mode int32, of watchMode) Request {
-		r := g.make(wire.OpAddWatch, new(body).buffer([]byte(path)).int(mode), fmt.Sprintf("%q mode %d", path, mode))
-		r.Registers = []registration{{path, of}}
-		return r
+	watch := func(path string, mode int32) Request {
+		return g.make(wire.OpAddWatch, new(body).buffer([]byte(path)).int(mode), fmt.Sprintf("%q mode %d", path, mode))
 	}
 	add := func(st Step) {
 		st.ID = len(s.Steps)
 		s.Steps = append(s.Steps, st)
 	}
-	add(Step{Conn: 1, Requests: []Request{watch(g.root, 1, modeRecursive)}})
-	add(Step{Conn: 2, Requests: []Request{watch(g.root, 0, modePersistent)}})
+	add(Step{Conn: 1, Requests: []Request{watch(g.root, 1)}})
+	add(Step{Conn: 2, Requests: []Request{watch(g.root, 0)}})
 	for i := range rounds {
 		c, ttl := fmt.Sprintf("%s/c%d", g.root, i), fmt.Sprintf("%s/t%d", g.root, i)
 		exists := new(body).buffer([]byte(c)).bool(true)

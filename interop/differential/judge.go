@@ -191,11 +191,7 @@ func aside(all []Frame) (apart, others []Frame) {
 // register notes the watches that a step asks for.
 func (j *Judge) register(st *Step) {
 	for i := range st.Requests {
-		q := &st.Requests[i]
-		for _, r := range q.Registers {
-			if nullLists(*q) { // carried out in part by one of the servers
-				r.mode |= modeDoubtful
-			}
+		for _, r := range st.Requests[i].registers() {
 			j.watch(st.Conn, r.path, r.mode)
 		}
 	}

@@ -397,11 +397,7 @@ func (g *generator) read(b *body) Request {
 			mode = modeChild
 		}
 		watch := g.one(2) && g.mayWatch(path, mode)
-		r := g.make(op, b.buffer(path).bool(watch), fmt.Sprintf("%s watch %v", quote(path), watch))
-		if watch {
-			r.Registers = []registration{{string(path), mode}}
-		}
-		return r
+		return g.make(op, b.buffer(path).bool(watch), fmt.Sprintf("%s watch %v", quote(path), watch))
 	}
 }
 
@@ -420,14 +416,7 @@ func (g *generator) watches(b *body) Request {
 				mode = pick[int32](g, 2, -1, 99) // nothing may be set
 			}
 		}
-		r := g.make(wire.OpAddWatch, b.buffer(path).int(mode), fmt.Sprintf("%s mode %d", quote(path), mode))
-		switch mode {
-		case 0:
-			r.Registers = []registration{{string(path), modePersistent}}
-		case 1:
-			r.Registers = []registration{{string(path), modeRecursive}}
-		}
-		return r
+		return g.make(wire.OpAddWatch, b.buffer(path).int(mode), fmt.Sprintf("%s mode %d", quote(path), mode))
 	}
 	op := pick(g, wire.OpCheckWatches, wire.OpRemoveWatches)
 	kind := pick[int32](g, 1, 2, 3, 3, 4, 5, 0, 6, -1)
@@ -457,7 +446,6 @@ func (g *generator) setWatches(b *body) Request {
 		for range g.rng.IntN(3) {
 			if path := g.path(); path != nil && g.mayWatch(path, mode) {
 				paths = append(paths, path)
-				r.Registers = append(r.Registers, registration{string(path), mode})
 			}
 		}
 		b.strings(paths)

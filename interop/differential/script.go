@@ -32,16 +32,62 @@ type Request struct {
 	// FromMark says that the body begins with a zxid which is to be the one that
 	// was remembered last on this side.
 	FromMark bool
-	// Registers are the watches that it arms, as far as it succeeds.
-	Registers []registration
 	// Malformed says that the body was damaged on purpose.
 	Malformed bool
 }
 
-// registration is a watch that a request arms.
+// registration is a watch that a request arms, if it succeeds.
 type registration struct {
 	path string
 	mode watchMode
+}
+
+// registers lists the watches that a request asks for, as it is sent: a damaged
+// one may ask for others than it was made for.
+func (q *Request) registers() (all []registration) {
+	r := wire.NewReader(q.Body)
+	switch q.Op {
+	case wire.OpExists, wire.OpGetData, wire.OpGetChildren, wire.OpGetChildren2:
+		mode := modeData
+		if q.Op == wire.OpGetChildren || q.Op == wire.OpGetChildren2 {
+			mode = modeChild
+		}
+		if w := wire.DecodePathWatch(&r); w.Watch && w.Path != nil {
+			all = append(all, registration{string(w.Path), mode})
+		}
+	case wire.OpAddWatch:
+		w := wire.DecodePathMode(&r)
+		switch {
+		case w.Path == nil:
+		case w.Mode == 0:
+			all = append(all, registration{string(w.Path), modePersistent})
+		case w.Mode == 1:
+			all = append(all, registration{string(w.Path), modeRecursive})
+		}
+	case wire.OpSetWatches, wire.OpSetWatches2:
+		modes := []watchMode{modeData, modeData, modeChild, modePersistent, modeRecursive}
+		if q.Op == wire.OpSetWatches {
+			modes = modes[:3]
+		}
+		r.Long()
+		doubt := watchMode(0)
+		for _, mode := range modes {
+			n := r.Count(4)
+			if r.Err() == nil && n < 0 {
+				doubt = modeDoubtful // carried out in part by one of the servers
+			}
+			for range n {
+				all = append(all, registration{r.String(), mode})
+			}
+		}
+		for i := range all {
+			all[i].mode |= doubt
+		}
+	}
+	if r.Err() != nil {
+		return nil
+	}
+	return all
 }
 
 type watchMode uint8
