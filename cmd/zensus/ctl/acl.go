@@ -80,7 +80,7 @@ type aclJSON struct {
 }
 
 func (z *zk) getACLVerb(name string) *cobra.Command {
-	var stat bool
+	var stat, settable bool
 	cmd := &cobra.Command{
 		Use: name + " PATH", Short: "print a znode's access list",
 		Args: cobra.ExactArgs(1), ValidArgsFunction: z.completePath,
@@ -96,6 +96,14 @@ func (z *zk) getACLVerb(name string) *cobra.Command {
 				}
 				return z.printJSON(map[string]any{"path": args[0], "acl": out, "stat": statOf(st)})
 			}
+			if settable {
+				var entries []string
+				for _, a := range list {
+					entries = append(entries, a.Scheme+":"+a.ID+":"+formatPerms(a.Perms))
+				}
+				fmt.Fprintln(z.out, strings.Join(entries, ","))
+				list = nil
+			}
 			for _, a := range list {
 				fmt.Fprintf(z.out, "'%s,'%s\n: %s\n", a.Scheme, a.ID, formatPerms(a.Perms))
 			}
@@ -106,6 +114,7 @@ func (z *zk) getACLVerb(name string) *cobra.Command {
 		}),
 	}
 	cmd.Flags().BoolVarP(&stat, "stat", "s", false, "print the znode's stat too")
+	cmd.Flags().BoolVar(&settable, "settable", false, "print it in one line, as acl set takes it")
 	return cmd
 }
 

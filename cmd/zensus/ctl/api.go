@@ -91,6 +91,23 @@ func (a *api) login(ctx context.Context, name, password string) error {
 	return nil
 }
 
+// authOff reports whether the server says that it requires no logins. A server
+// that does not say is asked no further.
+func (a *api) authOff(ctx context.Context) (bool, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+"/nacos/v1/console/server/state", http.NoBody)
+	if err != nil {
+		return false, err
+	}
+	status, answer, err := a.do(req)
+	if err != nil || status != http.StatusOK {
+		return false, err
+	}
+	var state struct {
+		AuthEnabled string `json:"auth_enabled"`
+	}
+	return json.Unmarshal(answer, &state) == nil && state.AuthEnabled == "false", nil
+}
+
 func (a *api) do(req *http.Request) (status int, answer []byte, err error) {
 	res, err := a.http.Do(req)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -33,6 +34,9 @@ damage. While a server is running in the directory its newest batch may look tor
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := storage.Verify(vfs.OS{}, args[0])
+			if errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("%s: no data directory of a server: %w", args[0], err)
+			}
 			if err != nil {
 				return err
 			}

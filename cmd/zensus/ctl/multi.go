@@ -40,7 +40,7 @@ Blank lines and those that begin with # mean nothing.`,
 				return err
 			}
 			for i, r := range results {
-				if perr := z.printResult(ops[i], r, zxid); perr != nil {
+				if perr := z.printResult(ops[i], r, zxid, err != nil); perr != nil {
 					return perr
 				}
 			}
@@ -164,7 +164,9 @@ type resultJSON struct {
 	Stat  *statJSON `json:"stat,omitempty"`
 }
 
-func (z *zk) printResult(op core.Op, r core.OpResult, zxid core.Zxid) error {
+// printResult prints what became of an operation; failed says that one of them
+// was refused, and so none took effect.
+func (z *zk) printResult(op core.Op, r core.OpResult, zxid core.Zxid, failed bool) error {
 	out := resultJSON{}
 	switch op := op.(type) {
 	case core.CreateOp:
@@ -176,9 +178,14 @@ func (z *zk) printResult(op core.Op, r core.OpResult, zxid core.Zxid) error {
 	case core.CheckOp:
 		out.Op, out.Path = "check", op.Path
 	}
-	if r.Err != nil {
+	switch {
+	case failed && core.CodeOf(r.Err) == core.OK:
+		out.Error = "rolled back"
+	case errors.Is(r.Err, core.RuntimeInconsistency):
+		out.Error = "not tried"
+	case r.Err != nil:
 		out.Error = core.CodeOf(r.Err).Error()
-	} else {
+	default:
 		out.Zxid = zxid.String()
 		if r.Path != "" {
 			out.Path = r.Path

@@ -119,13 +119,22 @@ func (z *zk) lsVerb() *cobra.Command {
 // walk calls visit for path and all its descendants, parents before children. A
 // znode that goes meanwhile is passed over.
 func walk(ctx context.Context, c core.Client, path string, visit func(path string) error) error {
+	return walkReadable(ctx, c, path, visit, func(_ string, err error) error { return err })
+}
+
+// walkReadable is walk, but asks closed about a descendant whose children may
+// not be read: nil goes on without them.
+func walkReadable(ctx context.Context, c core.Client, path string, visit func(path string) error, closed func(path string, err error) error) error {
 	waiting := []string{path}
 	for len(waiting) > 0 {
 		at := waiting[len(waiting)-1]
 		waiting = waiting[:len(waiting)-1]
 		names, _, err := c.Children(ctx, at)
-		if errors.Is(err, core.NoNode) && at != path {
+		switch {
+		case errors.Is(err, core.NoNode) && at != path:
 			continue
+		case errors.Is(err, core.NoAuth) && at != path:
+			names, err = nil, closed(at, err)
 		}
 		if err != nil {
 			return err
@@ -142,11 +151,15 @@ func walk(ctx context.Context, c core.Client, path string, visit func(path strin
 }
 
 func (z *zk) listTree(ctx context.Context, c core.Client, path string) error {
-	return walk(ctx, c, path, func(path string) error {
+	visit := func(path string) error {
 		if z.output == asJSON {
 			return z.printJSON(nodeJSON{Path: path})
 		}
 		_, err := fmt.Fprintln(z.out, path)
+		return err
+	}
+	return walkReadable(ctx, c, path, visit, func(path string, _ error) error {
+		_, err := fmt.Fprintf(z.notes, "ls: %s: its children may not be read\n", path)
 		return err
 	})
 }
@@ -157,6 +170,17 @@ func (z *zk) listLong(ctx context.Context, c core.Client, path string, names []s
 		st, err := c.Exists(ctx, core.JoinPath(path, name))
 		if errors.Is(err, core.NoNode) {
 			continue // it went meanwhile
+		}
+		if errors.Is(err, core.NoAuth) {
+			fmt.Fprintf(z.notes, "ls: %s: it may not be read\n", core.JoinPath(path, name))
+			if z.output != asJSON {
+				t.AppendRow(row(name, "?", "?", "?", "?", "?"))
+				continue
+			}
+			if err := z.printJSON(nodeJSON{Path: core.JoinPath(path, name)}); err != nil {
+				return err
+			}
+			continue
 		}
 		if err != nil {
 			return err

@@ -56,27 +56,55 @@ func (z *zk) runLine(ctx context.Context, line string) error {
 	if err != nil || len(words) == 0 {
 		return err
 	}
-	switch words[0] {
-	case "quit", "exit", "close":
-		return errQuit
-	case "addauth":
-		if len(words) != 3 {
-			return errors.New("addauth: want a scheme and a credential")
-		}
-		c, err := z.session(ctx)
-		if err != nil {
-			return err
-		}
-		return c.AddAuth(ctx, words[1], []byte(words[2]))
+	root := z.lineCommand()
+	if _, _, err := root.Find(words); err != nil {
+		return fmt.Errorf("unknown command %q; help lists them", words[0])
 	}
-	root := &cobra.Command{Use: "zk", SilenceUsage: true, SilenceErrors: true, CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true}}
-	root.PersistentFlags().VarP(&z.output, "output", "o", "form of results")
 	defer func(o output) { z.output = o }(z.output) // it holds for one line
-	root.AddCommand(z.verbs()...)
 	root.SetArgs(words)
 	root.SetOut(z.out)
 	root.SetErr(z.notes)
 	return root.ExecuteContext(ctx)
+}
+
+// lineCommand is what the words of a line are arguments of. Its help does not name
+// it: nobody typed it.
+func (z *zk) lineCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use: "zk", SilenceUsage: true, SilenceErrors: true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: ""},
+	}
+	root.SetUsageTemplate(strings.NewReplacer(
+		"{{.UseLine}}", "{{trim .UseLine}}",
+		`Use "{{.CommandPath}} [command] --help"`, `Use "help {{trim .CommandPath}}{{if .HasParent}} {{end}}[command]"`,
+		"{{.CommandPath}}", "{{trim .CommandPath}}",
+	).Replace(root.UsageTemplate()))
+	root.PersistentFlags().VarP(&z.output, "output", "o", "form of results")
+	root.AddCommand(z.verbs()...)
+	root.AddCommand(
+		&cobra.Command{
+			Use: "addauth SCHEME CREDENTIAL", Short: "show an identity, as in: addauth digest user:password",
+			Args: cobra.ExactArgs(2),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				c, err := z.session(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return c.AddAuth(cmd.Context(), args[0], []byte(args[1]))
+			},
+		},
+		&cobra.Command{
+			Use: "history", Short: "list former lines", Args: cobra.NoArgs,
+			RunE: func(*cobra.Command, []string) error { return errors.New("history: only a terminal has one") },
+		},
+		&cobra.Command{
+			Use: "quit", Aliases: []string{"exit", "close"}, Short: "end the session and the shell",
+			RunE: func(*cobra.Command, []string) error { return errQuit },
+		},
+	)
+	root.InitDefaultHelpCmd() // so that it is found
+	return root
 }
 
 // terminal is the screen and keyboard of a shell.

@@ -220,7 +220,7 @@ func TestShellEditsLinesAndShowsEventsBetweenThem(t *testing.T) {
 	types("watch --stop /app/users\r")
 	shows("there is none on /app/users")
 	types("get /missing\r")
-	shows("getData /missing: no node")
+	shows("get /missing: no node")
 	types(strings.Repeat("\x1b[A", 6) + "\r") // six lines up: get /app/users
 	showsTimes("again\r\n", 2)
 	types("history\r")

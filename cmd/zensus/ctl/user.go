@@ -45,9 +45,22 @@ administrator.`,
 	return cmd
 }
 
+// reach finds the server, and refuses one that has no use for users.
+func (u *users) reach(cmd *cobra.Command) (*api, error) {
+	a, err := newAPI(u.server, u.timeout)
+	if err != nil {
+		return nil, err
+	}
+	off, err := a.authOff(cmd.Context())
+	if err == nil && off {
+		err = fmt.Errorf("%s: this server requires no logins (auth is off)", a.base)
+	}
+	return a, err
+}
+
 // open shows the server who asks.
 func (u *users) open(cmd *cobra.Command) (*api, error) {
-	a, err := newAPI(u.server, u.timeout)
+	a, err := u.reach(cmd)
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +72,8 @@ func (u *users) open(cmd *cobra.Command) (*api, error) {
 		if password, err = askPassword(cmd, u.loginFile, "password of "+u.login, false); err == nil {
 			err = a.login(cmd.Context(), u.login, password)
 		}
+	default:
+		err = errors.New("who asks? Log in with --login NAME, or show the admin token with --token-file FILE")
 	}
 	return a, err
 }
@@ -74,6 +89,9 @@ administrator, whom only the admin token can make.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if admin && u.tokenFile == "" {
+				if _, err := u.reach(cmd); err != nil {
+					return err
+				}
 				return errors.New("--admin: only the admin token makes an administrator: --token-file is missing")
 			}
 			a, err := u.open(cmd)

@@ -78,6 +78,9 @@ func (m *millis) String() string {
 // Type is what help shows.
 func (m *millis) Type() string { return "time" }
 
+// opHold is the part of create --hold that waits.
+const opHold = "hold"
+
 func (z *zk) createVerb() *cobra.Command {
 	var kind createFlags
 	var file string
@@ -106,8 +109,8 @@ func (z *zk) createVerb() *cobra.Command {
 			if opt.Mode.IsSequential() {
 				suffix = "0"
 			}
-			if err := core.ValidatePath(args[0] + suffix); err != nil {
-				return &core.OpError{Op: "create", Path: args[0], Err: err}
+			if err := checkPath("create", args[0]+suffix); err != nil {
+				return err
 			}
 			path, st, err := c.Create(ctx, args[0], data, opt)
 			if err != nil {
@@ -128,7 +131,7 @@ func (z *zk) createVerb() *cobra.Command {
 			case <-ctx.Done():
 				return nil
 			case <-c.Done():
-				return &core.OpError{Op: "hold", Path: path, Err: core.SessionExpired}
+				return &core.OpError{Op: opHold, Path: path, Err: core.SessionExpired}
 			}
 		}),
 	}

@@ -87,8 +87,33 @@ func (z *zk) run(verb func(ctx context.Context, c *zkclient.Client, args []strin
 		if !z.shell {
 			defer z.close()
 		}
-		return verb(cmd.Context(), c, args)
+		return inWords(cmd, verb(cmd.Context(), c, args))
 	}
+}
+
+// inWords names in an error what was typed, where the protocol has another name
+// for it: "get /a: no node", not getData.
+func inWords(cmd *cobra.Command, err error) error {
+	var op *core.OpError
+	if !errors.As(err, &op) || op.Op == opHold {
+		return err
+	}
+	name := cmd.Name()
+	if p := cmd.Parent(); p != nil && p.Name() == "acl" {
+		name = p.Name() + " " + name
+	}
+	return &core.OpError{Op: name, Path: op.Path, Err: op.Err}
+}
+
+// checkPath says what is wrong with the commonest of mistakes.
+func checkPath(verb, path string) error {
+	if !strings.HasPrefix(path, "/") {
+		return fmt.Errorf("%s %q: a path begins with /", verb, path)
+	}
+	if err := core.ValidatePath(path); err != nil {
+		return &core.OpError{Op: verb, Path: path, Err: err}
+	}
+	return nil
 }
 
 // at is run for verbs whose first argument, if they have any, is a path. It is
@@ -97,8 +122,8 @@ func (z *zk) at(verb func(ctx context.Context, c *zkclient.Client, args []string
 	run := z.run(verb)
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			if err := core.ValidatePath(args[0]); err != nil {
-				return &core.OpError{Op: cmd.Name(), Path: args[0], Err: err}
+			if err := checkPath(cmd.Name(), args[0]); err != nil {
+				return err
 			}
 		}
 		return run(cmd, args)
