@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zensus-io/zensus/core"
@@ -231,33 +232,67 @@ func idle(ctx context.Context, srv *Server, p *Params) ([]Figure, error) {
 			}
 		}
 	}()
-	if err := inBatches(p.Sessions, func(i int) (err error) {
+	var opened atomic.Int64
+	stop := make(chan struct{})
+	pinged := make(chan error, 1)
+	go func() { pinged <- pingAll(conns, &opened, stop) }()
+	err := inOrder(p.Sessions, 100, func(i int) (err error) {
 		conns[i], err = dial(srv.Addr)
 		return err
-	}); err != nil {
-		return nil, err
+	}, &opened)
+	if err != nil {
+		close(stop)
+		return nil, errors.Join(err, <-pinged)
 	}
 	time.Sleep(settleTime)
 	cpu := srv.cpu()
 	const watched = 20 * time.Second
-	began := time.Now()
-	ping := wire.AppendRequestHeader(wire.AppendInt(nil, 8), wire.XidPing, wire.OpPing)
-	for round := range 2 { // a client pings every third of its timeout, at the latest every 10 s
-		for i, c := range conns {
-			if _, err := c.net.Write(ping); err != nil {
-				return nil, err
-			}
-			if i%50 == 49 {
-				time.Sleep(time.Until(began.Add(time.Duration(round)*watched/2 + watched/2*time.Duration(i)/time.Duration(len(conns)))))
-			}
-		}
-	}
-	time.Sleep(time.Until(began.Add(watched)))
+	time.Sleep(watched)
 	used := srv.cpu() - cpu
+	close(stop)
+	if err := <-pinged; err != nil {
+		return nil, err
+	}
 	return []Figure{
 		{fmt.Sprintf("resident memory added by %d idle sessions", p.Sessions), "MB", float64(srv.Memory()-before) / (1 << 20)},
 		{fmt.Sprintf("CPU of %d idle sessions", p.Sessions), "% of a core", 100 * used.Seconds() / watched.Seconds()},
 	}, nil
+}
+
+// pingEvery is how often a client that is idle shows that it lives.
+const pingEvery = 10 * time.Second
+
+// pingAll pings the connections that are open, each once in pingEvery, until stop.
+func pingAll(conns []*conn, opened *atomic.Int64, stop <-chan struct{}) error {
+	ping := wire.AppendRequestHeader(wire.AppendInt(nil, 8), wire.XidPing, wire.OpPing)
+	const portions = 100
+	tick := time.NewTicker(pingEvery / portions)
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-stop:
+			return nil
+		case <-tick.C:
+		}
+		for i := n % portions; i < int(opened.Load()); i += portions {
+			if _, err := conns[i].net.Write(ping); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// inOrder calls f for 0 to n-1, some at once, and counts in done how many of the
+// first have been called.
+func inOrder(n, atOnce int, f func(i int) error, done *atomic.Int64) error {
+	for from := 0; from < n; from += atOnce {
+		to := min(from+atOnce, n)
+		if err := parallel(to-from, func(i int) error { return f(from + i) }); err != nil {
+			return err
+		}
+		done.Store(int64(to))
+	}
+	return nil
 }
 
 // big fills a tree and measures what it costs to have it: memory, a restart after
