@@ -233,8 +233,28 @@ func (o *oracle) sendAway(l *link) {
 	}
 }
 
-// behind says what is answered, behind a long read that is away or goes away now,
-// when the link's write q is applied: the reads before it, and itself.
+// inFront says what is answered, behind a long read that is away or goes away now,
+// when the link's write q is about to be applied: the reads before it, which must
+// not see it.
+func (o *oracle) inFront(s *server, q *request) {
+	for _, l := range linksOf(s) {
+		t := &l.told
+		at := slices.Index(t.sent, q)
+		if at < 0 {
+			continue
+		}
+		if at > 0 {
+			o.sendAway(l) // held up until now by what the client has not read
+		}
+		if t.away != nil {
+			o.plan(l, t.sent[:at])
+		}
+		return
+	}
+}
+
+// behind says, where a long read is away, what the link's write q is answered,
+// which was applied.
 func (o *oracle) behind(s *server, q *request) {
 	for _, l := range linksOf(s) {
 		t := &l.told
@@ -243,18 +263,19 @@ func (o *oracle) behind(s *server, q *request) {
 			continue
 		}
 		t.own = o.model.Applied
-		if at > 0 {
-			o.sendAway(l) // held up until now by what the client has not read
-		}
-		if t.away == nil {
-			return
-		}
-		for _, p := range t.sent[:at+1] {
-			if p.plan == nil && p.op != wire.OpAuth {
-				p.plan = o.planFor(l, p)
-			}
+		if t.away != nil {
+			o.plan(l, t.sent[:at+1])
 		}
 		return
+	}
+}
+
+// plan says what requests must be answered that are answered now.
+func (o *oracle) plan(l *link, requests []*request) {
+	for _, q := range requests {
+		if q.plan == nil && q.op != wire.OpAuth {
+			q.plan = o.planFor(l, q)
+		}
 	}
 }
 
@@ -285,6 +306,9 @@ func (o *oracle) applyNext(s *server) {
 	q, want := o.expect(rec)
 	if o.w.err != nil {
 		return
+	}
+	if q != nil {
+		o.inFront(s, q)
 	}
 	out, err := o.model.Apply(rec)
 	if err != nil {
