@@ -42,13 +42,21 @@ type ending struct {
 
 func endings(full bool) []ending {
 	list := []ending{
-		{vfs.CrashBefore, vfs.CrashProcess, 0}, {vfs.CrashBefore, vfs.CrashPowerLose, 0}, {vfs.CrashBefore, vfs.CrashPowerKeep, 0},
-		{vfs.CrashBefore, vfs.CrashPowerRandom, 1}, {vfs.CrashBefore, vfs.CrashPowerRandom, 2},
-		{vfs.CrashHalf, vfs.CrashProcess, 0}, {vfs.CrashHalf, vfs.CrashPowerRandom, 3},
-		{vfs.CrashAfter, vfs.CrashProcess, 0}, {vfs.CrashAfter, vfs.CrashPowerLose, 0}, {vfs.CrashAfter, vfs.CrashPowerRandom, 4},
-		{vfs.FailEIO, vfs.CrashProcess, 0}, {vfs.FailEIO, vfs.CrashPowerRandom, 5},
+		{vfs.CrashBefore, vfs.CrashProcess, 0},
+		{vfs.CrashBefore, vfs.CrashPowerLose, 0},
+		{vfs.CrashBefore, vfs.CrashPowerKeep, 0},
+		{vfs.CrashBefore, vfs.CrashPowerRandom, 1},
+		{vfs.CrashBefore, vfs.CrashPowerRandom, 2},
+		{vfs.CrashHalf, vfs.CrashProcess, 0},
+		{vfs.CrashHalf, vfs.CrashPowerRandom, 3},
+		{vfs.CrashAfter, vfs.CrashProcess, 0},
+		{vfs.CrashAfter, vfs.CrashPowerLose, 0},
+		{vfs.CrashAfter, vfs.CrashPowerRandom, 4},
+		{vfs.FailEIO, vfs.CrashProcess, 0},
+		{vfs.FailEIO, vfs.CrashPowerRandom, 5},
 		{vfs.FailEIOAfter, vfs.CrashPowerRandom, 6},
-		{vfs.FailNoSpace, vfs.CrashProcess, 0}, {vfs.FailNoSpace, vfs.CrashPowerRandom, 7},
+		{vfs.FailNoSpace, vfs.CrashProcess, 0},
+		{vfs.FailNoSpace, vfs.CrashPowerRandom, 7},
 		{vfs.FlipBit, vfs.CrashProcess, 0},
 	}
 	if full {

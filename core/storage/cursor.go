@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -170,7 +171,7 @@ func (c *Cursor) next(known bool) (*wire.Record, error) {
 			if c.gone(c.seg) {
 				return nil, ErrGone
 			}
-			if err == errNoFrame || err == io.EOF {
+			if errors.Is(err, errNoFrame) || errors.Is(err, io.EOF) {
 				return nil, c.corrupt("no valid record")
 			}
 			return nil, fmt.Errorf("storage: read log: %w", err)
@@ -235,7 +236,7 @@ func (c *Cursor) Close() error {
 // returned. See NewCursor for the others.
 func (s *Store) Replay(after core.Zxid, yield func(wire.Record) error) error {
 	c, err := s.NewCursor(after)
-	if err == ErrGone && s.active == nil && after == s.last.zxid {
+	if errors.Is(err, ErrGone) && s.active == nil && after == s.last.zxid {
 		return nil // a snapshot is all that is left
 	}
 	if err != nil {

@@ -133,7 +133,7 @@ func (r *frames) need(n int) ([]byte, error) {
 		// copy is right for overlapping slices: what is left moves to the front.
 		fresh = fresh[:copy(fresh[:have], r.buf[r.at:])]
 		got, err := r.f.ReadAt(fresh[have:want], r.next)
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, err
 		}
 		r.buf, r.at, r.next = fresh[:have+got], 0, r.next+int64(got)

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/zensus-io/zensus/core/vfs"
@@ -23,7 +24,7 @@ func TestAFrameIsValidOnlyWhereAndWhenItWasWritten(t *testing.T) {
 		must(t, err)
 		var fr frame
 		err = newFrames(f, s, at, at+int64(len(b))).read(&fr)
-		if err != nil && err != errNoFrame {
+		if err != nil && !errors.Is(err, errNoFrame) {
 			t.Fatal(err)
 		}
 		return err == nil

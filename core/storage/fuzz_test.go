@@ -126,7 +126,7 @@ func FuzzSnapshot(f *testing.F) {
 		if err == nil && !bytes.Equal(b, whole) && got == info {
 			t.Fatal("other bytes pass for the same snapshot")
 		}
-		if err != nil && !errors.Is(err, ErrBadSnapshot) || err == io.EOF {
+		if err != nil && !errors.Is(err, ErrBadSnapshot) || errors.Is(err, io.EOF) {
 			t.Fatalf("error %v", err)
 		}
 	})

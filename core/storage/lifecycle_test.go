@@ -610,7 +610,7 @@ func TestASnapshotComesBackAsItWasWritten(t *testing.T) {
 			t.Fatalf("chunk of %d bytes, %v; want %d", len(got), err, len(want))
 		}
 	}
-	if _, err := r.Next(); err != io.EOF || r.Info() != info {
+	if _, err := r.Next(); !errors.Is(err, io.EOF) || r.Info() != info {
 		t.Fatalf("at the end: %v, %+v", err, r.Info())
 	}
 }

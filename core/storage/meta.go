@@ -2,6 +2,7 @@ package storage
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -127,7 +128,7 @@ func readMeta(f vfs.File) (metaSlots, error) {
 	for i := range s.valid {
 		b := make([]byte, metaSlotBytes)
 		n, err := f.ReadAt(b, int64(i)*metaSlotBytes)
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return s, err
 		}
 		seqs[i], both[i], s.why[i] = decodeMeta(b[:n])

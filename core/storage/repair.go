@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"io"
 	"path/filepath"
 	"slices"
@@ -114,7 +115,7 @@ func copyFile(fs vfs.FS, from vfs.File, name string) error {
 			}
 			off += int64(n)
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -75,7 +76,7 @@ func decodeSegmentHeader(b []byte) (h segmentHeader, err error) {
 func readSegmentHeader(f vfs.File) (h segmentHeader, bad, ioErr error) {
 	b := make([]byte, segmentHeaderBody+4)
 	n, err := f.ReadAt(b, 0)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return h, nil, err
 	}
 	h, bad = decodeSegmentHeader(b[:n])
@@ -186,7 +187,7 @@ func scanSegment(f vfs.File, h segmentHeader, size int64, stop core.Zxid, visit 
 	var fr frame
 	for {
 		err := r.read(&fr)
-		if err == errNoFrame {
+		if errors.Is(err, errNoFrame) {
 			break
 		}
 		if err != nil {
@@ -247,7 +248,7 @@ func (s *scan) lookBehind(f vfs.File, sl seal, recycled bool, size int64) error 
 	buf := make([]byte, min(readAhead, max(0, size-s.end))+trailerBytes)
 	for pos := s.end; pos < size; pos += readAhead {
 		n, err := f.ReadAt(buf[:min(int64(len(buf)), size-pos)], pos)
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
 		b := buf[:n]

@@ -3,6 +3,7 @@ package storage
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -64,8 +65,8 @@ func (r *SnapshotReader) read(n int) ([]byte, error) {
 	}
 	b := r.buf[:n]
 	got, err := r.f.ReadAt(b, r.off)
-	if err != nil && (err != io.EOF || got < n) {
-		if err == io.EOF {
+	if err != nil && (!errors.Is(err, io.EOF) || got < n) {
+		if errors.Is(err, io.EOF) {
 			return nil, fmt.Errorf("%w: it ends at byte %d", ErrBadSnapshot, r.off+int64(got))
 		}
 		return nil, err
@@ -146,7 +147,7 @@ func verifySnapshot(fs vfs.FS, dir string, p place) (SnapshotInfo, error) {
 	}
 	defer r.Close()
 	for {
-		if _, err := r.Next(); err == io.EOF {
+		if _, err := r.Next(); errors.Is(err, io.EOF) {
 			return r.info, nil
 		} else if err != nil {
 			return SnapshotInfo{}, err

@@ -109,7 +109,7 @@ func (s *Store) Damaged() bool { return s.damaged }
 // After a fatal error it only releases what is open, and returns that error.
 func (s *Store) Close() error {
 	err := s.usable()
-	if err == ErrClosed {
+	if errors.Is(err, ErrClosed) {
 		return nil
 	}
 	if err == nil {

@@ -123,8 +123,10 @@ func readSegment(fs vfs.FS, path string, p place, meta Meta, at []core.Zxid) (*r
 	case size < headerBytes:
 		bad = errors.New("it ends within its header")
 	case h.dataDirID != meta.DataDirID:
-		return nil, &RefusedError{Dir: filepath.Dir(filepath.Dir(path)),
-			Reason: fmt.Sprintf("segment %s belongs to another data directory", filepath.Base(path))}
+		return nil, &RefusedError{
+			Dir:    filepath.Dir(filepath.Dir(path)),
+			Reason: fmt.Sprintf("segment %s belongs to another data directory", filepath.Base(path)),
+		}
 	case h.lineage != p.lineage || h.base.zxid != p.zxid:
 		bad = fmt.Errorf("header is of segment %s", place{h.lineage, h.base.zxid}.name(segmentSuffix))
 	}

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -28,7 +29,7 @@ func (s *Store) Truncate(keep core.Zxid, chain uint64) error {
 	}
 	have, err := s.ChainAt(keep)
 	if err != nil {
-		if err == ErrGone {
+		if errors.Is(err, ErrGone) {
 			err = fmt.Errorf("%w: %v is in front of the log", ErrMismatch, keep)
 		}
 		return err
