@@ -146,7 +146,9 @@ func (c *Client) exchange(l *link, out []byte, owed int) (z core.Zxid, err error
 		}
 		switch h.Xid {
 		case wire.XidNotification:
-			c.notify(h, &r)
+			if err := c.notify(h, &r); err != nil {
+				return 0, err
+			}
 			continue
 		case wire.XidAuth:
 			if h.Err != core.OK {

@@ -1,6 +1,7 @@
 package zkclient
 
 import (
+	"errors"
 	"slices"
 	"sync"
 
@@ -119,7 +120,7 @@ func (g *registry) end(err error) {
 	g.each(func(w *watch) { w.end(err) })
 	clear(g.node)
 	clear(g.tree)
-	if err != core.Unimplemented {
+	if !errors.Is(err, core.Unimplemented) {
 		g.ended = err
 	}
 }

@@ -2,6 +2,7 @@ package zkclient
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/zensus-io/zensus/core"
@@ -94,7 +95,7 @@ func (w *watch) Next(ctx context.Context) ([]core.Event, error) {
 		events, ended := w.queue, w.ended
 		w.queue = nil
 		w.mu.Unlock()
-		if len(events) > 0 && ended != core.ErrClosed {
+		if len(events) > 0 && !errors.Is(ended, core.ErrClosed) {
 			return events, nil
 		}
 		if ended != nil {
@@ -127,9 +128,9 @@ func (c *Client) disarm(path string, mode core.WatchMode, alone bool) {
 	if mode == core.WatchTree {
 		kind = watcherRecursive
 	}
-	c.Start(wire.OpRemoveWatches, wire.AppendPathMode(nil, path, kind), func(h wire.ReplyHeader, _ []byte, err error) {
+	_ = c.Start(wire.OpRemoveWatches, wire.AppendPathMode(nil, path, kind), func(h wire.ReplyHeader, _ []byte, err error) {
 		if err == nil && h.Err == core.MarshallingError && alone && !c.watches.inUse(path) {
-			c.Start(wire.OpRemoveWatches, wire.AppendPathMode(nil, path, watcherAny), func(wire.ReplyHeader, []byte, error) {})
+			_ = c.Start(wire.OpRemoveWatches, wire.AppendPathMode(nil, path, watcherAny), func(wire.ReplyHeader, []byte, error) {})
 		}
 	})
 }
