@@ -115,7 +115,7 @@ func (a *Apache) stop() {
 		return
 	}
 	a.hold.Close()
-	a.cmd.Wait()
+	_ = a.cmd.Wait() // it was killed
 	a.cmd = nil
 }
 

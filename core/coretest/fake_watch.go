@@ -2,6 +2,7 @@ package coretest
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
@@ -79,7 +80,7 @@ func (w *watch) Next(ctx context.Context) ([]core.Event, error) {
 		events, ended := w.queue, w.ended
 		w.queue = nil
 		w.mu.Unlock()
-		if len(events) > 0 && ended != core.ErrClosed {
+		if len(events) > 0 && !errors.Is(ended, core.ErrClosed) {
 			return events, nil
 		}
 		if ended != nil {

@@ -44,7 +44,7 @@ func (p *Proxy) Cut() {
 	defer p.mu.Unlock()
 	for c := range p.conns {
 		if tcp, ok := c.(*net.TCPConn); ok {
-			tcp.SetLinger(0)
+			_ = tcp.SetLinger(0)
 		}
 		c.Close()
 	}
@@ -92,7 +92,7 @@ func (p *Proxy) accept() {
 
 // forward copies one way. The first of the two ways that ends closes both.
 func (p *Proxy) forward(to, from net.Conn) {
-	io.Copy(to, from)
+	_, _ = io.Copy(to, from)
 	to.Close()
 	from.Close()
 	p.mu.Lock()

@@ -126,7 +126,7 @@ func (e *env) wipe(path string) {
 	for _, name := range names {
 		e.wipe(core.JoinPath(path, name))
 	}
-	e.c.Client.Delete(e.ctx, path, core.AnyVersion)
+	_, _ = e.c.Client.Delete(e.ctx, path, core.AnyVersion)
 }
 
 func (e *env) path(rel string) string { return core.JoinPath(e.root, rel) }
@@ -331,8 +331,10 @@ func (v *coverage) add(op string, err error) {
 
 // required is every operation with every code that it can give through a Client.
 var required = map[string][]core.Code{
-	"create": {core.OK, core.NoNode, core.NodeExists, core.NoChildrenForEphemerals, core.NoAuth,
-		core.InvalidACL, core.BadArguments},
+	"create": {
+		core.OK, core.NoNode, core.NodeExists, core.NoChildrenForEphemerals, core.NoAuth,
+		core.InvalidACL, core.BadArguments,
+	},
 	"createContainer": {core.OK, core.NoNode, core.NodeExists},
 	"createTTL":       {core.OK, core.BadArguments, core.NodeExists},
 	"getData":         {core.OK, core.NoNode, core.NoAuth},
@@ -341,11 +343,15 @@ var required = map[string][]core.Code{
 	"exists":          {core.OK, core.NoNode, core.NoAuth},
 	"getChildren2":    {core.OK, core.NoNode, core.NoAuth},
 	"multi":           {core.OK},
-	"multi create": {core.OK, core.NoNode, core.NodeExists, core.NoChildrenForEphemerals, core.NoAuth,
-		core.InvalidACL, core.BadArguments, core.RuntimeInconsistency},
+	"multi create": {
+		core.OK, core.NoNode, core.NodeExists, core.NoChildrenForEphemerals, core.NoAuth,
+		core.InvalidACL, core.BadArguments, core.RuntimeInconsistency,
+	},
 	"multi setData": {core.OK, core.NoNode, core.BadVersion, core.NoAuth, core.BadArguments, core.RuntimeInconsistency},
-	"multi delete": {core.OK, core.NoNode, core.BadVersion, core.NotEmpty, core.NoAuth, core.BadArguments,
-		core.RuntimeInconsistency},
+	"multi delete": {
+		core.OK, core.NoNode, core.BadVersion, core.NotEmpty, core.NoAuth, core.BadArguments,
+		core.RuntimeInconsistency,
+	},
 	"multi check":  {core.OK, core.NoNode, core.BadVersion, core.NoAuth, core.BadArguments, core.RuntimeInconsistency},
 	"sync":         {core.OK},
 	"addWatch":     {core.OK, core.MarshallingError},

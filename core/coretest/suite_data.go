@@ -56,9 +56,11 @@ var dataPromises = []promise{
 
 	{"writes refuse what is no path", func(e *env) {
 		e.create(e.path("x"), "")
-		bad := []string{"", "abc", e.path("x/"), e.path("./x"), e.path("x/.."), e.path("x/."),
+		bad := []string{
+			"", "abc", e.path("x/"), e.path("./x"), e.path("x/.."), e.path("x/."),
 			e.path("n\x00l"), e.path("\x01"), e.path("\x1f"), e.path("\x7f"), e.path("\u0080"), e.path("\u009f"),
-			e.path("\ue000"), e.path("\uf8ff"), e.path("\ufff0"), e.path("\uffff"), e.path("\U0001f600"), e.path("\xff")}
+			e.path("\ue000"), e.path("\uf8ff"), e.path("\ufff0"), e.path("\uffff"), e.path("\U0001f600"), e.path("\xff"),
+		}
 		for _, p := range bad {
 			_, _, err := e.c.Create(e.ctx, p, nil, core.CreateOptions{})
 			if !errors.Is(err, core.BadArguments) && !(errors.Is(err, core.NoNode) && p == e.path("./x")) {

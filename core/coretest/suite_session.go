@@ -181,7 +181,10 @@ var sessionPromises = []promise{
 						return
 					}
 					var n int
-					fmt.Sscan(string(data), &n)
+					if _, err := fmt.Sscan(string(data), &n); err != nil {
+						e.Errorf("the counter holds %q: %v", data, err)
+						return
+					}
 					_, err = c.Set(e.ctx, p, []byte(fmt.Sprint(n+1)), st.Version)
 					if err == nil {
 						done++

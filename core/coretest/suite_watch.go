@@ -331,8 +331,10 @@ var watchPromises = []promise{
 		e.script(core.CreateOp{Path: e.path("a")}, core.CreateOp{Path: e.path("a/b")},
 			core.CreateOp{Path: e.path("a/b/c")}, core.DeleteOp{Path: e.path("a/b/c")}, core.SetOp{Path: e.path("a/b")})
 		e.create(e.path("a/end"), "")
-		all := []string{"NodeCreated /a", "NodeCreated /a/b", "NodeCreated /a/b/c", "NodeDeleted /a/b/c",
-			"NodeDataChanged /a/b", "NodeCreated /a/end"}
+		all := []string{
+			"NodeCreated /a", "NodeCreated /a/b", "NodeCreated /a/b/c", "NodeDeleted /a/b/c",
+			"NodeDataChanged /a/b", "NodeCreated /a/end",
+		}
 		for _, w := range []*listener{outer, inner, again} {
 			lines, _ := e.heard(w, e.path("a/end"))
 			equalLists(e, "tree", lines, all)
@@ -354,8 +356,10 @@ var watchPromises = []promise{
 		e.create(a, "")
 		e.create(a+"/end", "")
 		lines, _ := e.heard(tree, a+"/end")
-		equalLists(e, "tree", lines, []string{"NodeCreated /a", "NodeCreated /a/b", "NodeDeleted /a/b", "NodeDeleted /a",
-			"NodeCreated /a", "NodeCreated /a/end"})
+		equalLists(e, "tree", lines, []string{
+			"NodeCreated /a", "NodeCreated /a/b", "NodeDeleted /a/b", "NodeDeleted /a",
+			"NodeCreated /a", "NodeCreated /a/end",
+		})
 	}},
 
 	{"closing one watch leaves the others armed", func(e *env) {
