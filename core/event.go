@@ -18,9 +18,13 @@ const (
 type EventType int32
 
 const (
-	NodeCreated         EventType = 1
-	NodeDeleted         EventType = 2
-	NodeDataChanged     EventType = 3
+	// NodeCreated means that the znode came into being.
+	NodeCreated EventType = 1
+	// NodeDeleted means that the znode is gone.
+	NodeDeleted EventType = 2
+	// NodeDataChanged means that the znode's data was set, also to what it was.
+	NodeDataChanged EventType = 3
+	// NodeChildrenChanged means that a child was created or deleted.
 	NodeChildrenChanged EventType = 4
 	// Resync means that events may have been missed (a reconnect, an overflow):
 	// read again what matters. Everything after it is complete again.

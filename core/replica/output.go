@@ -84,11 +84,11 @@ type Note struct {
 type NoteKind uint8
 
 const (
-	// NoteSoftQuota: a quota's soft limit was passed at Path.
+	// NoteSoftQuota says that a quota's soft limit was passed at Path.
 	NoteSoftQuota NoteKind = iota + 1
-	// NoteLeading: the server serves, from Zxid on.
+	// NoteLeading says that the server serves, from Zxid on.
 	NoteLeading
-	// NoteStall: the server itself stood still; nobody is expired for it.
+	// NoteStall says that the server itself stood still; nobody is expired for it.
 	NoteStall
 )
 

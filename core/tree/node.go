@@ -194,20 +194,6 @@ func (s *space) AppendPath(dst []byte, r Ref) []byte {
 	return dst
 }
 
-// pathLen is the length of the znode's path.
-func (s *space) pathLen(r Ref) int {
-	if r == Root {
-		return 1
-	}
-	size := 0
-	for r != Root {
-		n := s.node(r)
-		size += 1 + n.nameLen()
-		r = n.parent
-	}
-	return size
-}
-
 func (s *space) first(n *node) Ref {
 	if n.dir == 0 {
 		return None

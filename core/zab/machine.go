@@ -309,8 +309,7 @@ func (m *Machine) TakeCommitted() (Proposal, bool) {
 	return p, true
 }
 
-// Role, Phase, Epoch, Generation, Committed, Logged, Durable and Chain say where
-// the machine is.
+// Role is what the machine is now.
 func (m *Machine) Role() Role { return m.role }
 
 // Phase is how far the role has come.

@@ -16,7 +16,6 @@ type voter struct {
 	t   *testing.T
 	m   *Machine
 	out Output
-	log []wire.Record
 }
 
 func config() Config { return Config{Self: 1, Voters: []core.PeerID{1}} }
