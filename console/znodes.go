@@ -151,8 +151,11 @@ func permLetters(p core.Perms) string {
 		perm   core.Perms
 		letter byte
 	}{
-		{core.PermCreate, 'c'}, {core.PermDelete, 'd'}, {core.PermRead, 'r'},
-		{core.PermWrite, 'w'}, {core.PermAdmin, 'a'},
+		{core.PermCreate, 'c'},
+		{core.PermDelete, 'd'},
+		{core.PermRead, 'r'},
+		{core.PermWrite, 'w'},
+		{core.PermAdmin, 'a'},
 	} {
 		if p&l.perm != 0 {
 			b.WriteByte(l.letter)

@@ -87,8 +87,14 @@ func TestHasPathPrefix(t *testing.T) {
 		path, root string
 		want       bool
 	}{
-		{"/a", "/a", true}, {"/a/b", "/a", true}, {"/ab", "/a", false}, {"/a", "/a/b", false},
-		{"/a", "/", true}, {"/", "/", true}, {"/a", "", true}, {"/b/a", "/a", false},
+		{"/a", "/a", true},
+		{"/a/b", "/a", true},
+		{"/ab", "/a", false},
+		{"/a", "/a/b", false},
+		{"/a", "/", true},
+		{"/", "/", true},
+		{"/a", "", true},
+		{"/b/a", "/a", false},
 	}
 	for _, tt := range tests {
 		if got := core.HasPathPrefix(tt.path, tt.root); got != tt.want {

@@ -98,8 +98,10 @@ func TestFix(t *testing.T) {
 		{"a null scheme is refused", []wire.RawACL{{Perms: 31, ID: []byte("anyone")}}, nil, nil},
 		{"a null id is refused", []wire.RawACL{{Perms: 31, Scheme: []byte("world")}}, nil, nil},
 		{"a null digest id is refused", []wire.RawACL{{Perms: 31, Scheme: []byte("digest")}}, nil, nil},
-		{"exact duplicates go and order stays", raw(entry(1, "world", "anyone"), entry(31, "digest", bob), entry(1, "world", "anyone"), entry(2, "world", "anyone")), nil,
-			list(entry(1, "world", "anyone"), entry(31, "digest", bob), entry(2, "world", "anyone"))},
+		{
+			"exact duplicates go and order stays", raw(entry(1, "world", "anyone"), entry(31, "digest", bob), entry(1, "world", "anyone"), entry(2, "world", "anyone")), nil,
+			list(entry(1, "world", "anyone"), entry(31, "digest", bob), entry(2, "world", "anyone")),
+		},
 		{"auth becomes every authenticated identity", raw(entry(3, "auth", "whatever")), ids("ip", "10.0.0.1", "super", "", "digest", bob, "digest", amy), list(entry(3, "digest", bob), entry(3, "digest", amy))},
 		{"auth takes a null id", []wire.RawACL{{Perms: 31, Scheme: []byte("auth")}}, ids("digest", bob), list(entry(31, "digest", bob))},
 		{"auth without authentication is refused", raw(entry(31, "auth", "")), ids("ip", "10.0.0.1"), nil},

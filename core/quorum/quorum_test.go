@@ -43,7 +43,8 @@ func TestHasQuorum(t *testing.T) {
 func TestAnyTwoQuorumsShareAVoter(t *testing.T) {
 	verifiers := []Verifier{
 		Majority(Of(1, 2, 3)), Majority(Of(1, 2, 3, 4)), Majority(Of(1, 2, 3, 4, 5)),
-		Joint{Majority(Of(1, 2, 3)), Majority(Of(3, 4, 5))}, Joint{Majority(Of(1, 2)), Majority(Of(1, 2, 3, 4))},
+		Joint{Majority(Of(1, 2, 3)), Majority(Of(3, 4, 5))},
+		Joint{Majority(Of(1, 2)), Majority(Of(1, 2, 3, 4))},
 	}
 	subset := func(mask int) Set {
 		var s Set

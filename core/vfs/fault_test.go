@@ -78,8 +78,13 @@ func TestEveryCallIsRecorded(t *testing.T) {
 	must(t, f.SyncDir("/d"))
 	must(t, f.Remove("/d/b"))
 	want := []Call{
-		{OpCreate, "a", "/d/a"}, {OpWrite, "a", "/d/a"}, {OpSync, "a", "/d/a"}, {OpTruncate, "a", "/d/a"},
-		{OpRename, "a", "/d/a"}, {OpSyncDir, "d", "/d"}, {OpRemove, "b", "/d/b"},
+		{OpCreate, "a", "/d/a"},
+		{OpWrite, "a", "/d/a"},
+		{OpSync, "a", "/d/a"},
+		{OpTruncate, "a", "/d/a"},
+		{OpRename, "a", "/d/a"},
+		{OpSyncDir, "d", "/d"},
+		{OpRemove, "b", "/d/b"},
 	}
 	if got := f.Calls(); !slices.Equal(got, want) {
 		t.Fatalf("calls %v\nwant  %v", got, want)

@@ -282,7 +282,7 @@ func TestTheFileSystemsAgree(t *testing.T) {
 				t.Fatal(err)
 			}
 			b := make([]byte, 4)
-			if n, err := a.ReadAt(b, 8998); n != 3 || err != io.EOF || string(b[:3]) != "\x00\x00!" {
+			if n, err := a.ReadAt(b, 8998); n != 3 || !errors.Is(err, io.EOF) || string(b[:3]) != "\x00\x00!" {
 				t.Fatalf("read %d %q %v", n, b, err)
 			}
 			must(t, a.Truncate(2))

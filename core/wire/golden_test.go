@@ -288,11 +288,13 @@ func multiRequest(r *Reader) (string, []byte) {
 }
 
 func multiResults(r *Reader) (string, []byte) {
-	return multi(r, map[OpCode]codec{OpCheck: nothing, OpDelete: nothing, OpCreate: pathBody, OpSetData: statBody,
+	return multi(r, map[OpCode]codec{
+		OpCheck: nothing, OpDelete: nothing, OpCreate: pathBody, OpSetData: statBody,
 		OpError: func(r *Reader) (string, []byte) {
 			shown, again := intBody(r)
 			return "again " + shown, again
-		}})
+		},
+	})
 }
 
 func multi(r *Reader, bodies map[OpCode]codec) (shown string, again []byte) {

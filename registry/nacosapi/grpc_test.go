@@ -45,8 +45,10 @@ func TestRegisteringAgainReplacesWhatTheConnectionHad(t *testing.T) {
 	require.Len(t, c.query().Hosts, 1)
 
 	var batch wire.BatchInstanceResponse
-	c.call(&wire.BatchInstanceRequest{ServiceKey: shop, Type: wire.BatchRegisterInstance,
-		Instances: wire.Instances{instance("10.0.0.3", 3), instance("10.0.0.4", 4)}}, &batch)
+	c.call(&wire.BatchInstanceRequest{
+		ServiceKey: shop, Type: wire.BatchRegisterInstance,
+		Instances: wire.Instances{instance("10.0.0.3", 3), instance("10.0.0.4", 4)},
+	}, &batch)
 	require.True(t, batch.OK(), batch.Message)
 	require.Len(t, c.query().Hosts, 2)
 

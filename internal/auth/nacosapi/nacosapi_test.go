@@ -141,8 +141,14 @@ func TestWhoMayDoWhat(t *testing.T) {
 	w = s.do("GET", "/v3/auth/user/list", "", tom.Token)
 	require.Equal(t, 403, w.Code)
 	require.Contains(t, w.Body.String(), `"message":"Code: 403, Message: authorization failed!."`)
-	for _, route := range [][2]string{{"POST", "/v1/auth/users/admin"}, {"POST", "/v3/auth/user/admin"}, {"POST", "/v1/auth/users?username=x&password=y"},
-		{"POST", "/v1/auth/roles?role=a&username=tom"}, {"DELETE", "/v1/auth/users?username=tom"}, {"POST", "/v3/auth/permission?role=a&resource=*:*:*&action=rw"}} {
+	for _, route := range [][2]string{
+		{"POST", "/v1/auth/users/admin"},
+		{"POST", "/v3/auth/user/admin"},
+		{"POST", "/v1/auth/users?username=x&password=y"},
+		{"POST", "/v1/auth/roles?role=a&username=tom"},
+		{"DELETE", "/v1/auth/users?username=tom"},
+		{"POST", "/v3/auth/permission?role=a&resource=*:*:*&action=rw"},
+	} {
 		require.Equal(t, 403, s.do(route[0], route[1], "", "").Code, route)
 		require.Equal(t, 403, s.do(route[0], route[1], "", tom.Token).Code, route)
 	}

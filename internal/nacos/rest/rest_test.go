@@ -97,8 +97,11 @@ func TestParametersAreReadAsServletsDo(t *testing.T) {
 		{"a blank value counts as absent", "POST", "serviceName=&clusterName=", "serviceName=s&clusterName=", nil, base(nil)},
 		{"the other name", "PATCH", "serviceName=s&cluster=A&enable=off", "", nil, base(func(x *everything) { x.Cluster, x.Enabled = "A", false })},
 		{"words for true", "GET", "serviceName=s&healthy=yes", "", nil, base(func(x *everything) { x.Healthy = &yes })},
-		{"headers", "GET", "serviceName=s", "", []string{"casMd5", "abc", "Vipserver-Tag", "t", "Long-Pulling-Timeout", "30000"},
-			base(func(x *everything) { x.CAS, x.Tag, x.Timeout = "abc", "t", 30*time.Second })},
+		{
+			"headers", "GET", "serviceName=s", "",
+			[]string{"casMd5", "abc", "Vipserver-Tag", "t", "Long-Pulling-Timeout", "30000"},
+			base(func(x *everything) { x.CAS, x.Tag, x.Timeout = "abc", "t", 30*time.Second }),
+		},
 		{"a parameter before a header", "GET", "serviceName=s&tag=p", "", []string{"Vipserver-Tag", "t"}, base(func(x *everything) { x.Tag = "p" })},
 		{"a list with commas", "GET", "serviceName=s&clusters=A,,%20B", "", nil, base(func(x *everything) { x.Clusters = []string{"A", "B"} })},
 		{"what is not known is passed over", "GET", "serviceName=s&app=x&encoding=GBK&ak=%zz", "", nil, base(nil)},
@@ -206,16 +209,22 @@ func TestAnswersOfEachVersion(t *testing.T) {
 		{"v1 nothing", V1Config, nil, nil, 200, "", ""},
 		{"v1 JSON", V1, map[string]int{"count": 1}, nil, 200, jsonType, `{"count":1}`},
 		{"v1 error", V1, nil, conflict, 400, textPlain, "specified service s already exists!"},
-		{"config's v1 error", V1Config, nil, wire.Refuse(wire.CASMismatch, "Cas publish fail, server md5 may have changed."), 500, textPlain,
-			"caused: Cas publish fail, server md5 may have changed.;"},
+		{
+			"config's v1 error", V1Config, nil, wire.Refuse(wire.CASMismatch, "Cas publish fail, server md5 may have changed."), 500, textPlain,
+			"caused: Cas publish fail, server md5 may have changed.;",
+		},
 		{"RestResult", V1Result, true, nil, 200, jsonType, `{"code":200,"message":null,"data":true}`},
 		{"v2", V2, "a<b>&", nil, 200, jsonType, `{"code":0,"message":"success","data":"a<b>&"}`},
-		{"v2 error", V2, nil, fmt.Errorf("registry: create: %w", conflict), 400, jsonType,
-			`{"code":21007,"message":"service already exist","data":"specified service s already exists!"}`},
+		{
+			"v2 error", V2, nil, fmt.Errorf("registry: create: %w", conflict), 400, jsonType,
+			`{"code":21007,"message":"service already exist","data":"specified service s already exists!"}`,
+		},
 		{"a Result of the handler's own", V2, Result{Code: 20004, Message: "resource not found"}, nil, 200, jsonType, `{"code":20004,"message":"resource not found","data":null}`},
 		{"bytes of the handler's own", V1, &Raw{Status: 404, ContentType: textPlain, Body: []byte("config data not exist\n")}, nil, 404, textPlain, "config data not exist\n"},
-		{"no quorum", V2, nil, &core.OpError{Op: "create", Path: "/a", Err: core.ConnectionLoss}, 503, jsonType,
-			`{"code":30000,"message":"server error","data":"create /a: connection loss"}`},
+		{
+			"no quorum", V2, nil, &core.OpError{Op: "create", Path: "/a", Err: core.ConnectionLoss}, 503, jsonType,
+			`{"code":30000,"message":"server error","data":"create /a: connection loss"}`,
+		},
 		{"what nobody foresaw", V2, nil, errors.New("boom"), 500, jsonType, `{"code":30000,"message":"server error","data":"boom"}`},
 	} {
 		path := "/" + strings.ReplaceAll(c.what, " ", "-")

@@ -322,8 +322,10 @@ func TestTypedFailures(t *testing.T) {
 		want                 wire.InstanceResponse
 	}{
 		{"a success is filled in", "s", "tom", wire.InstanceResponse{Response: wire.Succeeded(), Type: "registerInstancetom"}},
-		{"a domain error keeps its code and text", "persistent", "tom",
-			wire.InstanceResponse{Response: wire.Failed(400, "Current service g@@persistent is persistent service, can't register ephemeral instance.")}},
+		{
+			"a domain error keeps its code and text", "persistent", "tom",
+			wire.InstanceResponse{Response: wire.Failed(400, "Current service g@@persistent is persistent service, can't register ephemeral instance.")},
+		},
 		{"a refusal of access", "s", "bad", wire.InstanceResponse{Response: wire.Failed(403, "Code: 403, Message: authorization failed!.")}},
 		{"a panic", "panic", "tom", wire.InstanceResponse{Response: wire.Failed(500, "internal error")}},
 		{"a handler that takes too long", "slow", "tom", wire.InstanceResponse{Response: wire.Failed(500, "context deadline exceeded")}},

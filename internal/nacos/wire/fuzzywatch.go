@@ -109,6 +109,7 @@ func (*NamingFuzzyWatchSyncResponse) PayloadType() string { return "NamingFuzzyW
 func (*NamingFuzzyWatchChangeNotifyRequest) PayloadType() string {
 	return "NamingFuzzyWatchChangeNotifyRequest"
 }
+
 func (*NamingFuzzyWatchChangeNotifyResponse) PayloadType() string {
 	return "NamingFuzzyWatchChangeNotifyResponse"
 }
@@ -119,6 +120,7 @@ func (*ConfigFuzzyWatchSyncResponse) PayloadType() string { return "ConfigFuzzyW
 func (*ConfigFuzzyWatchChangeNotifyRequest) PayloadType() string {
 	return "ConfigFuzzyWatchChangeNotifyRequest"
 }
+
 func (*ConfigFuzzyWatchChangeNotifyResponse) PayloadType() string {
 	return "ConfigFuzzyWatchChangeNotifyResponse"
 }

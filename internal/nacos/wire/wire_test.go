@@ -43,29 +43,46 @@ func TestRequestsAsClientsSendThem(t *testing.T) {
 		what, typ, body string
 		want            Body
 	}{
-		{"a Java setup with an empty ability table is told from none", "ConnectionSetupRequest",
+		{
+			"a Java setup with an empty ability table is told from none", "ConnectionSetupRequest",
 			`{"headers":{},"requestId":null,"clientVersion":"Nacos-Java-Client:v2.5.1","tenant":null,"labels":{"source":"sdk","module":"naming"},"abilityTable":{},"module":"internal"}`,
-			&ConnectionSetupRequest{ClientVersion: "Nacos-Java-Client:v2.5.1", Labels: map[string]string{"source": "sdk", "module": "naming"}, AbilityTable: Abilities{}}},
-		{"a Go setup has no ability table", "ConnectionSetupRequest",
+			&ConnectionSetupRequest{ClientVersion: "Nacos-Java-Client:v2.5.1", Labels: map[string]string{"source": "sdk", "module": "naming"}, AbilityTable: Abilities{}},
+		},
+		{
+			"a Go setup has no ability table", "ConnectionSetupRequest",
 			`{"headers":{},"requestId":"","clientVersion":"Nacos-Go-Client:v2.3.2","tenant":"","labels":{"source":"sdk"},"clientAbilities":{}}`,
-			&ConnectionSetupRequest{ClientVersion: "Nacos-Go-Client:v2.3.2", Labels: map[string]string{"source": "sdk"}}},
-		{"an instance has the defaults of what is absent or null", "InstanceRequest",
+			&ConnectionSetupRequest{ClientVersion: "Nacos-Go-Client:v2.3.2", Labels: map[string]string{"source": "sdk"}},
+		},
+		{
+			"an instance has the defaults of what is absent or null", "InstanceRequest",
 			`{"namespace":"public","serviceName":"s","groupName":"g","type":"registerInstance","instance":{"ip":"1.2.3.4","port":80,"healthy":null},"module":"naming"}`,
-			&InstanceRequest{ServiceKey: ServiceKey{"public", "s", "g"}, Type: RegisterInstance,
-				Instance: Instance{IP: "1.2.3.4", Port: 80, Weight: 1, Healthy: true, Enabled: true, Ephemeral: true}}},
-		{"what is said counts", "InstanceRequest",
+			&InstanceRequest{
+				ServiceKey: ServiceKey{"public", "s", "g"}, Type: RegisterInstance,
+				Instance: Instance{IP: "1.2.3.4", Port: 80, Weight: 1, Healthy: true, Enabled: true, Ephemeral: true},
+			},
+		},
+		{
+			"what is said counts", "InstanceRequest",
 			`{"type":"registerInstance","instance":{"ip":"1.2.3.4","port":80,"weight":0.5,"healthy":false,"enabled":false,"ephemeral":false,"instanceHeartBeatInterval":5000}}`,
-			&InstanceRequest{Type: RegisterInstance, Instance: Instance{IP: "1.2.3.4", Port: 80, Weight: 0.5}}},
-		{"the Python spelling of healthyOnly", "ServiceQueryRequest",
+			&InstanceRequest{Type: RegisterInstance, Instance: Instance{IP: "1.2.3.4", Port: 80, Weight: 0.5}},
+		},
+		{
+			"the Python spelling of healthyOnly", "ServiceQueryRequest",
 			`{"serviceName":"s","healthOnly":true}`,
-			&ServiceQueryRequest{ServiceKey: ServiceKey{ServiceName: "s"}, HealthOnly: true}},
-		{"a null md5 is told from an empty one", "ConfigBatchListenRequest",
+			&ServiceQueryRequest{ServiceKey: ServiceKey{ServiceName: "s"}, HealthOnly: true},
+		},
+		{
+			"a null md5 is told from an empty one", "ConfigBatchListenRequest",
 			`{"listen":true,"configListenContexts":[{"group":"g","dataId":"d","md5":null},{"group":"g","dataId":"e","md5":"","tenant":"public"}]}`,
 			&ConfigBatchListenRequest{Listen: true, ConfigListenContexts: ListenContexts{
-				{Group: "g", DataID: "d"}, {Group: "g", DataID: "e", MD5: ptr(""), Tenant: "public"}}}},
-		{"nulls in the addition map mean absent", "ConfigPublishRequest",
+				{Group: "g", DataID: "d"}, {Group: "g", DataID: "e", MD5: ptr(""), Tenant: "public"},
+			}},
+		},
+		{
+			"nulls in the addition map mean absent", "ConfigPublishRequest",
 			`{"dataId":"d","group":"g","tenant":"","content":"<a>&","casMd5":null,"additionMap":{"type":"yaml","tag":null}}`,
-			&ConfigPublishRequest{ConfigKey: ConfigKey{DataID: "d", Group: "g"}, Content: "<a>&", AdditionMap: map[string]string{"type": "yaml", "tag": ""}}},
+			&ConfigPublishRequest{ConfigKey: ConfigKey{DataID: "d", Group: "g"}, Content: "<a>&", AdditionMap: map[string]string{"type": "yaml", "tag": ""}},
+		},
 		{"no body at all", "HealthCheckRequest", ``, &HealthCheckRequest{}},
 	} {
 		got, err := Decode(payload(c.typ, c.body))
@@ -84,32 +101,48 @@ func ptr(s string) *string { return &s }
 func TestRepliesAsClientsNeedThem(t *testing.T) {
 	info := NewServiceInfo("s", "g", "A,B")
 	info.LastRefTime = 7
-	info.Hosts = []Instance{{InstanceID: "1.2.3.4#80#DEFAULT#g@@s", IP: "1.2.3.4", Port: 80, Weight: 1, Healthy: true, Enabled: true,
-		Ephemeral: true, ClusterName: "DEFAULT", ServiceName: "g@@s"}}
+	info.Hosts = []Instance{{
+		InstanceID: "1.2.3.4#80#DEFAULT#g@@s", IP: "1.2.3.4", Port: 80, Weight: 1, Healthy: true, Enabled: true,
+		Ephemeral: true, ClusterName: "DEFAULT", ServiceName: "g@@s",
+	}}
 	for _, c := range []struct {
 		what string
 		body Body
 		want string
 	}{
-		{"a success has all base members", &HealthCheckResponse{Succeeded()},
-			`{"resultCode":200,"errorCode":0,"success":true,"message":"","requestId":""}`},
-		{"a typed failure", &ConfigPublishResponse{Failed(403, "no")},
-			`{"resultCode":500,"errorCode":403,"success":false,"message":"no","requestId":""}`},
-		{"an ErrorResponse repeats its code", NewErrorResponse(301, "Connection is unregistered."),
-			`{"resultCode":301,"errorCode":301,"success":false,"message":"Connection is unregistered.","requestId":""}`},
+		{
+			"a success has all base members", &HealthCheckResponse{Succeeded()},
+			`{"resultCode":200,"errorCode":0,"success":true,"message":"","requestId":""}`,
+		},
+		{
+			"a typed failure", &ConfigPublishResponse{Failed(403, "no")},
+			`{"resultCode":500,"errorCode":403,"success":false,"message":"no","requestId":""}`,
+		},
+		{
+			"an ErrorResponse repeats its code", NewErrorResponse(301, "Connection is unregistered."),
+			`{"resultCode":301,"errorCode":301,"success":false,"message":"Connection is unregistered.","requestId":""}`,
+		},
 		{"the setup ack always has its ability table", &SetupAckRequest{}, `{"module":"internal","abilityTable":{}}`},
-		{"a config answer without a tag has no member tag", &ConfigQueryResponse{Response: Succeeded(), Content: "a<b>"},
-			`{"resultCode":200,"errorCode":0,"success":true,"message":"","requestId":"","content":"a<b>","encryptedDataKey":"","contentType":"","md5":"","lastModified":0,"beta":false}`},
-		{"lists are never null", &ConfigChangeBatchListenResponse{Response: Succeeded()},
-			`{"resultCode":200,"errorCode":0,"success":true,"message":"","requestId":"","changedConfigs":[]}`},
-		{"a push of a service", &NotifySubscriberRequest{ServiceInfo: info},
+		{
+			"a config answer without a tag has no member tag", &ConfigQueryResponse{Response: Succeeded(), Content: "a<b>"},
+			`{"resultCode":200,"errorCode":0,"success":true,"message":"","requestId":"","content":"a<b>","encryptedDataKey":"","contentType":"","md5":"","lastModified":0,"beta":false}`,
+		},
+		{
+			"lists are never null", &ConfigChangeBatchListenResponse{Response: Succeeded()},
+			`{"resultCode":200,"errorCode":0,"success":true,"message":"","requestId":"","changedConfigs":[]}`,
+		},
+		{
+			"a push of a service", &NotifySubscriberRequest{ServiceInfo: info},
 			`{"module":"naming","serviceInfo":{"name":"s","groupName":"g","clusters":"A,B","cacheMillis":10000,"hosts":[` +
 				`{"instanceId":"1.2.3.4#80#DEFAULT#g@@s","ip":"1.2.3.4","port":80,"weight":1.0,"healthy":true,"enabled":true,"ephemeral":true,` +
 				`"clusterName":"DEFAULT","serviceName":"g@@s","metadata":{},"instanceHeartBeatInterval":5000,"instanceHeartBeatTimeOut":15000,` +
-				`"ipDeleteTimeout":30000,"instanceIdGenerator":"simple"}],"lastRefTime":7,"checksum":"","allIPs":false,"reachProtectionThreshold":false,"valid":true}}`},
-		{"a service without instances", &SubscribeServiceResponse{Response: SucceededWith("success"), ServiceInfo: NewServiceInfo("s", "g", "")},
+				`"ipDeleteTimeout":30000,"instanceIdGenerator":"simple"}],"lastRefTime":7,"checksum":"","allIPs":false,"reachProtectionThreshold":false,"valid":true}}`,
+		},
+		{
+			"a service without instances", &SubscribeServiceResponse{Response: SucceededWith("success"), ServiceInfo: NewServiceInfo("s", "g", "")},
 			`{"resultCode":200,"errorCode":0,"success":true,"message":"success","requestId":"","serviceInfo":{"name":"s","groupName":"g","clusters":"","cacheMillis":10000,` +
-				`"hosts":[],"lastRefTime":0,"checksum":"","allIPs":false,"reachProtectionThreshold":false,"valid":true}}`},
+				`"hosts":[],"lastRefTime":0,"checksum":"","allIPs":false,"reachProtectionThreshold":false,"valid":true}}`,
+		},
 	} {
 		p, err := Encode(c.body, nil)
 		if err != nil {
