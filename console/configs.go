@@ -42,7 +42,7 @@ type configView struct {
 }
 
 func (q configQuery) key() ConfigKey {
-	return ConfigKey{Namespace: q.Namespace, Group: q.Group, DataID: q.DataID}
+	return ConfigKey(q)
 }
 
 func (k ConfigKey) access(write bool) Access {

@@ -131,7 +131,7 @@ func query[In any](g *gin.Context) (In, error) {
 		return in, fmt.Errorf("query: %w: more than %d bytes", ErrTooLarge, queryBytesMax)
 	}
 	if err := g.ShouldBindQuery(&in); err != nil {
-		return in, fmt.Errorf("query: %w: %s", ErrInvalid, err)
+		return in, fmt.Errorf("query: %w: %w", ErrInvalid, err)
 	}
 	return in, nil
 }
@@ -157,7 +157,7 @@ func bodyUpTo[In any](limit int64) func(*gin.Context) (In, error) {
 		case errors.As(err, &over):
 			return in, fmt.Errorf("body: %w: more than %d bytes", ErrTooLarge, limit)
 		case err != nil:
-			return in, fmt.Errorf("body: %w: %s", ErrInvalid, err)
+			return in, fmt.Errorf("body: %w: %w", ErrInvalid, err)
 		}
 		return in, nil
 	}

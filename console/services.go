@@ -61,7 +61,7 @@ type instancePage struct {
 }
 
 func (q serviceQuery) key() ServiceKey {
-	return ServiceKey{Namespace: q.Namespace, Group: q.Group, Name: q.Name}
+	return ServiceKey(q)
 }
 
 func (k ServiceKey) access(write bool) Access {

@@ -37,11 +37,11 @@ func packages(t *testing.T) map[string]pkg {
 	pkgs := make(map[string]pkg)
 	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
 		var p pkg
-		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+		err := dec.Decode(&p)
+		if errors.Is(err, io.EOF) {
 			break
-		} else {
-			require.NoError(t, err)
 		}
+		require.NoError(t, err)
 		pkgs[strings.TrimPrefix(p.ImportPath, module)] = p
 	}
 	require.NotEmpty(t, pkgs)

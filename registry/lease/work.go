@@ -109,7 +109,7 @@ func (m *Manager) agreed(ctx context.Context, c *client, k registry.ServiceKey, 
 		return err
 	}
 	c.mu.Lock()
-	m.verifyLocked(c, k, w)
+	m.verifyLocked(k, w)
 	if w.version == version {
 		w.overlaid = false
 	}
@@ -140,7 +140,7 @@ func (m *Manager) caughtUp(ctx context.Context, c *client, zxid core.Zxid) error
 // that has reached the write. The session has ended already then, and Gone may
 // have come before the znode was noted, or not at all: a mirror that finds
 // something created and deleted at once says nothing of it.
-func (m *Manager) verifyLocked(c *client, k registry.ServiceKey, w *wish) {
+func (m *Manager) verifyLocked(k registry.ServiceKey, w *wish) {
 	if !w.sure {
 		return // it will be compared anyhow, or has ended
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/registry"
 	"github.com/zensus-io/zensus/registry/catalog"
-	"github.com/zensus-io/zensus/registry/naming"
 )
 
 // selector travels as JSON in a parameter and in answers.
@@ -400,7 +399,7 @@ func (a *API) metrics(_ context.Context, in metricsForm) (*metrics, error) {
 		m.Status = "STARTING"
 	}
 	if !in.OnlyStatus {
-		var t naming.Totals = a.svc.Totals()
+		t := a.svc.Totals()
 		connected := t.Clients - t.Beats
 		m.ServiceCount, m.InstanceCount, m.SubscribeCount = &t.Services, &t.Instances, &t.Subscriptions
 		m.ClientCount, m.ConnectionBasedCount, m.EphemeralIPPortCount, m.ResponsibleClientCount = &t.Clients, &connected, &t.Beats, &t.Clients

@@ -9,10 +9,11 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// Group is where routes are added, and HandlerFunc what serves them. They are
-// gin's; packages whose routes are made here alone need not import it.
+// These are gin's; packages whose routes are made here alone need not import it.
 type (
-	Group       = gin.RouterGroup
+	// Group is where routes are added.
+	Group = gin.RouterGroup
+	// HandlerFunc is what serves them.
 	HandlerFunc = gin.HandlerFunc
 )
 

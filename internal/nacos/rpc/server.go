@@ -145,10 +145,9 @@ func New(cfg Config) (*Server, error) {
 		grpc.ConnectionTimeout(20 * time.Second),
 		grpc.MaxHeaderListSize(64 << 10),
 		grpc.WaitForHandlers(true),
-		// Most connections are idle: they keep a small buffer to read into, and one
-		// to write from only while they write. Large bodies are read past the buffer.
+		// Most connections are idle: they keep a small buffer to read into. Large
+		// bodies are read past it.
 		grpc.ReadBufferSize(8 << 10),
-		grpc.SharedWriteBuffer(true),
 		// Go and Python clients ping every 60 s, also without a stream; gRPC's own
 		// policy would send them away for it.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
