@@ -15,7 +15,7 @@ import (
 // sameFate compares what the log made of a request with what the model expects.
 func sameFate(q *request, out *model.Outcome, want model.Expected) error {
 	if out.Code != want.Code {
-		return fmt.Errorf("became %d, expected %d", out.Code, want.Code)
+		return fmt.Errorf("became %d, expected %d", int32(out.Code), int32(want.Code))
 	}
 	if want.Code != core.OK || q.op == wire.OpCloseSession {
 		return nil
@@ -31,7 +31,7 @@ func sameFate(q *request, out *model.Outcome, want model.Expected) error {
 	}
 	for i, res := range out.Results {
 		if res.Code != want.Codes[i] {
-			return fmt.Errorf("operation %d became %d, expected %d", i, res.Code, want.Codes[i])
+			return fmt.Errorf("operation %d became %d, expected %d", i, int32(res.Code), int32(want.Codes[i]))
 		}
 		if want.Paths != nil && res.Path != want.Paths[i] {
 			return fmt.Errorf("operation %d: path %q, expected %q", i, res.Path, want.Paths[i])
@@ -48,12 +48,12 @@ func sameResults(r *wire.Reader, results []model.Result) error {
 			want = wire.OpCreate2
 		}
 		if h.Op != want || h.Done || core.Code(h.Err) != res.Code {
-			return fmt.Errorf("result %d is %+v, expected %v with %d", i, h, want, res.Code)
+			return fmt.Errorf("result %d is %+v, expected %v with %d", i, h, want, int32(res.Code))
 		}
 		switch want {
 		case wire.OpError:
 			if got := core.Code(r.Int()); got != res.Code {
-				return fmt.Errorf("result %d is %d, expected %d", i, got, res.Code)
+				return fmt.Errorf("result %d is %d, expected %d", i, int32(got), int32(res.Code))
 			}
 		case wire.OpCreate, wire.OpCreate2:
 			if got := r.String(); got != res.Path {
@@ -121,7 +121,7 @@ func compareTrees(m *model.Model, s *state.State) error {
 			body := wire.AppendPathWatch(nil, path, false)
 			got, code := s.Read(&asker, op, body, nil)
 			if code != core.OK {
-				return fmt.Errorf("%v %s: code %d", op, path, code)
+				return fmt.Errorf("%v %s: code %d", op, path, int32(code))
 			}
 			r := wire.NewReader(got)
 			if err := sameAnswer(op, &r, m.Read(op, path, 0, asker.IDs)); err != nil {

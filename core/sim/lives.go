@@ -68,7 +68,7 @@ func (s *server) crash(mode vfs.CrashMode) {
 	s.life++
 	s.mem.Crash(w.faults, mode)
 	s.dropLinks()
-	w.oracle.crashed(s)
+	w.oracle.crashed()
 }
 
 // stop ends the process in good order.
@@ -88,7 +88,7 @@ func (s *server) stop() error {
 		s.mem.Crash(s.w.faults, vfs.CrashPowerRandom)
 	}
 	s.dropLinks()
-	s.w.oracle.crashed(s)
+	s.w.oracle.crashed()
 	return err
 }
 

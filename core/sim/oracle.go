@@ -84,7 +84,7 @@ func (o *oracle) heard(s *server, id core.SessionID) {
 
 // appended learns of a record as it is proposed: the end of a session that no
 // client asked for must not come before its time (C7).
-func (o *oracle) appended(s *server, rec *wire.Record) {
+func (o *oracle) appended(rec *wire.Record) {
 	if rec.Kind != wire.RecordTxn {
 		return
 	}
@@ -124,7 +124,7 @@ func (o *oracle) overdue(s *server) {
 }
 
 // crashed learns that a life is over: what was proposed may be gone.
-func (o *oracle) crashed(s *server) {
+func (o *oracle) crashed() {
 	for _, st := range o.sessions {
 		st.closing = false
 	}

@@ -39,11 +39,11 @@ func random(c *client) {
 	switch r.IntN(20) {
 	case 0, 1, 2, 3:
 		op := pick(r, wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL)
-		c.createWith(op, path, randomData(c), core.OpenACL(), randomMode(c), pick[int64](r, -1, 0, 700), nil)
+		c.createWith(op, path, randomData(c), core.OpenACL(), randomMode(c), pick[int64](r, -1, 0, 700))
 	case 4, 5:
 		c.set(path, randomData(c), version, nil)
 	case 6, 7:
-		c.remove(path, version, nil)
+		c.remove(path, version)
 	case 8:
 		c.get(path, watch, nil)
 	case 9:

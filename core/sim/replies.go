@@ -186,7 +186,7 @@ func (o *oracle) planFor(l *link, q *request) *plan {
 
 func codes(got, want core.Code) error {
 	if got != want {
-		return fmt.Errorf("code %d, expected %d", got, want)
+		return fmt.Errorf("code %d, expected %d", int32(got), int32(want))
 	}
 	return nil
 }
@@ -237,7 +237,7 @@ func (o *oracle) multiRead(l *link, q *request) *plan {
 			h := wire.DecodeMultiHeader(r)
 			if p.want.Code != core.OK {
 				if h.Op != wire.OpError || core.Code(r.Int()) != p.want.Code {
-					return fmt.Errorf("result %d is %+v, expected %d", i, h, p.want.Code)
+					return fmt.Errorf("result %d is %+v, expected %d", i, h, int32(p.want.Code))
 				}
 				continue
 			}

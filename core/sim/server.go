@@ -255,7 +255,7 @@ func (s *server) perform(in replica.Input) {
 			return
 		}
 		s.log = append(s.log, rec)
-		w.oracle.appended(s, &rec)
+		w.oracle.appended(&rec)
 		if rec.Kind == wire.RecordEpoch && s.serving {
 			w.cover.hit("epoch advanced in place")
 		}
@@ -298,7 +298,7 @@ func (s *server) perform(in replica.Input) {
 
 // follows checks that a record continues the log (I5, I12).
 func (s *server) follows(rec *wire.Record) error {
-	var last, chain = core.Zxid(0), uint64(0)
+	last, chain := core.Zxid(0), uint64(0)
 	if n := len(s.log); n > 0 {
 		last, chain = s.log[n-1].Zxid, s.log[n-1].Chain()
 	}

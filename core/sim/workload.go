@@ -66,21 +66,21 @@ func (w *World) administer() {
 // prepare makes what the workload needs, once a session.
 func (c *client) prepare() {
 	for _, path := range []string{"/reg", "/bank", "/queue", "/eph", "/mir", "/z", "/reap", "/acl", "/bulk"} {
-		c.create(path, nil, core.Persistent, nil)
+		c.create(path, nil, core.Persistent)
 	}
 	switch c.kind {
 	case "register":
 		for _, path := range registers {
-			c.create(path, []byte("0"), core.Persistent, nil)
+			c.create(path, []byte("0"), core.Persistent)
 		}
 	case "bank":
 		for i := range accounts {
-			c.create(account(i), []byte(strconv.Itoa(accountBegin)), core.Persistent, nil)
+			c.create(account(i), []byte(strconv.Itoa(accountBegin)), core.Persistent)
 		}
 	case "mirror":
 		c.picture.begin()
 	case "bulk":
-		c.create("/bulk/"+strconv.Itoa(c.id), make([]byte, 300<<10), core.Persistent, nil)
+		c.create("/bulk/"+strconv.Itoa(c.id), make([]byte, 300<<10), core.Persistent)
 	case "acl":
 		user := fmt.Sprintf("user%d:secret", c.id)
 		c.auths = append(c.auths, user)
@@ -93,12 +93,12 @@ func (c *client) prepare() {
 	}
 }
 
-func (c *client) create(path string, data []byte, mode core.CreateMode, done func(*reply)) {
-	c.createWith(wire.OpCreate, path, data, core.OpenACL(), mode, -1, done)
+func (c *client) create(path string, data []byte, mode core.CreateMode) {
+	c.createWith(wire.OpCreate, path, data, core.OpenACL(), mode, -1)
 }
 
-func (c *client) createWith(op wire.OpCode, path string, data []byte, list []core.ACL, mode core.CreateMode, ttl int64, done func(*reply)) {
-	c.do(op, path, false, wire.AppendCreate(nil, op, path, data, list, int32(mode), ttl), done)
+func (c *client) createWith(op wire.OpCode, path string, data []byte, list []core.ACL, mode core.CreateMode, ttl int64) {
+	c.do(op, path, false, wire.AppendCreate(nil, op, path, data, list, int32(mode), ttl), nil)
 }
 
 func (c *client) get(path string, watch bool, done func(*reply)) {
@@ -109,8 +109,8 @@ func (c *client) set(path string, data []byte, version int32, done func(*reply))
 	c.do(wire.OpSetData, path, false, wire.AppendSetData(nil, path, data, version), done)
 }
 
-func (c *client) remove(path string, version int32, done func(*reply)) {
-	c.do(wire.OpDelete, path, false, wire.AppendPathVersion(nil, path, version), done)
+func (c *client) remove(path string, version int32) {
+	c.do(wire.OpDelete, path, false, wire.AppendPathVersion(nil, path, version), nil)
 }
 
 func (c *client) children(path string, watch bool, done func(*reply)) {
@@ -221,7 +221,7 @@ func (c *client) count(r *reply) {
 // queueUp puts into a queue of sequential znodes and takes from its head.
 func queueUp(c *client) {
 	if oneIn(c.w.work, 2) {
-		c.create("/queue/item-", []byte("x"), pick(c.w.work, core.PersistentSequential, core.EphemeralSequential), nil)
+		c.create("/queue/item-", []byte("x"), pick(c.w.work, core.PersistentSequential, core.EphemeralSequential))
 		return
 	}
 	c.children("/queue", oneIn(c.w.work, 2), func(r *reply) {
@@ -232,7 +232,7 @@ func queueUp(c *client) {
 		slices.Sort(names)
 		if c.ready() && len(names) > 2 {
 			for _, n := range names[:1+len(names)/10] {
-				c.remove("/queue/"+n, core.AnyVersion, nil)
+				c.remove("/queue/"+n, core.AnyVersion)
 			}
 		}
 	})
@@ -243,13 +243,13 @@ func churn(c *client) {
 	path := fmt.Sprintf("/eph/%d-%d", c.id, c.w.work.IntN(6))
 	switch c.w.work.IntN(12) {
 	case 0, 1, 2, 3:
-		c.create(path, []byte("mine"), core.Ephemeral, nil)
+		c.create(path, []byte("mine"), core.Ephemeral)
 	case 4:
-		c.create("/eph/s-", nil, core.EphemeralSequential, nil)
+		c.create("/eph/s-", nil, core.EphemeralSequential)
 	case 5, 6:
-		c.remove(path, core.AnyVersion, nil)
+		c.remove(path, core.AnyVersion)
 	case 7:
-		c.create(path+"/child", nil, core.Persistent, nil)
+		c.create(path+"/child", nil, core.Persistent)
 	case 8:
 		other := fmt.Sprintf("/eph/%d-%d", c.w.work.IntN(20), c.w.work.IntN(6))
 		c.do(wire.OpExists, other, true, wire.AppendPathWatch(nil, other, true), nil)
@@ -260,7 +260,7 @@ func churn(c *client) {
 	case 11:
 		if oneIn(c.w.work, 3) {
 			for i := range 1 + c.w.work.IntN(4) { // creates that the end must find under way
-				c.create(fmt.Sprintf("/eph/%d-last-%d", c.id, i), nil, core.Ephemeral, nil)
+				c.create(fmt.Sprintf("/eph/%d-last-%d", c.id, i), nil, core.Ephemeral)
 			}
 			c.do(wire.OpCloseSession, "", false, nil, nil)
 			c.closing = true
@@ -275,11 +275,11 @@ func writer(c *client) {
 	data := []byte(strconv.Itoa(c.serial))
 	switch c.w.work.IntN(6) {
 	case 0, 1:
-		c.create(path, data, core.Persistent, nil)
+		c.create(path, data, core.Persistent)
 	case 2, 3:
 		c.set(path, data, core.AnyVersion, nil)
 	case 4:
-		c.remove(path, core.AnyVersion, nil)
+		c.remove(path, core.AnyVersion)
 	case 5:
 		c.multi("/mir",
 			func(b []byte) []byte {
@@ -308,14 +308,14 @@ func bulk(c *client) {
 		c.get(path, false, nil)
 	}
 	if oneIn(c.w.work, 10) {
-		c.create(path, make([]byte, 300<<10), core.Persistent, nil)
+		c.create(path, make([]byte, 300<<10), core.Persistent)
 	}
 	c.ping()
 }
 
 // storm opens sessions and leaves them behind.
 func storm(c *client) {
-	c.create(fmt.Sprintf("/eph/storm-%d-%d", c.id, c.w.work.IntN(3)), nil, core.Ephemeral, nil)
+	c.create(fmt.Sprintf("/eph/storm-%d-%d", c.id, c.w.work.IntN(3)), nil, core.Ephemeral)
 	switch c.w.work.IntN(5) {
 	case 0:
 		c.do(wire.OpCloseSession, "", false, nil, nil)
@@ -333,15 +333,15 @@ func reaped(c *client) {
 	name := "/reap/" + strconv.Itoa(c.w.work.IntN(5))
 	switch c.w.work.IntN(7) {
 	case 0:
-		c.createWith(wire.OpCreateContainer, name, nil, core.OpenACL(), core.Container, -1, nil)
+		c.createWith(wire.OpCreateContainer, name, nil, core.OpenACL(), core.Container, -1)
 	case 1:
-		c.createWith(wire.OpCreateTTL, name, nil, core.OpenACL(), core.PersistentTTL, between(c.w.work, 1, 3000), nil)
+		c.createWith(wire.OpCreateTTL, name, nil, core.OpenACL(), core.PersistentTTL, between(c.w.work, 1, 3000))
 	case 2:
-		c.createWith(wire.OpCreateTTL, "/reap/s-", nil, core.OpenACL(), core.PersistentSequentialTTL, between(c.w.work, 0, 2000), nil)
+		c.createWith(wire.OpCreateTTL, "/reap/s-", nil, core.OpenACL(), core.PersistentSequentialTTL, between(c.w.work, 0, 2000))
 	case 3:
-		c.create(name+"/child", nil, core.Persistent, nil)
+		c.create(name+"/child", nil, core.Persistent)
 	case 4:
-		c.remove(name+"/child", core.AnyVersion, nil)
+		c.remove(name+"/child", core.AnyVersion)
 	case 5:
 		c.set(name, []byte("again"), core.AnyVersion, nil)
 	case 6:
@@ -362,7 +362,7 @@ func lists(c *client) {
 	)
 	switch c.w.work.IntN(9) {
 	case 0, 1:
-		c.createWith(wire.OpCreate2, path, []byte("secret"), list, pick(c.w.work, core.Persistent, core.Ephemeral), -1, nil)
+		c.createWith(wire.OpCreate2, path, []byte("secret"), list, pick(c.w.work, core.Persistent, core.Ephemeral), -1)
 	case 2:
 		version := pick(c.w.work, core.AnyVersion, 0, 1)
 		c.do(wire.OpSetACL, path, false, wire.AppendSetACL(nil, path, list, version), nil)
@@ -373,9 +373,9 @@ func lists(c *client) {
 	case 5:
 		c.set(path, []byte("mine"), core.AnyVersion, nil)
 	case 6:
-		c.remove(path, core.AnyVersion, nil)
+		c.remove(path, core.AnyVersion)
 	case 7:
-		c.create(path+"/below", nil, core.Persistent, nil)
+		c.create(path+"/below", nil, core.Persistent)
 	case 8:
 		c.children(path, true, nil)
 	}

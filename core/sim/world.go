@@ -133,7 +133,9 @@ const (
 func (w *World) setUp() {
 	w.servers = append(w.servers, newServer(w, 1))
 	for _, s := range w.servers {
-		s.boot()
+		if err := s.boot(); err != nil {
+			w.fail("the server does not start on an empty disk: %w", err)
+		}
 	}
 	w.addClients()
 	w.planFaults()
