@@ -73,8 +73,8 @@ func (b *body) damage(rng *rand.Rand) []byte {
 	case k < 9 && len(b.lengths) > 0:
 		at := b.lengths[rng.IntN(len(b.lengths))]
 		was := int32(binary.BigEndian.Uint32(out[at:]))
-		false_ := []int32{-1, -2, -2147483648, 2147483647, 1 << 20, 1<<21 + 7, 3 << 20, was + 1, was - 1, 0}
-		binary.BigEndian.PutUint32(out[at:], uint32(false_[rng.IntN(len(false_))]))
+		lies := []int32{-1, -2, -2147483648, 2147483647, 1 << 20, 1<<21 + 7, 3 << 20, was + 1, was - 1, 0}
+		binary.BigEndian.PutUint32(out[at:], uint32(lies[rng.IntN(len(lies))]))
 		return out
 	case len(out) > 0: // any byte
 		out[rng.IntN(len(out))] = byte(rng.IntN(256))

@@ -160,7 +160,7 @@ var classes = []Class{
 	},
 	{
 		Name: "several modes of watches on one path", Follows: "3.9",
-		What:   "In 3.8 a watch of another mode on the same path replaces the one that a connection has there; in Zensus standard, persistent and recursive watches coexist.",
+		What:   "In 3.8 a watch of another mode on the same path replaces the one that a connection has there; in Zensus standard, persistent and recursive watches coexist. (Where the servers keep different watches on a path for this or another reason on this page, its notifications are not compared on that connection from then on.)",
 		Reason: "3.9.0 lets them coexist.",
 		matches: func(d *Difference) bool {
 			f := d.Ref

@@ -76,7 +76,7 @@ func (g *generator) spare(r Request) Request {
 	return r
 }
 
-var names1 = []string{"a", "b", "c", "d"}
+var components = []string{"a", "b", "c", "d"}
 
 // path is a path, most often one that may well exist.
 func (g *generator) path() []byte {
@@ -86,7 +86,7 @@ func (g *generator) path() []byte {
 	case k < 28:
 		return []byte(g.root)
 	case k < 31:
-		return []byte(g.root + "/" + pick(g, names1...) + "/" + fmt.Sprintf("q-%010d", g.rng.IntN(5)))
+		return []byte(g.root + "/" + pick(g, components...) + "/" + fmt.Sprintf("q-%010d", g.rng.IntN(5)))
 	case k < 32:
 		return []byte(pick(g, "/", "", "/zookeeper", "/zookeeper/quota", "/zookeeper/config", "/zookeeper/none"))
 	case k < 34:
@@ -94,11 +94,11 @@ func (g *generator) path() []byte {
 	case k < 36 && g.quota:
 		return []byte("/zookeeper/quota" + g.root + pick(g, "", "/a", "/b", "/a/x") + "/zookeeper_" + pick(g, "limits", "stats"))
 	}
-	return []byte(g.root + "/" + pick(g, names1...))
+	return []byte(g.root + "/" + pick(g, components...))
 }
 
 func (g *generator) deep() string {
-	p := pick(g, names1...)
+	p := pick(g, components...)
 	if g.one(2) {
 		p += "/" + pick(g, "x", "y")
 		if g.one(3) {
@@ -241,7 +241,7 @@ func (g *generator) createFields(b *body, op wire.OpCode) string {
 		flags = 5 + int32(g.rng.IntN(2))
 	}
 	if core.CreateMode(flags).IsSequential() && g.one(2) {
-		path = []byte(g.root + "/" + pick(g, names1...) + pick(g, "/q-", "/q-", "/", "/..", "/x/"))
+		path = []byte(g.root + "/" + pick(g, components...) + pick(g, "/q-", "/q-", "/", "/..", "/x/"))
 	}
 	if g.quota && g.one(6) {
 		path = []byte("/zookeeper/quota" + g.root + pick(g, "", "/a", "/a/zookeeper_limits", "/a/zookeeper_limits", "/a/zookeeper_stats",
