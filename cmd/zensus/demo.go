@@ -110,6 +110,9 @@ func (d *demo) startServer(dir string) (*instance, error) {
 	}
 	d.say("server", "HTTP, console and everything else on %s, Nacos gRPC on %s, ZooKeeper on %s", s.Listen.HTTP, d.grpc, s.Listen.ZooKeeper)
 	d.say("server", "console: http://%s/", s.Listen.HTTP)
+	if usual := settings.Default().Listen; s.Listen.HTTP != usual.HTTP || s.Listen.ZooKeeper != usual.ZooKeeper {
+		d.say("server", "other ports than the usual ones, of which some are taken: 8848, 9848, 2181")
+	}
 	return in, nil
 }
 
@@ -272,7 +275,11 @@ func (d *demo) watchServices(ctx context.Context, services *naming.Naming, seen 
 		for _, c := range snap.Changed {
 			changes = append(changes, "~"+c.New.Address())
 		}
-		d.say("consumer", "sees %d of %s  %s", len(snap.Instances), demoService.Name, strings.Join(changes, " "))
+		count := "1 instance"
+		if n := len(snap.Instances); n != 1 {
+			count = fmt.Sprintf("%d instances", n)
+		}
+		d.say("consumer", "%s", strings.TrimSpace(fmt.Sprintf("sees %s of %s  %s", count, demoService.Name, strings.Join(changes, " "))))
 		select {
 		case seen <- len(snap.Instances):
 		case <-ctx.Done():

@@ -78,7 +78,7 @@ func (z *zk) lineCommand() *cobra.Command {
 	root.SetUsageTemplate(strings.NewReplacer(
 		"{{.UseLine}}", "{{trim .UseLine}}",
 		`Use "{{.CommandPath}} [command] --help"`, `Use "help {{trim .CommandPath}}{{if .HasParent}} {{end}}[command]"`,
-		"{{.CommandPath}}", "{{trim .CommandPath}}",
+		"{{.CommandPath}} [command]", `{{trim (print .CommandPath " [command]")}}`,
 	).Replace(root.UsageTemplate()))
 	root.PersistentFlags().VarP(&z.output, "output", "o", "form of results")
 	root.AddCommand(z.verbs()...)
