@@ -219,7 +219,8 @@ var keys = []Key{
 	{Name: "client.certReload", Default: "false", Status: Warned, Note: "certificates are always reloaded", also: []string{"true"}},
 	{Name: "sslQuorumReloadCertFiles", Default: "false", Status: Warned, Note: "certificates are always reloaded", also: []string{"true"}},
 	{Name: "serverCnxnFactory", Status: Warned, Note: "there is one, which does TLS too", also: []string{
-		"org.apache.zookeeper.server.nettyservercnxnfactory", "org.apache.zookeeper.server.nioservercnxnfactory"}},
+		"org.apache.zookeeper.server.nettyservercnxnfactory", "org.apache.zookeeper.server.nioservercnxnfactory",
+	}},
 	{Name: "fips-mode", Default: "true", Status: Warned, Note: oneTLS, also: []string{"false"}},
 
 	{Name: "quorum.auth.*", Default: "false", Status: Warned, Note: peers},

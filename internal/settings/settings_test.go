@@ -59,8 +59,10 @@ func TestEachSourceOverridesThoseBeforeIt(t *testing.T) {
 }
 
 func TestEveryKeyCanBeSetInTheEnvironment(t *testing.T) {
-	values := map[string]string{"members": "1=a:2888", "secret_file": "/s", "engine.backend": "zookeeper://h:1", "auth.enabled": "true",
-		"log.level": "warn", "log.format": "text", "data_dir": "/d", "engine.ttl_nodes": "false", "engine.enforce_quota": "true", "engine.four_letter_words": "ruok", "engine.frame_bytes_max": "5000000"}
+	values := map[string]string{
+		"members": "1=a:2888", "secret_file": "/s", "engine.backend": "zookeeper://h:1", "auth.enabled": "true",
+		"log.level": "warn", "log.format": "text", "data_dir": "/d", "engine.ttl_nodes": "false", "engine.enforce_quota": "true", "engine.four_letter_words": "ruok", "engine.frame_bytes_max": "5000000",
+	}
 	for i, key := range Keys() {
 		value, ok := values[key]
 		switch {
@@ -136,8 +138,10 @@ func TestWhatWasGivenIsKnown(t *testing.T) {
 
 func TestWhatFollowsFromOtherSettingsIsTold(t *testing.T) {
 	s := Default()
-	require.Equal(t, []string{`secret_file: "zensus-data/secret"`, `listen.grpc: "127.0.0.1:9848"`, "auth.enabled: false",
-		"engine.min_session_timeout: 4s", "engine.max_session_timeout: 40s"}, s.Resolved())
+	require.Equal(t, []string{
+		`secret_file: "zensus-data/secret"`, `listen.grpc: "127.0.0.1:9848"`, "auth.enabled: false",
+		"engine.min_session_timeout: 4s", "engine.max_session_timeout: 40s",
+	}, s.Resolved())
 	s.Listen.GRPC, s.SecretFile, s.Auth.Enabled = "127.0.0.1:1", "s", AuthOn
 	s.Engine.MinSessionTimeout, s.Engine.MaxSessionTimeout = time.Second, time.Minute
 	require.Empty(t, s.Resolved(), "what is said is not told again")
@@ -155,9 +159,11 @@ limits: {grpc_connections: 0}
 log: {level: loud, format: xml}
 `), nil)
 	require.Error(t, err)
-	for _, key := range []string{"data_dir:", "listen.http:", "listen.zookeeper:", "node.id:", `members: "1=b:2888"`, `members: "2=c"`, `members: "x"`, `members: "3=d:2888;king"`,
+	for _, key := range []string{
+		"data_dir:", "listen.http:", "listen.zookeeper:", "node.id:", `members: "1=b:2888"`, `members: "2=c"`, `members: "x"`, `members: "3=d:2888;king"`,
 		"auth.enabled:", "auth.token_ttl:", "engine.backend:", "engine.tick_time: 1ms", "engine.min_session_timeout:", "engine.snapshots_retained:", "engine.four_letter_words:",
-		"limits.grpc_connections:", "log.level:", "log.format:"} {
+		"limits.grpc_connections:", "log.level:", "log.format:",
+	} {
 		require.ErrorContains(t, err, key)
 	}
 }
