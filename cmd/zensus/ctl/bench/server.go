@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/zensus-io/zensus/core"
@@ -39,7 +38,7 @@ func (s *Server) Start(ctx context.Context) (time.Duration, error) {
 	s.log.Reset()
 	s.process = exec.CommandContext(ctx, "/bin/sh", "-c", "exec "+s.Command) //nolint:gosec // what the user asks for
 	s.process.Stdout, s.process.Stderr = &s.log, &s.log
-	s.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	ownGroup(s.process)
 	s.process.WaitDelay = time.Second
 	began := time.Now()
 	if err := s.process.Start(); err != nil {
@@ -77,7 +76,7 @@ func (s *Server) Kill() error {
 	if s.process == nil {
 		return nil
 	}
-	_ = syscall.Kill(-s.process.Process.Pid, syscall.SIGKILL)
+	killGroup(s.process)
 	_ = s.process.Wait()
 	s.process = nil
 	return nil
