@@ -67,7 +67,7 @@ func blocks(t *testing.T, file string) []block {
 }
 
 func TestEveryBlockOfCommandsSaysWhoRunsIt(t *testing.T) {
-	runners := map[string]bool{"run": true, "run=slow": true, "by=make": true, "by=machine": true}
+	runners := map[string]bool{"run": true, "run=slow": true, "by=make": true, "by=machine": true, "by=go": true}
 	n := 0
 	for _, file := range documents(t) {
 		for _, b := range blocks(t, file) {
