@@ -61,7 +61,7 @@ func verdict(r *storage.Report) string {
 	case r.Lost:
 		return "DAMAGED: what is missing cannot be made up for; a server will not start on it"
 	case !r.OK():
-		return "DAMAGED: nothing is lost that the rest does not make up for"
+		return "DAMAGED: nothing is lost, the rest makes up for it; a server will start on it"
 	case r.TornBytes > 0:
 		return fmt.Sprintf("OK: a torn tail of %d bytes will be cut off at the next start", r.TornBytes)
 	}

@@ -83,6 +83,9 @@ func parseOps(r io.Reader) ([]core.Op, error) {
 		if err == nil {
 			op, err = parseOp(fields)
 		}
+		if err == nil && !strings.HasPrefix(pathOf(op), "/") {
+			err = fmt.Errorf("%s %q: a path begins with /", fields[0], pathOf(op))
+		}
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
@@ -129,6 +132,20 @@ func parseOp(fields []string) (core.Op, error) {
 	return core.CheckOp{Path: fields[0], Version: version}, nil
 }
 
+func pathOf(op core.Op) string {
+	switch op := op.(type) {
+	case core.CreateOp:
+		return op.Path
+	case core.SetOp:
+		return op.Path
+	case core.DeleteOp:
+		return op.Path
+	case core.CheckOp:
+		return op.Path
+	}
+	return ""
+}
+
 func parseCreateOp(fields []string) (core.Op, error) {
 	var kind createFlags
 	fs := pflag.NewFlagSet("create", pflag.ContinueOnError)
@@ -167,16 +184,16 @@ type resultJSON struct {
 // printResult prints what became of an operation; failed says that one of them
 // was refused, and so none took effect.
 func (z *zk) printResult(op core.Op, r core.OpResult, zxid core.Zxid, failed bool) error {
-	out := resultJSON{}
-	switch op := op.(type) {
+	out := resultJSON{Path: pathOf(op)}
+	switch op.(type) {
 	case core.CreateOp:
-		out.Op, out.Path = "create", op.Path
+		out.Op = "create"
 	case core.SetOp:
-		out.Op, out.Path = "set", op.Path
+		out.Op = "set"
 	case core.DeleteOp:
-		out.Op, out.Path = "delete", op.Path
+		out.Op = "delete"
 	case core.CheckOp:
-		out.Op, out.Path = "check", op.Path
+		out.Op = "check"
 	}
 	switch {
 	case failed && core.CodeOf(r.Err) == core.OK:

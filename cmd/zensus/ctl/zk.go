@@ -150,7 +150,7 @@ func (z *zk) session(ctx context.Context) (*zkclient.Client, error) {
 	defer cancel()
 	c, err := zkclient.Dial(ctx, addresses, zkclient.Options{Timeout: z.timeout, Auth: credentials, Chroot: chroot})
 	if errors.Is(err, context.DeadlineExceeded) {
-		return nil, fmt.Errorf("no answer from %s within %v", strings.Join(addresses, ", "), z.timeout)
+		return nil, fmt.Errorf("no answer from %s within %v: start a server with zensus serve, or name one with --server", strings.Join(addresses, ", "), z.timeout)
 	}
 	if err != nil {
 		return nil, err
