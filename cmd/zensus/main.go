@@ -4,8 +4,8 @@
 //
 // `zensus serve` runs a server, `zensus demo` shows one at work, and the other
 // commands are clients of a running one. main.go names the commands; assemble.go
-// is the one place that knows every package and wires them; plan.go turns
-// settings or a zoo.cfg into what assemble is to run.
+// is the one place that knows every package and wires them; plan.go and
+// zoocfg.go turn settings or a zoo.cfg into what assemble is to run.
 package main
 
 import (
