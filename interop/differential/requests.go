@@ -73,7 +73,29 @@ func (g *generator) spare(r Request) Request {
 			r.Op = wire.OpCreate2
 		}
 	}
+	if watchesNull(&r) {
+		r.Op = wire.OpSync
+	}
 	return r
+}
+
+// watchesNull reports whether a request watches a null path.
+func watchesNull(q *Request) bool {
+	r := wire.NewReader(q.Body)
+	switch q.Op {
+	case wire.OpAddWatch:
+		return wire.DecodePathMode(&r).Path == nil && r.Err() == nil
+	case wire.OpSetWatches, wire.OpSetWatches2:
+		r.Long()
+		for r.Err() == nil && r.Len() > 0 {
+			for range r.Count(4) {
+				if r.Bytes() == nil && r.Err() == nil {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // createFields appends what a create of any kind says.
