@@ -96,7 +96,11 @@ func (in *instance) runNacos(ctx context.Context, ports listeners, secret settin
 		serveGRPC("listen.grpc", l)
 	}
 	if l := ports["listen.http"]; l != nil {
-		m := newMux(l, in.client.Handle)
+		zookeeper := in.client.Handle
+		if in.plan.zookeeper == "" { // its port is off: then it is off here too
+			zookeeper = func(c net.Conn, _ []byte) { _ = c.Close() }
+		}
+		m := newMux(l, zookeeper)
 		serveGRPC("gRPC on listen.http", m.grpc)
 		s.start("HTTP", func(ctx context.Context) error { return runHTTP(ctx, in.httpServer(side.handler), m.http) })
 		s.start("listen.http", m.Run)

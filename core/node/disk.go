@@ -28,6 +28,7 @@ type disk struct {
 	snapshot *storage.SnapshotInfo
 	low      bool       // as the replica was last told
 	looked   time.Time  // when the free space was last looked at
+	written  int        // bytes of records since then
 	failed   chan error // of capacity 1
 	wake     chan struct{}
 
@@ -136,12 +137,15 @@ func (d *disk) run() {
 // lookEvery is how often the free space is looked at.
 const lookEvery = time.Second
 
+// lookBytes is how much may be written between two looks.
+const lookBytes = 4 << 20
+
 // look tells the replica when the disk becomes nearly full, and when it no longer is.
 func (d *disk) look() error {
-	if time.Since(d.looked) < lookEvery {
+	if time.Since(d.looked) < lookEvery && d.written < lookBytes {
 		return nil
 	}
-	d.looked = time.Now()
+	d.looked, d.written = time.Now(), 0
 	err := d.store.DiskLow()
 	if err != nil && !errors.Is(err, storage.ErrDiskLow) {
 		return err
@@ -176,6 +180,9 @@ func (d *disk) do(w *diskWork) error {
 	}
 	if len(w.appends) > 0 {
 		began := time.Now()
+		for i := range w.appends {
+			d.written += len(w.appends[i].Payload) + wire.RecordHeadBytes
+		}
 		if err := d.store.Append(w.appends); err != nil {
 			return err
 		}

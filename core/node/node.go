@@ -229,6 +229,9 @@ func (n *Node) perform() {
 	if n.disk.wanted(out) {
 		n.disk.put(out)
 	}
+	if out.More {
+		n.inbox.put(item{in: replica.More{}}, false)
+	}
 	for _, v := range out.ViewReads {
 		n.views.Go(func() {
 			n.viewSlots <- struct{}{}

@@ -32,7 +32,10 @@ type conn struct {
 	last    bool       // it is to be closed when the read that is away is back
 	reads   int        // waiting in pending
 	waits   int        // bytes of the bodies waiting in pending
-	clogged bool       // its output waits to be drained; so do its requests
+	resting bool       // it has had its share of this Step; others come first
+	cost    int        // of its requests in the Step costAt
+	costAt  uint64
+	clogged bool // its output waits to be drained; so do its requests
 	asker   state.Asker
 	remote  netip.AddrPort
 	ip      string

@@ -21,10 +21,6 @@ func (r *Replica) connect(c *conn, frame []byte) {
 	}
 	c.old = !q.HasReadOnly
 	delete(r.sessionless, c.id)
-	if q.SessionID == 0 && r.diskLow && !c.local {
-		r.hangUp(c) // a session is a write: the client tries another server
-		return
-	}
 	if q.SessionID == 0 {
 		c.timeout = r.negotiate(c, q.TimeoutMillis)
 		r.open(c)

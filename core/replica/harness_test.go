@@ -28,6 +28,9 @@ type server struct {
 	away        []*ViewRead
 	manualViews bool // long reads wait for bringViews()
 
+	more       bool
+	manualMore bool // connections that rest wait for bringMore()
+
 	// drainLate keeps what was asked to be told of from leaving.
 	drainLate bool
 	conns     map[ConnID]*peer
@@ -98,6 +101,12 @@ func (s *server) perform() {
 		s.holds[h.Conn] = h.On
 	}
 	s.notes = append(s.notes, out.Notes...)
+	if out.More {
+		s.more = true
+		if !s.manualMore {
+			s.bringMore()
+		}
+	}
 	for _, v := range out.ViewReads {
 		s.away = append(s.away, v)
 		if !s.manualViews {
@@ -258,3 +267,11 @@ func (s *server) bringViews() {
 
 // drain tells that a connection's output was read.
 func (s *server) drain(id ConnID) { s.step(Drained{Conn: id}) }
+
+// bringMore lets the connection go on that has rested longest.
+func (s *server) bringMore() {
+	if s.more {
+		s.more = false
+		s.step(More{})
+	}
+}

@@ -71,6 +71,10 @@ type LogRead struct {
 	Done bool
 }
 
+// More lets a connection go on that has had its share of an earlier Step: the
+// answer to Output.More.
+type More struct{}
+
 // DiskLow says that the disk is nearly full, or that it no longer is: until then
 // clients' writes are refused, but for those that free something (zab Z-07).
 type DiskLow struct{ On bool }
@@ -140,6 +144,7 @@ func (Message) isInput()         {}
 func (LinkUp) isInput()          {}
 func (LinkDown) isInput()        {}
 func (DiskLow) isInput()         {}
+func (More) isInput()            {}
 func (ViewRead) isInput()        {}
 func (SnapshotNow) isInput()     {}
 func (Kick) isInput()            {}

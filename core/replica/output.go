@@ -25,6 +25,8 @@ type Output struct {
 	Snapshot *SnapshotJob
 	// ViewReads are to be made by somebody else than the loop, in any order.
 	ViewReads []*ViewRead
+	// More asks for a More, behind whatever else has come meanwhile.
+	More bool
 	// Conns lists the connections with something to send or to be closed, each
 	// once. Bytes are the shell's from now on.
 	Conns []*ConnOutput

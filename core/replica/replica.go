@@ -106,6 +106,8 @@ type Replica struct {
 	reapFrom tree.Ref
 	reapLeft int // of the round of reaping that is under way
 
+	steps    uint64
+	resting  queue[*conn]     // that have had their share, in order
 	aways    int              // long reads that are being made
 	waitView map[ConnID]*conn // whose next frame is a long read, while there are too many
 	stats    Stats
@@ -145,6 +147,7 @@ func New(cfg Config, d zab.Durable, hasSnapshot bool, chain uint64) (*Replica, e
 // to out.
 func (r *Replica) Step(now Now, in Input, out *Output) {
 	r.now, r.out = now, out
+	r.steps++
 	switch in := in.(type) {
 	case Requests:
 		r.requests(in)
@@ -176,6 +179,8 @@ func (r *Replica) Step(now Now, in Input, out *Output) {
 		r.established()
 	case LogRead:
 		r.logRead(in)
+	case More:
+		r.more()
 	case ViewRead:
 		r.viewRead(&in)
 	case SnapshotWritten:

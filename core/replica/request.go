@@ -29,7 +29,7 @@ func (r *Replica) requests(in Requests) {
 
 // takes reports whether a connection's next frame can be looked at now.
 func (r *Replica) takes(c *conn) bool {
-	return r.serving && r.zab.Ready() && c.phase != opening && !c.clogged && c.away == nil &&
+	return r.serving && r.zab.Ready() && c.phase != opening && !c.clogged && !c.resting && c.away == nil &&
 		c.pending.len() < pendingMax && c.waits < pendingBytesMax
 }
 
@@ -64,6 +64,7 @@ func (r *Replica) work(c *conn, frames []byte) []byte {
 			r.request(c, frame)
 		}
 		r.clog(c)
+		r.spend(c)
 	}
 	if c.phase == closing || c.ending {
 		return nil
@@ -111,6 +112,12 @@ func (r *Replica) workOff(c *conn) {
 	}
 }
 
+// frees reports whether a write frees something: a delete of what is there. One
+// that would only be logged as a failure is refused as everything else.
+func (r *Replica) frees(op wire.OpCode, rd wire.Reader) bool {
+	return op == wire.OpDelete && r.state.Exists(rd.Bytes())
+}
+
 // request looks at one request of a connection with a session.
 func (r *Replica) request(c *conn, frame []byte) {
 	if len(frame) < 8 {
@@ -127,7 +134,7 @@ func (r *Replica) request(c *conn, frame []byte) {
 			return
 		}
 		w.kind, w.body = waitRead, append([]byte(nil), rd.Rest()...)
-	case state.IsWrite(h.Op) && r.diskLow && h.Op != wire.OpDelete && h.Op != wire.OpCloseSession:
+	case state.IsWrite(h.Op) && r.diskLow && !c.local && h.Op != wire.OpCloseSession && !r.frees(h.Op, rd):
 		w.kind, w.code = waitReply, core.SystemError // nearly full: only what frees something is taken
 	case state.IsWrite(h.Op):
 		r.write(c, w, rd.Rest())
@@ -188,12 +195,13 @@ func (r *Replica) write(c *conn, w waiting, body []byte) {
 // advance answers what has come to the head of a connection's queue and need not
 // wait any longer.
 func (r *Replica) advance(c *conn) {
-	for c.pending.len() > 0 && c.phase != closing && !c.clogged && c.away == nil && c.pending.front().kind != waitWrite {
+	for c.pending.len() > 0 && c.phase != closing && !c.clogged && !c.resting && c.away == nil && c.pending.front().kind != waitWrite {
 		if !r.serving {
 			return
 		}
 		r.answerFront(c)
 		r.clog(c)
+		r.spend(c)
 	}
 }
 

@@ -178,7 +178,7 @@ func (o *oracle) planFor(l *link, q *request) *plan {
 			return sameAnswer(q.op, r, want)
 		}}
 	}
-	if q.write.outcome == nil && (l.s.low || l.s.lowUntil >= q.call) && q.op != wire.OpDelete && q.op != wire.OpCloseSession {
+	if q.write.outcome == nil && (l.s.low || l.s.lowUntil >= q.call) && q.op != wire.OpCloseSession {
 		return just(core.SystemError) // refused before it came into the order
 	}
 	return &plan{q.write.zxid, func(h wire.ReplyHeader, r *wire.Reader) error { return o.written(q, h, r) }}

@@ -267,6 +267,9 @@ func (s *server) perform(in replica.Input) {
 	if out.Snapshot != nil {
 		s.startSnapshot(*out.Snapshot)
 	}
+	if out.More {
+		s.after(0, func() { s.input(replica.More{}) })
+	}
 	for _, v := range out.ViewReads {
 		s.after(between(w.sched, 0, 20*millisecond), func() {
 			v.Make()

@@ -92,10 +92,21 @@ func (s *State) readable(a *Asker, path []byte) (tree.Ref, core.Code) {
 	if ref == tree.None {
 		return ref, core.NoNode
 	}
-	if !acl.Check(s.tree.ACL(ref), a.IDs, core.PermRead) {
+	list := s.tree.ACL(ref)
+	s.cost += len(list) * len(a.IDs)
+	if !acl.Check(list, a.IDs, core.PermRead) {
 		return ref, core.NoAuth
 	}
 	return ref, core.OK
+}
+
+// TakeCost is what the reads since the last call have cost beyond a request's
+// usual price, in steps through lists that a client can make long. It lets the
+// owner share its time out fairly.
+func (s *State) TakeCost() int {
+	n := s.cost
+	s.cost = 0
+	return n
 }
 
 func (s *State) readNode(a *Asker, op wire.OpCode, q wire.PathWatch, dst []byte) ([]byte, core.Code) {
@@ -149,6 +160,7 @@ func (s *State) readEphemerals(a *Asker, prefix, dst []byte) []byte {
 	dst = wire.AppendInt(dst, 0)
 	count := int32(0)
 	s.tree.Ephemerals(a.Session, func(r tree.Ref) bool {
+		s.cost++
 		start := len(dst)
 		dst = s.tree.AppendPath(wire.AppendInt(dst, 0), r)
 		if !all && !bytes.HasPrefix(dst[start+4:], prefix) {
@@ -166,6 +178,17 @@ func (s *State) readEphemerals(a *Asker, prefix, dst []byte) []byte {
 // multiReadBytesMax bounds the reply to a multiRead: a short request could ask for
 // one large znode many times. ZooKeeper has no bound, its clients one of 1 MB.
 const multiReadBytesMax = 16 << 20
+
+// costBytes is how many copied bytes cost as much as one step through a list.
+const costBytes = 512
+
+// sizeOf is the length of a znode's data, 0 if there is none.
+func (s *State) sizeOf(path []byte) int {
+	if ref := s.tree.FindBytes(path); ref != tree.None {
+		return len(s.tree.Data(ref))
+	}
+	return 0
+}
 
 // readMulti answers getData and getChildren in one reply; each succeeds or fails
 // by itself, and none arms a watch.
@@ -186,9 +209,11 @@ func (s *State) readMulti(a *Asker, r *wire.Reader, dst []byte) ([]byte, core.Co
 		if r.Err() != nil || q.Path == nil {
 			return dst[:start], core.MarshallingError
 		}
-		if len(dst)-start > multiReadBytesMax {
+		// The size is looked at first: what will not be sent is not copied either.
+		if len(dst)-start+s.sizeOf(q.Path) > multiReadBytesMax {
 			return dst[:start], core.MarshallingError
 		}
+		s.cost += s.sizeOf(q.Path) / costBytes
 		at := len(dst)
 		dst = wire.AppendMultiHeader(dst, h.Op, false, 0)
 		var code core.Code

@@ -10,6 +10,7 @@ import (
 	"github.com/zensus-io/zensus/core/session"
 	"github.com/zensus-io/zensus/core/tree"
 	"github.com/zensus-io/zensus/core/watch"
+	"github.com/zensus-io/zensus/core/wire"
 )
 
 // Config is what the owner may choose. The zero value is ZooKeeper's default.
@@ -53,6 +54,7 @@ type State struct {
 	digests  digestRing
 	samples  []Digest
 
+	cost      int    // of reads, see TakeCost
 	softQuota string // path of a quota whose soft limit was passed
 }
 
@@ -140,3 +142,7 @@ func (s *State) Skip(z core.Zxid) {
 	check.That(z > s.applied, "state: zxid went back from %v to %v", s.applied, z)
 	s.applied = z
 }
+
+// Exists reports whether a path will exist when everything prepared so far is
+// applied.
+func (s *State) Exists(path []byte) bool { return s.look(wire.View(path)).exists }
