@@ -117,7 +117,7 @@ func New(cfg Config, d Durable) (*Machine, error) {
 		return nil, fmt.Errorf("zab: an ensemble of %d voters: this release runs a single server", len(cfg.Voters))
 	}
 	if !d.Voteable {
-		return nil, fmt.Errorf("zab: the log is damaged and there is no other server to repair it from")
+		return nil, fmt.Errorf("zab: the log is damaged and there is no other server to repair it from; `zensus data verify` on the directory says where")
 	}
 	if d.AcceptedEpoch < d.CurrentEpoch {
 		return nil, fmt.Errorf("zab: accepted epoch %d is below current epoch %d", d.AcceptedEpoch, d.CurrentEpoch)
