@@ -1,7 +1,6 @@
 package differential
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 
@@ -206,13 +205,12 @@ var classes = []Class{
 		},
 	},
 	{
-		Name: "watches on a null path", Follows: "neither",
-		What:   "ZooKeeper answers checkWatches and removeWatches of a null path with -5 or -121, depending on what else is watched; Zensus answers -121.",
-		Reason: "Nobody watches a null path.",
+		Name: "watches on what does not begin with a slash", Follows: "neither",
+		What:   "ZooKeeper answers checkWatches and removeWatches of a null path, or of one that does not begin with a slash, with -5 or -121, depending on what else is watched; Zensus answers -121.",
+		Reason: "Nothing ever happens there, and the answer should not depend on others.",
 		matches: func(d *Difference) bool {
 			path, _, ok := d.watcherQuery()
-			return ok && path == "" && d.Ref.code() == core.MarshallingError && d.Ours.code() == core.NoWatcher &&
-				bytes.HasPrefix(d.Request.Body, wire.AppendInt(nil, -1))
+			return ok && !strings.HasPrefix(path, "/") && d.Ref.code() == core.MarshallingError && d.Ours.code() == core.NoWatcher
 		},
 	},
 	{
