@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/zensus-io/zensus/internal/settings"
+	"github.com/zensus-io/zensus/internal/testkit"
 )
 
 // instructions are those of a Dockerfile, continued lines joined.
@@ -95,7 +96,7 @@ func TestUnitIsHardenedAndSystemdTakesIt(t *testing.T) {
 
 	tool, err := exec.LookPath("systemd-analyze")
 	if err != nil {
-		t.Skip("systemd-analyze is not installed")
+		testkit.Missing(t, "systemd-analyze is not installed")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

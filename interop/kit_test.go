@@ -39,11 +39,7 @@ const (
 // missing skips the test, or fails it where nothing may be missing.
 func missing(t *testing.T, format string, args ...any) {
 	t.Helper()
-	why := fmt.Sprintf(format, args...)
-	if os.Getenv("ZENSUS_REQUIRE_INTEROP") == "1" {
-		t.Fatalf("%s, and ZENSUS_REQUIRE_INTEROP is 1 (make deps)", why)
-	}
-	t.Skipf("%s (make deps)", why)
+	testkit.Missing(t, fmt.Sprintf(format, args...)+" (make deps)")
 }
 
 // runs reports whether a command ends with success.

@@ -34,10 +34,7 @@ func settings(more map[string]string) map[string]string {
 // missing skips the test, or fails it where nothing may be missing.
 func missing(t testing.TB, why string) {
 	t.Helper()
-	if os.Getenv("ZENSUS_REQUIRE_INTEROP") == "1" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
+	testkit.Missing(t, why)
 }
 
 // startReference starts Apache ZooKeeper for as long as the test lasts.
