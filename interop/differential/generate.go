@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/wire"
 )
 
@@ -174,8 +175,13 @@ func (g *generator) connect(st *Step) {
 // requests adds up to n requests to a step. What comes behind some would depend on
 // how far the reference's threads have come (Excluded).
 func (g *generator) requests(st *Step, n int) {
+	wrote := false
 	for range n {
 		q := g.request()
+		if q.Op == wire.OpAuth && wrote {
+			return
+		}
+		wrote = wrote || state.IsWrite(q.Op)
 		st.Requests = append(st.Requests, q)
 		if q.Op == wire.OpSetACL || g.enforced && g.quota && oneOf(q.Op, wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer,
 			wire.OpCreateTTL, wire.OpDelete, wire.OpSetData, wire.OpMulti) || isAccident(&q) {
