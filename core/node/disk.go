@@ -170,6 +170,10 @@ func (d *disk) fail(err error) {
 	}
 }
 
+// helpRecords is how many records a batch has at most of which the worker itself
+// brings the news through the loop.
+const helpRecords = 4
+
 func (d *disk) do(w *diskWork) error {
 	if w.loadSnapshot {
 		st, err := d.load()
@@ -190,7 +194,13 @@ func (d *disk) do(w *diskWork) error {
 			return err
 		}
 		d.node.metrics.synced(len(w.appends), time.Since(began))
-		d.tell(replica.Synced{Generation: w.generation, UpTo: w.appends[len(w.appends)-1].Zxid})
+		synced := item{in: replica.Synced{Generation: w.generation, UpTo: w.appends[len(w.appends)-1].Zxid}}
+		switch first, ok := d.node.inbox.add(synced, false); {
+		case first && ok && len(w.appends) <= helpRecords && w.epochs == nil && w.readLog == nil:
+			d.node.help()
+		case first:
+			d.node.inbox.signal()
+		}
 	}
 	if w.epochs != nil {
 		m := d.store.Meta()

@@ -1,14 +1,17 @@
 // Package node runs a replica: it gives it a disk, a clock and connections, and
 // does what its outputs ask for.
 //
-// One goroutine, the owner loop, calls Step and nothing else does. Around it, and
-// connected with it by queues, stand
+// Whoever holds the owner loop calls Step, and nobody else does: as a rule the
+// goroutine of Run, for a single small request the one that has read it, and for a
+// small batch the disk worker (help). Around it, and connected with it by queues,
+// stand
 //   - the disk worker, which alone appends to the log, syncs and reads it, so that
 //     a batch grows while the previous one syncs;
 //   - a snapshot worker while a snapshot is written, which then removes the files
 //     that it made superfluous; the store allows that, and questions about its
 //     size, beside the disk worker;
-//   - the flusher, which hands what connections are to be sent to their ports.
+//   - the flusher, which hands what connections are to be sent to their ports,
+//     unless a helper does so at once.
 //
 // A connection is a Port: the shell of the client protocol (core/server) makes
 // one per socket, and the clients of the process itself (Open, Resume) are ports

@@ -14,10 +14,13 @@ type flush struct {
 	hold int8 // 1 hold, -1 let go, 0 a delivery
 }
 
-// flusher hands deliveries to ports, in order, on a goroutine of its own, so that
-// no socket is ever touched by the loop.
+// flusher hands deliveries to ports, in order. It has a goroutine of its own, so
+// that nobody with the loop in his hands touches a socket; who has let go of it
+// and has nothing better to do may flush himself.
 type flusher struct {
-	wake chan struct{}
+	wake  chan struct{}
+	owner sync.Mutex // held by whoever hands out deliveries
+	spare []flush    // the owner's
 
 	mu struct {
 		sync.Mutex
@@ -28,15 +31,22 @@ type flusher struct {
 
 func newFlusher() *flusher { return &flusher{wake: make(chan struct{}, 1)} }
 
-// put takes the work of one turn of the loop.
+// put takes the work of one turn of the loop and wakes the flusher.
 func (f *flusher) put(work []flush) {
+	if f.add(work) {
+		f.signal()
+	}
+}
+
+// add is put without waking anybody: it reports whether somebody has to flush.
+func (f *flusher) add(work []flush) bool {
 	if len(work) == 0 {
-		return
+		return false
 	}
 	f.mu.Lock()
 	f.mu.work = append(f.mu.work, work...)
 	f.mu.Unlock()
-	f.signal()
+	return true
 }
 
 func (f *flusher) signal() {
@@ -55,31 +65,58 @@ func (f *flusher) close() {
 
 // run works until close, and then through what is left.
 func (f *flusher) run() {
-	var work []flush
 	for range f.wake {
-		for {
-			f.mu.Lock()
-			work, f.mu.work = f.mu.work, work[:0]
-			closed := f.mu.closed
-			f.mu.Unlock()
-			if len(work) == 0 {
-				if closed {
-					return
-				}
-				break
-			}
-			for i := range work {
-				w := &work[i]
-				switch w.hold {
-				case 0:
-					w.port.Send(w.del)
-				default:
-					w.port.Hold(w.hold > 0)
-				}
-			}
-			clear(work)
+		f.owner.Lock()
+		for f.flush() {
+		}
+		f.owner.Unlock()
+		if f.isClosed() {
+			return
 		}
 	}
+}
+
+// help flushes once on the caller's goroutine, or leaves it to whoever is at it.
+func (f *flusher) help() {
+	if !f.owner.TryLock() {
+		f.signal() // who is at it may be through
+		return
+	}
+	f.flush()
+	f.owner.Unlock()
+	f.mu.Lock()
+	more := len(f.mu.work) > 0 || f.mu.closed
+	f.mu.Unlock()
+	if more {
+		f.signal()
+	}
+}
+
+// flush hands out what there is. It reports whether there was anything.
+func (f *flusher) flush() bool {
+	f.mu.Lock()
+	work := f.mu.work
+	f.mu.work = f.spare[:0]
+	f.mu.Unlock()
+	f.spare = work
+	for i := range work {
+		w := &work[i]
+		switch w.hold {
+		case 0:
+			w.port.Send(w.del)
+		default:
+			w.port.Hold(w.hold > 0)
+		}
+	}
+	clear(work)
+	return len(work) > 0
+}
+
+// isClosed reports whether all that there will be has been handed out.
+func (f *flusher) isClosed() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.mu.closed && len(f.mu.work) == 0
 }
 
 // watcher is a client in process that is told how far the node has applied.
@@ -126,7 +163,7 @@ func (n *Node) deliver(out *replica.Output) {
 			}
 		}
 	}
-	n.flusher.put(work)
+	n.unflushed = n.flusher.add(work) || n.unflushed
 	clear(work)
 	n.work = work
 }

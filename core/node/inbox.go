@@ -40,30 +40,48 @@ func newInbox() *inbox {
 	return b
 }
 
-// put adds an item. With wait it first waits for room. It reports whether the
-// inbox is still open.
+// put adds an item and wakes the loop. With wait it first waits for room. It
+// reports whether the inbox is still open.
 func (b *inbox) put(it item, wait bool) bool {
+	first, ok := b.add(it, wait)
+	if first {
+		b.signal()
+	}
+	return ok
+}
+
+// add is put without waking anybody: whoever adds the first item has to see to it
+// that all of them are taken.
+func (b *inbox) add(it item, wait bool) (first, ok bool) {
 	b.mu.Lock()
 	for wait && b.mu.bytes > inboxBytesMax && !b.mu.closed {
 		b.mu.room.Wait()
 	}
 	if b.mu.closed {
 		b.mu.Unlock()
-		return false
+		return false, false
 	}
 	b.mu.items = append(b.mu.items, it)
 	if it.buf != nil {
 		b.mu.bytes += len(it.buf.B)
 	}
-	first := len(b.mu.items) == 1
+	first = len(b.mu.items) == 1
 	b.mu.Unlock()
-	if first {
-		select {
-		case b.wake <- struct{}{}:
-		default:
-		}
+	return first, true
+}
+
+func (b *inbox) signal() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
 	}
-	return true
+}
+
+// waiting reports whether there is something to take.
+func (b *inbox) waiting() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.mu.items) > 0
 }
 
 // take returns everything, in order, and leaves empty, which becomes the

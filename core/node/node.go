@@ -50,7 +50,10 @@ type Node struct {
 	}
 	local localClients
 
-	// Owned by the Run goroutine.
+	// owner is held by whoever has the loop in his hands: the Run goroutine as a
+	// rule, see help for the others.
+	owner     sync.Mutex
+	over      bool // the loop has ended
 	replica   *replica.Replica
 	out       replica.Output
 	ports     map[replica.ConnID]Port
@@ -60,6 +63,8 @@ type Node struct {
 	items     []item    // memory for the next turn
 	mark      time.Time // when the last Step of this turn ended
 	work      []flush
+	unflushed bool      // there is work for the flusher
+	idleSince time.Time // when the last turn ended
 	snapshots sync.WaitGroup
 	views     sync.WaitGroup // long reads
 	viewSlots chan struct{}  // bounds how many are made at once
@@ -156,28 +161,81 @@ func (n *Node) Run(ctx context.Context) error {
 func (n *Node) loop(ctx context.Context) error {
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
+	n.owner.Lock()
 	n.mark = time.Now()
 	n.step(n.at(n.mark), replica.Start{})
 	n.perform()
-	idleSince := time.Now()
+	n.idleSince = time.Now()
+	n.letGo()
 	for {
 		tick := false
 		select {
 		case <-ctx.Done():
+			n.stop()
 			return nil
 		case err := <-n.disk.failed:
+			n.stop()
 			return err
 		case <-ticker.C:
 			tick = true
 		case <-n.inbox.wake:
 		}
-		began := time.Now()
-		n.metrics.idle(began.Sub(idleSince))
-		n.mark = began
-		n.turn(n.at(began), tick)
-		idleSince = time.Now()
-		n.metrics.busy(idleSince.Sub(began))
+		n.owner.Lock()
+		n.turnNow(tick)
+		n.letGo()
 	}
+}
+
+// stop ends all turns, also those of helpers.
+func (n *Node) stop() {
+	n.owner.Lock()
+	n.over = true
+	n.owner.Unlock()
+}
+
+// letGo gives the loop out of the hand of its goroutine, and the flusher its work.
+func (n *Node) letGo() {
+	unflushed := n.unflushed
+	n.unflushed = false
+	n.owner.Unlock()
+	if unflushed {
+		n.flusher.signal()
+	}
+}
+
+// help makes a turn of the loop on the caller's goroutine, if nobody else has it
+// in his hands, and flushes what comes of it. Waking another goroutine takes
+// longer than a small request does: what comes alone is done by whoever brings it.
+// It is for one who has nothing else to do in the meantime.
+func (n *Node) help() {
+	if !n.owner.TryLock() {
+		n.inbox.signal()
+		return
+	}
+	if n.over {
+		n.owner.Unlock()
+		return
+	}
+	n.turnNow(false)
+	unflushed := n.unflushed
+	n.unflushed = false
+	n.owner.Unlock()
+	if unflushed {
+		n.flusher.help()
+	}
+	if n.inbox.waiting() {
+		n.inbox.signal()
+	}
+}
+
+// turnNow is a turn at the present time, measured.
+func (n *Node) turnNow(tick bool) {
+	began := time.Now()
+	n.metrics.idle(began.Sub(n.idleSince))
+	n.mark = began
+	n.turn(n.at(began), tick)
+	n.idleSince = time.Now()
+	n.metrics.busy(n.idleSince.Sub(began))
 }
 
 // turn handles what has come, and only then lets time pass: a sign of life that

@@ -50,6 +50,7 @@ func running(t *testing.T) *Node {
 func stepped(t *testing.T) *Node {
 	t.Helper()
 	n := still(t)
+	n.over = true // nobody makes a turn but the test
 	var workers sync.WaitGroup
 	workers.Go(n.disk.run)
 	workers.Go(n.flusher.run)
@@ -62,6 +63,13 @@ func stepped(t *testing.T) *Node {
 	return n
 }
 
+// turnByHand is a turn at a time that the test chooses.
+func (n *Node) turnByHand(now replica.Now, tick bool) {
+	n.owner.Lock()
+	n.turn(now, tick)
+	n.letGo()
+}
+
 func TestOnlyATurnThatAnswersTakesAnOutputBuffer(t *testing.T) {
 	n := stepped(t)
 	taken := 0
@@ -70,14 +78,14 @@ func TestOnlyATurnThatAnswersTakesAnOutputBuffer(t *testing.T) {
 	n.perform()
 	for begin := time.Now(); !n.replica.Serving(); time.Sleep(time.Millisecond) {
 		require.Less(t, time.Since(begin), 10*time.Second)
-		n.turn(n.Now(), false)
+		n.turnByHand(n.Now(), false)
 	}
 	const conns = 10
 	var ids []replica.ConnID
 	for range conns {
 		ids = append(ids, n.Connect(netip.MustParseAddrPort("127.0.0.1:1"), sink{}))
 	}
-	n.turn(n.Now(), true)
+	n.turnByHand(n.Now(), true)
 	require.Zero(t, taken, "nobody was answered")
 	for _, id := range ids { // session 1 is not there: they are refused, each in one turn
 		b := GetBuffer()
@@ -85,9 +93,9 @@ func TestOnlyATurnThatAnswersTakesAnOutputBuffer(t *testing.T) {
 		wire.PutInt(b.B, int32(len(b.B)-4))
 		require.True(t, n.Submit(id, b))
 	}
-	n.turn(n.Now(), true)
+	n.turnByHand(n.Now(), true)
 	require.Equal(t, conns, taken)
-	n.turn(n.Now(), true)
+	n.turnByHand(n.Now(), true)
 	require.Equal(t, conns, taken, "a turn without answers took buffers")
 }
 
@@ -105,7 +113,7 @@ func TestSignOfLifeThatWaitsForTheLoopIsNotTooLate(t *testing.T) {
 	pump := func(until func() bool) {
 		for begin := time.Now(); !until(); time.Sleep(time.Millisecond) {
 			require.Less(t, time.Since(begin), 10*time.Second)
-			n.turn(now, false)
+			n.turnByHand(now, false)
 		}
 	}
 	pump(n.replica.Serving)
@@ -120,7 +128,7 @@ func TestSignOfLifeThatWaitsForTheLoopIsNotTooLate(t *testing.T) {
 		for now.Mono < until {
 			by := min(50, until-now.Mono)
 			now.Mono, now.Wall = now.Mono+by, now.Wall+by
-			n.turn(now, true)
+			n.turnByHand(now, true)
 		}
 	}
 	for range 3 {
@@ -130,7 +138,7 @@ func TestSignOfLifeThatWaitsForTheLoopIsNotTooLate(t *testing.T) {
 		p, err := c.start(wire.OpExists, func(b []byte) []byte { return wire.AppendPathWatch(b, "/", false) })
 		require.NoError(t, err)
 		now.Mono, now.Wall = now.Mono+2, now.Wall+2
-		n.turn(now, true)
+		n.turnByHand(now, true)
 		pump(func() bool {
 			select {
 			case <-p.done:

@@ -8,8 +8,8 @@ import (
 	"github.com/zensus-io/zensus/core/replica"
 )
 
-// Port is the node's end of a connection. Its methods are called from the
-// flusher's goroutine, one at a time, and must not block.
+// Port is the node's end of a connection. Its methods are called one at a time,
+// by whoever flushes, and must not block.
 type Port interface {
 	// Send takes what is to be sent.
 	Send(Delivery)
@@ -92,6 +92,24 @@ func (n *Node) Connect(remote netip.AddrPort, p Port) replica.ConnID {
 func (n *Node) Submit(id replica.ConnID, b *Buffer) bool {
 	return n.inbox.put(item{in: replica.Requests{Conn: id, Frames: b.B}, buf: b}, true)
 }
+
+// SubmitAlone is Submit for one who has read all there is to be read: he may be
+// made to carry the requests through the loop, and to flush the replies, if nobody
+// else is at it. He must not hold what a Port needs.
+func (n *Node) SubmitAlone(id replica.ConnID, b *Buffer) bool {
+	small := len(b.B) <= helpBytes
+	first, ok := n.inbox.add(item{in: replica.Requests{Conn: id, Frames: b.B}, buf: b}, true)
+	switch {
+	case first && small:
+		n.help()
+	case first:
+		n.inbox.signal()
+	}
+	return ok
+}
+
+// helpBytes is how much is little enough to be carried by whoever has read it.
+const helpBytes = 4 << 10
 
 // Disconnect says that a connection is closed.
 func (n *Node) Disconnect(id replica.ConnID) {

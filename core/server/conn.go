@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/binary"
+	"io"
 	"net"
 	"net/netip"
 	"slices"
@@ -39,12 +40,18 @@ type conn struct {
 	remote netip.AddrPort
 	id     replica.ConnID
 
+	// Of one that the poller reads, and the poller's.
+	fd int32
+	in *node.Buffer // the part of a frame that has come
+
 	mu struct {
 		sync.Mutex
 		queue   []node.Delivery // what the writer has still to write
 		unsent  int
 		writing bool // a writer goroutine is at work; serve outlives it
 		held    bool
+		polled  bool // the poller reads it, or has
+		unarmed bool // the poller does not look at it for the moment
 		ending  bool // the last words are under way, and their deadline is set
 		closing bool // nothing more is sent; what comes is thrown away
 		dead    bool
@@ -66,26 +73,127 @@ func newConn(s *Server, nc net.Conn) *conn {
 	return c
 }
 
-// serve reads the connection to its end, and returns when nobody uses it any more.
-func (c *conn) serve(prefix []byte) {
-	defer c.net.Close()
+// serve reads the connection to its end, and returns when nobody uses it any more;
+// or it hands it to the poller and reports true.
+func (c *conn) serve(prefix []byte) (polled bool) {
 	_ = c.net.SetReadDeadline(time.Now().Add(firstBytesTime))
 	if IsWord(string(prefix)) {
 		c.server.answerWord(c, string(prefix), nil)
-		return
+		_ = c.net.Close()
+		return false
 	}
 	in, err := c.opening(prefix)
 	if err != nil {
-		return
+		_ = c.net.Close()
+		return false
 	}
 	_ = c.net.SetReadDeadline(time.Time{})
 	if w := string(in.B[:4]); IsWord(w) {
 		c.server.answerWord(c, w, in.B[4:])
 		in.Release()
-		return
+		_ = c.net.Close()
+		return false
 	}
 	c.id = c.server.node.Connect(c.remote, c)
-	c.frames(in)
+	in, ok := c.take(in, false)
+	if ok && c.poll(in) {
+		return true
+	}
+	if ok {
+		in = c.frames(in)
+	}
+	if in != nil {
+		in.Release()
+	}
+	c.end()
+	return false
+}
+
+// poll hands the connection to the poller, if there is one that takes it. in is
+// the part of a frame that has come.
+func (c *conn) poll(in *node.Buffer) bool {
+	p := c.server.poller
+	if p == nil || c.raw == nil {
+		return false
+	}
+	c.mu.Lock()
+	c.mu.polled = !c.mu.closing && !c.mu.dead
+	polled := c.mu.polled
+	c.mu.Unlock()
+	if !polled {
+		return false
+	}
+	c.in = in
+	if !p.add(c) {
+		c.mu.Lock()
+		c.mu.polled = false
+		c.mu.Unlock()
+		return false
+	}
+	if c.isOver() { // since before it was added, when the poller could not be told
+		p.wake(c)
+	}
+	return true
+}
+
+// isOver reports whether nothing more is read.
+func (c *conn) isOver() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.closing || c.mu.dead
+}
+
+// readable reads what has come; alone says that no other connection has anything.
+// It reports false when the connection has come to its end. Only the poller calls it.
+func (c *conn) readable(r *socketReader, alone bool) bool {
+	c.mu.Lock()
+	if c.mu.closing || c.mu.dead {
+		c.mu.Unlock()
+		return false
+	}
+	if c.fullLocked() {
+		c.mu.unarmed = true
+		c.server.poller.arm(c, false)
+		c.mu.Unlock()
+		return true
+	}
+	c.mu.Unlock()
+	in, err := r.read(c.raw, c.in)
+	if err == nil {
+		var ok bool
+		if in, ok = c.take(in, alone); !ok {
+			err = io.EOF
+		}
+	}
+	c.in = in
+	return err == nil
+}
+
+// fullLocked reports whether the node or unsent output asks for no more requests.
+func (c *conn) fullLocked() bool { return c.mu.held || c.mu.unsent > holdBytes }
+
+// roomLocked lets go on whoever reads, if there is reason to.
+func (c *conn) roomLocked() {
+	c.mu.free.Broadcast()
+	if c.mu.unarmed && !c.fullLocked() && !c.mu.dead {
+		c.mu.unarmed = false
+		c.server.poller.arm(c, true)
+	}
+}
+
+// endPolled is the end of one that the poller has given up.
+func (c *conn) endPolled() {
+	if c.in != nil {
+		c.in.Release()
+	}
+	c.end()
+	c.server.release(c)
+	c.server.wg.Done()
+}
+
+// end is the last thing for a connection that is no longer read.
+func (c *conn) end() {
+	c.drainInput()
 	c.server.node.Disconnect(c.id)
 	c.mu.Lock()
 	c.mu.dead = true // no writer is started from now on
@@ -119,39 +227,40 @@ func (c *conn) opening(prefix []byte) (in *node.Buffer, err error) {
 	return in, nil
 }
 
-// frames cuts what is read into frames and brings all that are whole to the node
-// at once. It returns when the connection ends or says something impossible.
-func (c *conn) frames(in *node.Buffer) {
-	for {
-		end, ok := wholeFrames(in.B, c.server.cfg.FrameBytesMax)
-		if !ok {
-			break
-		}
-		if end > 0 {
-			var carry *node.Buffer
-			if rest := in.B[end:]; len(rest) > 0 {
-				carry = node.GetBuffer()
-				carry.B = append(carry.B, rest...)
-			}
-			in.B = in.B[:end]
-			if !c.server.node.Submit(c.id, in) {
-				in = nil
-				break
-			}
-			in = carry
-		}
-		if !c.mayRead() {
-			break
-		}
+// frames reads a connection and brings all frames that are whole to the node at
+// once. It returns when the connection ends or says something impossible, with a
+// buffer to be released.
+func (c *conn) frames(in *node.Buffer) *node.Buffer {
+	for c.mayRead() {
 		var err error
 		if in, err = c.read(in); err != nil {
 			break
 		}
+		var ok bool
+		if in, ok = c.take(in, false); !ok {
+			break
+		}
 	}
-	if in != nil {
-		in.Release()
+	return in
+}
+
+// take brings the frames in a buffer that are whole to the node, and returns what
+// is left. It reports false when the connection says something impossible or the
+// node has ended. alone says that the caller has nothing else to do.
+func (c *conn) take(in *node.Buffer, alone bool) (rest *node.Buffer, ok bool) {
+	end, ok := wholeFrames(in.B, c.server.cfg.FrameBytesMax)
+	if !ok || end == 0 {
+		return in, ok
 	}
-	c.drainInput()
+	if left := in.B[end:]; len(left) > 0 {
+		rest = node.GetBuffer()
+		rest.B = append(rest.B, left...)
+	}
+	in.B = in.B[:end]
+	if alone {
+		return rest, c.server.node.SubmitAlone(c.id, in)
+	}
+	return rest, c.server.node.Submit(c.id, in)
 }
 
 // wholeFrames is the length of the frames in b that are complete. It reports
@@ -175,7 +284,7 @@ func wholeFrames(b []byte, frameMax int) (end int, ok bool) {
 func (c *conn) mayRead() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for (c.mu.held || c.mu.unsent > holdBytes) && !c.mu.closing && !c.mu.dead {
+	for c.fullLocked() && !c.mu.closing && !c.mu.dead {
 		c.mu.free.Wait()
 	}
 	return !c.mu.closing && !c.mu.dead
@@ -297,7 +406,7 @@ func (c *conn) writeAll(b []byte) error {
 		}
 		c.mu.Lock()
 		c.mu.unsent -= n
-		c.mu.free.Broadcast()
+		c.roomLocked()
 		c.mu.Unlock()
 		b = b[n:]
 	}
@@ -313,7 +422,7 @@ func (c *conn) setWriteDeadlineLocked(t time.Time) {
 
 func (c *conn) writtenLocked() {
 	c.mu.writing = false
-	c.mu.free.Broadcast()
+	c.roomLocked()
 }
 
 // finish ends the sending side: the client reads what there is, then the end.
@@ -321,12 +430,16 @@ func (c *conn) finish() {
 	c.mu.Lock()
 	c.mu.closing = true
 	c.mu.free.Broadcast()
+	polled := c.mu.polled
 	c.mu.Unlock()
 	if t, ok := c.net.(interface{ CloseWrite() error }); ok && t.CloseWrite() == nil {
 		_ = c.net.SetReadDeadline(time.Now().Add(lingerTime))
+		if polled {
+			c.server.poller.wake(c)
+		}
 		return
 	}
-	_ = c.net.Close()
+	c.shut(polled)
 }
 
 // abort closes the connection at once.
@@ -338,7 +451,18 @@ func (c *conn) abort() {
 	}
 	c.mu.queue = nil
 	c.mu.free.Broadcast()
+	polled := c.mu.polled
 	c.mu.Unlock()
+	c.shut(polled)
+}
+
+// shut closes the socket. The poller's are closed when it has let go of them: it
+// knows them by their descriptors.
+func (c *conn) shut(polled bool) {
+	if polled {
+		c.server.poller.wake(c)
+		return
+	}
 	_ = c.net.Close()
 }
 
@@ -346,7 +470,7 @@ func (c *conn) abort() {
 func (c *conn) Hold(on bool) {
 	c.mu.Lock()
 	c.mu.held = on
-	c.mu.free.Broadcast()
+	c.roomLocked()
 	c.mu.Unlock()
 }
 

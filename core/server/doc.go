@@ -2,9 +2,10 @@
 // their bytes into frames for the node and writes what the node sends. It also
 // answers the four-letter words and, over HTTP, the admin commands.
 //
-// A connection holds one goroutine, which waits for the socket to be readable
-// without holding a buffer. Writes are tried at once and without blocking by the
-// node's flusher; only a socket that is full gets a writer of its own. What one
+// On Linux one goroutine, the poller, reads all sockets, and a connection that
+// waits for its client holds neither a goroutine nor a buffer; elsewhere it holds a
+// goroutine. Writes are tried at once and without blocking by whoever flushes for
+// the node; only a socket that is full gets a writer of its own. What one
 // client may make the server keep is bounded: frames by jute.maxbuffer, unsent
 // output by outputBytesMax, connections by the limits of the configuration.
 //

@@ -3,9 +3,11 @@
 package server
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 
 	"github.com/zensus-io/zensus/core/node"
@@ -33,13 +35,8 @@ func (c *conn) read(in *node.Buffer) (*node.Buffer, error) {
 			b = node.GetBuffer()
 		}
 		grow(b)
-		for {
-			n, failed = syscall.Read(int(fd), b.B[len(b.B):cap(b.B)])
-			if failed != syscall.EINTR {
-				break
-			}
-		}
-		if failed == syscall.EAGAIN {
+		n, failed = ignoringEINTR(syscall.Read, int(fd), b.B[len(b.B):cap(b.B)])
+		if errors.Is(failed, syscall.EAGAIN) {
 			if in == nil {
 				b.Release()
 			}
@@ -69,19 +66,40 @@ func (c *conn) tryWrite(b []byte) (n int, blocked bool) {
 	if len(b) == 0 {
 		return 0, false
 	}
-	err := c.raw.Write(func(fd uintptr) bool {
-		for {
-			m, err := syscall.Write(int(fd), b)
-			if err == syscall.EINTR {
-				continue
-			}
-			if m > 0 {
-				n = m
-			}
-			return true // whatever came of it: never wait here
-		}
-	})
+	w := writers.Get().(*socketWriter)
+	w.from = b
+	err := c.raw.Write(w.try)
+	n = w.n
+	w.from, w.n = nil, 0
+	writers.Put(w)
 	return n, err != nil || n < len(b)
+}
+
+// socketWriter writes to sockets without waiting. It is kept, since a function
+// made for each write would be allocated each time.
+type socketWriter struct {
+	from []byte
+	n    int
+	try  func(fd uintptr) bool
+}
+
+var writers = sync.Pool{New: func() any {
+	w := &socketWriter{}
+	w.try = func(fd uintptr) bool {
+		n, _ := ignoringEINTR(syscall.Write, int(fd), w.from)
+		w.n = max(n, 0)
+		return true // whatever came of it: never wait here
+	}
+	return w
+}}
+
+func ignoringEINTR(call func(int, []byte) (int, error), fd int, b []byte) (int, error) {
+	for {
+		n, err := call(fd, b)
+		if !errors.Is(err, syscall.EINTR) {
+			return n, err
+		}
+	}
 }
 
 // descriptors counts the open files of the process and how many it may have; -1

@@ -42,15 +42,19 @@ type Server struct {
 	rejected  atomic.Int64 // connections over a limit
 	traceMask atomic.Int64
 	listing   chan struct{} // of capacity 1: held by the one command that lists everything
+	poller    *poller       // from the first connection on; nil where each has a goroutine
 
 	mu struct {
 		sync.Mutex
 		conns     map[*conn]struct{}
 		perAddr   map[netip.Addr]int
 		listeners []net.Listener
+		started   bool // the poller was, or could not be
 		closed    bool
 	}
-	wg sync.WaitGroup
+	wg      sync.WaitGroup // of connections
+	polling sync.WaitGroup
+	polled  sync.Once // stopped
 }
 
 // traceMaskDefault is what gtmk tells of a ZooKeeper that nobody has changed.
@@ -111,9 +115,11 @@ func (s *Server) Handle(nc net.Conn, prefix []byte) {
 		return
 	}
 	go func() {
-		defer s.wg.Done()
-		defer s.release(c)
-		c.serve(prefix)
+		if c.serve(prefix) {
+			return // the poller's
+		}
+		s.release(c)
+		s.wg.Done()
 	}()
 }
 
@@ -131,6 +137,7 @@ func (s *Server) admit(c *conn) bool {
 		s.log.Warn("too many connections", "client", addr.String())
 		return false
 	}
+	s.startPollerLocked()
 	s.mu.conns[c] = struct{}{}
 	s.mu.perAddr[addr]++
 	s.wg.Add(1) // under the lock, so that no Close is waiting yet
@@ -145,6 +152,35 @@ func (s *Server) release(c *conn) {
 	if s.mu.perAddr[addr]--; s.mu.perAddr[addr] <= 0 {
 		delete(s.mu.perAddr, addr)
 	}
+}
+
+func (s *Server) startPollerLocked() {
+	if s.mu.started {
+		return
+	}
+	s.mu.started = true
+	p, err := newPoller()
+	if err != nil {
+		s.log.Debug("every connection takes a goroutine", "err", err)
+		return
+	}
+	s.poller = p
+	s.polling.Go(p.run)
+}
+
+// stopPoller ends it after the last connection.
+func (s *Server) stopPoller() {
+	s.mu.Lock()
+	p := s.poller
+	s.mu.Unlock()
+	if p == nil {
+		return
+	}
+	s.polled.Do(func() {
+		p.close()
+		s.polling.Wait()
+		p.release()
+	})
 }
 
 func (s *Server) isClosed() bool {
@@ -167,7 +203,7 @@ func (s *Server) Close(ctx context.Context) error {
 		c.abort()
 	}
 	done := make(chan struct{})
-	go func() { s.wg.Wait(); close(done) }()
+	go func() { s.wg.Wait(); s.stopPoller(); close(done) }()
 	select {
 	case <-done:
 		return nil

@@ -1,0 +1,247 @@
+package server
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+
+	"github.com/zensus-io/zensus/core/node"
+)
+
+// poller reads all plain sockets on one goroutine: a connection that waits for
+// its client costs no goroutine and no buffer, and one wake-up reads for all that
+// have something. It waits in an epoll instance of its own, for which the
+// runtime's poller waits in turn.
+type poller struct {
+	file   *os.File // the epoll instance
+	wait   syscall.RawConn
+	fd     int
+	bell   int // an eventfd: mu.woken has something
+	reader *socketReader
+
+	mu struct {
+		sync.Mutex
+		conns  []*conn // by descriptor
+		woken  []*conn // to be looked at, whether they have something or not
+		closed bool
+	}
+}
+
+// pollerEvents is how many sockets one look reads from.
+const pollerEvents = 128
+
+func newPoller() (*poller, error) {
+	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	// Without blocking the runtime takes it for something that can be waited for.
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		syscall.Close(fd)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	p := &poller{file: os.NewFile(uintptr(fd), "epoll"), fd: fd, reader: newSocketReader()}
+	if p.wait, err = p.file.SyscallConn(); err != nil {
+		p.file.Close()
+		return nil, err
+	}
+	bell, _, errno := syscall.Syscall(syscall.SYS_EVENTFD2, 0, syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
+	if errno != 0 {
+		p.file.Close()
+		return nil, os.NewSyscallError("eventfd2", errno)
+	}
+	p.bell = int(bell)
+	ev := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(p.bell)}
+	if err := syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_ADD, p.bell, &ev); err != nil {
+		syscall.Close(p.bell)
+		p.file.Close()
+		return nil, os.NewSyscallError("epoll_ctl", err)
+	}
+	return p, nil
+}
+
+// run reads until close. What it begins for a connection, endPolled ends.
+func (p *poller) run() {
+	events := make([]syscall.EpollEvent, pollerEvents)
+	var n int
+	look := func(fd uintptr) bool {
+		var err error
+		n, err = syscall.EpollWait(int(fd), events, 0)
+		return n > 0 || err != nil && !errors.Is(err, syscall.EINTR)
+	}
+	for !p.isClosed() {
+		n = 0
+		if err := p.wait.Read(look); err != nil {
+			return
+		}
+		for i := range max(n, 0) {
+			fd := events[i].Fd
+			if int(fd) == p.bell {
+				p.answerBell()
+				continue
+			}
+			if c := p.conn(fd); c != nil && !c.readable(p.reader, n == 1) {
+				p.leave(c)
+			}
+		}
+	}
+}
+
+// close ends run. No connection is polled any more.
+func (p *poller) close() {
+	p.mu.Lock()
+	p.mu.closed = true
+	p.mu.Unlock()
+	p.ring()
+}
+
+// release gives the descriptors back, after run has returned.
+func (p *poller) release() {
+	p.file.Close()
+	syscall.Close(p.bell)
+}
+
+func (p *poller) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mu.closed
+}
+
+func (p *poller) conn(fd int32) *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if int(fd) < len(p.mu.conns) {
+		return p.mu.conns[fd]
+	}
+	return nil
+}
+
+func (p *poller) has(c *conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return int(c.fd) < len(p.mu.conns) && p.mu.conns[c.fd] == c
+}
+
+// add lets the poller read a connection from now on, which is not closed before it
+// has left. It reports false when the system refuses.
+func (p *poller) add(c *conn) bool {
+	ok := false
+	_ = c.raw.Control(func(fd uintptr) {
+		p.mu.Lock()
+		c.fd = int32(fd)
+		if grown := int(fd) + 1 - len(p.mu.conns); grown > 0 {
+			p.mu.conns = append(p.mu.conns, make([]*conn, grown)...)
+		}
+		p.mu.conns[fd] = c
+		p.mu.Unlock()
+		ev := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(fd)}
+		ok = syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_ADD, int(fd), &ev) == nil
+		if !ok {
+			p.forget(c)
+		}
+	})
+	return ok
+}
+
+func (p *poller) forget(c *conn) {
+	p.mu.Lock()
+	p.mu.conns[c.fd] = nil
+	p.mu.Unlock()
+}
+
+// arm says whether a connection is read from.
+func (p *poller) arm(c *conn, on bool) {
+	ev := syscall.EpollEvent{Fd: c.fd}
+	if on {
+		ev.Events = syscall.EPOLLIN
+	}
+	_ = syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_MOD, int(c.fd), &ev)
+}
+
+// wake has a connection looked at that has come to its end.
+func (p *poller) wake(c *conn) {
+	p.mu.Lock()
+	first := len(p.mu.woken) == 0 && !p.mu.closed
+	if !p.mu.closed {
+		p.mu.woken = append(p.mu.woken, c)
+	}
+	p.mu.Unlock()
+	if first {
+		p.ring()
+	}
+}
+
+func (p *poller) ring() {
+	one := binary.NativeEndian.AppendUint64(nil, 1)
+	_, _ = syscall.Write(p.bell, one)
+}
+
+func (p *poller) answerBell() {
+	var count [8]byte
+	_, _ = syscall.Read(p.bell, count[:])
+	p.mu.Lock()
+	woken := p.mu.woken
+	p.mu.woken = nil
+	p.mu.Unlock()
+	for _, c := range woken {
+		if p.has(c) {
+			p.leave(c)
+		}
+	}
+}
+
+// leave gives up a connection, whose end then takes a goroutine of its own.
+func (p *poller) leave(c *conn) {
+	_ = syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_DEL, int(c.fd), nil)
+	p.forget(c)
+	go c.endPolled()
+}
+
+// socketReader reads from sockets without waiting.
+type socketReader struct {
+	into  []byte
+	n     int
+	again bool  // there is nothing
+	err   error // of the system
+	try   func(fd uintptr) bool
+}
+
+func newSocketReader() *socketReader {
+	r := &socketReader{}
+	r.try = func(fd uintptr) bool {
+		r.n, r.err = ignoringEINTR(syscall.Read, int(fd), r.into)
+		r.again = errors.Is(r.err, syscall.EAGAIN)
+		return true
+	}
+	return r
+}
+
+// read appends to a buffer, nil for a fresh one, what a socket has. It returns the
+// buffer as it was when there is nothing.
+func (r *socketReader) read(raw syscall.RawConn, in *node.Buffer) (*node.Buffer, error) {
+	b := in
+	if b == nil {
+		b = node.GetBuffer()
+	}
+	grow(b)
+	r.into = b.B[len(b.B):cap(b.B)]
+	err := raw.Read(r.try)
+	r.into = nil
+	switch {
+	case err != nil || r.again:
+	case r.err != nil:
+		err = r.err
+	case r.n == 0:
+		err = io.EOF
+	default:
+		b.B = b.B[:len(b.B)+r.n]
+		return b, nil
+	}
+	if in == nil {
+		b.Release()
+	}
+	return in, err
+}

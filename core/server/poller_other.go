@@ -1,0 +1,29 @@
+//go:build !linux
+
+package server
+
+import (
+	"errors"
+	"syscall"
+
+	"github.com/zensus-io/zensus/core/node"
+)
+
+// poller reads many sockets at once where the system has a way; here each
+// connection has a goroutine for it.
+type poller struct{}
+
+func newPoller() (*poller, error) { return nil, errors.ErrUnsupported }
+
+func (*poller) run()            {}
+func (*poller) close()          {}
+func (*poller) release()        {}
+func (*poller) add(*conn) bool  { return false }
+func (*poller) arm(*conn, bool) {}
+func (*poller) wake(*conn)      {}
+
+type socketReader struct{}
+
+func (*socketReader) read(_ syscall.RawConn, in *node.Buffer) (*node.Buffer, error) {
+	return in, errors.ErrUnsupported
+}
