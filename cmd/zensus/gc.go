@@ -11,12 +11,30 @@ import (
 // The collector is given room in bytes, not in percent: the znodes lie in memory
 // without pointers, which costs a collection next to nothing, so that a tree of a
 // gigabyte needs no second gigabyte beside it, and a small one no collection every
-// few milliseconds.
+// few milliseconds. A server that holds little takes less room.
 const (
-	gcRoomBytes  = 64 << 20
+	gcRoomMin    = 16 << 20
+	gcRoomMax    = 64 << 20
 	gcPercentMin = 10
-	gcPercentMax = 1000
+	gcPercentMax = 2000
 	gcLookEvery  = 500 * time.Millisecond
+)
+
+// A server that has become quiet gives back what its busy times have left.
+const (
+	quietBytes  = 256 << 10        // allocated between two looks, at most
+	quietLooks  = 4                // in a row
+	quietWaste  = 4 << 20          // garbage and free memory from which on it is worth the while
+	quietPeriod = 10 * time.Second // between two times
+)
+
+// The figures that tuneGC looks at.
+const (
+	liveBytes = iota
+	allocatedBytes
+	objectBytes
+	freeBytes
+	unusedBytes
 )
 
 // tuneGC keeps the room as it should be until ctx ends. Whoever sets GOGC
@@ -28,13 +46,23 @@ func tuneGC(ctx context.Context) error {
 	}
 	ticker := time.NewTicker(gcLookEvery)
 	defer ticker.Stop()
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	s := []metrics.Sample{
+		liveBytes: {Name: "/gc/heap/live:bytes"}, allocatedBytes: {Name: "/gc/heap/allocs:bytes"},
+		objectBytes: {Name: "/memory/classes/heap/objects:bytes"}, freeBytes: {Name: "/memory/classes/heap/free:bytes"},
+		unusedBytes: {Name: "/memory/classes/heap/unused:bytes"},
+	}
 	last := 0
+	var q quiet
 	for {
-		metrics.Read(live)
-		if percent := gcPercent(live[0].Value.Uint64()); percent != last {
+		metrics.Read(s)
+		live := s[liveBytes].Value.Uint64()
+		if percent := gcPercent(live); percent != last {
 			debug.SetGCPercent(percent)
 			last = percent
+		}
+		held := s[objectBytes].Value.Uint64() + s[freeBytes].Value.Uint64() + s[unusedBytes].Value.Uint64()
+		if q.look(time.Now(), s[allocatedBytes].Value.Uint64(), held-min(live, held)) {
+			debug.FreeOSMemory()
 		}
 		select {
 		case <-ticker.C:
@@ -44,7 +72,32 @@ func tuneGC(ctx context.Context) error {
 	}
 }
 
-// gcPercent is the growth over the live heap that comes to the room.
+// gcPercent is the growth over the live heap that comes to the room: half of what
+// is alive, within its bounds.
 func gcPercent(live uint64) int {
-	return min(max(gcRoomBytes*100/int(max(live, 1<<20)), gcPercentMin), gcPercentMax)
+	room := min(max(live/2, gcRoomMin), gcRoomMax)
+	return int(min(max(room*100/max(live, 1<<20), gcPercentMin), gcPercentMax))
+}
+
+// quiet tells when memory is to be given back.
+type quiet struct {
+	allocated uint64
+	looks     int
+	given     time.Time // the last time
+}
+
+// look reports whether now is such a time; allocated counts since the start, waste
+// is what is held and not alive.
+func (q *quiet) look(now time.Time, allocated, waste uint64) bool {
+	if allocated-q.allocated <= quietBytes {
+		q.looks++
+	} else {
+		q.looks = 0
+	}
+	q.allocated = allocated
+	if q.looks < quietLooks || waste < quietWaste || now.Sub(q.given) < quietPeriod {
+		return false
+	}
+	q.given = now
+	return true
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/zensus-io/zensus/core/replica"
 )
 
-// Port is the node's end of a connection. Its methods are called one at a time,
-// by whoever flushes, and must not block.
+// Port is the node's end of a connection. Its methods are called by whoever
+// flushes, one at a time for one Port but beside those of others, and must not block.
 type Port interface {
 	// Send takes what is to be sent.
 	Send(Delivery)
@@ -34,6 +34,7 @@ type Delivery struct {
 type Buffer struct{ B []byte }
 
 const (
+	smallBytes     = 128
 	bufferBytes    = 16 << 10
 	bufferBytesMax = 256 << 10 // larger ones are left to the collector
 )
@@ -43,19 +44,26 @@ var buffers = sync.Pool{New: func() any { return &Buffer{B: make([]byte, 0, buff
 // GetBuffer returns an empty buffer.
 func GetBuffer() *Buffer { return buffers.Get().(*Buffer) }
 
+// SmallBuffer returns an empty buffer for a frame or two, as a client's first is.
+func SmallBuffer() *Buffer { return &Buffer{B: make([]byte, 0, smallBytes)} }
+
 // Release gives a buffer back that was not submitted.
 func (b *Buffer) Release() {
-	if cap(b.B) > bufferBytesMax {
+	if cap(b.B) < bufferBytes || cap(b.B) > bufferBytesMax {
 		return
 	}
 	b.B = b.B[:0]
 	buffers.Put(b)
 }
 
+// outputBytes is the memory that a connection's output begins with. One that says
+// more makes it grow, and it is used again as it is then.
+const outputBytes = 512
+
 // outputs recycles the memory of Delivery.Bytes, and heads what points to it:
 // a slice's head that were put anew each time would itself be allocated.
 var (
-	outputs = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+	outputs = sync.Pool{New: func() any { b := make([]byte, 0, outputBytes); return &b }}
 	heads   = sync.Pool{New: func() any { return new([]byte) }}
 )
 

@@ -211,7 +211,7 @@ func (c *conn) end() {
 // then a connection costs no buffer.
 func (c *conn) opening(prefix []byte) (in *node.Buffer, err error) {
 	if len(prefix) > 4 {
-		in = node.GetBuffer()
+		in = node.SmallBuffer()
 		in.B, prefix = append(in.B, prefix...), nil
 	}
 	for in == nil || len(in.B) < 4 {
@@ -225,6 +225,15 @@ func (c *conn) opening(prefix []byte) (in *node.Buffer, err error) {
 		prefix = nil
 	}
 	return in, nil
+}
+
+// fresh is a buffer for what comes next. A client's first words are few, and there
+// may be ten thousand that say them at once.
+func (c *conn) fresh() *node.Buffer {
+	if c.id == 0 {
+		return node.SmallBuffer()
+	}
+	return node.GetBuffer()
 }
 
 // frames reads a connection and brings all frames that are whole to the node at

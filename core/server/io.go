@@ -5,7 +5,7 @@ import "github.com/zensus-io/zensus/core/node"
 // readBlocking is read for connections that are no plain sockets.
 func (c *conn) readBlocking(in *node.Buffer) (*node.Buffer, error) {
 	if in == nil {
-		in = node.GetBuffer()
+		in = c.fresh()
 	}
 	grow(in)
 	n, err := c.net.Read(in.B[len(in.B):cap(in.B)])

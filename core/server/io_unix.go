@@ -32,7 +32,7 @@ func (c *conn) read(in *node.Buffer) (*node.Buffer, error) {
 	err := c.raw.Read(func(fd uintptr) bool {
 		b := in
 		if b == nil {
-			b = node.GetBuffer()
+			b = c.fresh()
 		}
 		grow(b)
 		n, failed = ignoringEINTR(syscall.Read, int(fd), b.B[len(b.B):cap(b.B)])
