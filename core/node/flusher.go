@@ -1,6 +1,7 @@
 package node
 
 import (
+	"runtime"
 	"sync"
 
 	"github.com/zensus-io/zensus/core"
@@ -9,6 +10,7 @@ import (
 
 // flush is one thing for a port.
 type flush struct {
+	conn replica.ConnID
 	port Port
 	del  Delivery
 	hold int8 // 1 hold, -1 let go, 0 a delivery
@@ -99,17 +101,46 @@ func (f *flusher) flush() bool {
 	f.mu.work = f.spare[:0]
 	f.mu.Unlock()
 	f.spare = work
+	if len(work) < splitWork {
+		handOut(work, 0, 1)
+	} else {
+		split(work)
+	}
+	clear(work)
+	return len(work) > 0
+}
+
+// splitWork is from how many deliveries on several goroutines hand them out: each
+// is a call of the system, and a change with a thousand watchers has as many.
+const splitWork = 128
+
+// flushersMax bounds how many do: the processors are everybody's.
+const flushersMax = 4
+
+// split hands out work on several goroutines and waits for them. What is for one
+// connection is handed out by one of them, in order.
+func split(work []flush) {
+	parts := min(runtime.GOMAXPROCS(0), flushersMax)
+	var others sync.WaitGroup
+	for part := 1; part < parts; part++ {
+		others.Go(func() { handOut(work, part, parts) })
+	}
+	handOut(work, 0, parts)
+	others.Wait()
+}
+
+// handOut hands out the part of work that is for every parts-th connection.
+func handOut(work []flush, part, parts int) {
 	for i := range work {
 		w := &work[i]
-		switch w.hold {
-		case 0:
+		switch {
+		case int(w.conn%replica.ConnID(parts)) != part:
+		case w.hold == 0:
 			w.port.Send(w.del)
 		default:
 			w.port.Hold(w.hold > 0)
 		}
 	}
-	clear(work)
-	return len(work) > 0
 }
 
 // isClosed reports whether all that there will be has been handed out.
@@ -139,7 +170,7 @@ func (n *Node) deliver(out *replica.Output) {
 			delete(n.ports, co.Conn)
 			delete(n.watchers, co.Conn)
 		}
-		work = append(work, flush{port: p, del: Delivery{Bytes: bytes, Close: closed, WantDrained: want}})
+		work = append(work, flush{conn: co.Conn, port: p, del: Delivery{Bytes: bytes, Close: closed, WantDrained: want}})
 	}
 	for _, h := range out.Holds {
 		if p := n.ports[h.Conn]; p != nil {
@@ -147,7 +178,7 @@ func (n *Node) deliver(out *replica.Output) {
 			if h.On {
 				on = 1
 			}
-			work = append(work, flush{port: p, hold: on})
+			work = append(work, flush{conn: h.Conn, port: p, hold: on})
 		}
 	}
 	if applied := n.replica.State().Applied(); applied != n.told || n.behind {
@@ -159,7 +190,7 @@ func (n *Node) deliver(out *replica.Output) {
 				n.behind = true
 			default:
 				w.told = applied
-				work = append(work, flush{port: w.port, del: Delivery{Applied: applied}})
+				work = append(work, flush{conn: id, port: w.port, del: Delivery{Applied: applied}})
 			}
 		}
 	}
