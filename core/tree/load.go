@@ -227,7 +227,7 @@ func (l *loader) znode(d *decoder) error {
 		t.own(r, owner, pathLen)
 	}
 	if !IsSession(owner) { // else when it has its owner
-		t.digest += t.digestOf(r)
+		t.digest.sum += t.digestOf(r)
 	}
 	if target, ok := quotaTarget(text(l.path), limitsName); ok && target != "" {
 		t.quotas[strings.Clone(target)] = r
@@ -290,14 +290,14 @@ func (l *loader) finish() error {
 			return corrupt("ephemeral znode with children")
 		}
 		t.own(e.ref, e.session, e.pathLen)
-		t.digest += t.digestOf(e.ref)
+		t.digest.sum += t.digestOf(e.ref)
 	}
 	t.releaseACL(openACL) // of acl()
 	for _, slot := range l.acls {
 		t.releaseACL(slot)
 	}
-	if t.digest != l.digest {
-		return corrupt("digest is %#x, should be %#x", t.digest, l.digest)
+	if got := t.Digest(); got != l.digest {
+		return corrupt("digest is %#x, should be %#x", got, l.digest)
 	}
 	return nil
 }

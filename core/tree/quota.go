@@ -63,11 +63,15 @@ func (t *Tree) limitsFor(path string) (string, Ref) {
 
 // quotaTarget is the path to which a znode of quotas belongs, "" for the root's.
 func quotaTarget(path, name string) (target string, ok bool) {
-	dir, ok := strings.CutSuffix(path, "/"+name)
+	below, ok := strings.CutPrefix(path, QuotaPath)
 	if !ok {
 		return "", false
 	}
-	target, ok = strings.CutPrefix(dir, QuotaPath)
+	target, ok = strings.CutSuffix(below, name)
+	if !ok {
+		return "", false
+	}
+	target, ok = strings.CutSuffix(target, "/")
 	return target, ok && (target == "" || target[0] == '/')
 }
 

@@ -38,7 +38,7 @@ func (t *Tree) Restore(p Persisted) (Ref, core.Code) {
 	case code != core.OK:
 		return None, code
 	}
-	t.digest -= t.digestOf(r)
+	t.withdraw(r)
 	changed := mod{mzxid: p.Mzxid, mtime: p.Mtime, version: p.Version, aversion: p.Aversion}
 	if changed != (mod{mzxid: p.Czxid, mtime: p.Ctime}) || t.node(r).mod != 0 {
 		*t.mutMod(r) = changed
@@ -47,13 +47,12 @@ func (t *Tree) Restore(p Persisted) (Ref, core.Code) {
 		d := t.mutDir(r)
 		d.creates, d.pzxid = p.Creates, p.Pzxid
 	}
-	t.digest += t.digestOf(r)
 	return r, core.OK
 }
 
 // replace gives r what only a creation sets.
 func (t *Tree) replace(r Ref, p Persisted) {
-	t.digest -= t.digestOf(r)
+	t.withdraw(r)
 	acl := t.intern(p.ACL)
 	t.releaseACL(t.node(r).acl)
 	n := t.mutNode(r)
@@ -63,5 +62,4 @@ func (t *Tree) replace(r Ref, p Persisted) {
 	if p.Owner != 0 {
 		t.own(r, p.Owner, len(p.Path))
 	}
-	t.digest += t.digestOf(r)
 }

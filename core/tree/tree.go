@@ -25,7 +25,7 @@ type Tree struct {
 
 	count    int   // znodes
 	dataSize int64 // bytes of paths and data
-	digest   uint64
+	digest   tally
 	system   Ref // SystemPath
 
 	ephemerals int
@@ -40,6 +40,7 @@ type Tree struct {
 
 	path  []byte // scratch
 	text  []byte // scratch
+	crc   []byte // scratch
 	stats [statBytes]byte
 }
 
@@ -57,7 +58,7 @@ func New() *Tree {
 		hash, r := t.find(parent)
 		t.plant(r, path, t.chain(hash, core.BaseName(path)), []byte{}, t.intern(acl), 0, 0)
 	}
-	t.digest = t.digestOf(Root) + t.digestOf(t.system)
+	t.digest.sum = t.digestOf(Root) + t.digestOf(t.system)
 	// As ZooKeeper's, whose first setACL leads to version 0.
 	config := t.Find(ConfigPath)
 	t.SetACL(config, core.ReadACL(), -1)
@@ -81,10 +82,6 @@ func (t *Tree) Count() int { return t.count + 1 }
 
 // DataSize is ZooKeeper's approximate_data_size: the bytes of all paths and data.
 func (t *Tree) DataSize() int64 { return t.dataSize }
-
-// Digest is ZooKeeper's tree digest, version 2: equal trees have equal digests,
-// apart from what lies below /zookeeper.
-func (t *Tree) Digest() uint64 { return t.digest }
 
 // EphemeralCount is the number of ephemeral znodes.
 func (t *Tree) EphemeralCount() int { return t.ephemerals }

@@ -35,7 +35,7 @@ func (t *Tree) View() *View {
 		},
 		count:    t.count,
 		dataSize: t.dataSize,
-		digest:   t.digest,
+		digest:   t.Digest(),
 		epoch:    t.epochs.now,
 	}
 	t.epochs.newest = t.epochs.now

@@ -1,7 +1,6 @@
 package tree
 
 import (
-	"hash/crc32"
 	"strings"
 
 	"github.com/zensus-io/zensus/core"
@@ -57,7 +56,7 @@ func (t *Tree) Create(c Creation) (Ref, core.Code) {
 	if c.Owner != 0 {
 		t.own(r, c.Owner, len(c.Path))
 	}
-	t.digest += t.digestOf(r)
+	t.digest.sum += t.digestOf(r)
 	counter := c.ParentCreates
 	if counter == oneMore {
 		counter = t.Creates(parent) + 1
@@ -84,15 +83,14 @@ func (t *Tree) plant(parent Ref, path string, hash uint64, data []byte, acl uint
 	if path == "" {
 		n.parent = None
 		t.dataSize += 1 + int64(len(data))
-		n.crc = crc32.ChecksumIEEE(data)
+		n.crc = t.crcOf("", data)
 		return r
 	}
 	t.dataSize += int64(len(path) + len(data))
 	if parent == t.system && parent != None || t.node(parent).system() {
 		n.label |= flagSystem
 	} else {
-		t.path = append(t.path[:0], path...)
-		n.crc = crc32.Update(crc32.ChecksumIEEE(t.path), crc32.IEEETable, data)
+		n.crc = t.crcOf(path, data)
 	}
 	if parent == Root && path == SystemPath {
 		t.system = r
@@ -177,10 +175,9 @@ func (t *Tree) raise(r Ref, creates int32, z core.Zxid) {
 	if uint32(creates) <= uint32(t.Creates(r)) {
 		return
 	}
-	t.digest -= t.digestOf(r)
+	t.withdraw(r)
 	d := t.mutDir(r)
 	d.creates, d.pzxid = creates, z
-	t.digest += t.digestOf(r)
 }
 
 // Delete removes the znode at path. It returns NoNode, NotEmpty, or BadArguments
@@ -202,9 +199,8 @@ func (t *Tree) Delete(path string, z core.Zxid) core.Code {
 		return core.NotEmpty
 	}
 	if z > t.pzxid(parent) {
-		t.digest -= t.digestOf(parent)
+		t.withdraw(parent)
 		t.mutDir(parent).pzxid = z
-		t.digest += t.digestOf(parent)
 	}
 	if r == None {
 		return core.NoNode
@@ -223,7 +219,7 @@ func (t *Tree) pzxid(r Ref) core.Zxid {
 
 // uproot removes a znode without children and all that belongs to it.
 func (t *Tree) uproot(r Ref, path string, hash uint64) {
-	t.digest -= t.digestOf(r)
+	t.forgo(r)
 	t.index.remove(fold(hash), r)
 	t.unlink(r)
 	n := *t.node(r)
@@ -248,12 +244,11 @@ func (t *Tree) uproot(r Ref, path string, hash uint64) {
 
 // SetData replaces the data; version is the resulting one.
 func (t *Tree) SetData(r Ref, data []byte, version int32, z core.Zxid, time int64) {
-	t.digest -= t.digestOf(r)
+	t.withdraw(r)
 	grown := len(data) - t.node(r).dataBytes()
 	t.setBytes(r, data)
 	m := t.mutMod(r)
 	m.mzxid, m.mtime, m.version = z, time, version
-	t.digest += t.digestOf(r)
 	if len(t.quotas) > 0 && grown != 0 {
 		t.path = t.AppendPath(t.path[:0], r)
 		t.quotaAdd(text(t.path), 0, grown)
@@ -262,12 +257,11 @@ func (t *Tree) SetData(r Ref, data []byte, version int32, z core.Zxid, time int6
 
 // SetACL replaces the access list; aversion is the resulting version of it.
 func (t *Tree) SetACL(r Ref, acl []core.ACL, aversion int32) {
-	t.digest -= t.digestOf(r)
+	t.withdraw(r)
 	old := t.node(r).acl
 	t.mutNode(r).acl = t.intern(acl)
 	t.releaseACL(old)
 	t.mutMod(r).aversion = aversion
-	t.digest += t.digestOf(r)
 }
 
 // setBytes replaces the data and what is computed from it, but for the digest.
@@ -299,5 +293,5 @@ func (t *Tree) setBytes(r Ref, data []byte) {
 	if r != Root {
 		t.path = t.AppendPath(t.path, r)
 	}
-	n.crc = crc32.Update(crc32.ChecksumIEEE(t.path), crc32.IEEETable, data)
+	n.crc = t.crcOf(text(t.path), data)
 }
