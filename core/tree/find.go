@@ -61,31 +61,68 @@ func (t *Tree) Child(parent Ref, name string) Ref {
 
 // find returns the znode at path, and the hash of the path.
 func (t *Tree) find(path string) (uint64, Ref) {
-	if path == "" || path == "/" {
-		return 0, Root
+	h := t.Hash(path)
+	return h, t.FindHashed(path, h)
+}
+
+// Hash is the hash by which FindHashed knows path. It means something to this tree
+// only, and nothing that can be seen outside may depend on it.
+func (t *Tree) Hash(path string) (h uint64) {
+	if len(path) < 2 || path[0] != '/' {
+		return 0
 	}
-	if path[0] != '/' {
-		return 0, None
-	}
-	var h uint64
 	for rest := path[1:]; ; {
 		i := strings.IndexByte(rest, '/')
 		if i < 0 {
-			h = t.chain(h, rest)
-			break
+			return t.chain(h, rest)
 		}
 		h = t.chain(h, rest[:i])
 		rest = rest[i+1:]
+	}
+}
+
+// HashChild is Hash of the path of a child, from that of its parent.
+func (t *Tree) HashChild(parent uint64, name string) uint64 { return t.chain(parent, name) }
+
+// FindHashed is Find for a path whose hash the caller has.
+func (t *Tree) FindHashed(path string, h uint64) Ref {
+	if path == "" || path == "/" {
+		return Root
+	}
+	if path[0] != '/' {
+		return None
 	}
 	hash := fold(h)
 	slots := t.index.segment(hash).slots
 	mask := uint32(len(slots) - 1)
 	for i := hash & mask; slots[i].ref != None; i = (i + 1) & mask {
 		if slots[i].hash == hash && t.hasPath(slots[i].ref, path) {
-			return h, slots[i].ref
+			return slots[i].ref
 		}
 	}
-	return h, None
+	return None
+}
+
+// lastParent is the znode that was last found to hold one that comes or goes. A znode
+// keeps its path while it lives, so this is true until it is deleted.
+type lastParent struct {
+	path []byte
+	hash uint64
+	ref  Ref // None: nothing is known
+}
+
+// findParent is find for the parent of a znode that comes or goes: mostly that of
+// the one before.
+func (t *Tree) findParent(path string) (uint64, Ref) {
+	p := &t.parent
+	if p.ref != None && path == text(p.path) {
+		return p.hash, p.ref
+	}
+	h, r := t.find(path)
+	if r != None {
+		p.path, p.hash, p.ref = append(p.path[:0], path...), h, r
+	}
+	return h, r
 }
 
 // hasPath reports whether path is that of r, which is not the root.

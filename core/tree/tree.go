@@ -21,6 +21,7 @@ type Tree struct {
 	epochs epochs
 	arena  arena
 	index  index
+	parent lastParent
 	seed   maphash.Seed
 
 	count    int   // znodes

@@ -35,7 +35,7 @@ func (t *Tree) Create(c Creation) (Ref, core.Code) {
 	if slash < 0 || c.Path[0] != '/' || slash == len(c.Path)-1 || len(c.Path)-slash-1 > nameBytesMax {
 		return None, core.BadArguments
 	}
-	hash, parent := t.find(c.Path[:slash])
+	hash, parent := t.findParent(c.Path[:slash])
 	if parent == None {
 		return None, core.NoNode
 	}
@@ -188,7 +188,7 @@ func (t *Tree) Delete(path string, z core.Zxid) core.Code {
 	if slash < 0 || len(path) == 1 {
 		return core.BadArguments
 	}
-	hash, parent := t.find(path[:slash])
+	hash, parent := t.findParent(path[:slash])
 	if parent == None {
 		return core.NoNode
 	}
@@ -234,6 +234,9 @@ func (t *Tree) uproot(r Ref, path string, hash uint64) {
 	}
 	t.nodes.release(&t.epochs, uint32(r))
 	t.lists.forget(r)
+	if r == t.parent.ref {
+		t.parent.ref = None
+	}
 	if r == t.system {
 		t.system = None
 	}
