@@ -108,7 +108,7 @@ func (m *machine) settled() {
 	m.t.Helper()
 	require.Equal(m.t, len(m.log), m.applied)
 	p := &m.pending
-	require.Empty(m.t, p.nodes)
+	require.Zero(m.t, p.changes.count)
 	require.Empty(m.t, p.queue[p.head:])
 	require.Empty(m.t, p.undo)
 	require.Empty(m.t, p.ephemerals)

@@ -7,8 +7,6 @@ import (
 
 // node is a znode as the next transaction will find it.
 type node struct {
-	zxid     core.Zxid // of the prepared transaction that left it so; 0 if it is the applied state
-	path     string    // the key under which it is outstanding: the transaction's copy
 	exists   bool
 	version  int32
 	aversion int32
@@ -19,13 +17,21 @@ type node struct {
 	acl      []core.ACL
 }
 
+// place is a path as look found it: what the next transaction will find there, and
+// the change under way that makes it so. It is stale after a put of the same path.
+type place struct {
+	node
+	hash   uint64
+	change *change // nil: it is the applied state
+}
+
 // outstanding is what has been prepared but not applied. Its size is bounded by
 // the number of requests in flight.
 type outstanding struct {
-	nodes map[string]node
-	queue []touched // in zxid order
-	head  int
-	undo  []undone // of the multi that is being prepared
+	changes changes
+	queue   []touched // in zxid order
+	head    int
+	undo    []undone // of the multi that is being prepared
 
 	// ephemerals lists, per session, paths that prepared creates gave to it.
 	ephemerals map[core.SessionID]*ephemeralWish
@@ -35,43 +41,70 @@ type outstanding struct {
 	opening map[core.SessionID]core.Zxid
 }
 
+// touched says that a transaction changes something. While a change has a later
+// transaction than that of its entry, a later entry names it too.
 type touched struct {
-	zxid core.Zxid
-	path string
+	zxid   core.Zxid
+	change *change
 }
 
+// undone is what a change was before the multi that is being prepared.
 type undone struct {
-	path string
-	had  bool
-	was  node
+	change *change
+	made   bool // by the multi
+	zxid   core.Zxid
+	path   string
+	was    node
+}
+
+// keptMax is how many entries a list that was emptied keeps room for.
+const keptMax = 8192
+
+func emptied[T any](list []T) []T {
+	if cap(list) > keptMax {
+		return nil
+	}
+	return list[:0]
 }
 
 type ephemeralWish struct {
 	bytes int
-	paths []touched // in zxid order
+	paths []wished // in zxid order
+}
+
+type wished struct {
+	zxid core.Zxid
+	path string
 }
 
 func (o *outstanding) init() {
 	*o = outstanding{
-		nodes:      make(map[string]node),
 		ephemerals: make(map[core.SessionID]*ephemeralWish),
 		closing:    make(map[core.SessionID]core.Zxid),
 		opening:    make(map[core.SessionID]core.Zxid),
 	}
+	o.changes.init()
 }
 
 // look is the znode at path with everything prepared so far.
-func (s *State) look(path string) node {
-	if len(s.pending.nodes) > 0 {
-		if n, ok := s.pending.nodes[path]; ok {
-			return n
-		}
+func (s *State) look(path string) place { return s.lookHashed(path, s.tree.Hash(path)) }
+
+// lookBelow is look for a child of parent, whose name stands behind the slash. It
+// may be asked for the root, too, which exists whatever is outstanding.
+func (s *State) lookBelow(parent *place, path string, slash int) place {
+	return s.lookHashed(path, s.tree.HashChild(parent.hash, path[slash+1:]))
+}
+
+// lookHashed is look for a path whose hash the caller has.
+func (s *State) lookHashed(path string, hash uint64) place {
+	if c := s.pending.changes.find(hash, path); c != nil {
+		return place{node: c.node, hash: hash, change: c}
 	}
-	r := s.tree.Find(path)
+	r := s.tree.FindHashed(path, hash)
 	if r == tree.None {
-		return node{}
+		return place{hash: hash}
 	}
-	return s.fromTree(r)
+	return place{node: s.fromTree(r), hash: hash}
 }
 
 func (s *State) fromTree(r tree.Ref) node {
@@ -83,38 +116,42 @@ func (s *State) fromTree(r tree.Ref) node {
 	}
 }
 
-// put notes that the transaction z will leave path as n. path must be immutable.
-func (s *State) put(z core.Zxid, path string, n node, inMulti bool) {
-	was, had := s.pending.nodes[path]
-	if had && was.zxid == z { // a later part of the same multi: it is undone and settled with the first
-		n.zxid, n.path = z, was.path
-		s.pending.nodes[path] = n
+// put notes that the transaction z will leave path, which was found at, as at.node.
+// path must be immutable.
+func (s *State) put(z core.Zxid, path string, at *place, inMulti bool) {
+	o := &s.pending
+	c := at.change
+	switch {
+	case c == nil:
+		c = o.changes.add(at.hash, path)
+		if inMulti {
+			o.undo = append(o.undo, undone{change: c, made: true})
+		}
+	case c.zxid == z: // a later part of the same multi: it is undone and settled with the first
+		c.node = at.node
 		return
+	case inMulti:
+		o.undo = append(o.undo, undone{change: c, zxid: c.zxid, path: c.path, was: c.node})
 	}
-	if inMulti {
-		s.pending.undo = append(s.pending.undo, undone{path: path, had: had, was: was})
-	}
-	n.zxid, n.path = z, path
-	s.pending.nodes[path] = n
-	s.pending.queue = append(s.pending.queue, touched{zxid: z, path: path})
+	c.node, c.zxid, c.path = at.node, z, path
+	o.queue = append(o.queue, touched{zxid: z, change: c})
 }
 
 // rollback takes back what the multi that is being prepared has put, down to
 // queueLen entries of the queue.
 func (s *State) rollback(queueLen int) {
 	o := &s.pending
-	for i := len(o.undo) - 1; i >= 0; i-- {
-		u := o.undo[i]
-		if u.had {
-			// Under its own key: u.path is part of the transaction that is given up,
-			// whose bytes will be something else.
-			delete(o.nodes, u.path)
-			o.nodes[u.was.path] = u.was
-		} else {
-			delete(o.nodes, u.path)
+	for i := range o.undo {
+		u := &o.undo[i] // each of another change
+		if u.made {
+			o.changes.remove(u.change)
+			continue
 		}
+		// Its own path, too: that of now is part of the transaction that is given up,
+		// whose bytes will be something else.
+		u.change.node, u.change.zxid, u.change.path = u.was, u.zxid, u.path
 	}
-	o.undo = o.undo[:0]
+	o.undo = emptied(o.undo)
 	clear(o.queue[queueLen:])
 	o.queue = o.queue[:queueLen]
 }
@@ -123,19 +160,16 @@ func (s *State) rollback(queueLen int) {
 func (s *State) settle(z core.Zxid) {
 	o := &s.pending
 	for o.head < len(o.queue) && o.queue[o.head].zxid <= z {
-		t := o.queue[o.head]
-		o.queue[o.head] = touched{}
+		t := &o.queue[o.head]
 		o.head++
-		if n, ok := o.nodes[t.path]; ok && n.zxid == t.zxid {
-			delete(o.nodes, t.path)
+		if t.change.zxid == t.zxid {
+			o.changes.remove(t.change)
 		}
 	}
 	if o.head == len(o.queue) {
-		o.queue, o.head = o.queue[:0], 0
+		o.queue, o.head = emptied(o.queue), 0
 	} else if o.head > 1024 && o.head > len(o.queue)/2 {
-		n := copy(o.queue, o.queue[o.head:])
-		clear(o.queue[n:])
-		o.queue, o.head = o.queue[:n], 0
+		o.queue, o.head = o.queue[:copy(o.queue, o.queue[o.head:])], 0
 	}
 }
 
@@ -147,7 +181,7 @@ func (s *State) wishEphemeral(id core.SessionID, path string, z core.Zxid) {
 		s.pending.ephemerals[id] = w
 	}
 	w.bytes += len(path) + 4
-	w.paths = append(w.paths, touched{zxid: z, path: path})
+	w.paths = append(w.paths, wished{zxid: z, path: path})
 }
 
 // settleSession forgets what was outstanding of a session up to z, which has been
@@ -184,4 +218,4 @@ func (s *State) SessionOpen(id core.SessionID) bool {
 }
 
 // OutstandingCount is the number of znodes with a change under way.
-func (s *State) OutstandingCount() int { return len(s.pending.nodes) }
+func (s *State) OutstandingCount() int { return s.pending.changes.count }

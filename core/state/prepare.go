@@ -129,15 +129,17 @@ func (p *preparation) request() prepared {
 	return refuse(core.Unimplemented)
 }
 
+// sessionOpen reports whether the request's session may write. A multi asks before
+// its first operation, for all of them.
 func (p *preparation) sessionOpen() bool {
-	return p.req.Internal || p.s.SessionOpen(p.req.Session)
+	return p.multi || p.req.Internal || p.s.SessionOpen(p.req.Session)
 }
 
 func (p *preparation) allowed(list []core.ACL, perm core.Perms) bool {
 	return p.req.Internal || acl.Check(list, p.req.IDs, perm)
 }
 
-func (p *preparation) put(path string, n node) { p.s.put(p.z, path, n, p.multi) }
+func (p *preparation) put(path string, at *place) { p.s.put(p.z, path, at, p.multi) }
 
 // create prepares a znode of any kind; op is create, create2, createContainer or
 // createTTL. The order of the checks is ZooKeeper's (zookeeper-protocol 2.3).
@@ -191,7 +193,8 @@ func (p *preparation) create(op wire.OpCode, c *wire.Create) prepared {
 	if core.ValidatePath(path) != nil {
 		return refuse(core.BadArguments)
 	}
-	if p.s.look(path).exists {
+	made := p.s.lookBelow(&parent, path, slash)
+	if made.exists {
 		return refuse(core.NodeExists)
 	}
 	if isEphemeral(parent.owner) {
@@ -215,8 +218,9 @@ func (p *preparation) create(op wire.OpCode, c *wire.Create) prepared {
 	}
 	parent.children++
 	parent.creates = nextCreates(parent.creates)
-	p.put(parentPath, parent)
-	p.put(path, node{exists: true, owner: owner, bytes: len(c.Data), acl: list})
+	p.put(parentPath, &parent)
+	made.node = node{exists: true, owner: owner, bytes: len(c.Data), acl: list}
+	p.put(path, &made)
 
 	p.buf = wire.AppendBuffer(p.buf, c.Data)
 	p.buf = wire.AppendACLs(p.buf, list)
@@ -310,7 +314,7 @@ func (p *preparation) delete(d wire.PathVersion) prepared {
 	if !p.allowed(parent.acl, core.PermDelete) {
 		return refuse(core.NoAuth)
 	}
-	n := p.s.look(asked)
+	n := p.s.lookBelow(&parent, asked, slash)
 	if !n.exists {
 		return refuse(core.NoNode)
 	}
@@ -320,12 +324,12 @@ func (p *preparation) delete(d wire.PathVersion) prepared {
 	if n.children > 0 {
 		return refuse(core.NotEmpty)
 	}
-	p.remove(asked, slash, parent)
+	p.remove(asked, slash, &n, &parent)
 	return prepared{op: wire.OpDelete}
 }
 
 // remove writes the path of a znode that goes, and notes what that changes.
-func (p *preparation) remove(asked string, slash int, parent node) {
+func (p *preparation) remove(asked string, slash int, gone, parent *place) {
 	at := len(p.buf)
 	p.buf = wire.AppendString(p.buf, asked)
 	path := wire.View(p.buf[at+4 : len(p.buf) : len(p.buf)])
@@ -335,7 +339,8 @@ func (p *preparation) remove(asked string, slash int, parent node) {
 	}
 	parent.children--
 	p.put(parentPath, parent)
-	p.put(path, node{})
+	gone.node = node{}
+	p.put(path, gone)
 }
 
 func isReserved(path string) bool {
@@ -366,10 +371,11 @@ func (p *preparation) deleteContainer(raw []byte) prepared {
 	if n.children > 0 {
 		return refuse(core.NotEmpty)
 	}
-	if n.zxid != 0 || !isContainer(n.owner) && !isTTL(n.owner) {
+	if n.change != nil || !isContainer(n.owner) && !isTTL(n.owner) {
 		return refuse(core.BadVersion)
 	}
-	p.remove(asked, slash, p.s.look(parentPath))
+	parent := p.s.look(parentPath)
+	p.remove(asked, slash, &n, &parent)
 	return prepared{op: wire.OpDeleteContainer}
 }
 
@@ -399,7 +405,7 @@ func (p *preparation) setData(d wire.SetData) prepared {
 	n.bytes = len(d.Data)
 	at := len(p.buf)
 	p.buf = wire.AppendString(p.buf, asked)
-	p.put(wire.View(p.buf[at+4:len(p.buf):len(p.buf)]), n)
+	p.put(wire.View(p.buf[at+4:len(p.buf):len(p.buf)]), &n)
 	p.buf = wire.AppendInt(wire.AppendBuffer(p.buf, d.Data), n.version)
 	return prepared{op: wire.OpSetData}
 }
@@ -432,7 +438,7 @@ func (p *preparation) setACL(a wire.SetACL) prepared {
 	n.acl = list
 	at := len(p.buf)
 	p.buf = wire.AppendString(p.buf, asked)
-	p.put(wire.View(p.buf[at+4:len(p.buf):len(p.buf)]), n)
+	p.put(wire.View(p.buf[at+4:len(p.buf):len(p.buf)]), &n)
 	p.buf = wire.AppendInt(wire.AppendACLs(p.buf, list), n.aversion)
 	return prepared{op: wire.OpSetACL}
 }
@@ -469,26 +475,27 @@ func (p *preparation) closeSession() prepared {
 	at := len(p.buf)
 	p.buf = wire.AppendInt(p.buf, 0)
 	count := int32(0)
-	add := func(path string) {
+	add := func(path string, n *place) {
 		slash := strings.LastIndexByte(path, '/')
 		parentPath := "/"
 		if slash > 0 {
 			parentPath = path[:slash]
 		}
-		p.remove(path, slash, s.look(parentPath))
+		parent := s.look(parentPath)
+		p.remove(path, slash, n, &parent)
 		count++
 	}
 	var path []byte
 	for _, r := range s.ephemeralRefs(id) {
 		path = s.tree.AppendPath(path[:0], r)
 		if n := s.look(wire.View(path)); n.exists && n.owner == int64(id) {
-			add(wire.View(path))
+			add(wire.View(path), &n)
 		}
 	}
 	if w := s.pending.ephemerals[id]; w != nil {
 		for _, t := range w.paths {
 			if n := s.look(t.path); n.exists && n.owner == int64(id) {
-				add(t.path)
+				add(t.path, &n)
 			}
 		}
 	}
