@@ -20,50 +20,55 @@ type multiOp struct {
 	create wire.Create
 	path   wire.PathVersion
 	set    wire.SetData
+	done   bool // the end: there is no operation
 	// malformed: the multi as a whole is, if it comes to this operation.
 	malformed bool
 }
 
-// decodeMulti reads all operations of a multi. Anything but a complete list of
-// writes is malformed as a whole (zookeeper-protocol 2.5).
-func decodeMulti(r *wire.Reader) ([]multiOp, bool) {
-	var ops []multiOp
-	for {
-		h := wire.DecodeMultiHeader(r)
-		if r.Err() != nil {
-			return nil, false
+// countMulti reads all operations of a multi and counts them. Anything but a
+// complete list of writes is malformed as a whole (zookeeper-protocol 2.5).
+func countMulti(r wire.Reader) (count int, ok bool) {
+	var op multiOp
+	for op.decode(&r) {
+		if op.done {
+			return count, true
 		}
-		if h.Done {
-			return ops, true
-		}
-		var op multiOp
-		switch h.Op {
-		case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL:
-			op.create = wire.DecodeCreate(r, h.Op)
-			mode := core.CreateMode(op.create.Flags)
-			if op.create.Path == nil || !mode.Valid() {
-				return nil, false
-			}
-			op.op = multiCreateOp(h.Op, mode)
-			op.malformed = op.op == wire.OpCreateTTL && h.Op != wire.OpCreateTTL
-		case wire.OpDelete, wire.OpCheck:
-			op.op, op.path = h.Op, wire.DecodePathVersion(r)
-			if op.path.Path == nil {
-				return nil, false
-			}
-		case wire.OpSetData:
-			op.op, op.set = h.Op, wire.DecodeSetData(r)
-			if op.set.Path == nil {
-				return nil, false
-			}
-		default:
-			return nil, false
-		}
-		if r.Err() != nil {
-			return nil, false
-		}
-		ops = append(ops, op)
+		count++
 	}
+	return 0, false
+}
+
+// decode reads the next operation of a multi, or its end. It reports whether that
+// was what may stand there.
+func (o *multiOp) decode(r *wire.Reader) bool {
+	h := wire.DecodeMultiHeader(r)
+	if h.Done || r.Err() != nil {
+		o.done = true
+		return r.Err() == nil
+	}
+	switch h.Op {
+	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL:
+		o.create = wire.DecodeCreate(r, h.Op)
+		mode := core.CreateMode(o.create.Flags)
+		if o.create.Path == nil || !mode.Valid() {
+			return false
+		}
+		o.op = multiCreateOp(h.Op, mode)
+		o.malformed = o.op == wire.OpCreateTTL && h.Op != wire.OpCreateTTL
+	case wire.OpDelete, wire.OpCheck:
+		o.op, o.path = h.Op, wire.DecodePathVersion(r)
+		if o.path.Path == nil {
+			return false
+		}
+	case wire.OpSetData:
+		o.op, o.set = h.Op, wire.DecodeSetData(r)
+		if o.set.Path == nil {
+			return false
+		}
+	default:
+		return false
+	}
+	return r.Err() == nil
 }
 
 // multiCreateOp is the kind of creation that an operation of a multi stands for:
@@ -83,7 +88,7 @@ func multiCreateOp(op wire.OpCode, mode core.CreateMode) wire.OpCode {
 // transaction prepares a multi: all of it or nothing. Each operation sees the
 // effects of those before it.
 func (p *preparation) transaction(r *wire.Reader) prepared {
-	ops, ok := decodeMulti(r)
+	count, ok := countMulti(*r)
 	if !ok {
 		return refuse(core.MarshallingError)
 	}
@@ -91,17 +96,18 @@ func (p *preparation) transaction(r *wire.Reader) prepared {
 		return refuse(core.SessionExpired)
 	}
 	p.multi = true
-	defer func() { p.s.pending.undo = p.s.pending.undo[:0] }()
 	queueLen := len(p.s.pending.queue)
 	wish := p.s.wishMark(p.req.Session)
 	start := len(p.buf)
-	p.buf = wire.AppendInt(p.buf, int32(len(ops)))
-	for i := range ops {
+	p.buf = wire.AppendInt(p.buf, int32(count))
+	for i := range count {
+		var op multiOp
+		op.decode(r)
 		var mark int
-		p.buf, mark = wire.AppendSubTxnStart(p.buf, ops[i].op)
+		p.buf, mark = wire.AppendSubTxnStart(p.buf, op.op)
 		done := refuse(core.MarshallingError)
-		if !ops[i].malformed {
-			done = p.one(&ops[i])
+		if !op.malformed {
+			done = p.one(&op)
 		}
 		if len(p.buf) > txnBytesMax {
 			done = refuse(core.BadArguments)
@@ -109,14 +115,15 @@ func (p *preparation) transaction(r *wire.Reader) prepared {
 		if done.err != core.OK {
 			p.s.rollback(queueLen)
 			p.s.rollbackWish(p.req.Session, wish)
-			if ops[i].malformed {
+			if op.malformed {
 				return done
 			}
-			p.buf = appendFailedMulti(p.buf[:start], len(ops), i, done.err)
+			p.buf = appendFailedMulti(p.buf[:start], count, i, done.err)
 			return prepared{op: wire.OpMulti}
 		}
 		wire.EndSubTxn(p.buf, mark)
 	}
+	p.s.pending.undo = emptied(p.s.pending.undo)
 	return prepared{op: wire.OpMulti}
 }
 
