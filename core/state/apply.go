@@ -50,11 +50,11 @@ func (s *State) Apply(z core.Zxid, payload []byte) *Result {
 	r := wire.NewReader(payload)
 	h := wire.DecodeTxnHeader(&r)
 	res := &s.result
-	*res = Result{Header: h, Multi: res.Multi[:0], Effects: res.Effects[:0]}
+	*res = Result{Header: h, Multi: emptied(res.Multi), Effects: emptied(res.Effects)}
 	switch h.Op {
 	case wire.OpMulti:
 		res.Op = wire.OpMulti
-		s.applyMulti(&r, h)
+		s.applyMulti(&r)
 	case wire.OpCreateSession:
 		res.Op = h.Op
 		res.TimeoutMillis = r.Int()
@@ -63,9 +63,9 @@ func (s *State) Apply(z core.Zxid, payload []byte) *Result {
 		delete(s.pending.opening, h.Session)
 	case wire.OpCloseSession:
 		res.Op = h.Op
-		s.applyClose(&r, h)
+		s.applyClose(&r)
 	default:
-		res.OpOutcome = s.applyOne(h.Op, &r, h)
+		s.applyOne(h.Op, &r, &res.OpOutcome)
 	}
 	if r.Err() != nil {
 		check.Fail("state: transaction %v of type %v is malformed", z, h.Op)
@@ -80,119 +80,123 @@ func (s *State) Apply(z core.Zxid, payload []byte) *Result {
 	return res
 }
 
-func (s *State) applyMulti(r *wire.Reader, h wire.TxnHeader) {
+func (s *State) applyMulti(r *wire.Reader) {
 	n := r.Count(8)
-	for range n {
+	for i := range n {
 		sub := wire.DecodeSubTxn(r)
 		body := wire.NewReader(sub.Body)
-		o := s.applyOne(sub.Op, &body, h)
+		s.result.Multi = append(s.result.Multi, OpOutcome{})
+		s.applyOne(sub.Op, &body, &s.result.Multi[i])
 		if body.Err() != nil {
 			r.Fail()
 			return
 		}
-		s.result.Multi = append(s.result.Multi, o)
 	}
 }
 
-func (s *State) applyOne(op wire.OpCode, r *wire.Reader, h wire.TxnHeader) OpOutcome {
+// applyOne applies an operation of the transaction whose header is in the result,
+// and says in o, which is zero, what became of it.
+func (s *State) applyOne(op wire.OpCode, r *wire.Reader, o *OpOutcome) {
 	switch op {
 	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL:
-		return s.applyCreate(op, r, h)
+		t := wire.DecodeCreateTxn(r, op)
+		if r.Err() == nil {
+			o.Op, o.Path = op, wire.View(t.Path)
+			s.applyCreate(&t, o)
+		}
 	case wire.OpDelete, wire.OpDeleteContainer:
 		path := r.Bytes()
+		o.Op = op
 		if r.Err() == nil {
-			s.applyDelete(wire.View(path), h)
+			s.applyDelete(wire.View(path))
 		}
-		return OpOutcome{Op: op}
 	case wire.OpSetData, wire.OpReconfig:
 		t := wire.DecodeSetDataTxn(r)
-		if r.Err() != nil {
-			return OpOutcome{}
+		if r.Err() == nil {
+			o.Op, o.Path = op, wire.View(t.Path)
+			s.applySetData(&t, o)
 		}
-		o := OpOutcome{Op: op, Path: wire.View(t.Path)}
-		ref := s.tree.Find(o.Path)
-		if ref == tree.None {
-			return o
-		}
-		s.tree.SetData(ref, t.Data, t.Version, h.Zxid, h.Time)
-		o.Stat = s.tree.Stat(ref)
-		s.effect(Effect{Type: core.NodeDataChanged, Path: o.Path, ACL: s.tree.ACL(ref), Data: t.Data, Stat: o.Stat})
-		return o
 	case wire.OpSetACL:
 		t := wire.DecodeSetACLTxn(r)
 		if r.Err() != nil {
-			return OpOutcome{}
+			return
 		}
-		o := OpOutcome{Op: op, Path: wire.View(t.Path)}
+		o.Op, o.Path = op, wire.View(t.Path)
 		if ref := s.tree.Find(o.Path); ref != tree.None {
 			s.tree.SetACL(ref, t.ACL, t.Version)
 			o.Stat = s.tree.Stat(ref)
 		}
-		return o
 	case wire.OpCheck:
 		wire.DecodePathVersion(r)
-		return OpOutcome{Op: op}
+		o.Op = op
 	case wire.OpError:
-		return OpOutcome{Op: op, Err: core.Code(r.Int())}
+		o.Op, o.Err = op, core.Code(r.Int())
+	default:
+		r.Fail()
 	}
-	r.Fail()
-	return OpOutcome{}
 }
 
-func (s *State) applyCreate(op wire.OpCode, r *wire.Reader, h wire.TxnHeader) OpOutcome {
-	t := wire.DecodeCreateTxn(r, op)
-	if r.Err() != nil {
-		return OpOutcome{}
-	}
-	o := OpOutcome{Op: op, Path: wire.View(t.Path)}
+func (s *State) applyCreate(t *wire.CreateTxn, o *OpOutcome) {
+	h := &s.result.Header
 	mode := core.Persistent
 	if t.Ephemeral {
 		mode = core.Ephemeral
 	}
 	ref, code := s.tree.Create(tree.Creation{
-		Path: o.Path, Data: t.Data, ACL: t.ACL, Owner: ownerOf(op, mode, h.Session, t.TTL),
+		Path: o.Path, Data: t.Data, ACL: t.ACL, Owner: ownerOf(o.Op, mode, h.Session, t.TTL),
 		ParentCreates: t.ParentCreates, Zxid: h.Zxid, Time: h.Time,
 	})
 	if code != core.OK { // met again in a replay: nothing new to tell
-		return o
+		return
 	}
 	o.Stat = s.tree.Stat(ref)
 	// A zookeeper_stats node has the server's data already; the client is told of its own.
 	o.Stat.DataLength = int32(len(t.Data))
-	s.effect(Effect{
-		Type: core.NodeCreated, Path: o.Path, ACL: s.tree.ACL(ref),
-		ParentACL: s.tree.ACL(s.tree.Parent(ref)), Data: t.Data, Stat: o.Stat,
-	})
-	return o
+	e := s.effect(core.NodeCreated, o.Path)
+	e.ACL, e.ParentACL = s.tree.ACL(ref), s.tree.ACL(s.tree.Parent(ref))
+	e.Data, e.Stat = t.Data, o.Stat
 }
 
-func (s *State) applyDelete(path string, h wire.TxnHeader) {
-	e := Effect{Type: core.NodeDeleted, Path: path}
-	if ref := s.tree.Find(path); ref != tree.None {
-		e.ACL = s.tree.ACL(ref)
-		e.ParentACL = s.tree.ACL(s.tree.Parent(ref))
+func (s *State) applySetData(t *wire.SetDataTxn, o *OpOutcome) {
+	h := &s.result.Header
+	ref := s.tree.Find(o.Path)
+	if ref == tree.None {
+		return
 	}
-	if s.tree.Delete(path, h.Zxid) == core.OK {
-		s.effect(e)
+	s.tree.SetData(ref, t.Data, t.Version, h.Zxid, h.Time)
+	o.Stat = s.tree.Stat(ref)
+	e := s.effect(core.NodeDataChanged, o.Path)
+	e.ACL, e.Data, e.Stat = s.tree.ACL(ref), t.Data, o.Stat
+}
+
+func (s *State) applyDelete(path string) {
+	var list, parentList []core.ACL
+	if ref := s.tree.Find(path); ref != tree.None {
+		list, parentList = s.tree.ACL(ref), s.tree.ACL(s.tree.Parent(ref))
+	}
+	if s.tree.Delete(path, s.result.Header.Zxid) == core.OK {
+		e := s.effect(core.NodeDeleted, path)
+		e.ACL, e.ParentACL = list, parentList
 	}
 }
 
 // applyClose ends a session: the znodes that the transaction lists, and whatever
 // else it should still own, go with it.
-func (s *State) applyClose(r *wire.Reader, h wire.TxnHeader) {
+func (s *State) applyClose(r *wire.Reader) {
+	id := s.result.Header.Session
 	n := r.Count(4)
 	for range n {
 		path := r.Bytes()
 		if r.Err() != nil {
 			return
 		}
-		s.applyDelete(wire.View(path), h)
+		s.applyDelete(wire.View(path))
 	}
-	for _, ref := range s.ephemeralRefs(h.Session) {
-		s.applyDelete(string(s.tree.AppendPath(nil, ref)), h)
+	for _, ref := range s.ephemeralRefs(id) {
+		s.applyDelete(string(s.tree.AppendPath(nil, ref)))
 	}
-	delete(s.sessions, h.Session)
-	delete(s.pending.closing, h.Session)
+	delete(s.sessions, id)
+	delete(s.pending.closing, id)
 }
 
 // ephemeralRefs lists the applied ephemerals of a session, in order of creation.
@@ -204,7 +208,12 @@ func (s *State) ephemeralRefs(id core.SessionID) (refs []tree.Ref) {
 	return refs
 }
 
-func (s *State) effect(e Effect) { s.result.Effects = append(s.result.Effects, e) }
+// effect adds an effect to the result. What is returned is valid until the next.
+func (s *State) effect(what core.EventType, path string) *Effect {
+	list := append(s.result.Effects, Effect{Type: what, Path: path})
+	s.result.Effects = list
+	return &list[len(list)-1]
+}
 
 // digestRing remembers the tree's digest at the latest zxids, so that a record
 // that quotes one (wire.Record.TreeDigest) can be compared when it arrives.
