@@ -48,9 +48,11 @@ func (s *State) Apply(z core.Zxid, payload []byte) *Result {
 		check.Fail("state: zxid went back from %v to %v", s.applied, z)
 	}
 	r := wire.NewReader(payload)
-	h := wire.DecodeTxnHeader(&r)
 	res := &s.result
-	*res = Result{Header: h, Multi: emptied(res.Multi), Effects: emptied(res.Effects)}
+	res.Header = wire.DecodeTxnHeader(&r)
+	res.OpOutcome, res.TimeoutMillis = OpOutcome{}, 0
+	res.Multi, res.Effects = emptied(res.Multi), emptied(res.Effects)
+	h := &res.Header
 	switch h.Op {
 	case wire.OpMulti:
 		res.Op = wire.OpMulti
@@ -99,7 +101,8 @@ func (s *State) applyMulti(r *wire.Reader) {
 func (s *State) applyOne(op wire.OpCode, r *wire.Reader, o *OpOutcome) {
 	switch op {
 	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL:
-		t := wire.DecodeCreateTxn(r, op)
+		var t wire.CreateTxn
+		t.Read(r, op)
 		if r.Err() == nil {
 			o.Op, o.Path = op, wire.View(t.Path)
 			s.applyCreate(&t, o)
@@ -142,14 +145,14 @@ func (s *State) applyCreate(t *wire.CreateTxn, o *OpOutcome) {
 	if t.Ephemeral {
 		mode = core.Ephemeral
 	}
-	ref, code := s.tree.Create(tree.Creation{
+	ref, code := s.tree.Create(&tree.Creation{
 		Path: o.Path, Data: t.Data, ACL: t.ACL, Owner: ownerOf(o.Op, mode, h.Session, t.TTL),
 		ParentCreates: t.ParentCreates, Zxid: h.Zxid, Time: h.Time,
 	})
 	if code != core.OK { // met again in a replay: nothing new to tell
 		return
 	}
-	o.Stat = s.tree.Stat(ref)
+	s.tree.PutStat(&o.Stat, ref)
 	// A zookeeper_stats node has the server's data already; the client is told of its own.
 	o.Stat.DataLength = int32(len(t.Data))
 	e := s.effect(core.NodeCreated, o.Path)
@@ -164,7 +167,7 @@ func (s *State) applySetData(t *wire.SetDataTxn, o *OpOutcome) {
 		return
 	}
 	s.tree.SetData(ref, t.Data, t.Version, h.Zxid, h.Time)
-	o.Stat = s.tree.Stat(ref)
+	s.tree.PutStat(&o.Stat, ref)
 	e := s.effect(core.NodeDataChanged, o.Path)
 	e.ACL, e.Data, e.Stat = s.tree.ACL(ref), t.Data, o.Stat
 }
@@ -210,9 +213,11 @@ func (s *State) ephemeralRefs(id core.SessionID) (refs []tree.Ref) {
 
 // effect adds an effect to the result. What is returned is valid until the next.
 func (s *State) effect(what core.EventType, path string) *Effect {
-	list := append(s.result.Effects, Effect{Type: what, Path: path})
+	list := append(s.result.Effects, Effect{})
 	s.result.Effects = list
-	return &list[len(list)-1]
+	e := &list[len(list)-1]
+	e.Type, e.Path = what, path
+	return e
 }
 
 // digestRing remembers the tree's digest at the latest zxids, so that a record

@@ -48,7 +48,7 @@ func (o *multiOp) decode(r *wire.Reader) bool {
 	}
 	switch h.Op {
 	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL:
-		o.create = wire.DecodeCreate(r, h.Op)
+		o.create.Read(r, h.Op)
 		mode := core.CreateMode(o.create.Flags)
 		if o.create.Path == nil || !mode.Valid() {
 			return false

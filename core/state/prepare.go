@@ -72,7 +72,8 @@ func (p *preparation) request() prepared {
 	r := wire.NewReader(p.req.Body)
 	switch p.req.Op {
 	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL:
-		c := wire.DecodeCreate(&r, p.req.Op)
+		var c wire.Create
+		c.Read(&r, p.req.Op)
 		if r.Err() != nil {
 			return refuse(core.MarshallingError)
 		}

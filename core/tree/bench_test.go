@@ -27,13 +27,13 @@ func grown(n int) (*Tree, []string) {
 
 func fill(t *Tree, paths []string) {
 	data := make([]byte, 100)
-	t.Create(Creation{Path: "/load", ParentCreates: -1, Zxid: 1, Time: 1})
+	t.Create(&Creation{Path: "/load", ParentCreates: -1, Zxid: 1, Time: 1})
 	for i, path := range paths {
 		z := core.Zxid(i + 2)
 		if i%1000 == 0 {
-			t.Create(Creation{Path: core.ParentPath(path), ParentCreates: -1, Zxid: z, Time: 1_700_000_000_000})
+			t.Create(&Creation{Path: core.ParentPath(path), ParentCreates: -1, Zxid: z, Time: 1_700_000_000_000})
 		}
-		t.Create(Creation{Path: path, Data: data, ParentCreates: -1, Zxid: z, Time: 1_700_000_000_000 + int64(i)})
+		t.Create(&Creation{Path: path, Data: data, ParentCreates: -1, Zxid: z, Time: 1_700_000_000_000 + int64(i)})
 	}
 }
 
@@ -161,7 +161,7 @@ func BenchmarkCreateDelete(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		z++
-		t.Create(Creation{Path: "/load/0500/instance", Data: data, Owner: 77, ParentCreates: -1, Zxid: z, Time: 5})
+		t.Create(&Creation{Path: "/load/0500/instance", Data: data, Owner: 77, ParentCreates: -1, Zxid: z, Time: 5})
 		t.Delete("/load/0500/instance", z)
 		t.Maintain(1)
 	}

@@ -28,7 +28,7 @@ func TestDigestIsTheSumOverAllZnodesWheneverItIsAskedFor(t *testing.T) {
 			r := tr.Find(path)
 			switch op := rnd.IntN(6); {
 			case op < 2:
-				tr.Create(Creation{Path: path, Data: []byte("abc"), Owner: int64(rnd.IntN(2)), ParentCreates: oneMore, Zxid: z, Time: int64(z)})
+				tr.Create(&Creation{Path: path, Data: []byte("abc"), Owner: int64(rnd.IntN(2)), ParentCreates: oneMore, Zxid: z, Time: int64(z)})
 			case op == 2:
 				tr.Delete(path, z)
 			case op == 3 && r != None:
@@ -60,13 +60,13 @@ func TestDigestIsTheSumOverAllZnodesWheneverItIsAskedFor(t *testing.T) {
 func TestDigestDoesNotMissAZnodeThatIsGone(t *testing.T) {
 	tr := New()
 	before := tr.Digest()
-	r, _ := tr.Create(Creation{Path: "/a", ParentCreates: 0, Zxid: 1})
+	r, _ := tr.Create(&Creation{Path: "/a", ParentCreates: 0, Zxid: 1})
 	tr.SetData(r, []byte("x"), 1, 2, 2)
 	tr.Delete("/a", 0)
 	if got := tr.Digest(); got != before {
 		t.Errorf("digest %#x, want %#x as before", got, before)
 	}
-	again, _ := tr.Create(Creation{Path: "/b", ParentCreates: 0, Zxid: 3})
+	again, _ := tr.Create(&Creation{Path: "/b", ParentCreates: 0, Zxid: 3})
 	if again != r {
 		t.Fatalf("Ref %d was to be used again, not %d", r, again)
 	}

@@ -25,7 +25,7 @@ func TestHashOfAChildFollowsFromItsParents(t *testing.T) {
 
 func TestFindHashedComparesThePath(t *testing.T) {
 	tr := New()
-	r, _ := tr.Create(Creation{Path: "/a", ParentCreates: oneMore, Zxid: 1})
+	r, _ := tr.Create(&Creation{Path: "/a", ParentCreates: oneMore, Zxid: 1})
 	if got := tr.FindHashed("/a", tr.Hash("/a")); got != r {
 		t.Errorf("found %d, want %d", got, r)
 	}
@@ -41,7 +41,7 @@ func TestFindHashedComparesThePath(t *testing.T) {
 func TestParentThatIsGoneIsNotFound(t *testing.T) {
 	tr := New()
 	create := func(path string) (Ref, core.Code) {
-		return tr.Create(Creation{Path: path, ParentCreates: oneMore, Zxid: 1})
+		return tr.Create(&Creation{Path: path, ParentCreates: oneMore, Zxid: 1})
 	}
 	p, _ := create("/p")
 	create("/p/x")

@@ -31,7 +31,7 @@ func rich(t testing.TB) *Tree {
 	} {
 		c.ParentCreates = -1
 		c.Zxid = core.Zxid(1<<32 + i)
-		if _, code := tr.Create(c); code != core.OK {
+		if _, code := tr.Create(&c); code != core.OK {
 			t.Fatal(c.Path, code)
 		}
 	}

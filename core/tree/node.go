@@ -95,13 +95,19 @@ func (s *space) name(n *node) []byte {
 
 // Stat is the znode's Stat as clients see it: cversion counts creations and
 // deletions of children, and only sessions appear as owners.
-func (s *space) Stat(r Ref) core.Stat {
+func (s *space) Stat(r Ref) (st core.Stat) {
+	s.PutStat(&st, r)
+	return st
+}
+
+// PutStat is Stat for who knows where it goes: to copy it right after it was
+// written costs more than to write it.
+func (s *space) PutStat(st *core.Stat, r Ref) {
 	n := s.node(r)
-	st := core.Stat{
-		Czxid: n.czxid, Mzxid: n.czxid, Pzxid: n.czxid,
-		Ctime: n.ctime, Mtime: n.ctime,
-		DataLength: max(n.dataLen, 0),
-	}
+	*st = core.Stat{}
+	st.Czxid, st.Mzxid, st.Pzxid = n.czxid, n.czxid, n.czxid
+	st.Ctime, st.Mtime = n.ctime, n.ctime
+	st.DataLength = max(n.dataLen, 0)
 	if n.mod != 0 {
 		m := s.mods.get(n.mod)
 		st.Mzxid, st.Mtime, st.Version, st.Aversion = m.mzxid, m.mtime, m.version, m.aversion
@@ -116,7 +122,6 @@ func (s *space) Stat(r Ref) core.Stat {
 			st.EphemeralOwner = core.SessionID(id)
 		}
 	}
-	return st
 }
 
 // Owner is the owner as stored: 0, a session id, ContainerOwner or TTLOwner.

@@ -17,7 +17,7 @@ func limit(t *testing.T, tr *Tree, path, limits string) {
 		}
 		at += rest[:i]
 		rest = rest[i:]
-		tr.Create(Creation{Path: at, ParentCreates: -1})
+		tr.Create(&Creation{Path: at, ParentCreates: -1})
 	}
 	mustCreate(t, tr, Creation{Path: at + "/" + limitsName, Data: []byte(limits)})
 	mustCreate(t, tr, Creation{Path: at + "/" + statsName, Data: []byte("count=99,bytes=99")})
@@ -139,7 +139,7 @@ func TestDigestLeavesOutWhatLiesBelowTheSystemZnode(t *testing.T) {
 	if tr.Digest() == before {
 		t.Error("a change of /zookeeper itself did not change the digest")
 	}
-	if _, code := tr.Create(Creation{Path: "/zookeeperx", ParentCreates: 1, Zxid: 7}); code != core.OK {
+	if _, code := tr.Create(&Creation{Path: "/zookeeperx", ParentCreates: 1, Zxid: 7}); code != core.OK {
 		t.Fatal(code)
 	}
 	mustCreate(t, tr, Creation{Path: "/zookeeperx/y"})

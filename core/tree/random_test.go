@@ -97,7 +97,7 @@ func (p *play) step() error {
 		}
 		for range times {
 			want := p.model.create(c)
-			r, got := p.tree.Create(c)
+			r, got := p.tree.Create(&c)
 			if got != want {
 				return fmt.Errorf("create %s: %v, want %v", c.Path, got, want)
 			}

@@ -22,7 +22,7 @@ func TestChangesReplayedOverTheirOwnEffectChangeNothing(t *testing.T) {
 	}
 	create := func(path string, owner int64, creates int32, z core.Zxid) func(*Tree) {
 		return func(tr *Tree) {
-			tr.Create(Creation{Path: path, Data: []byte(path), Owner: owner, ParentCreates: creates, Zxid: z, Time: int64(z), ACL: core.ReadACL()})
+			tr.Create(&Creation{Path: path, Data: []byte(path), Owner: owner, ParentCreates: creates, Zxid: z, Time: int64(z), ACL: core.ReadACL()})
 		}
 	}
 	remove := func(path string, z core.Zxid) func(*Tree) { return func(tr *Tree) { tr.Delete(path, z) } }

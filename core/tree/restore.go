@@ -25,7 +25,7 @@ func (t *Tree) Restore(p Persisted) (Ref, core.Code) {
 	if p.Path == "" {
 		p.Path = "/"
 	}
-	r, code := t.Create(Creation{
+	r, code := t.Create(&Creation{
 		Path: p.Path, Data: p.Data, ACL: p.ACL, Owner: p.Owner,
 		ParentCreates: 0, // the parent's record says it
 		Zxid:          p.Czxid, Time: p.Ctime,

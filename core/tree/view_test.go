@@ -130,7 +130,7 @@ func TestGarbageIsGivenBack(t *testing.T) {
 				continue
 			}
 			data := bytes.Repeat([]byte{fill}, 1+rnd.IntN(600))
-			r, code := tr.Create(Creation{Path: path, Data: data, ParentCreates: -1})
+			r, code := tr.Create(&Creation{Path: path, Data: data, ParentCreates: -1})
 			if code == core.NodeExists {
 				tr.SetData(r, data, 1, 1, 1)
 			}

@@ -27,7 +27,7 @@ const oneMore = -1
 // raised the parent's counter and pzxid as the first time would have done; NoNode
 // if there is no parent; NoChildrenForEphemerals if that is an ephemeral znode;
 // BadArguments for what is no path.
-func (t *Tree) Create(c Creation) (Ref, core.Code) {
+func (t *Tree) Create(c *Creation) (Ref, core.Code) {
 	if c.Path == "/" {
 		return Root, core.NodeExists
 	}
@@ -75,7 +75,8 @@ func (t *Tree) plant(parent Ref, path string, hash uint64, data []byte, acl uint
 	buf := t.chunks.bytes(b)
 	copy(buf[copy(buf, name):], data)
 	n := t.nodes.mut(&t.epochs, uint32(r))
-	*n = node{czxid: z, ctime: time, block: b, dataLen: int32(len(data)), label: uint32(len(name)), parent: parent, acl: acl}
+	n.czxid, n.ctime, n.block, n.dataLen = z, time, b, int32(len(data)) // of zeroes
+	n.label, n.parent, n.acl = uint32(len(name)), parent, acl
 	if data == nil {
 		n.dataLen = nullData
 	}

@@ -15,7 +15,7 @@ func mustCreate(t *testing.T, tr *Tree, c Creation) Ref {
 	if c.ParentCreates == 0 {
 		c.ParentCreates = -1
 	}
-	r, code := tr.Create(c)
+	r, code := tr.Create(&c)
 	if code != core.OK {
 		t.Fatalf("create %s: %v", c.Path, code)
 	}
@@ -51,7 +51,7 @@ func TestCreateAndDeleteAnswerWithCodes(t *testing.T) {
 		"/": core.NodeExists, "/a": core.NodeExists, "/x/y": core.NoNode, "/e/c": core.NoChildrenForEphemerals,
 		"": core.BadArguments, "x": core.BadArguments, "/a/": core.BadArguments, "x/y": core.BadArguments,
 	} {
-		if _, got := tr.Create(Creation{Path: path, ParentCreates: -1}); got != want {
+		if _, got := tr.Create(&Creation{Path: path, ParentCreates: -1}); got != want {
 			t.Errorf("create %q: %v, want %v", path, got, want)
 		}
 	}
@@ -107,10 +107,10 @@ func TestStoredCounterIsOnlyRaised(t *testing.T) {
 	if tr.Creates(a) != 5 || tr.Stat(a).Pzxid != 2 {
 		t.Errorf("a lower counter changed the parent: %d at %v", tr.Creates(a), tr.Stat(a).Pzxid)
 	}
-	if _, code := tr.Create(Creation{Path: "/a/x", ParentCreates: 8, Zxid: 4}); code != core.NodeExists || tr.Creates(a) != 8 || tr.Stat(a).Pzxid != 4 {
+	if _, code := tr.Create(&Creation{Path: "/a/x", ParentCreates: 8, Zxid: 4}); code != core.NodeExists || tr.Creates(a) != 8 || tr.Stat(a).Pzxid != 4 {
 		t.Errorf("%v: an existing child must raise counter and pzxid: %d at %v", code, tr.Creates(a), tr.Stat(a).Pzxid)
 	}
-	if tr.Create(Creation{Path: "/a/x", ParentCreates: -1, Zxid: 5}); tr.Creates(a) != 8 {
+	if tr.Create(&Creation{Path: "/a/x", ParentCreates: -1, Zxid: 5}); tr.Creates(a) != 8 {
 		t.Error("an existing child was counted again")
 	}
 	mustCreate(t, tr, Creation{Path: "/a/last", ParentCreates: math.MaxInt32, Zxid: 6})

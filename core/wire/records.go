@@ -221,12 +221,18 @@ func AppendCreate(dst []byte, op OpCode, path string, data []byte, acl []core.AC
 }
 
 // DecodeCreate reads the record of op. TTL is -1 for the operations without one.
-func DecodeCreate(r *Reader, op OpCode) Create {
-	c := Create{Path: r.Bytes(), Data: r.Bytes(), ACL: DecodeRawACLs(r), Flags: r.Int(), TTL: -1}
+func DecodeCreate(r *Reader, op OpCode) (c Create) {
+	c.Read(r, op)
+	return c
+}
+
+// Read is DecodeCreate into c. To copy a record right after it was written costs
+// more than to read it.
+func (c *Create) Read(r *Reader, op OpCode) {
+	c.Path, c.Data, c.ACL, c.Flags, c.TTL = r.Bytes(), r.Bytes(), DecodeRawACLs(r), r.Int(), -1
 	if op == OpCreateTTL {
 		c.TTL = r.Long()
 	}
-	return c
 }
 
 // MultiHeader precedes each operation and result of a multi and closes the list.

@@ -55,8 +55,14 @@ func AppendCreateTxn(dst []byte, op OpCode, path string, data []byte, acl []core
 }
 
 // DecodeCreateTxn reads the record of op. Path and Data alias the input.
-func DecodeCreateTxn(r *Reader, op OpCode) CreateTxn {
-	c := CreateTxn{Path: r.Bytes(), Data: r.Bytes(), ACL: DecodeACLs(r)}
+func DecodeCreateTxn(r *Reader, op OpCode) (c CreateTxn) {
+	c.Read(r, op)
+	return c
+}
+
+// Read is DecodeCreateTxn into c, which is zero.
+func (c *CreateTxn) Read(r *Reader, op OpCode) {
+	c.Path, c.Data, c.ACL = r.Bytes(), r.Bytes(), DecodeACLs(r)
 	if op == OpCreate || op == OpCreate2 {
 		c.Ephemeral = r.Bool()
 	}
@@ -64,7 +70,6 @@ func DecodeCreateTxn(r *Reader, op OpCode) CreateTxn {
 	if op == OpCreateTTL {
 		c.TTL = r.Long()
 	}
-	return c
 }
 
 // SetDataTxn replaces data; Version is the resulting one.
