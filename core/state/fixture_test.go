@@ -103,6 +103,12 @@ func (m *machine) stat(path string) core.Stat {
 	return m.tree.Stat(r)
 }
 
+// at is what look finds.
+func (m *machine) at(path string) (at place) {
+	m.look(&at, path)
+	return at
+}
+
 // settled requires that nothing is outstanding when all is applied.
 func (m *machine) settled() {
 	m.t.Helper()

@@ -18,7 +18,7 @@ type node struct {
 }
 
 // place is a path as look found it: what the next transaction will find there, and
-// the change under way that makes it so. It is stale after a put of the same path.
+// the change under way that makes it so. It is stale when the path is touched.
 type place struct {
 	node
 	hash   uint64
@@ -86,58 +86,62 @@ func (o *outstanding) init() {
 	o.changes.init()
 }
 
-// look is the znode at path with everything prepared so far.
-func (s *State) look(path string) place { return s.lookHashed(path, s.tree.Hash(path)) }
+// look finds the znode at path with everything prepared so far. at is zero. It is
+// the caller's, as are those of look's sisters: what was just written is slow to copy.
+func (s *State) look(at *place, path string) {
+	at.hash = s.tree.Hash(path)
+	s.lookHashed(at, path)
+}
 
 // lookBelow is look for a child of parent, whose name stands behind the slash. It
 // may be asked for the root, too, which exists whatever is outstanding.
-func (s *State) lookBelow(parent *place, path string, slash int) place {
-	return s.lookHashed(path, s.tree.HashChild(parent.hash, path[slash+1:]))
+func (s *State) lookBelow(at, parent *place, path string, slash int) {
+	at.hash = s.tree.HashChild(parent.hash, path[slash+1:])
+	s.lookHashed(at, path)
 }
 
-// lookHashed is look for a path whose hash the caller has.
-func (s *State) lookHashed(path string, hash uint64) place {
-	if c := s.pending.changes.find(hash, path); c != nil {
-		return place{node: c.node, hash: hash, change: c}
+// lookHashed is look for a path whose hash is in at.
+func (s *State) lookHashed(at *place, path string) {
+	if c := s.pending.changes.find(at.hash, path); c != nil {
+		at.change, at.node = c, c.node
+		return
 	}
-	r := s.tree.FindHashed(path, hash)
-	if r == tree.None {
-		return place{hash: hash}
+	if r := s.tree.FindHashed(path, at.hash); r != tree.None {
+		s.fromTree(&at.node, r)
 	}
-	return place{node: s.fromTree(r), hash: hash}
 }
 
-func (s *State) fromTree(r tree.Ref) node {
+func (s *State) fromTree(n *node, r tree.Ref) {
 	st := s.tree.Stat(r)
-	return node{
-		exists: true, version: st.Version, aversion: st.Aversion,
-		creates: s.tree.Creates(r), children: st.NumChildren, owner: s.tree.Owner(r),
-		bytes: int(st.DataLength), acl: s.tree.ACL(r),
-	}
+	n.exists, n.version, n.aversion = true, st.Version, st.Aversion
+	n.creates, n.children, n.owner = s.tree.Creates(r), st.NumChildren, s.tree.Owner(r)
+	n.bytes, n.acl = int(st.DataLength), s.tree.ACL(r)
 }
 
-// put notes that the transaction z will leave path, which was found at, as at.node.
-// path must be immutable.
-func (s *State) put(z core.Zxid, path string, at *place, inMulti bool) {
+// touch notes that the transaction z changes the znode at path, which look found at.
+// The node that it returns is what the transaction will leave: the caller changes it
+// at once. path must be immutable.
+func (s *State) touch(z core.Zxid, path string, at *place, inMulti bool) *node {
 	o := &s.pending
 	c := at.change
 	switch {
 	case c == nil:
 		c = o.changes.add(at.hash, path)
+		c.node = at.node
 		if inMulti {
 			o.undo = append(o.undo, undone{change: c, made: true})
 		}
 	case c.zxid == z: // a later part of the same multi: it is undone and settled with the first
-		c.node = at.node
-		return
+		return &c.node
 	case inMulti:
 		o.undo = append(o.undo, undone{change: c, zxid: c.zxid, path: c.path, was: c.node})
 	}
-	c.node, c.zxid, c.path = at.node, z, path
+	c.zxid, c.path = z, path
 	o.queue = append(o.queue, touched{zxid: z, change: c})
+	return &c.node
 }
 
-// rollback takes back what the multi that is being prepared has put, down to
+// rollback takes back what the multi that is being prepared has touched, down to
 // queueLen entries of the queue.
 func (s *State) rollback(queueLen int) {
 	o := &s.pending

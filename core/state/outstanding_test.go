@@ -45,12 +45,14 @@ func TestChangesWithOneHashAreToldApartByTheirPath(t *testing.T) {
 func TestOutstandingPathsWithOneHashAreNotConfused(t *testing.T) {
 	m := newMachine(t, Config{})
 	put := func(z core.Zxid, path string, version int32) {
-		at := m.lookHashed(path, 7)
-		at.node = node{exists: true, version: version}
-		m.put(z, path, &at, true)
+		at := place{hash: 7}
+		m.lookHashed(&at, path)
+		n := m.touch(z, path, &at, true)
+		n.exists, n.version = true, version
 	}
 	version := func(path string) int32 {
-		at := m.lookHashed(path, 7)
+		at := place{hash: 7}
+		m.lookHashed(&at, path)
 		if !at.exists {
 			return -1
 		}
@@ -86,7 +88,7 @@ func TestFailedMultiLeavesNothingBehind(t *testing.T) {
 	m.prepare(&Request{Session: alice, Op: wire.OpSetData, Body: wire.AppendSetData(nil, "/a/x", []byte("long"), 0)})
 	looks := func() (nodes []node, changed []bool) {
 		for _, path := range []string{"/", "/a", "/a/x", "/a/y", "/b"} {
-			at := m.look(path)
+			at := m.at(path)
 			nodes, changed = append(nodes, at.node), append(changed, at.change != nil)
 		}
 		return nodes, changed

@@ -140,7 +140,9 @@ func (p *preparation) allowed(list []core.ACL, perm core.Perms) bool {
 	return p.req.Internal || acl.Check(list, p.req.IDs, perm)
 }
 
-func (p *preparation) put(path string, at *place) { p.s.put(p.z, path, at, p.multi) }
+func (p *preparation) touch(path string, at *place) *node {
+	return p.s.touch(p.z, path, at, p.multi)
+}
 
 // create prepares a znode of any kind; op is create, create2, createContainer or
 // createTTL. The order of the checks is ZooKeeper's (zookeeper-protocol 2.3).
@@ -174,7 +176,8 @@ func (p *preparation) create(op wire.OpCode, c *wire.Create) prepared {
 	if parentPath == "" {
 		parentPath = "/"
 	}
-	parent := p.s.look(parentPath)
+	var parent, made place
+	p.s.look(&parent, parentPath)
 	if !parent.exists {
 		return refuse(core.NoNode)
 	}
@@ -194,7 +197,7 @@ func (p *preparation) create(op wire.OpCode, c *wire.Create) prepared {
 	if core.ValidatePath(path) != nil {
 		return refuse(core.BadArguments)
 	}
-	made := p.s.lookBelow(&parent, path, slash)
+	p.s.lookBelow(&made, &parent, path, slash)
 	if made.exists {
 		return refuse(core.NodeExists)
 	}
@@ -217,18 +220,19 @@ func (p *preparation) create(op wire.OpCode, c *wire.Create) prepared {
 	if slash > 0 {
 		parentPath = path[:slash]
 	}
-	parent.children++
-	parent.creates = nextCreates(parent.creates)
-	p.put(parentPath, &parent)
-	made.node = node{exists: true, owner: owner, bytes: len(c.Data), acl: list}
-	p.put(path, &made)
+	up := p.touch(parentPath, &parent)
+	up.children++
+	up.creates = nextCreates(up.creates)
+	creates := up.creates
+	n := p.touch(path, &made) // of zeroes, as it does not exist
+	n.exists, n.owner, n.bytes, n.acl = true, owner, len(c.Data), list
 
 	p.buf = wire.AppendBuffer(p.buf, c.Data)
 	p.buf = wire.AppendACLs(p.buf, list)
 	if op == wire.OpCreate || op == wire.OpCreate2 {
 		p.buf = wire.AppendBool(p.buf, mode.IsEphemeral())
 	}
-	p.buf = wire.AppendInt(p.buf, parent.creates)
+	p.buf = wire.AppendInt(p.buf, creates)
 	if op == wire.OpCreateTTL {
 		p.buf = wire.AppendLong(p.buf, c.TTL)
 	}
@@ -308,14 +312,15 @@ func (p *preparation) delete(d wire.PathVersion) prepared {
 	if parentPath == "" {
 		parentPath = "/"
 	}
-	parent := p.s.look(parentPath)
+	var parent, n place
+	p.s.look(&parent, parentPath)
 	if !parent.exists {
 		return refuse(core.NoNode)
 	}
 	if !p.allowed(parent.acl, core.PermDelete) {
 		return refuse(core.NoAuth)
 	}
-	n := p.s.lookBelow(&parent, asked, slash)
+	p.s.lookBelow(&n, &parent, asked, slash)
 	if !n.exists {
 		return refuse(core.NoNode)
 	}
@@ -338,10 +343,8 @@ func (p *preparation) remove(asked string, slash int, gone, parent *place) {
 	if slash > 0 {
 		parentPath = path[:slash]
 	}
-	parent.children--
-	p.put(parentPath, parent)
-	gone.node = node{}
-	p.put(path, gone)
+	p.touch(parentPath, parent).children--
+	*p.touch(path, gone) = node{}
 }
 
 func isReserved(path string) bool {
@@ -365,7 +368,8 @@ func (p *preparation) deleteContainer(raw []byte) prepared {
 	if parentPath == "" {
 		parentPath = "/"
 	}
-	n := p.s.look(asked)
+	var n place
+	p.s.look(&n, asked)
 	if !n.exists {
 		return refuse(core.NoNode)
 	}
@@ -375,7 +379,8 @@ func (p *preparation) deleteContainer(raw []byte) prepared {
 	if n.change != nil || !isContainer(n.owner) && !isTTL(n.owner) {
 		return refuse(core.BadVersion)
 	}
-	parent := p.s.look(parentPath)
+	var parent place
+	p.s.look(&parent, parentPath)
 	p.remove(asked, slash, &n, &parent)
 	return prepared{op: wire.OpDeleteContainer}
 }
@@ -389,7 +394,8 @@ func (p *preparation) setData(d wire.SetData) prepared {
 	if core.ValidatePath(asked) != nil {
 		return refuse(core.BadArguments)
 	}
-	n := p.s.look(asked)
+	var n place
+	p.s.look(&n, asked)
 	if !n.exists {
 		return refuse(core.NoNode)
 	}
@@ -402,12 +408,11 @@ func (p *preparation) setData(d wire.SetData) prepared {
 	if d.Version != core.AnyVersion && d.Version != n.version {
 		return refuse(core.BadVersion)
 	}
-	n.version = nextVersion(n.version)
-	n.bytes = len(d.Data)
 	at := len(p.buf)
 	p.buf = wire.AppendString(p.buf, asked)
-	p.put(wire.View(p.buf[at+4:len(p.buf):len(p.buf)]), &n)
-	p.buf = wire.AppendInt(wire.AppendBuffer(p.buf, d.Data), n.version)
+	next := p.touch(wire.View(p.buf[at+4:len(p.buf):len(p.buf)]), &n)
+	next.version, next.bytes = nextVersion(n.version), len(d.Data)
+	p.buf = wire.AppendInt(wire.AppendBuffer(p.buf, d.Data), next.version)
 	return prepared{op: wire.OpSetData}
 }
 
@@ -425,7 +430,8 @@ func (p *preparation) setACL(a wire.SetACL) prepared {
 	if code != core.OK {
 		return refuse(code)
 	}
-	n := p.s.look(asked)
+	var n place
+	p.s.look(&n, asked)
 	if !n.exists {
 		return refuse(core.NoNode)
 	}
@@ -435,12 +441,11 @@ func (p *preparation) setACL(a wire.SetACL) prepared {
 	if a.Version != core.AnyVersion && a.Version != n.aversion {
 		return refuse(core.BadVersion)
 	}
-	n.aversion = nextVersion(n.aversion)
-	n.acl = list
 	at := len(p.buf)
 	p.buf = wire.AppendString(p.buf, asked)
-	p.put(wire.View(p.buf[at+4:len(p.buf):len(p.buf)]), &n)
-	p.buf = wire.AppendInt(wire.AppendACLs(p.buf, list), n.aversion)
+	next := p.touch(wire.View(p.buf[at+4:len(p.buf):len(p.buf)]), &n)
+	next.aversion, next.acl = nextVersion(n.aversion), list
+	p.buf = wire.AppendInt(wire.AppendACLs(p.buf, list), next.aversion)
 	return prepared{op: wire.OpSetACL}
 }
 
@@ -450,7 +455,8 @@ func (p *preparation) check(c wire.PathVersion) prepared {
 	if core.ValidatePath(asked) != nil {
 		return refuse(core.BadArguments)
 	}
-	n := p.s.look(asked)
+	var n place
+	p.s.look(&n, asked)
 	if !n.exists {
 		return refuse(core.NoNode)
 	}
@@ -482,20 +488,23 @@ func (p *preparation) closeSession() prepared {
 		if slash > 0 {
 			parentPath = path[:slash]
 		}
-		parent := s.look(parentPath)
+		var parent place
+		s.look(&parent, parentPath)
 		p.remove(path, slash, n, &parent)
 		count++
 	}
 	var path []byte
 	for _, r := range s.ephemeralRefs(id) {
 		path = s.tree.AppendPath(path[:0], r)
-		if n := s.look(wire.View(path)); n.exists && n.owner == int64(id) {
+		var n place
+		if s.look(&n, wire.View(path)); n.exists && n.owner == int64(id) {
 			add(wire.View(path), &n)
 		}
 	}
 	if w := s.pending.ephemerals[id]; w != nil {
 		for _, t := range w.paths {
-			if n := s.look(t.path); n.exists && n.owner == int64(id) {
+			var n place
+			if s.look(&n, t.path); n.exists && n.owner == int64(id) {
 				add(t.path, &n)
 			}
 		}

@@ -141,12 +141,12 @@ func TestOutstandingLooksLikeTheTreeWillBe(t *testing.T) {
 				paths = append(paths, t.change.path)
 			}
 			for _, path := range paths {
-				want[string([]byte(path))] = m.look(path).node
+				want[string([]byte(path))] = m.at(path).node
 			}
 			m.applyAll()
 			m.settled()
 			for path, w := range want {
-				require.Equal(t, w, m.look(path).node, path)
+				require.Equal(t, w, m.at(path).node, path)
 			}
 		}
 	})

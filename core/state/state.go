@@ -145,4 +145,8 @@ func (s *State) Skip(z core.Zxid) {
 
 // Exists reports whether a path will exist when everything prepared so far is
 // applied.
-func (s *State) Exists(path []byte) bool { return s.look(wire.View(path)).exists }
+func (s *State) Exists(path []byte) bool {
+	var at place
+	s.look(&at, wire.View(path))
+	return at.exists
+}
