@@ -19,29 +19,28 @@ type Quota struct {
 	Bytes     int64 // of data, soft
 	CountHard int64
 	BytesHard int64
-	UsedCount int64 // znodes, the one at Path included; -1 if unknown
+	UsedCount int64 // znodes, the one at Path included; -1 if the text cannot be read
 	UsedBytes int64
 }
 
 // QuotaFor is the quota of the deepest of path and its ancestors that has a limits
-// znode; as in ZooKeeper one on the root itself never applies. Usage is what the
-// stats znode says, which clients may overwrite. Text that cannot be read limits
-// nothing.
+// znode; as in ZooKeeper one on the root itself never applies, and one without a
+// stats znode limits nothing, for its usage is unknown. Usage is what the stats
+// znode says, which clients may overwrite. Text that cannot be read limits nothing.
 func (t *Tree) QuotaFor(path string) (q Quota, ok bool) {
 	path, limits := t.limitsFor(path)
 	if limits == None {
 		return Quota{}, false
 	}
-	l := parseQuota(t.Data(limits))
-	q = Quota{
+	stats := t.Child(t.Parent(limits), statsName)
+	if stats == None {
+		return Quota{}, false
+	}
+	l, used := parseQuota(t.Data(limits)), parseQuota(t.Data(stats))
+	return Quota{
 		Path: strings.Clone(path), Count: l.count, Bytes: l.bytes, CountHard: l.countHard, BytesHard: l.bytesHard,
-		UsedCount: -1, UsedBytes: -1,
-	}
-	if stats := t.Child(t.Parent(limits), statsName); stats != None {
-		used := parseQuota(t.Data(stats))
-		q.UsedCount, q.UsedBytes = used.count, used.bytes
-	}
-	return q, true
+		UsedCount: used.count, UsedBytes: used.bytes,
+	}, true
 }
 
 // limitsFor is the deepest limited path at or above path, and its limits znode.

@@ -94,6 +94,21 @@ func TestQuotaBelievesWhatClientsWrite(t *testing.T) {
 	}
 }
 
+func TestQuotaWithoutAStatsZnodeLimitsNothing(t *testing.T) {
+	tr := New()
+	mustCreate(t, tr, Creation{Path: "/p"})
+	limit(t, tr, "/p", "count=1,bytes=-1=;byteHardLimit=0;countHardLimit=1")
+	if _, ok := tr.QuotaFor("/p/a"); !ok {
+		t.Fatal("there is no quota")
+	}
+	if code := tr.Delete(QuotaPath+"/p/"+statsName, 9); code != core.OK {
+		t.Fatal(code)
+	}
+	if q, ok := tr.QuotaFor("/p/a"); ok {
+		t.Errorf("without a stats znode there is %+v", q)
+	}
+}
+
 func TestQuotaOnTheRootNeverApplies(t *testing.T) {
 	tr := New()
 	limit(t, tr, "", "count=1,bytes=1")
