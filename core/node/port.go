@@ -34,26 +34,32 @@ type Delivery struct {
 type Buffer struct{ B []byte }
 
 const (
-	smallBytes     = 128
+	smallBytes     = 512
 	bufferBytes    = 16 << 10
 	bufferBytesMax = 256 << 10 // larger ones are left to the collector
 )
 
-var buffers = sync.Pool{New: func() any { return &Buffer{B: make([]byte, 0, bufferBytes)} }}
+var (
+	buffers = sync.Pool{New: func() any { return &Buffer{B: make([]byte, 0, bufferBytes)} }}
+	smalls  = sync.Pool{New: func() any { return &Buffer{B: make([]byte, 0, smallBytes)} }}
+)
 
 // GetBuffer returns an empty buffer.
 func GetBuffer() *Buffer { return buffers.Get().(*Buffer) }
 
-// SmallBuffer returns an empty buffer for a frame or two, as a client's first is.
-func SmallBuffer() *Buffer { return &Buffer{B: make([]byte, 0, smallBytes)} }
+// SmallBuffer returns an empty buffer for a frame or two, as a ping is.
+func SmallBuffer() *Buffer { return smalls.Get().(*Buffer) }
 
 // Release gives a buffer back that was not submitted.
 func (b *Buffer) Release() {
-	if cap(b.B) < bufferBytes || cap(b.B) > bufferBytesMax {
-		return
-	}
+	size := cap(b.B)
 	b.B = b.B[:0]
-	buffers.Put(b)
+	switch {
+	case size == smallBytes:
+		smalls.Put(b)
+	case size >= bufferBytes && size <= bufferBytesMax:
+		buffers.Put(b)
+	}
 }
 
 // outputBytes is the memory that a connection's output begins with. One that says

@@ -28,6 +28,7 @@ func (r *Replica) sendAway(c *conn, w *waiting, body []byte) bool {
 	}
 	t := r.state.Tree()
 	c.away = &ViewRead{Conn: c.id, w: *w, zxid: r.state.Applied(), view: t.View(), ref: ref, stat: t.Stat(ref)}
+	c.late = &ConnOutput{}
 	r.out.ViewReads = append(r.out.ViewReads, c.away)
 	r.aways++
 	return true
@@ -69,7 +70,7 @@ func (r *Replica) viewRead(in *ViewRead) {
 		return // its connection is gone
 	}
 	late := c.late
-	c.away, c.late = nil, ConnOutput{}
+	c.away, c.late = nil, nil
 	o := r.output(c)
 	var mark int
 	o.Bytes, mark = beginReply(o.Bytes)

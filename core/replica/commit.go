@@ -138,7 +138,7 @@ func (r *Replica) tell(z core.Zxid, e *state.Effect) {
 		c.stats.Sent++
 		r.stats.Sent++
 		r.stats.Events++
-		if len(c.late.Bytes) > lateBytesMax {
+		if c.late != nil && len(c.late.Bytes) > lateBytesMax {
 			r.hangUp(c)
 		}
 	}

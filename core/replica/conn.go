@@ -47,7 +47,7 @@ type conn struct {
 	// away is a long read that is being made elsewhere. Until it is back, what comes
 	// after it collects in late.
 	away *ViewRead
-	late ConnOutput
+	late *ConnOutput
 	// pending are the requests whose replies are not yet written, in order. Its head
 	// is a write under way, or waits for the output to be drained or a read to come
 	// back.
@@ -125,7 +125,7 @@ const (
 // output returns the connection's buffer, marked as having something in it.
 func (r *Replica) output(c *conn) *ConnOutput {
 	if c.away != nil {
-		return &c.late
+		return c.late
 	}
 	return r.outputNow(c)
 }
@@ -195,7 +195,7 @@ func (r *Replica) sayGoodbye(c *conn) {
 // hangUp closes a connection behind what it still has to be sent.
 func (r *Replica) hangUp(c *conn) {
 	// A long read that is still away is given up with what waits behind it.
-	c.away, c.late = nil, ConnOutput{}
+	c.away, c.late = nil, nil
 	r.outputNow(c).Close = true
 	c.phase = closing
 	c.backlog = nil

@@ -79,6 +79,9 @@ func (r *Replica) resume(c *conn, q *wire.ConnectRequest) {
 // accept answers a connection whose session is there.
 func (r *Replica) accept(c *conn) {
 	c.phase = ready
+	if c.pending.len() == 0 {
+		c.pending = queue[waiting]{} // many a client asks for nothing more
+	}
 	id := c.asker.Session
 	r.welcome(c, wire.ConnectResponse{
 		TimeoutMillis: c.timeout, SessionID: id,

@@ -202,6 +202,7 @@ func (p *poller) leave(c *conn) {
 
 // socketReader reads from sockets without waiting.
 type socketReader struct {
+	spare *node.Buffer // to read into; kept while what comes is little
 	into  []byte
 	n     int
 	again bool  // there is nothing
@@ -220,11 +221,15 @@ func newSocketReader() *socketReader {
 }
 
 // read appends to a buffer, nil for a fresh one, what a socket has. It returns the
-// buffer as it was when there is nothing.
+// buffer as it was when there is nothing. Little is copied into a small buffer:
+// many clients may say something at once, and all that they say waits for the loop.
 func (r *socketReader) read(raw syscall.RawConn, in *node.Buffer) (*node.Buffer, error) {
 	b := in
 	if b == nil {
-		b = node.GetBuffer()
+		if r.spare == nil {
+			r.spare = node.GetBuffer()
+		}
+		b = r.spare
 	}
 	grow(b)
 	r.into = b.B[len(b.B):cap(b.B)]
@@ -232,16 +237,23 @@ func (r *socketReader) read(raw syscall.RawConn, in *node.Buffer) (*node.Buffer,
 	r.into = nil
 	switch {
 	case err != nil || r.again:
+		return in, err
 	case r.err != nil:
-		err = r.err
+		return in, r.err
 	case r.n == 0:
-		err = io.EOF
-	default:
-		b.B = b.B[:len(b.B)+r.n]
+		return in, io.EOF
+	}
+	b.B = b.B[:len(b.B)+r.n]
+	if b != r.spare {
 		return b, nil
 	}
-	if in == nil {
-		b.Release()
+	if small := node.SmallBuffer(); len(b.B) <= cap(small.B) {
+		small.B = append(small.B, b.B...)
+		b.B = b.B[:0]
+		return small, nil
+	} else {
+		small.Release()
 	}
-	return in, err
+	r.spare = nil
+	return b, nil
 }
