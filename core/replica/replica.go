@@ -32,6 +32,11 @@ type Config struct {
 	// 0 is 100,000; SnapshotBytes likewise in bytes of log, 0 is 4 GiB.
 	SnapshotTxns  int
 	SnapshotBytes int64
+	// SnapshotRestMillis is how long at least no snapshot is written after one,
+	// unless the log has grown by SnapshotBytes or one is asked for; after one that
+	// took long the rest is three times as long as that. 0 is 1000, negative is no
+	// rest at all.
+	SnapshotRestMillis int64
 	// LongRead is the number of znodes from which on a read is made on a view, away
 	// from the loop. 0 is 4000.
 	LongRead int
@@ -58,6 +63,9 @@ func (c *Config) fill() {
 	}
 	if c.SnapshotBytes == 0 {
 		c.SnapshotBytes = 4 << 30
+	}
+	if c.SnapshotRestMillis == 0 {
+		c.SnapshotRestMillis = 1000
 	}
 	if c.LongRead == 0 {
 		c.LongRead = 4000
@@ -98,6 +106,8 @@ type Replica struct {
 	sinceSnapshot int
 	bytesSince    int64
 	snapshotting  bool
+	snapshotBegan int64 // monotonic milliseconds, as snapshotRest
+	snapshotRest  int64 // when the rest after the last one ends
 	wantSnapshot  bool
 
 	diskLow  bool

@@ -83,6 +83,8 @@ func newServer(w *World, id core.PeerID) *server {
 	if oneIn(r, 3) {
 		s.cfg.Zab.CounterMax = uint32(between(r, 60, 400)) // epochs advance in place
 	}
+	// Most worlds are short: without a rest they write many snapshots.
+	s.cfg.SnapshotRestMillis = pick[int64](stream(w.opt.Seed, 6), -1, -1, 1, 1000)
 	salts := rand.New(rand.NewPCG(w.opt.Seed, 5))
 	s.opt = storage.Options{
 		Dir: dataDir, SegmentBytes: pick[int64](r, 16<<10, 64<<10, 1<<20), Retain: pick(r, 1, 2, 3),

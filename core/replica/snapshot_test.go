@@ -1,0 +1,103 @@
+package replica
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/wire"
+)
+
+// writer is a server whose client writes, and that takes its time for snapshots.
+type writer struct {
+	*server
+	p *peer
+}
+
+func startWriter(t *testing.T, cfg Config) *writer {
+	t.Helper()
+	s := startServer(t, cfg)
+	return &writer{s, s.open(40_000)}
+}
+
+// write makes n transactions and returns how many snapshots were asked for so far.
+func (w *writer) write(n int) int {
+	w.t.Helper()
+	for range n {
+		require.Equal(w.t, core.OK, w.p.code(wire.OpSetData, wire.AppendSetData(nil, "/", []byte("some data"), -1)))
+	}
+	return len(w.snaps)
+}
+
+// pass lets time pass.
+func (w *writer) pass(millis int64) { w.now.Mono += millis }
+
+// written ends the snapshot that was asked for last, after so many milliseconds.
+func (w *writer) written(millis int64, failed bool) {
+	w.t.Helper()
+	w.pass(millis)
+	job := w.snaps[len(w.snaps)-1]
+	job.View.Close()
+	w.step(SnapshotWritten{Zxid: job.View.Zxid, Failed: failed})
+}
+
+func TestAfterASnapshotTheServerRestsThreeTimesAsLong(t *testing.T) {
+	for name, failed := range map[string]bool{"written": false, "failed": true} {
+		t.Run(name, func(t *testing.T) {
+			w := startWriter(t, Config{SnapshotTxns: 10})
+			require.Equal(t, 1, w.write(20))
+			w.written(400, failed)
+			require.Equal(t, 1, w.write(40))
+			w.pass(1199)
+			require.Equal(t, 1, w.write(1))
+			w.pass(1)
+			require.Equal(t, 2, w.write(1), "with the first transaction after the rest")
+		})
+	}
+}
+
+func TestSmallTreeIsWrittenOnceASecondAtMost(t *testing.T) {
+	w := startWriter(t, Config{SnapshotTxns: 10})
+	for n := range 5 {
+		require.Equal(t, n+1, w.write(20))
+		w.written(2, false)
+		w.pass(999)
+		require.Equal(t, n+1, w.write(20))
+		w.pass(1)
+	}
+}
+
+func TestRestDoesNotMakeASnapshotDue(t *testing.T) {
+	w := startWriter(t, Config{SnapshotTxns: 1000})
+	require.Equal(t, 1, w.write(1000))
+	w.written(2, false)
+	w.pass(3_600_000)
+	require.Equal(t, 1, w.write(400))
+}
+
+func TestALogThatGrowsTooLongEndsTheRest(t *testing.T) {
+	w := startWriter(t, Config{SnapshotTxns: 10, SnapshotBytes: 4000})
+	require.Equal(t, 1, w.write(20))
+	w.written(1000, false)
+	require.Equal(t, 1, w.write(10))
+	require.Equal(t, 2, w.write(100))
+}
+
+func TestAnOperatorEndsTheRest(t *testing.T) {
+	w := startWriter(t, Config{SnapshotTxns: 10})
+	require.Equal(t, 1, w.write(20))
+	w.written(1000, false)
+	w.step(SnapshotNow{})
+	require.Len(t, w.snaps, 2)
+	w.written(2, false)
+	require.Equal(t, 2, w.write(20), "the snapshot that was asked for is followed by a rest too")
+}
+
+func TestWithoutARestOneSnapshotFollowsTheOther(t *testing.T) {
+	w := startWriter(t, Config{SnapshotTxns: 10, SnapshotRestMillis: -1})
+	for n := range 5 {
+		require.Equal(t, n+1, w.write(20))
+		w.written(1000, false)
+	}
+}
