@@ -25,7 +25,7 @@ func (n *Node) writeSnapshot(job replica.SnapshotJob) {
 			took := time.Since(began)
 			n.metrics.snapshot(took, info.Bytes)
 			n.log.Info("snapshot written", "zxid", info.Zxid.String(), "size_bytes", info.Bytes, "took_ms", took.Milliseconds())
-			if _, err := n.disk.store.Purge(); err != nil {
+			if _, err := n.disk.store.Purge(time.Since(n.start)); err != nil {
 				if storage.IsFatal(err) {
 					n.disk.fail(err)
 					return

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"time"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/replica"
@@ -84,12 +85,14 @@ func newServer(w *World, id core.PeerID) *server {
 		s.cfg.Zab.CounterMax = uint32(between(r, 60, 400)) // epochs advance in place
 	}
 	// Most worlds are short: without a rest they write many snapshots.
-	s.cfg.SnapshotRestMillis = pick[int64](stream(w.opt.Seed, 6), -1, -1, 1, 1000)
+	snaps := stream(w.opt.Seed, 6)
+	s.cfg.SnapshotRestMillis = pick[int64](snaps, -1, -1, 1, 1000)
 	salts := rand.New(rand.NewPCG(w.opt.Seed, 5))
 	s.opt = storage.Options{
 		Dir: dataDir, SegmentBytes: pick[int64](r, 16<<10, 64<<10, 1<<20), Retain: pick(r, 1, 2, 3),
 		WindowBytes: pick[int64](r, 1, 32<<10), BallastBytes: pick[int64](r, 16<<10, -1),
 		LowWaterBytes: pick[int64](r, 128<<10, 128<<10, -1), Random: salts.Uint64,
+		RereadAfter: pick(snaps, -1, time.Second, 10*time.Minute),
 	}
 	return s
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"iter"
+	"time"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/replica"
@@ -101,7 +102,7 @@ func (s *server) purge() {
 		purgeByCount(s)
 		return
 	}
-	removed, err := s.store.Purge()
+	removed, err := s.store.Purge(time.Duration(s.now().Mono) * time.Millisecond)
 	if storage.IsFatal(err) {
 		s.diskFailed(err)
 		return

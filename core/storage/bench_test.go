@@ -175,3 +175,44 @@ func BenchmarkSnapshot(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkPurge looks at three snapshots of 64 MiB, when the newest has just been
+// written and when all have to be read.
+func BenchmarkPurge(b *testing.B) {
+	const retain, chunks = 3, 256
+	for _, bench := range []struct {
+		name string
+		new  int // how many were not read before
+	}{{"new=1", 1}, {"new=3", 3}} {
+		b.Run(bench.name, func(b *testing.B) {
+			s, _ := mustOpen(b, Options{FS: noSync{}, Dir: b.TempDir(), Retain: retain})
+			defer s.Close()
+			h := &history{}
+			chunk := make([]byte, 256<<10)
+			snapshot := func() {
+				write(b, s, h.epoch(h.at.zxid.Epoch()+1))
+				w, err := s.NewSnapshot(SnapshotInfo{Zxid: h.at.zxid})
+				must(b, err)
+				for range chunks {
+					must(b, w.Write(chunk))
+				}
+				_, err = w.Commit()
+				must(b, err)
+			}
+			for range retain {
+				snapshot()
+			}
+			_, err := s.Purge(0)
+			must(b, err)
+			for b.Loop() {
+				b.StopTimer()
+				for range bench.new {
+					snapshot()
+				}
+				b.StartTimer()
+				_, err := s.Purge(0)
+				must(b, err)
+			}
+		})
+	}
+}

@@ -50,7 +50,7 @@ func makeImage(t *testing.T, clean bool) *image {
 		more, err = s.Prepare()
 		must(t, err)
 	}
-	if n, err := s.Purge(); err != nil || n == 0 {
+	if n, err := s.Purge(0); err != nil || n == 0 {
 		t.Fatalf("purge removed %d: %v", n, err)
 	}
 	write(t, s, im.h.txns(2, 500)...)

@@ -201,7 +201,7 @@ func TestReadersSnapshotsAndPurgeRunBesideTheOwner(t *testing.T) {
 				_, err = snapshot(s, z, chain, false)
 			}
 			if err == nil {
-				_, err = s.Purge()
+				_, err = s.Purge(0)
 			}
 			if err == nil {
 				err = s.DiskLow()
@@ -278,11 +278,11 @@ func TestPurgeCountsOnlyWholeSnapshots(t *testing.T) {
 	for _, i := range []int{4, 3, 2, 1} {
 		must(t, mem.Flip(name(i), 90, 1))
 	}
-	if n, err := s.Purge(); n != 0 || err != nil {
+	if n, err := s.Purge(0); n != 0 || err != nil {
 		t.Fatalf("with one whole snapshot %d files went: %v", n, err)
 	}
 	must(t, mem.Flip(name(1), 90, 1)) // whole again
-	n, err := s.Purge()
+	n, err := s.Purge(0)
 	must(t, err)
 	if n == 0 || s.Base() > infos[0].Zxid {
 		t.Fatalf("%d files went, the log begins at %v", n, s.Base())
@@ -295,7 +295,7 @@ func TestPurgeCountsOnlyWholeSnapshots(t *testing.T) {
 	for _, i := range []int{4, 3, 2} {
 		must(t, mem.Flip(name(i), 90, 1))
 	}
-	if n, err := s.Purge(); n < 3 || err != nil {
+	if n, err := s.Purge(0); n < 3 || err != nil {
 		t.Fatalf("with whole snapshots %d files went: %v", n, err)
 	}
 	if s.Base() == 0 || s.Base() > infos[3].Zxid {
@@ -317,7 +317,7 @@ func TestPurgeLeavesTheWindowForLearners(t *testing.T) {
 	if _, err := snapshot(s, h.at.zxid, h.at.chain, false); err != nil {
 		t.Fatal(err)
 	}
-	n, err := s.Purge()
+	n, err := s.Purge(0)
 	must(t, err)
 	st, err := s.Stats()
 	must(t, err)
@@ -424,7 +424,7 @@ func TestAfterAFailedSyncEverythingFails(t *testing.T) {
 		t.Fatalf("sync: %v", first)
 	}
 	_, e1 := s.Prepare()
-	_, e2 := s.Purge()
+	_, e2 := s.Purge(0)
 	_, e3 := s.NewCursor(0)
 	_, e4 := s.NewSnapshot(SnapshotInfo{})
 	_, e5 := s.Stats()

@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/vfs"
@@ -136,9 +137,10 @@ func readAll(s *Store, info SnapshotInfo) error {
 
 // work drives a store and keeps the model in step.
 type work struct {
-	o Options
-	s *Store
-	m model
+	o   Options
+	s   *Store
+	m   model
+	now time.Duration // as purge is told
 }
 
 func (w *work) open() error {
@@ -328,7 +330,8 @@ func (w *work) script() error {
 }
 
 func (w *work) purge() error {
-	_, err := w.s.Purge()
+	w.now += 4 * time.Minute // so that some snapshots are read again, and some are not
+	_, err := w.s.Purge(w.now)
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/zensus-io/zensus/core/vfs"
 	"github.com/zensus-io/zensus/core/wire"
@@ -32,6 +33,10 @@ type Options struct {
 	SegmentBytes int64
 	// Retain is how many verified snapshots Purge keeps. Default 3.
 	Retain int
+	// RereadAfter is how long Purge relies on a snapshot that it has read and found
+	// whole, before it reads it again. Default 10 minutes; negative: it reads each
+	// time.
+	RereadAfter time.Duration
 	// WindowBytes is how much of the newest log Purge leaves for learners that lag,
 	// whatever the snapshots cover. Default 64 MiB.
 	WindowBytes int64
@@ -61,6 +66,9 @@ func (o Options) withDefaults() (Options, error) {
 	set(&o.LowWaterBytes, 128<<20)
 	if o.Retain == 0 {
 		o.Retain = 3
+	}
+	if o.RereadAfter == 0 {
+		o.RereadAfter = 10 * time.Minute
 	}
 	if o.Random == nil {
 		o.Random = systemRandom

@@ -4,19 +4,23 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/zensus-io/zensus/core"
 )
 
 // Purge removes snapshots and segments that nothing needs any more and says how
-// many files went. It keeps the newest Retain snapshots that it has just read and
-// found whole, every record after the oldest of them, and WindowBytes of log for
-// learners. With fewer whole snapshots it removes nothing: files are never merely
-// counted (zab Z-12).
+// many files went. It keeps the newest Retain snapshots that are whole, every record
+// after the oldest of them, and WindowBytes of log for learners. With fewer whole
+// snapshots it removes nothing: files are never merely counted (zab Z-12). A
+// snapshot is taken to be whole if this process has read it to its end within the
+// last RereadAfter and it still has the size that it had then; every other one is
+// read now. The caller says what time it is: now is monotonic, and only differences
+// mean anything.
 //
 // It may run on another goroutine than the owner's, but not beside a snapshot that
 // is being written, Truncate, Repair or InstallSnapshot.
-func (s *Store) Purge() (removed int, err error) {
+func (s *Store) Purge(now time.Duration) (removed int, err error) {
 	if err := s.usable(); err != nil {
 		return 0, err
 	}
@@ -25,28 +29,32 @@ func (s *Store) Purge() (removed int, err error) {
 		return 0, fmt.Errorf("storage: purge: %w", err)
 	}
 	s.mu.Lock()
-	lineage := s.mu.lineage
+	lineage, known := s.mu.lineage, s.mu.whole
 	s.mu.Unlock()
-	whole := 0
+	whole := make(map[place]wholeness)
 	var oldest core.Zxid
 	var drop []place
 	for _, p := range slices.Backward(l.snapshots) {
 		if p.lineage != lineage {
 			continue
 		}
-		if whole == s.opt.Retain {
+		if len(whole) == s.opt.Retain {
 			drop = append(drop, p)
 			continue
 		}
-		switch _, err := verifySnapshot(s.fs, s.snapDir(), p); {
+		before, read := known[p]
+		switch w, err := s.findWhole(p, before, read, now); {
 		case err == nil:
-			whole++
+			whole[p] = w
 			oldest = p.zxid
 		case !isBadSnapshot(err):
 			return 0, fmt.Errorf("storage: purge: %w", err)
 		}
 	}
-	if whole < s.opt.Retain {
+	s.mu.Lock()
+	s.mu.whole = whole // without what has vanished or been damaged
+	s.mu.Unlock()
+	if len(whole) < s.opt.Retain {
 		return 0, nil
 	}
 	for _, p := range drop {
@@ -84,6 +92,29 @@ func (s *Store) Purge() (removed int, err error) {
 		}
 	}
 	return removed, nil
+}
+
+// wholeness is when a snapshot was read to its end and found whole, and how large
+// it was.
+type wholeness struct {
+	at    time.Duration
+	bytes int64
+}
+
+// findWhole finds a snapshot whole: as it was before, if it was read then and that
+// is not too long ago, or by reading it. A damaged one gives ErrBadSnapshot.
+func (s *Store) findWhole(p place, before wholeness, read bool, now time.Duration) (wholeness, error) {
+	bytes, err := s.fs.Size(filepath.Join(s.snapDir(), p.name(snapshotSuffix)))
+	if err != nil {
+		return wholeness{}, err
+	}
+	if age := now - before.at; read && before.bytes == bytes && 0 <= age && age < s.opt.RereadAfter {
+		return before, nil
+	}
+	if _, err := verifySnapshot(s.fs, s.snapDir(), p); err != nil {
+		return wholeness{}, err
+	}
+	return wholeness{now, bytes}, nil
 }
 
 // dropOldest takes the oldest segment out of the list if the snapshot at oldest

@@ -23,7 +23,7 @@ func TestPurgedLogReplaysFromEveryRecordThatItHolds(t *testing.T) {
 	if _, err := snapshot(s, first.Zxid, first.Chain(), false); err != nil {
 		t.Fatal(err)
 	}
-	if removed, err := s.Purge(); err != nil || removed == 0 {
+	if removed, err := s.Purge(0); err != nil || removed == 0 {
 		t.Fatalf("purged %d files, %v", removed, err)
 	}
 	if s.Base() == 0 {

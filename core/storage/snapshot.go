@@ -233,7 +233,11 @@ func (w *SnapshotWriter) commit() (SnapshotInfo, error) {
 	if err := f.Close(); err != nil {
 		return SnapshotInfo{}, w.fail("close snapshot", err)
 	}
-	name := filepath.Join(w.s.snapDir(), place{w.info.Lineage, w.info.Zxid}.name(snapshotSuffix))
+	at := place{w.info.Lineage, w.info.Zxid}
+	w.s.mu.Lock()
+	delete(w.s.mu.whole, at) // what was read under this name is about to be replaced
+	w.s.mu.Unlock()
+	name := filepath.Join(w.s.snapDir(), at.name(snapshotSuffix))
 	if err := w.s.fs.Rename(w.temp, name); err != nil {
 		return SnapshotInfo{}, w.fail("rename snapshot", err)
 	}

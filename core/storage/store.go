@@ -47,6 +47,7 @@ type Store struct {
 		spares   []string // ready to be used
 		newest   core.Zxid
 		lineage  uint64
+		whole    map[place]wholeness // the snapshots that Purge relies on
 	}
 }
 
