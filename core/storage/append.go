@@ -63,7 +63,8 @@ func frameBytes(r *wire.Record) int64 {
 }
 
 // checkRecords asserts that records go on where the log ends (I5) and returns the
-// position after them.
+// position after them. It does not hash what its maker has hashed, as long as that is
+// what is here.
 func (s *Store) checkRecords(records []wire.Record) (position, error) {
 	last := s.last
 	for i := range records {
@@ -78,7 +79,11 @@ func (s *Store) checkRecords(records []wire.Record) (position, error) {
 		if recordBytesMin+len(r.Payload) > RecordBytesMax {
 			return last, fmt.Errorf("%w: %v has %d bytes", ErrTooLarge, r.Zxid, len(r.Payload))
 		}
-		last = position{r.Zxid, r.Chain()}
+		chain, intact := r.CarriedChain()
+		if !intact {
+			return last, fmt.Errorf("%w: %v has changed since it was made", ErrNotContiguous, r.Zxid)
+		}
+		last = position{r.Zxid, chain}
 	}
 	return last, nil
 }

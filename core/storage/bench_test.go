@@ -14,7 +14,7 @@ func benchBatch(h *history, batch []wire.Record, payload []byte) {
 	for i := range batch {
 		r := &batch[i]
 		*r = wire.Record{Zxid: h.at.zxid + 1, Kind: wire.RecordTxn, PrevChain: h.at.chain, Payload: payload}
-		h.at = position{r.Zxid, r.Chain()}
+		h.at = position{r.Zxid, r.Seal()}
 	}
 }
 

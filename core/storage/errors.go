@@ -23,7 +23,8 @@ var (
 	// has neither been repaired nor replaced by a snapshot.
 	ErrDamaged = errors.New("storage: the log is damaged")
 	// ErrNotContiguous is returned by Append for records that do not follow the
-	// last one. Nothing was written. It is a defect of the caller.
+	// last one, or that have changed since they were sealed. Nothing was written. It
+	// is a defect of the caller.
 	ErrNotContiguous = errors.New("storage: record does not follow the log")
 	// ErrTooLarge is returned for a record or chunk above its bound.
 	ErrTooLarge = errors.New("storage: record too large")

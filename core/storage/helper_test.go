@@ -46,6 +46,9 @@ func (h *history) txn(size int) wire.Record {
 
 func (h *history) add(r wire.Record) wire.Record {
 	r.PrevChain = h.at.chain
+	if r.Zxid%3 > 0 { // some carry their hash, some do not
+		r.Seal()
+	}
 	h.at = position{r.Zxid, r.Chain()}
 	h.all = append(h.all, r)
 	return r

@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,6 +76,35 @@ func TestAppendRefusesWhatDoesNotFollow(t *testing.T) {
 	}
 	write(t, s, first, a, b)
 	mustReplay(t, s, 0, h.all)
+}
+
+// What its maker has hashed is not hashed again; but whatever enters the hash must
+// be what it was then.
+func TestAppendRefusesWhatHasChangedSinceItWasSealed(t *testing.T) {
+	for name, change := range map[string]func(*wire.Record){
+		"its payload is another one's":     func(r *wire.Record) { r.Payload = make([]byte, len(r.Payload)) },
+		"a bit of its payload has flipped": func(r *wire.Record) { r.Payload[57] ^= 4 },
+		"its payload is shorter":           func(r *wire.Record) { r.Payload = r.Payload[:99] },
+		"it is of another kind":            func(r *wire.Record) { r.Kind = wire.RecordConfig },
+	} {
+		for i, at := range []string{"first", "middle", "last"} {
+			s, _ := mustOpen(t, options(vfs.NewMem()))
+			var h history
+			write(t, s, h.epoch(1))
+			good := h.txns(3, 100)
+			for k := range good {
+				good[k].Seal()
+			}
+			bad := slices.Clone(good)
+			bad[i].Payload = slices.Clone(bad[i].Payload)
+			change(&bad[i])
+			if err := s.Append(bad); !errors.Is(err, ErrNotContiguous) {
+				t.Errorf("%s, %s of its batch: %v", name, at, err)
+			}
+			write(t, s, good...)
+			mustReplay(t, s, 0, h.all)
+		}
+	}
 }
 
 func TestASecondServerIsToldWhoHasTheDirectory(t *testing.T) {

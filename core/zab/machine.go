@@ -186,7 +186,7 @@ func (m *Machine) append(out *Output, r wire.Record) {
 	r.CommitHint = m.commit
 	r.PrevChain = m.chain
 	m.logged = r.Zxid
-	m.chain = r.Chain()
+	m.chain = r.Seal()
 	out.Append = append(out.Append, r)
 }
 

@@ -124,6 +124,9 @@ func TestChainRunsThroughAllRecords(t *testing.T) {
 		require.True(t, r.Zxid == last+1 || r.Zxid.Counter() == 0 && r.Zxid > last, "record %d", i)
 		require.Equal(t, chain, r.PrevChain)
 		require.LessOrEqual(t, r.CommitHint, r.Zxid)
+		carried, intact := r.CarriedChain()
+		require.True(t, intact)
+		require.Equal(t, r.Chain(), carried, "record %d", i)
 		last, chain = r.Zxid, r.Chain()
 	}
 	require.Equal(t, chain, v.m.Chain())
