@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"runtime"
 	"time"
 
 	"github.com/zensus-io/zensus/core/replica"
@@ -61,6 +62,10 @@ func (n *Node) encodeSnapshot(job *replica.SnapshotJob) (storage.SnapshotInfo, e
 		due := time.Duration(written) * time.Second / snapshotBytesPerSecond
 		if ahead := due - time.Since(began); ahead > time.Millisecond {
 			time.Sleep(ahead)
+		} else {
+			// The scheduler would take the processor away after 10 ms only, and let the
+			// owner loop wait for that in the middle of a Step.
+			runtime.Gosched()
 		}
 		return w.Write(chunk)
 	})
