@@ -270,6 +270,7 @@ var Excluded = []Exclusion{
 	{"requests behind a setACL in one burst", "ZooKeeper checks writes against the access list that it has applied, Zensus against the one that will hold: which the former is depends on how far its threads have come."},
 	{"an auth packet behind a write in one burst", "ZooKeeper looks at it while the write is under way: whether the connection has its new identity when an event of that write asks who may read depends on how far its threads have come."},
 	{"writes behind a write in one burst, under enforced quotas", "Both hold a write against the usage that has been applied, and how much has depends on how far they have come."},
+	{"requests behind a createContainer with the flags of an ephemeral znode, in one burst", "Until it is applied, ZooKeeper takes the container for the ephemeral znode that its flags speak of, and refuses children of it with -108; how long that is depends on how far its threads have come."},
 	{"requests behind a multi that ends in an accident, in one burst", "Where it stumbles over a null, or over a TTL flag without a TTL, ZooKeeper does not take back what it has prepared of the multi: requests that come before its answer see znodes and sequence numbers that never were."},
 	{"requests behind a closeSession or an unknown operation in one burst", "Whether they are carried out depends on how far ZooKeeper's threads have come. They are never answered, by either."},
 }

@@ -184,10 +184,17 @@ func (g *generator) requests(st *Step, n int) {
 		wrote = wrote || state.IsWrite(q.Op)
 		st.Requests = append(st.Requests, q)
 		if q.Op == wire.OpSetACL || g.enforced && g.quota && oneOf(q.Op, wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer,
-			wire.OpCreateTTL, wire.OpDelete, wire.OpSetData, wire.OpMulti) || isAccident(&q) {
+			wire.OpCreateTTL, wire.OpDelete, wire.OpSetData, wire.OpMulti) || isAccident(&q) || isEphemeralContainer(&q) {
 			return
 		}
 	}
+}
+
+// isEphemeralContainer reports whether a request asks for a container and, by its
+// flags, for an ephemeral znode.
+func isEphemeralContainer(q *Request) bool {
+	d := Difference{Request: q}
+	return q.Op == wire.OpCreateContainer && d.creates(func(c *wire.Create) bool { return core.CreateMode(c.Flags).IsEphemeral() })
 }
 
 // isAccident reports whether a request is a multi that the reference may give up
