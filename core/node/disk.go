@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zensus-io/zensus/core/replica"
@@ -32,6 +33,11 @@ type disk struct {
 	failed   chan error // of capacity 1
 	wake     chan struct{}
 
+	owner sync.Mutex // held by whoever uses the store: the worker as a rule, see help
+	over  bool       // nothing more is done
+	spare []wire.Record
+	quick atomic.Bool // the last sync took no longer than quickSync
+
 	mu struct {
 		sync.Mutex
 		work   diskWork
@@ -51,9 +57,9 @@ func (d *disk) wanted(out *replica.Output) bool {
 	return len(out.Append) > 0 || out.Epochs != nil || out.ReadLog != nil || out.LoadSnapshot
 }
 
-// put adds the disk's part of an output to the work that waits. It copies the
-// records, not their payloads.
-func (d *disk) put(out *replica.Output) {
+// add adds the disk's part of an output to the work that waits. It copies the
+// records, not their payloads. Somebody has to see to it that the work is done.
+func (d *disk) add(out *replica.Output) {
 	d.mu.Lock()
 	w := &d.mu.work
 	w.generation = out.Generation
@@ -66,7 +72,6 @@ func (d *disk) put(out *replica.Output) {
 		w.readLog = out.ReadLog
 	}
 	d.mu.Unlock()
-	d.signal()
 }
 
 func (d *disk) signal() {
@@ -91,46 +96,79 @@ const idleTime = 5 * time.Millisecond
 func (d *disk) run() {
 	idle := time.NewTimer(idleTime)
 	defer idle.Stop()
-	var spare []wire.Record
 	for {
+		next, ended := idleTime, false
 		select {
 		case <-idle.C:
-			more, err := d.store.Prepare()
-			if err != nil {
-				d.fail(err)
-				return
-			}
-			if err := d.look(); err != nil {
-				d.fail(err)
-				return
-			}
-			if more {
-				idle.Reset(0)
-			} else {
-				idle.Reset(lookEvery)
-			}
-			continue
+			d.owner.Lock()
+			next, ended = d.prepare()
 		case <-d.wake:
+			d.owner.Lock()
+			ended = d.work()
 		}
-		d.mu.Lock()
-		work := d.mu.work
-		d.mu.work = diskWork{appends: spare[:0]}
-		closed := d.mu.closed
-		d.mu.Unlock()
-		if err := d.do(&work); err != nil {
-			d.fail(err)
+		d.owner.Unlock()
+		if ended {
 			return
 		}
-		clear(work.appends)
-		spare = work.appends
-		if closed {
-			return
-		}
-		if err := d.look(); err != nil {
-			d.fail(err)
-			return
-		}
-		idle.Reset(idleTime)
+		idle.Reset(next)
+	}
+}
+
+// prepare makes later appends faster, and says when there is more of that.
+func (d *disk) prepare() (next time.Duration, ended bool) {
+	if d.over {
+		return 0, true
+	}
+	more, err := d.store.Prepare()
+	if err == nil {
+		err = d.look()
+	}
+	if err != nil {
+		d.fail(err)
+		return 0, true
+	}
+	if more {
+		return 0, false
+	}
+	return lookEvery, false
+}
+
+// work does what has been asked for. It reports whether that was the last.
+func (d *disk) work() (ended bool) {
+	if d.over {
+		return true
+	}
+	d.mu.Lock()
+	work := d.mu.work
+	d.mu.work = diskWork{appends: d.spare[:0]}
+	d.over = d.mu.closed
+	d.mu.Unlock()
+	err := d.do(&work)
+	clear(work.appends)
+	d.spare = work.appends
+	if err == nil && !d.over {
+		err = d.look()
+	}
+	if err != nil {
+		d.fail(err)
+	}
+	return d.over
+}
+
+// quickSync is how long a sync may take that somebody else than the worker waits for.
+const quickSync = time.Millisecond
+
+// help does what has been asked for on the caller's goroutine, or leaves it to the
+// worker.
+func (d *disk) help() {
+	if !d.owner.TryLock() {
+		d.signal() // for what came too late for whoever is at it
+		return
+	}
+	ended := d.work()
+	d.owner.Unlock()
+	if ended {
+		d.signal() // the worker's own end is its goroutine's to see
 	}
 }
 
@@ -164,6 +202,7 @@ func (d *disk) look() error {
 
 // fail ends the node; the first failure is the one that is told.
 func (d *disk) fail(err error) {
+	d.over = true
 	select {
 	case d.failed <- err:
 	default:
@@ -193,11 +232,13 @@ func (d *disk) do(w *diskWork) error {
 		if err := d.store.Sync(); err != nil {
 			return err
 		}
-		d.node.metrics.synced(len(w.appends), time.Since(began))
+		took := time.Since(began)
+		d.quick.Store(took <= quickSync)
+		d.node.metrics.synced(len(w.appends), took)
 		synced := item{in: replica.Synced{Generation: w.generation, UpTo: w.appends[len(w.appends)-1].Zxid}}
 		switch first, ok := d.node.inbox.add(synced, false); {
 		case first && ok && len(w.appends) <= helpRecords && w.epochs == nil && w.readLog == nil:
-			d.node.help()
+			d.node.help(false)
 		case first:
 			d.node.inbox.signal()
 		}

@@ -64,6 +64,8 @@ type Node struct {
 	mark      time.Time // when the last Step of this turn ended
 	work      []flush
 	unflushed bool      // there is work for the flusher
+	lone      bool      // the turn is that of a helper who does the disk's work too
+	unwritten bool      // and there is some
 	idleSince time.Time // when the last turn ended
 	snapshots sync.WaitGroup
 	views     sync.WaitGroup // long reads
@@ -206,8 +208,9 @@ func (n *Node) letGo() {
 // help makes a turn of the loop on the caller's goroutine, if nobody else has it
 // in his hands, and flushes what comes of it. Waking another goroutine takes
 // longer than a small request does: what comes alone is done by whoever brings it.
-// It is for one who has nothing else to do in the meantime.
-func (n *Node) help() {
+// It is for one who has nothing else to do in the meantime. With lone he also does
+// what the disk is asked for, and waits for it.
+func (n *Node) help(lone bool) {
 	if !n.owner.TryLock() {
 		n.inbox.signal()
 		return
@@ -216,12 +219,16 @@ func (n *Node) help() {
 		n.owner.Unlock()
 		return
 	}
+	n.lone = lone
 	n.turnNow(false)
-	unflushed := n.unflushed
-	n.unflushed = false
+	unflushed, unwritten := n.unflushed, n.unwritten
+	n.unflushed, n.unwritten, n.lone = false, false, false
 	n.owner.Unlock()
 	if unflushed {
 		n.flusher.help()
+	}
+	if unwritten {
+		n.disk.help()
 	}
 	if n.inbox.waiting() {
 		n.inbox.signal()
@@ -285,7 +292,10 @@ func (n *Node) step(now replica.Now, in replica.Input) {
 func (n *Node) perform() {
 	out := &n.out
 	if n.disk.wanted(out) {
-		n.disk.put(out)
+		n.disk.add(out)
+		if n.unwritten = n.lone; !n.lone {
+			n.disk.signal()
+		}
 	}
 	if out.More {
 		n.inbox.put(item{in: replica.More{}}, false)

@@ -109,13 +109,15 @@ func (n *Node) Submit(id replica.ConnID, b *Buffer) bool {
 
 // SubmitAlone is Submit for one who has read all there is to be read: he may be
 // made to carry the requests through the loop, and to flush the replies, if nobody
-// else is at it. He must not hold what a Port needs.
-func (n *Node) SubmitAlone(id replica.ConnID, b *Buffer) bool {
+// else is at it. He must not hold what a Port needs. lone says that he has had
+// nothing else to read for some time: then he may even be made to sync the log,
+// where that is quick.
+func (n *Node) SubmitAlone(id replica.ConnID, b *Buffer, lone bool) bool {
 	small := len(b.B) <= helpBytes
 	first, ok := n.inbox.add(item{in: replica.Requests{Conn: id, Frames: b.B}, buf: b}, true)
 	switch {
 	case first && small:
-		n.help()
+		n.help(lone && n.disk.quick.Load())
 	case first:
 		n.inbox.signal()
 	}

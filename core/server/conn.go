@@ -95,7 +95,7 @@ func (c *conn) serve(prefix []byte) (polled bool) {
 		return false
 	}
 	c.id = c.server.node.Connect(c.remote, c)
-	in, ok := c.take(in, false)
+	in, ok := c.take(in, many)
 	if ok && c.poll(in) {
 		return true
 	}
@@ -108,6 +108,15 @@ func (c *conn) serve(prefix []byte) (polled bool) {
 	c.end()
 	return false
 }
+
+// company is who else has something to say beside a connection.
+type company uint8
+
+const (
+	many   company = iota // or nobody knows
+	none                  // at this moment
+	nobody                // for some time
+)
 
 // poll hands the connection to the poller, if there is one that takes it. in is
 // the part of a frame that has come.
@@ -143,9 +152,9 @@ func (c *conn) isOver() bool {
 	return c.mu.closing || c.mu.dead
 }
 
-// readable reads what has come; alone says that no other connection has anything.
-// It reports false when the connection has come to its end. Only the poller calls it.
-func (c *conn) readable(r *socketReader, alone bool) bool {
+// readable reads what has come; others says what else there is to be read. It
+// reports false when the connection has come to its end. Only the poller calls it.
+func (c *conn) readable(r *socketReader, others company) bool {
 	c.mu.Lock()
 	if c.mu.closing || c.mu.dead {
 		c.mu.Unlock()
@@ -161,7 +170,7 @@ func (c *conn) readable(r *socketReader, alone bool) bool {
 	in, err := r.read(c.raw, c.in)
 	if err == nil {
 		var ok bool
-		if in, ok = c.take(in, alone); !ok {
+		if in, ok = c.take(in, others); !ok {
 			err = io.EOF
 		}
 	}
@@ -246,7 +255,7 @@ func (c *conn) frames(in *node.Buffer) *node.Buffer {
 			break
 		}
 		var ok bool
-		if in, ok = c.take(in, false); !ok {
+		if in, ok = c.take(in, many); !ok {
 			break
 		}
 	}
@@ -255,8 +264,8 @@ func (c *conn) frames(in *node.Buffer) *node.Buffer {
 
 // take brings the frames in a buffer that are whole to the node, and returns what
 // is left. It reports false when the connection says something impossible or the
-// node has ended. alone says that the caller has nothing else to do.
-func (c *conn) take(in *node.Buffer, alone bool) (rest *node.Buffer, ok bool) {
+// node has ended.
+func (c *conn) take(in *node.Buffer, others company) (rest *node.Buffer, ok bool) {
 	end, ok := wholeFrames(in.B, c.server.cfg.FrameBytesMax)
 	if !ok || end == 0 {
 		return in, ok
@@ -266,8 +275,8 @@ func (c *conn) take(in *node.Buffer, alone bool) (rest *node.Buffer, ok bool) {
 		rest.B = append(rest.B, left...)
 	}
 	in.B = in.B[:end]
-	if alone {
-		return rest, c.server.node.SubmitAlone(c.id, in)
+	if others != many {
+		return rest, c.server.node.SubmitAlone(c.id, in, others == nobody)
 	}
 	return rest, c.server.node.Submit(c.id, in)
 }

@@ -30,6 +30,10 @@ type poller struct {
 	}
 }
 
+// loneStreak is how many looks in a row must have found the same connection alone
+// before it is taken for the only one that is at work.
+const loneStreak = 32
+
 // pollerEvents is how many sockets one look reads from.
 const pollerEvents = 128
 
@@ -72,6 +76,8 @@ func (p *poller) run() {
 		n, err = syscall.EpollWait(int(fd), events, 0)
 		return n > 0 || err != nil && !errors.Is(err, syscall.EINTR)
 	}
+	var last *conn
+	streak := 0 // looks in a row that found that one and nothing else
 	for !p.isClosed() {
 		n = 0
 		if err := p.wait.Read(look); err != nil {
@@ -83,7 +89,25 @@ func (p *poller) run() {
 				p.answerBell()
 				continue
 			}
-			if c := p.conn(fd); c != nil && !c.readable(p.reader, n == 1) {
+			c := p.conn(fd)
+			if c == nil {
+				continue
+			}
+			others := many
+			if n == 1 {
+				others = none
+				if c == last {
+					streak++
+				} else {
+					streak, last = 0, c
+				}
+				if streak >= loneStreak {
+					others = nobody
+				}
+			} else {
+				streak, last = 0, nil
+			}
+			if !c.readable(p.reader, others) {
 				p.leave(c)
 			}
 		}
