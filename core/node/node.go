@@ -207,7 +207,7 @@ func (n *Node) letGo() {
 
 // help makes a turn of the loop on the caller's goroutine, if nobody else has it
 // in his hands, and flushes what comes of it. Waking another goroutine takes
-// longer than a small request does: what comes alone is done by whoever brings it.
+// longer than a small request does: what little comes is done by whoever brings it.
 // It is for one who has nothing else to do in the meantime. With lone he also does
 // what the disk is asked for, and waits for it.
 func (n *Node) help(lone bool) {

@@ -107,26 +107,6 @@ func (n *Node) Submit(id replica.ConnID, b *Buffer) bool {
 	return n.inbox.put(item{in: replica.Requests{Conn: id, Frames: b.B}, buf: b}, true)
 }
 
-// SubmitAlone is Submit for one who has read all there is to be read: he may be
-// made to carry the requests through the loop, and to flush the replies, if nobody
-// else is at it. He must not hold what a Port needs. lone says that he has had
-// nothing else to read for some time: then he may even be made to sync the log,
-// where that is quick.
-func (n *Node) SubmitAlone(id replica.ConnID, b *Buffer, lone bool) bool {
-	small := len(b.B) <= helpBytes
-	first, ok := n.inbox.add(item{in: replica.Requests{Conn: id, Frames: b.B}, buf: b}, true)
-	switch {
-	case first && small:
-		n.help(lone && n.disk.quick.Load())
-	case first:
-		n.inbox.signal()
-	}
-	return ok
-}
-
-// helpBytes is how much is little enough to be carried by whoever has read it.
-const helpBytes = 4 << 10
-
 // Disconnect says that a connection is closed.
 func (n *Node) Disconnect(id replica.ConnID) {
 	n.inbox.put(item{in: replica.Gone{Conn: id}}, false)

@@ -95,7 +95,7 @@ func (c *conn) serve(prefix []byte) (polled bool) {
 		return false
 	}
 	c.id = c.server.node.Connect(c.remote, c)
-	in, ok := c.take(in, many)
+	in, ok := c.take(in, c.server.node)
 	if ok && c.poll(in) {
 		return true
 	}
@@ -108,15 +108,6 @@ func (c *conn) serve(prefix []byte) (polled bool) {
 	c.end()
 	return false
 }
-
-// company is who else has something to say beside a connection.
-type company uint8
-
-const (
-	many   company = iota // or nobody knows
-	none                  // at this moment
-	nobody                // for some time
-)
 
 // poll hands the connection to the poller, if there is one that takes it. in is
 // the part of a frame that has come.
@@ -152,9 +143,9 @@ func (c *conn) isOver() bool {
 	return c.mu.closing || c.mu.dead
 }
 
-// readable reads what has come; others says what else there is to be read. It
-// reports false when the connection has come to its end. Only the poller calls it.
-func (c *conn) readable(r *socketReader, others company) bool {
+// readable reads what has come. It reports false when the connection has come to
+// its end. Only the poller calls it.
+func (c *conn) readable(r *socketReader, to submitter) bool {
 	c.mu.Lock()
 	if c.mu.closing || c.mu.dead {
 		c.mu.Unlock()
@@ -170,7 +161,7 @@ func (c *conn) readable(r *socketReader, others company) bool {
 	in, err := r.read(c.raw, c.in)
 	if err == nil {
 		var ok bool
-		if in, ok = c.take(in, others); !ok {
+		if in, ok = c.take(in, to); !ok {
 			err = io.EOF
 		}
 	}
@@ -255,17 +246,22 @@ func (c *conn) frames(in *node.Buffer) *node.Buffer {
 			break
 		}
 		var ok bool
-		if in, ok = c.take(in, many); !ok {
+		if in, ok = c.take(in, c.server.node); !ok {
 			break
 		}
 	}
 	return in
 }
 
+// submitter is how requests come to the node.
+type submitter interface {
+	Submit(id replica.ConnID, b *node.Buffer) bool
+}
+
 // take brings the frames in a buffer that are whole to the node, and returns what
 // is left. It reports false when the connection says something impossible or the
 // node has ended.
-func (c *conn) take(in *node.Buffer, others company) (rest *node.Buffer, ok bool) {
+func (c *conn) take(in *node.Buffer, to submitter) (rest *node.Buffer, ok bool) {
 	end, ok := wholeFrames(in.B, c.server.cfg.FrameBytesMax)
 	if !ok || end == 0 {
 		return in, ok
@@ -275,10 +271,7 @@ func (c *conn) take(in *node.Buffer, others company) (rest *node.Buffer, ok bool
 		rest.B = append(rest.B, left...)
 	}
 	in.B = in.B[:end]
-	if others != many {
-		return rest, c.server.node.SubmitAlone(c.id, in, others == nobody)
-	}
-	return rest, c.server.node.Submit(c.id, in)
+	return rest, to.Submit(c.id, in)
 }
 
 // wholeFrames is the length of the frames in b that are complete. It reports

@@ -21,6 +21,7 @@ type poller struct {
 	fd     int
 	bell   int // an eventfd: mu.woken has something
 	reader *socketReader
+	intake *node.Intake
 
 	mu struct {
 		sync.Mutex
@@ -37,7 +38,7 @@ const loneStreak = 32
 // pollerEvents is how many sockets one look reads from.
 const pollerEvents = 128
 
-func newPoller() (*poller, error) {
+func newPoller(n *node.Node) (*poller, error) {
 	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
@@ -47,7 +48,7 @@ func newPoller() (*poller, error) {
 		syscall.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	p := &poller{file: os.NewFile(uintptr(fd), "epoll"), fd: fd, reader: newSocketReader()}
+	p := &poller{file: os.NewFile(uintptr(fd), "epoll"), fd: fd, reader: newSocketReader(), intake: n.NewIntake()}
 	if p.wait, err = p.file.SyscallConn(); err != nil {
 		p.file.Close()
 		return nil, err
@@ -76,8 +77,7 @@ func (p *poller) run() {
 		n, err = syscall.EpollWait(int(fd), events, 0)
 		return n > 0 || err != nil && !errors.Is(err, syscall.EINTR)
 	}
-	var last *conn
-	streak := 0 // looks in a row that found that one and nothing else
+	last, streak := int32(-1), 0 // looks in a row that found that descriptor and no other
 	for !p.isClosed() {
 		n = 0
 		if err := p.wait.Read(look); err != nil {
@@ -89,28 +89,15 @@ func (p *poller) run() {
 				p.answerBell()
 				continue
 			}
-			c := p.conn(fd)
-			if c == nil {
-				continue
-			}
-			others := many
-			if n == 1 {
-				others = none
-				if c == last {
-					streak++
-				} else {
-					streak, last = 0, c
-				}
-				if streak >= loneStreak {
-					others = nobody
-				}
-			} else {
-				streak, last = 0, nil
-			}
-			if !c.readable(p.reader, others) {
+			if c := p.conn(fd); c != nil && !c.readable(p.reader, p.intake) {
 				p.leave(c)
 			}
 		}
+		if n != 1 || events[0].Fd != last {
+			last, streak = events[0].Fd, 0
+		}
+		streak++
+		p.intake.Done(n == 1 && streak > loneStreak)
 	}
 }
 
