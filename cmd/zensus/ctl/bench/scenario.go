@@ -8,7 +8,6 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -131,20 +130,19 @@ func fanout(_ context.Context, srv *Server, p *Params) ([]Figure, error) {
 	}); err != nil {
 		return nil, err
 	}
+	g, err := newGatherer(conns)
+	if err != nil {
+		return nil, err
+	}
+	defer g.close()
 	const changes = 20
 	var spent []float64
 	cpuBegan := srv.cpu()
 	for range changes {
-		if err := inBatches(p.Watchers, func(i int) error {
-			h, _, err := conns[i].call(wire.OpGetData, wire.AppendPathWatch(nil, root, true))
-			if err == nil && h.Err != core.OK {
-				err = h.Err
-			}
-			return err
-		}); err != nil {
+		if err := watchAll(g, conns, root); err != nil {
 			return nil, err
 		}
-		took, err := tellAll(control, conns, root)
+		took, err := tellAll(g, control, root)
 		if err != nil {
 			return nil, err
 		}
@@ -160,33 +158,50 @@ func fanout(_ context.Context, srv *Server, p *Params) ([]Figure, error) {
 	return figures, nil
 }
 
-// tellAll makes one change and waits until every connection has its event.
-func tellAll(control *conn, conns []*conn, path string) (time.Duration, error) {
-	errs := make([]error, len(conns))
-	var wg sync.WaitGroup
-	for i, c := range conns {
-		wg.Go(func() {
-			_ = c.net.SetReadDeadline(time.Now().Add(30 * time.Second))
-			f, err := c.frame()
-			if err == nil {
-				r := wire.NewReader(f)
-				if wire.DecodeReplyHeader(&r).Xid != wire.XidNotification {
-					err = errors.New("a reply came in place of an event")
-				}
-			}
-			errs[i] = err
-			_ = c.net.SetReadDeadline(time.Time{})
-		})
+// watchAll has every connection watch a znode.
+func watchAll(g *gatherer, conns []*conn, path string) error {
+	for _, c := range conns {
+		mark := c.begin(wire.OpGetData)
+		c.out = wire.AppendPathWatch(c.out, path, true)
+		c.end(mark)
+		if err := c.flush(); err != nil {
+			return err
+		}
 	}
-	time.Sleep(5 * time.Millisecond) // all readers wait
+	return g.gather(func(c *conn) error {
+		h, _, err := c.reply()
+		if err == nil && h.Err != core.OK {
+			err = h.Err
+		}
+		return err
+	})
+}
+
+// tellAll makes one change and waits until every connection has its event.
+func tellAll(g *gatherer, control *conn, path string) (time.Duration, error) {
+	told := make(chan error, 1)
+	go func() { told <- g.gather((*conn).event) }()
+	time.Sleep(5 * time.Millisecond) // until it waits
 	began := time.Now()
 	h, _, err := control.call(wire.OpSetData, wire.AppendSetData(nil, path, zeros[:100], core.AnyVersion))
 	if err == nil && h.Err != core.OK {
 		err = h.Err
 	}
-	wg.Wait()
-	took := time.Since(began)
-	return took, errors.Join(append(errs, err)...)
+	err = errors.Join(err, <-told)
+	return time.Since(began), err
+}
+
+// event reads an event.
+func (c *conn) event() error {
+	f, err := c.frame()
+	if err != nil {
+		return err
+	}
+	r := wire.NewReader(f)
+	if wire.DecodeReplyHeader(&r).Xid != wire.XidNotification {
+		return errors.New("a reply came in place of an event")
+	}
+	return nil
 }
 
 // inBatches calls f for 0 to n-1, a hundred at once.

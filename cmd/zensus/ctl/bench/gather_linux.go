@@ -1,0 +1,115 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+// gatherer reads many connections on one goroutine. A goroutine for each would have
+// the client's own wake-ups measured, which take longer than what a server does.
+type gatherer struct {
+	epoll int
+	conns map[int32]*conn
+}
+
+// newGatherer takes the connections over: they are read with gather only.
+func newGatherer(conns []*conn) (*gatherer, error) {
+	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	g := &gatherer{epoll: fd, conns: make(map[int32]*conn, len(conns))}
+	for _, c := range conns {
+		if err := g.take(c); err != nil {
+			return nil, errors.Join(err, g.close())
+		}
+	}
+	return g, nil
+}
+
+// take moves a connection to a descriptor that the runtime's poller does not know.
+func (g *gatherer) take(c *conn) error {
+	file, err := c.net.(*net.TCPConn).File()
+	if err != nil {
+		return err
+	}
+	if err := c.net.Close(); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	c.net = blocking{file: file, fd: int(file.Fd())}
+	fd := int32(file.Fd())
+	ev := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: fd}
+	if err := syscall.EpollCtl(g.epoll, syscall.EPOLL_CTL_ADD, int(fd), &ev); err != nil {
+		return os.NewSyscallError("epoll_ctl", err)
+	}
+	g.conns[fd] = c
+	return nil
+}
+
+// gather calls read for every connection once, when it has something to be read.
+func (g *gatherer) gather(read func(*conn) error) error {
+	deadline := time.Now().Add(30 * time.Second)
+	var events [256]syscall.EpollEvent
+	done := make(map[int32]bool, len(g.conns))
+	for len(done) < len(g.conns) {
+		left := time.Until(deadline)
+		if left <= 0 {
+			return fmt.Errorf("%d of %d connections were told nothing", len(g.conns)-len(done), len(g.conns))
+		}
+		n, err := syscall.EpollWait(g.epoll, events[:], int(left.Milliseconds())+1)
+		if err != nil && !errors.Is(err, syscall.EINTR) {
+			return os.NewSyscallError("epoll_wait", err)
+		}
+		for i := range max(n, 0) {
+			ev := &events[i]
+			if done[ev.Fd] {
+				return errors.New("a connection was told twice")
+			}
+			done[ev.Fd] = true
+			if err := read(g.conns[ev.Fd]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (g *gatherer) close() error { return syscall.Close(g.epoll) }
+
+// blocking is a socket whose reads and writes block the thread.
+type blocking struct {
+	net.Conn // nil: nothing else is used
+	file     *os.File
+	fd       int
+}
+
+func (b blocking) Read(p []byte) (int, error) {
+	n, err := syscall.Read(b.fd, p)
+	if n == 0 && err == nil && len(p) > 0 {
+		return 0, io.EOF
+	}
+	return max(n, 0), err
+}
+
+func (b blocking) Write(p []byte) (int, error) {
+	for sent := 0; ; {
+		n, err := syscall.Write(b.fd, p[sent:])
+		if err != nil {
+			return sent, err
+		}
+		if sent += n; sent == len(p) {
+			return sent, nil
+		}
+	}
+}
+
+func (b blocking) Close() error { return b.file.Close() }
+
+func (b blocking) SetDeadline(time.Time) error      { return nil }
+func (b blocking) SetReadDeadline(time.Time) error  { return nil }
+func (b blocking) SetWriteDeadline(time.Time) error { return nil }
