@@ -38,6 +38,9 @@ type disk struct {
 	spare []wire.Record
 	quick atomic.Bool // the last sync took no longer than quickSync
 
+	helping atomic.Int64 // since when somebody else is at it, in milliseconds of Node.Now; 0 is nobody
+	heldUp  int64        // when the loop last saw one who took long; the loop's
+
 	mu struct {
 		sync.Mutex
 		work   diskWork
@@ -124,6 +127,7 @@ func (d *disk) prepare() (next time.Duration, ended bool) {
 		err = d.look()
 	}
 	if err != nil {
+		d.over = true
 		d.fail(err)
 		return 0, true
 	}
@@ -150,6 +154,7 @@ func (d *disk) work() (ended bool) {
 		err = d.look()
 	}
 	if err != nil {
+		d.over = true
 		d.fail(err)
 	}
 	return d.over
@@ -165,11 +170,26 @@ func (d *disk) help() {
 		d.signal() // for what came too late for whoever is at it
 		return
 	}
+	d.helping.Store(d.node.Now().Mono)
 	ended := d.work()
+	d.helping.Store(0)
 	d.owner.Unlock()
 	if ended {
 		d.signal() // the worker's own end is its goroutine's to see
 	}
+}
+
+// heldUpMillis is how long a helper may be at it before that holds up signs of life.
+const heldUpMillis = 10
+
+// holdsUp reports whether a helper waits for the disk, or has until a moment ago,
+// who should have read signs of life from sockets meanwhile. Time must not pass
+// then: a long wait is to be a stall of this server, for which nobody expires.
+func (d *disk) holdsUp(now int64) bool {
+	if since := d.helping.Load(); since != 0 && now-since > heldUpMillis {
+		d.heldUp = now
+	}
+	return d.heldUp != 0 && now-d.heldUp <= 2*tickEvery.Milliseconds()
 }
 
 // lookEvery is how often the free space is looked at.
@@ -202,7 +222,6 @@ func (d *disk) look() error {
 
 // fail ends the node; the first failure is the one that is told.
 func (d *disk) fail(err error) {
-	d.over = true
 	select {
 	case d.failed <- err:
 	default:

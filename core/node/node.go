@@ -240,7 +240,8 @@ func (n *Node) turnNow(tick bool) {
 	began := time.Now()
 	n.metrics.idle(began.Sub(n.idleSince))
 	n.mark = began
-	n.turn(n.at(began), tick)
+	now := n.at(began)
+	n.turn(now, tick && !n.disk.holdsUp(now.Mono))
 	n.idleSince = time.Now()
 	n.metrics.busy(n.idleSince.Sub(began))
 }

@@ -303,3 +303,16 @@ func TestClientWithoutWatchesIsNotToldOfProgress(t *testing.T) {
 	require.NoError(t, c.Close())
 	require.Equal(t, 0, followed())
 }
+
+func TestTimeDoesNotPassWhileAHelperWaitsForTheDisk(t *testing.T) {
+	n := still(t)
+	defer func() { require.NoError(t, n.disk.store.Close()) }()
+	d := n.disk
+	require.False(t, d.holdsUp(1000), "nobody helps")
+	d.helping.Store(1000)
+	require.False(t, d.holdsUp(1000+heldUpMillis), "a quick sync holds up nobody")
+	require.True(t, d.holdsUp(1500))
+	d.helping.Store(0)
+	require.True(t, d.holdsUp(1550), "what waits in the sockets is not read yet")
+	require.False(t, d.holdsUp(1700))
+}
