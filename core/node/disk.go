@@ -100,7 +100,8 @@ func (d *disk) run() {
 	idle := time.NewTimer(idleTime)
 	defer idle.Stop()
 	for {
-		next, ended := idleTime, false
+		next := idleTime
+		var ended bool
 		select {
 		case <-idle.C:
 			d.owner.Lock()

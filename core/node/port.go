@@ -33,15 +33,17 @@ type Delivery struct {
 // Buffer is memory for requests on their way to the loop.
 type Buffer struct{ B []byte }
 
+// SmallBytes is the memory of a SmallBuffer.
+const SmallBytes = 512
+
 const (
-	smallBytes     = 512
 	bufferBytes    = 16 << 10
 	bufferBytesMax = 256 << 10 // larger ones are left to the collector
 )
 
 var (
 	buffers = sync.Pool{New: func() any { return &Buffer{B: make([]byte, 0, bufferBytes)} }}
-	smalls  = sync.Pool{New: func() any { return &Buffer{B: make([]byte, 0, smallBytes)} }}
+	smalls  = sync.Pool{New: func() any { return &Buffer{B: make([]byte, 0, SmallBytes)} }}
 )
 
 // GetBuffer returns an empty buffer.
@@ -55,7 +57,7 @@ func (b *Buffer) Release() {
 	size := cap(b.B)
 	b.B = b.B[:0]
 	switch {
-	case size == smallBytes:
+	case size == SmallBytes:
 		smalls.Put(b)
 	case size >= bufferBytes && size <= bufferBytesMax:
 		buffers.Put(b)

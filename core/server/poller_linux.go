@@ -258,13 +258,12 @@ func (r *socketReader) read(raw syscall.RawConn, in *node.Buffer) (*node.Buffer,
 	if b != r.spare {
 		return b, nil
 	}
-	if small := node.SmallBuffer(); len(b.B) <= cap(small.B) {
-		small.B = append(small.B, b.B...)
-		b.B = b.B[:0]
-		return small, nil
-	} else {
-		small.Release()
+	if len(b.B) > node.SmallBytes {
+		r.spare = nil
+		return b, nil
 	}
-	r.spare = nil
-	return b, nil
+	small := node.SmallBuffer()
+	small.B = append(small.B, b.B...)
+	b.B = b.B[:0]
+	return small, nil
 }

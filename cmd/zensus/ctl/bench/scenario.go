@@ -134,7 +134,7 @@ func fanout(_ context.Context, srv *Server, p *Params) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer g.close()
+	defer func() { _ = g.close() }()
 	const changes = 20
 	var spent []float64
 	cpuBegan := srv.cpu()
