@@ -38,7 +38,7 @@ sim: ## simulate a server and its crashes at length (SEED=n replays one seed)
 	$(GO) test ./core/sim -run TestSim -count=1 -timeout 20m -args -long $(if $(SEED),-seed=$(SEED))
 
 .PHONY: fuzz
-fuzz: ## run every fuzz target for FUZZTIME (default 60s)
+fuzz: ## run every fuzz target for FUZZTIME (default 60s); FUZZPART=1/2 every second of them
 	@sh tools/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
