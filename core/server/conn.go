@@ -144,14 +144,18 @@ func (c *conn) isOver() bool {
 }
 
 // readable reads what has come. It reports false when the connection has come to
-// its end. Only the poller calls it.
-func (c *conn) readable(r *socketReader, to submitter) bool {
+// its end; gone says that its client has. Only the poller calls it.
+func (c *conn) readable(r *socketReader, to submitter, gone bool) bool {
 	c.mu.Lock()
 	if c.mu.closing || c.mu.dead {
 		c.mu.Unlock()
 		return false
 	}
 	if c.fullLocked() {
+		if gone { // the system tells of that again and again, armed or not
+			c.mu.Unlock()
+			return false
+		}
 		c.mu.unarmed = true
 		c.server.poller.arm(c, false)
 		c.mu.Unlock()

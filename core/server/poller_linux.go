@@ -84,12 +84,13 @@ func (p *poller) run() {
 			return
 		}
 		for i := range max(n, 0) {
-			fd := events[i].Fd
-			if int(fd) == p.bell {
+			ev := &events[i]
+			if int(ev.Fd) == p.bell {
 				p.answerBell()
 				continue
 			}
-			if c := p.conn(fd); c != nil && !c.readable(p.reader, p.intake) {
+			gone := ev.Events&(syscall.EPOLLHUP|syscall.EPOLLERR) != 0
+			if c := p.conn(ev.Fd); c != nil && !c.readable(p.reader, p.intake, gone) {
 				p.leave(c)
 			}
 		}

@@ -123,3 +123,18 @@ func TestConnectionsThatComeAndGoDoNotDisturbOthers(t *testing.T) {
 		"connections that are over are still counted")
 	require.NotZero(t, asked)
 }
+
+func TestClientThatIsGoneWhileItMayNotBeReadCostsNothing(t *testing.T) {
+	addr, s := serve(t, server.Config{})
+	_, _, err := client(t, addr).Create(t.Context(), "/big", make([]byte, 512<<10), core.CreateOptions{})
+	require.NoError(t, err)
+	gone := welcomed(t, addr)
+	for xid := int32(1); xid <= 40; xid++ {
+		_, err := gone.Write(ask(xid, wire.OpGetData, wire.AppendPathWatch(nil, "/big", false)))
+		require.NoError(t, err)
+	}
+	time.Sleep(100 * time.Millisecond)
+	require.NoError(t, gone.(*net.TCPConn).SetLinger(0)) // hard, in the middle of it all
+	require.NoError(t, gone.Close())
+	require.Eventually(t, func() bool { return connections(t, s) == 1 }, 10*time.Second, 10*time.Millisecond)
+}
