@@ -54,6 +54,8 @@ type generator struct {
 	enforced bool
 	quota    bool // this script sets quotas
 	xid      int32
+	conn     int           // of the step
+	added    [conns][]byte // the path that an addWatch of each connection was last about
 }
 
 func (g *generator) one(in int) bool { return g.rng.IntN(in) == 0 }
@@ -67,6 +69,7 @@ func (g *generator) limits() { g.quota = g.one(3) }
 // step is the next step.
 func (g *generator) step() Step {
 	st := Step{Conn: g.rng.IntN(conns)}
+	g.conn = st.Conn
 	switch k := g.rng.IntN(1000); {
 	case k < 30:
 		st.Kind = Drop

@@ -288,10 +288,16 @@ func (g *generator) watches(b *body) Request {
 				mode = pick[int32](g, 2, -1, 99) // nothing may be set
 			}
 		}
+		if mode == 0 || mode == 1 {
+			g.added[g.conn] = path
+		}
 		return g.make(wire.OpAddWatch, b.buffer(path).int(mode), fmt.Sprintf("%s mode %d", quote(path), mode))
 	}
 	op := pick(g, wire.OpCheckWatches, wire.OpRemoveWatches)
 	kind := pick[int32](g, 1, 2, 3, 3, 4, 5, 0, 6, -1)
+	if added := g.added[g.conn]; added != nil && g.one(3) { // there may be something
+		path, kind = added, 3
+	}
 	return g.make(op, b.buffer(path).int(kind), fmt.Sprintf("%s type %d", quote(path), kind))
 }
 

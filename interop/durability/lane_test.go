@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -199,7 +200,8 @@ func send(c *zk.Conn, ops []any) (made string, stat *zk.Stat, err error) {
 
 // noAnswer reports whether the outcome of a request is unknown.
 func noAnswer(err error) bool {
-	return errors.Is(err, zk.ErrConnectionClosed) || errors.Is(err, zk.ErrNoServer) || errors.Is(err, zk.ErrSessionExpired) ||
+	var broken *net.OpError // while the request was written
+	return errors.As(err, &broken) || errors.Is(err, zk.ErrConnectionClosed) || errors.Is(err, zk.ErrNoServer) || errors.Is(err, zk.ErrSessionExpired) ||
 		errors.Is(err, zk.ErrClosing)
 }
 
