@@ -46,6 +46,7 @@ func (g *generator) request() Request {
 	}
 	switch {
 	case overtakes(r.Op): // a fault there ends the connection
+	case bytes.Contains(r.Body, []byte("zookeeper_stats")):
 	case g.enforced && bytes.Contains(r.Body, []byte("zookeeper_limits")):
 	case g.one(14) && len(r.Body) < 4096:
 		r.Body, r.Malformed, r.FromMark = b.damage(g.rng), true, false
@@ -176,8 +177,11 @@ func (g *generator) delete(b *body) Request {
 
 func (g *generator) setFields(b *body) string {
 	path, data, version := g.path(), g.data(), g.version()
-	if strings.HasSuffix(string(path), "limits") {
+	switch {
+	case strings.HasSuffix(string(path), "limits"):
 		data = g.limitsData()
+	case strings.HasSuffix(string(path), "stats"): // anything else is left out (Excluded)
+		data = fmt.Appendf(nil, "count=%d,bytes=%d", g.rng.IntN(5), g.rng.IntN(200))
 	}
 	b.buffer(path).buffer(data).int(version)
 	return fmt.Sprintf("%s data %s version %d", quote(path), quote(data), version)
