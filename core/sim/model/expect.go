@@ -132,7 +132,7 @@ func (d *draft) one(op wire.OpCode, r *wire.Reader, inMulti bool) (actual string
 	switch op {
 	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL:
 		c := wire.DecodeCreate(r, op)
-		if r.Err() != nil || c.Path == nil {
+		if r.Err() != nil {
 			return "", core.MarshallingError
 		}
 		return d.create(op, &c, inMulti)
@@ -221,6 +221,9 @@ func (d *draft) create(op wire.OpCode, c *wire.Create, inMulti bool) (string, co
 	}
 	if !d.open() {
 		return "", core.SessionExpired
+	}
+	if c.Path == nil {
+		return "", core.MarshallingError // the flags and the session come first
 	}
 	path := string(c.Path)
 	slash := strings.LastIndexByte(path, '/')
