@@ -67,9 +67,8 @@ func random(c *client) {
 		if path != "" {
 			c.do(op, path, false, wire.AppendPathMode(nil, path, int32(1+r.IntN(5))), nil)
 		}
-	case 18: // a write whose body is cut
-		body := wire.AppendSetData(nil, path, []byte("cut"), -1)
-		c.do(wire.OpSetData, path, false, body[:r.IntN(len(body))], nil)
+	case 18:
+		c.malformed(path)
 	case 19: // many sequential znodes in one multi: the transaction outgrows the request
 		var body []byte
 		for range 2 + r.IntN(14) {
@@ -78,6 +77,27 @@ func random(c *client) {
 		}
 		c.do(wire.OpMulti, "/z/a", false, wire.AppendMultiEnd(body), nil)
 	}
+}
+
+// malformed sends a write whose body is cut, or that creates or deletes the null path.
+func (c *client) malformed(path string) {
+	r := c.w.work
+	op := pick(r, wire.OpSetData, wire.OpSetData, wire.OpCreate, wire.OpCreate, wire.OpCreate2, wire.OpCreateTTL, wire.OpDelete)
+	var body []byte
+	switch op {
+	case wire.OpSetData:
+		body = wire.AppendSetData(nil, path, []byte("cut"), -1)
+	case wire.OpDelete:
+		body = wire.AppendPathVersion(nil, path, -1)
+	default:
+		body = wire.AppendCreate(nil, op, path, []byte("cut"), core.OpenACL(), int32(randomMode(c)), pick[int64](r, 0, 700))
+	}
+	if op != wire.OpSetData && oneIn(r, 4) { // of setData the null path is not malformed
+		body = append(wire.AppendBuffer(nil, nil), body[4+len(path):]...)
+	} else {
+		body = body[:r.IntN(len(body))]
+	}
+	c.do(op, path, false, body, nil)
 }
 
 func randomData(c *client) []byte {

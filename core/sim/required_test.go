@@ -42,6 +42,7 @@ var requiredInLong = []string{
 	"bit flipped in segment", "bit flipped in snapshot", "bit flipped in meta",
 	"crash power-lose", "crash power-keep", "start with a crash ahead", "snapshot given up for lack of space",
 	"event of the past NodeCreated",
-	"reply create -5", "reply createTTL -6", "reply setACL -103", "reply delete -102", "reply getACL -102",
+	"reply create -5", "reply create2 -5", "reply createTTL -5", "reply createTTL -6", "reply delete -5", "reply delete -102",
+	"reply setACL -103", "reply getACL -102",
 	"reply getChildren2 -102", "reply checkWatches 0", "reply checkWatches -121",
 }

@@ -373,7 +373,7 @@ func lists(c *client) {
 	case 5:
 		c.set(path, []byte("mine"), core.AnyVersion, nil)
 	case 6:
-		c.remove(path, core.AnyVersion)
+		c.remove(pick(c.w.work, path, path+"/below"), core.AnyVersion)
 	case 7:
 		c.create(path+"/below", nil, core.Persistent)
 	case 8:
