@@ -167,7 +167,8 @@ func TestSetDataIsRefusedForTheFirstReasonInOrder(t *testing.T) {
 		{"WRITE before the quota", alice, "/quota/one", "far too much", 5, core.NoAuth},
 		{"the quota before the version", alice, "/quota/two", "far too much", 5, core.QuotaExceeded},
 		{"the version", alice, "/quota/two", "", 5, core.BadVersion},
-		{"less data passes any quota", alice, "/quota/two", "x", 0, core.OK},
+		{"less data where it is too much still", alice, "/quota/two", "x", 0, core.QuotaExceeded},
+		{"less data, and little enough", alice, "/quota/two", "", 0, core.OK},
 		{"done", alice, "/p", "new", 0, core.OK},
 		{"the root", alice, "/", "new", 0, core.OK},
 	} {

@@ -514,8 +514,8 @@ func (p *preparation) closeSession() prepared {
 }
 
 // checkQuota applies the limits of the deepest quota above path to count more
-// znodes and bytes more data. A hard limit refuses, if quotas are enforced; a
-// soft one is only noted.
+// znodes and bytes more data, or less: ZooKeeper refuses that too while it leaves
+// too much. A hard limit refuses, if quotas are enforced; a soft one is only noted.
 func (s *State) checkQuota(path string, count, bytes int64) core.Code {
 	q, ok := s.tree.QuotaFor(path)
 	if !ok {
@@ -523,13 +523,13 @@ func (s *State) checkQuota(path string, count, bytes int64) core.Code {
 	}
 	if q.CountHard >= 0 || q.BytesHard >= 0 {
 		over := count > 0 && q.CountHard >= 0 && q.UsedCount+count > q.CountHard ||
-			bytes > 0 && q.BytesHard >= 0 && q.UsedBytes+bytes > q.BytesHard
+			bytes != 0 && q.BytesHard >= 0 && q.UsedBytes+bytes > q.BytesHard
 		if over && s.cfg.EnforceQuota {
 			return core.QuotaExceeded
 		}
 	}
 	if count > 0 && q.CountHard < 0 && q.Count >= 0 && q.UsedCount+count > q.Count ||
-		bytes > 0 && q.BytesHard < 0 && q.Bytes >= 0 && q.UsedBytes+bytes > q.Bytes {
+		bytes != 0 && q.BytesHard < 0 && q.Bytes >= 0 && q.UsedBytes+bytes > q.Bytes {
 		s.softQuota = q.Path
 	}
 	return core.OK
