@@ -84,6 +84,7 @@ type quiet struct {
 	allocated uint64
 	looks     int
 	given     time.Time // the last time
+	atGiven   uint64    // what was allocated then
 }
 
 // look reports whether now is such a time; allocated counts since the start, waste
@@ -95,9 +96,9 @@ func (q *quiet) look(now time.Time, allocated, waste uint64) bool {
 		q.looks = 0
 	}
 	q.allocated = allocated
-	if q.looks < quietLooks || waste < quietWaste || now.Sub(q.given) < quietPeriod {
-		return false
+	if q.looks < quietLooks || waste < quietWaste || allocated-q.atGiven < quietWaste || now.Sub(q.given) < quietPeriod {
+		return false // what was not allocated since is no garbage but odd corners, which stay
 	}
-	q.given = now
+	q.given, q.atGiven = now, allocated
 	return true
 }

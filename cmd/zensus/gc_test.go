@@ -26,7 +26,7 @@ func TestMemoryIsGivenBackWhenItIsQuietAndWorthIt(t *testing.T) {
 		total += allocates
 		return q.look(now, total, waste)
 	}
-	for range 10 {
+	for range 20 {
 		require.False(t, look(quietBytes+1, 1<<30), "it is busy")
 	}
 	for range quietLooks - 1 {
@@ -35,6 +35,9 @@ func TestMemoryIsGivenBackWhenItIsQuietAndWorthIt(t *testing.T) {
 	require.True(t, look(0, quietWaste))
 	require.False(t, look(0, quietWaste), "it was just given back")
 	now = now.Add(quietPeriod)
-	require.False(t, look(0, quietWaste-1), "it is not worth the while")
+	require.False(t, look(0, quietWaste), "nothing was allocated since")
+	for range quietWaste / quietBytes {
+		require.False(t, look(quietBytes, quietWaste-1), "it is not worth the while")
+	}
 	require.True(t, look(quietBytes, quietWaste))
 }

@@ -21,7 +21,7 @@ var (
 )
 
 // client is a session in process. It is a port like a socket's: its requests are
-// the same frames, and its replies are decoded on the flusher's goroutine.
+// the same frames, and its replies are decoded by whoever flushes.
 type client struct {
 	node *Node
 	conn replica.ConnID
@@ -31,7 +31,7 @@ type client struct {
 
 	welcome chan wire.ConnectResponse // of capacity 1
 
-	// Owned by the flusher's goroutine.
+	// Owned by whoever flushes.
 	greeted bool
 
 	mu struct {

@@ -22,7 +22,8 @@ type diskWork struct {
 	readLog      *replica.LogRange
 }
 
-// disk is the worker that owns the store. Whatever fails in it ends the node.
+// disk is the worker that owns the store, with those who help it. Whatever fails
+// in it ends the node.
 type disk struct {
 	node     *Node
 	store    *storage.Store
@@ -44,6 +45,7 @@ type disk struct {
 	mu struct {
 		sync.Mutex
 		work   diskWork
+		adds   uint64 // how often there was some
 		closed bool
 	}
 }
@@ -64,6 +66,7 @@ func (d *disk) wanted(out *replica.Output) bool {
 // records, not their payloads. Somebody has to see to it that the work is done.
 func (d *disk) add(out *replica.Output) {
 	d.mu.Lock()
+	d.mu.adds++
 	w := &d.mu.work
 	w.generation = out.Generation
 	w.appends = append(w.appends, out.Append...)
@@ -95,15 +98,24 @@ func (d *disk) close() {
 // what makes later appends faster.
 const idleTime = 5 * time.Millisecond
 
+// helpedTime is how often the worker looks whether helpers have become idle.
+const helpedTime = 50 * time.Millisecond
+
 // run works until close or the first failure.
 func (d *disk) run() {
 	idle := time.NewTimer(idleTime)
 	defer idle.Stop()
+	seen := uint64(0)
 	for {
 		next := idleTime
 		var ended bool
 		select {
 		case <-idle.C:
+			if adds := d.added(); adds != seen { // a helper is at work
+				seen = adds
+				idle.Reset(helpedTime)
+				continue
+			}
 			d.owner.Lock()
 			next, ended = d.prepare()
 		case <-d.wake:
@@ -116,6 +128,12 @@ func (d *disk) run() {
 		}
 		idle.Reset(next)
 	}
+}
+
+func (d *disk) added() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.mu.adds
 }
 
 // prepare makes later appends faster, and says when there is more of that.

@@ -55,6 +55,7 @@ func (b *inbox) put(it item, wait bool) bool {
 func (b *inbox) add(it item, wait bool) (first, ok bool) {
 	b.mu.Lock()
 	for wait && b.mu.bytes > inboxBytesMax && !b.mu.closed {
+		b.signal() // whoever was to wake the loop may be waiting here
 		b.mu.room.Wait()
 	}
 	if b.mu.closed {

@@ -53,7 +53,8 @@ type Node struct {
 	// owner is held by whoever has the loop in his hands: the Run goroutine as a
 	// rule, see help for the others.
 	owner     sync.Mutex
-	over      bool // the loop has ended
+	lonely    atomic.Pointer[Intake] // of the helper who may be waiting for the disk
+	over      bool                   // the loop has ended
 	replica   *replica.Replica
 	out       replica.Output
 	ports     map[replica.ConnID]Port
@@ -147,8 +148,8 @@ func (n *Node) Run(ctx context.Context) error {
 	n.disk.close()
 	n.snapshots.Wait()
 	n.views.Wait()
-	for _, p := range n.ports {
-		n.flusher.put([]flush{{port: p, del: Delivery{Close: true}}})
+	for id, p := range n.ports {
+		n.flusher.put([]flush{{conn: id, port: p, del: Delivery{Close: true}}})
 	}
 	n.flusher.close()
 	workers.Wait()
@@ -241,7 +242,13 @@ func (n *Node) turnNow(tick bool) {
 	n.metrics.idle(began.Sub(n.idleSince))
 	n.mark = began
 	now := n.at(began)
-	n.turn(now, tick && !n.disk.holdsUp(now.Mono))
+	if tick && n.disk.holdsUp(now.Mono) {
+		tick = false
+		if in := n.lonely.Swap(nil); in != nil {
+			in.relieve()
+		}
+	}
+	n.turn(now, tick)
 	n.idleSince = time.Now()
 	n.metrics.busy(n.idleSince.Sub(began))
 }

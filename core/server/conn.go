@@ -48,7 +48,7 @@ type conn struct {
 		sync.Mutex
 		queue   []node.Delivery // what the writer has still to write
 		unsent  int
-		writing bool // a writer goroutine is at work; serve outlives it
+		writing bool // a writer goroutine is at work; end outlives it
 		held    bool
 		polled  bool // the poller reads it, or has
 		unarmed bool // the poller does not look at it for the moment
@@ -163,7 +163,7 @@ func (c *conn) readable(r *socketReader, to submitter, gone bool) bool {
 	}
 	c.mu.Unlock()
 	in, err := r.read(c.raw, c.in)
-	if err == nil {
+	if err == nil && in != nil { // nil: there was nothing after all
 		var ok bool
 		if in, ok = c.take(in, to); !ok {
 			err = io.EOF
@@ -267,7 +267,7 @@ type submitter interface {
 // node has ended.
 func (c *conn) take(in *node.Buffer, to submitter) (rest *node.Buffer, ok bool) {
 	end, ok := wholeFrames(in.B, c.server.cfg.FrameBytesMax)
-	if !ok || end == 0 {
+	if end == 0 {
 		return in, ok
 	}
 	if left := in.B[end:]; len(left) > 0 {
@@ -275,7 +275,7 @@ func (c *conn) take(in *node.Buffer, to submitter) (rest *node.Buffer, ok bool) 
 		rest.B = append(rest.B, left...)
 	}
 	in.B = in.B[:end]
-	return rest, to.Submit(c.id, in)
+	return rest, to.Submit(c.id, in) && ok // what came before the impossible is asked for
 }
 
 // wholeFrames is the length of the frames in b that are complete. It reports

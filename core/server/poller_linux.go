@@ -16,12 +16,12 @@ import (
 // have something. It waits in an epoll instance of its own, for which the
 // runtime's poller waits in turn.
 type poller struct {
-	file   *os.File // the epoll instance
-	wait   syscall.RawConn
-	fd     int
-	bell   int // an eventfd: mu.woken has something
-	reader *socketReader
-	intake *node.Intake
+	file  *os.File // the epoll instance
+	wait  syscall.RawConn
+	fd    int
+	bell  int // an eventfd: mu.woken has something
+	node  *node.Node
+	start func(func()) // another goroutine that the server waits for
 
 	mu struct {
 		sync.Mutex
@@ -38,7 +38,7 @@ const loneStreak = 32
 // pollerEvents is how many sockets one look reads from.
 const pollerEvents = 128
 
-func newPoller(n *node.Node) (*poller, error) {
+func newPoller(n *node.Node, start func(func())) (*poller, error) {
 	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
@@ -48,7 +48,7 @@ func newPoller(n *node.Node) (*poller, error) {
 		syscall.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	p := &poller{file: os.NewFile(uintptr(fd), "epoll"), fd: fd, reader: newSocketReader(), intake: n.NewIntake()}
+	p := &poller{file: os.NewFile(uintptr(fd), "epoll"), fd: fd, node: n, start: start}
 	if p.wait, err = p.file.SyscallConn(); err != nil {
 		p.file.Close()
 		return nil, err
@@ -68,8 +68,11 @@ func newPoller(n *node.Node) (*poller, error) {
 	return p, nil
 }
 
-// run reads until close. What it begins for a connection, endPolled ends.
+// run reads until close, or until another goroutine has taken that over. What it
+// begins for a connection, endPolled ends.
 func (p *poller) run() {
+	reader := newSocketReader()
+	intake := p.node.NewIntake(func() { p.start(p.run) })
 	events := make([]syscall.EpollEvent, pollerEvents)
 	var n int
 	look := func(fd uintptr) bool {
@@ -83,22 +86,28 @@ func (p *poller) run() {
 		if err := p.wait.Read(look); err != nil {
 			return
 		}
+		rung := false
 		for i := range max(n, 0) {
 			ev := &events[i]
 			if int(ev.Fd) == p.bell {
-				p.answerBell()
+				rung = true // later: a descriptor that is given up may be another's at once
 				continue
 			}
 			gone := ev.Events&(syscall.EPOLLHUP|syscall.EPOLLERR) != 0
-			if c := p.conn(ev.Fd); c != nil && !c.readable(p.reader, p.intake, gone) {
+			if c := p.conn(ev.Fd); c != nil && !c.readable(reader, intake, gone) {
 				p.leave(c)
 			}
+		}
+		if rung {
+			p.answerBell()
 		}
 		if n != 1 || events[0].Fd != last {
 			last, streak = events[0].Fd, 0
 		}
 		streak++
-		p.intake.Done(n == 1 && streak > loneStreak)
+		if intake.Done(n == 1 && streak > loneStreak) {
+			return
+		}
 	}
 }
 
@@ -106,8 +115,8 @@ func (p *poller) run() {
 func (p *poller) close() {
 	p.mu.Lock()
 	p.mu.closed = true
+	p.ringLocked()
 	p.mu.Unlock()
-	p.ring()
 }
 
 // release gives the descriptors back, after run has returned.
@@ -138,7 +147,8 @@ func (p *poller) has(c *conn) bool {
 }
 
 // add lets the poller read a connection from now on, which is not closed before it
-// has left. It reports false when the system refuses.
+// has left. It reports false when the system refuses, unless the connection has
+// come to its end and left already.
 func (p *poller) add(c *conn) bool {
 	ok := false
 	_ = c.raw.Control(func(fd uintptr) {
@@ -150,18 +160,20 @@ func (p *poller) add(c *conn) bool {
 		p.mu.conns[fd] = c
 		p.mu.Unlock()
 		ev := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(fd)}
-		ok = syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_ADD, int(fd), &ev) == nil
-		if !ok {
-			p.forget(c)
-		}
+		ok = syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_ADD, int(fd), &ev) == nil || !p.forget(c)
 	})
 	return ok
 }
 
-func (p *poller) forget(c *conn) {
+// forget reports whether the connection was there.
+func (p *poller) forget(c *conn) bool {
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	if int(c.fd) >= len(p.mu.conns) || p.mu.conns[c.fd] != c {
+		return false
+	}
 	p.mu.conns[c.fd] = nil
-	p.mu.Unlock()
+	return true
 }
 
 // arm says whether a connection is read from.
@@ -176,17 +188,18 @@ func (p *poller) arm(c *conn, on bool) {
 // wake has a connection looked at that has come to its end.
 func (p *poller) wake(c *conn) {
 	p.mu.Lock()
-	first := len(p.mu.woken) == 0 && !p.mu.closed
-	if !p.mu.closed {
-		p.mu.woken = append(p.mu.woken, c)
+	defer p.mu.Unlock()
+	if p.mu.closed {
+		return
 	}
-	p.mu.Unlock()
-	if first {
-		p.ring()
+	p.mu.woken = append(p.mu.woken, c)
+	if len(p.mu.woken) == 1 {
+		p.ringLocked()
 	}
 }
 
-func (p *poller) ring() {
+// ringLocked rings under the lock: once it is closed the descriptor may be another's.
+func (p *poller) ringLocked() {
 	one := binary.NativeEndian.AppendUint64(nil, 1)
 	_, _ = syscall.Write(p.bell, one)
 }

@@ -13,7 +13,7 @@ import (
 // connection has a goroutine for it.
 type poller struct{}
 
-func newPoller(*node.Node) (*poller, error) { return nil, errors.ErrUnsupported }
+func newPoller(*node.Node, func(func())) (*poller, error) { return nil, errors.ErrUnsupported }
 
 func (*poller) run()            {}
 func (*poller) close()          {}

@@ -49,7 +49,12 @@ func (g *generator) request() Request {
 	case bytes.Contains(r.Body, []byte("zookeeper_stats")):
 	case g.enforced && bytes.Contains(r.Body, []byte("zookeeper_limits")):
 	case g.one(14) && len(r.Body) < 4096:
+		var zxid [8]byte
+		copy(zxid[:], r.Body)
 		r.Body, r.Malformed, r.FromMark = b.damage(g.rng), true, false
+		if oneOf(r.Op, wire.OpSetWatches, wire.OpSetWatches2) { // whatever else would be ahead of one server and behind the other
+			copy(r.Body, zxid[:])
+		}
 	case g.one(40):
 		r.Body = append(r.Body, make([]byte, 1+g.rng.IntN(9))...)
 		r.Note += " with bytes behind"
