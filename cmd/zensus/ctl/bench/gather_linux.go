@@ -34,20 +34,32 @@ func newGatherer(conns []*conn) (*gatherer, error) {
 
 // take moves a connection to a descriptor that the runtime's poller does not know.
 func (g *gatherer) take(c *conn) error {
-	file, err := c.net.(*net.TCPConn).File()
+	raw, err := c.net.(*net.TCPConn).SyscallConn()
 	if err != nil {
 		return err
 	}
-	if err := c.net.Close(); err != nil {
-		return errors.Join(err, file.Close())
+	fd := -1
+	if failed := raw.Control(func(old uintptr) {
+		if fd, err = syscall.Dup(int(old)); err == nil {
+			syscall.CloseOnExec(fd)
+			err = syscall.SetNonblock(fd, false)
+		}
+	}); failed != nil {
+		return failed
 	}
-	c.net = blocking{file: file, fd: int(file.Fd())}
-	fd := int32(file.Fd())
-	ev := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: fd}
-	if err := syscall.EpollCtl(g.epoll, syscall.EPOLL_CTL_ADD, int(fd), &ev); err != nil {
+	if err != nil {
+		return os.NewSyscallError("dup", err)
+	}
+	err = c.net.Close()
+	c.net = blocking{fd: fd}
+	if err != nil {
+		return err
+	}
+	ev := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(fd)}
+	if err := syscall.EpollCtl(g.epoll, syscall.EPOLL_CTL_ADD, fd, &ev); err != nil {
 		return os.NewSyscallError("epoll_ctl", err)
 	}
-	g.conns[fd] = c
+	g.conns[int32(fd)] = c
 	return nil
 }
 
@@ -84,7 +96,6 @@ func (g *gatherer) close() error { return syscall.Close(g.epoll) }
 // blocking is a socket whose reads and writes block the thread.
 type blocking struct {
 	net.Conn // nil: nothing else is used
-	file     *os.File
 	fd       int
 }
 
@@ -108,7 +119,7 @@ func (b blocking) Write(p []byte) (int, error) {
 	}
 }
 
-func (b blocking) Close() error { return b.file.Close() }
+func (b blocking) Close() error { return syscall.Close(b.fd) }
 
 func (b blocking) SetDeadline(time.Time) error      { return nil }
 func (b blocking) SetReadDeadline(time.Time) error  { return nil }
