@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/state"
@@ -182,7 +183,8 @@ func (g *generator) requests(st *Step, n int) {
 	for range n {
 		q := g.request()
 		if q.Op == wire.OpAuth && wrote {
-			return
+			st.Requests = slices.Insert(st.Requests, 0, q)
+			continue
 		}
 		wrote = wrote || state.IsWrite(q.Op)
 		st.Requests = append(st.Requests, q)
