@@ -33,3 +33,27 @@ func TestProgramsInDocumentsAreBuilt(t *testing.T) {
 	}
 	require.Positive(t, n)
 }
+
+var (
+	registered = regexp.MustCompile(`-X POST '[^']*/ns/instance\?serviceName=([\w.-]+)[^']*ephemeral=false`)
+	serviceOf  = regexp.MustCompile(`naming\.Service\{Name: "([^"]+)"`)
+)
+
+// A service has ephemeral instances or persistent ones: who goes through the
+// documents with one server must not be refused.
+func TestServicesOfProgramsAndCommandsAreOfOneKind(t *testing.T) {
+	persistent, n := map[string]string{}, 0
+	for _, file := range documents(t) {
+		for _, m := range registered.FindAllStringSubmatch(read(t, file), -1) {
+			persistent[m[1]] = file
+		}
+	}
+	require.NotEmpty(t, persistent)
+	for _, file := range documents(t) {
+		for _, m := range serviceOf.FindAllStringSubmatch(read(t, file), -1) {
+			n++
+			require.NotContains(t, persistent, m[1], "%s: the program registers ephemeral instances", file)
+		}
+	}
+	require.Positive(t, n)
+}
