@@ -28,7 +28,7 @@ func TestWhatThisReleaseDoesNotDoIsSaidBeforeItsDetails(t *testing.T) {
 	_, notes, err := serveCheck(t, "zoo.cfg", "dataDir=d\nforceSync=no\nsecureClientPort=1\nssl.keyStore.location=x.jks\nserver.1=a:1:2\nserver.2=b:1:2\n")
 	require.EqualError(t, err, `zoo.cfg:
 secureClientPort: not in this release, which speaks no TLS on the client port
-server: an ensemble of 2 is not in this release, which runs a single server
+server.*: an ensemble of 2 is not in this release, which runs a single server: leave the line of this server alone, or none
 line 4: ssl.keyStore.location: "x.jks" is no .pem file: only PEM can be read`)
 	require.Contains(t, notes, "line 2: forceSync: ignored", "a refused file still has its warnings")
 
@@ -47,6 +47,34 @@ func TestFlagsBesideAZooCfgAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, out, "# warning: ZENSUS_LISTEN_HTTP: ignored beside a zoo.cfg\n")
 	require.Contains(t, out, "\nengine.tick_time: 3s\n")
+}
+
+// ZooKeeper runs such a file standalone, and asks for no myid.
+func TestASingleServerLineNeedsNoMyID(t *testing.T) {
+	file := func(dir, more string) string {
+		return "dataDir=" + dir + "\nclientPort=2181\nserver.7=localhost:2888:3888\n" + more
+	}
+	out, _, err := serveCheck(t, "zoo.cfg", file("not-there-yet", ""))
+	require.NoError(t, err)
+	require.Contains(t, out, "\nnode.id: 7\n")
+	_, _, err = serveCheck(t, "zoo.cfg", file("d", "standaloneEnabled=false\ninitLimit=1\nsyncLimit=1\n"))
+	require.EqualError(t, err, "zoo.cfg: server.*: an ensemble of 1 is not in this release, which runs a single server: leave standaloneEnabled at true, and this server a participant")
+
+	dir := t.TempDir()
+	myid := filepath.Join(dir, "myid")
+	for text, want := range map[string]string{
+		"7\n": "",
+		"2\n": "zoo.cfg: server.7: is the only server, but " + myid + " says 2: correct the one or the other",
+		"x\n": "zoo.cfg: " + myid + `: "x" is not a number from 1 to 254`,
+	} {
+		require.NoError(t, os.WriteFile(myid, []byte(text), 0o600))
+		_, _, err := serveCheck(t, "zoo.cfg", file(dir, ""))
+		if want == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.EqualError(t, err, want)
+	}
 }
 
 func TestDatadirAutocreateIsHeldTo(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -58,8 +59,9 @@ func fromZooCfg(path string) (*plan, error) {
 	}
 	id := core.PeerID(1)
 	if len(cfg.Servers) == 1 {
-		if id, err = readMyID(cfg.DataDir); err != nil {
-			return about, err
+		id = cfg.Servers[0].ID
+		if err := confirmMyID(cfg.DataDir, id); err != nil {
+			return about, inFile(path, err)
 		}
 		if _, err := cfg.Resolve(id); err != nil {
 			return about, inFile(path, err)
@@ -86,18 +88,35 @@ func beyond(cfg *apache.Config) error {
 		errs = append(errs, errors.New("secureClientPort: not in this release, which speaks no TLS on the client port"))
 	}
 	if !cfg.Standalone() {
-		errs = append(errs, fmt.Errorf("server: an ensemble of %d is not in this release, which runs a single server", len(cfg.Servers)))
+		remedy := "leave the line of this server alone, or none"
+		if len(cfg.Servers) == 1 {
+			remedy = "leave standaloneEnabled at true, and this server a participant"
+		}
+		errs = append(errs, fmt.Errorf("server.*: an ensemble of %d is not in this release, which runs a single server: %s", len(cfg.Servers), remedy))
 	}
 	return errors.Join(errs...)
 }
 
-func readMyID(dir string) (core.PeerID, error) {
-	f, err := os.Open(filepath.Join(dir, "myid"))
+// confirmMyID looks whether the file myid, if there is one, means the server that
+// the zoo.cfg names alone. ZooKeeper needs none for it either.
+func confirmMyID(dir string, id core.PeerID) error {
+	name := filepath.Join(dir, "myid")
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer f.Close()
-	return apache.ParseMyID(f)
+	found, err := apache.ParseMyID(f)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if found != id {
+		return fmt.Errorf("server.%d: is the only server, but %s says %d: correct the one or the other", id, name, found)
+	}
+	return nil
 }
 
 func planOf(cfg *apache.Config, id core.PeerID) (*plan, error) {

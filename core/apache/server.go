@@ -203,12 +203,12 @@ func ParseMyID(r io.Reader) (core.PeerID, error) {
 	const idBytesMax = 64
 	text, err := io.ReadAll(io.LimitReader(r, idBytesMax))
 	if err != nil {
-		return 0, fmt.Errorf("myid: %w", err)
+		return 0, err
 	}
 	id := strings.TrimSpace(string(text))
 	n, err := strconv.Atoi(id)
 	if err != nil || n < 1 || n > 254 {
-		return 0, fmt.Errorf("myid: %q is not a number from 1 to 254", id)
+		return 0, fmt.Errorf("%q is not a number from 1 to 254", id)
 	}
 	return core.PeerID(n), nil
 }
