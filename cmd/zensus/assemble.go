@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -58,7 +59,7 @@ func assemble(p *plan, log hclog.Logger, registry *prometheus.Registry) (*instan
 	secret, err := p.secret()
 	if err != nil {
 		closeAll()
-		return nil, err
+		return nil, inWords(p.names, err)
 	}
 	if err := in.engine(secret); err != nil {
 		closeAll()
@@ -73,6 +74,7 @@ type listeners map[string]net.Listener
 
 func (in *instance) listen() (listeners, error) {
 	open := listeners{}
+	var errs []error
 	for _, want := range []struct{ key, addr, speaks string }{
 		{"listen.http", in.plan.http, "HTTP, console, gRPC and ZooKeeper"},
 		{"listen.grpc", in.plan.grpc, "Nacos gRPC"},
@@ -85,18 +87,37 @@ func (in *instance) listen() (listeners, error) {
 		}
 		l, err := net.Listen("tcp", want.addr)
 		if err != nil {
-			for _, o := range open {
-				_ = o.Close()
-			}
-			return nil, fmt.Errorf("%s: %w", want.key, err)
+			errs = append(errs, in.plan.refused(want.key, err))
+			continue
 		}
 		open[want.key] = l
 		in.ports = append(in.ports, openPort{want.key, l.Addr(), want.speaks})
 	}
-	if len(open) == 0 {
-		return nil, errors.New("no port to listen on")
+	if len(open) == 0 && len(errs) == 0 {
+		errs = append(errs, errors.New("no port to listen on"))
+	}
+	if len(errs) > 0 {
+		for _, o := range open {
+			_ = o.Close()
+		}
+		return nil, errors.Join(errs...)
 	}
 	return open, nil
+}
+
+// refused says which setting names a port that could not be opened, and how to
+// name another.
+func (p *plan) refused(key string, err error) error {
+	name, move := key, "the file names another"
+	if zoo, ok := p.names[key]; ok {
+		name = zoo
+	} else if flag := settings.FlagOf(key); flag != "" {
+		move = flag + " names another"
+	}
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return fmt.Errorf("%s: %w (%s)", name, err, move)
 }
 
 // engine opens the data directory and makes the node and its client port.

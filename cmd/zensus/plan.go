@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"strconv"
 	"strings"
@@ -39,6 +41,8 @@ type plan struct {
 	limits   rpc.Limits
 	secret   func() (settings.Secret, error)
 	log      settings.Log
+	// names are those that settings have where they were said; nil is their own.
+	names map[string]string
 	// configText is the configuration file as it was read.
 	configText string
 	warnings   []string
@@ -80,22 +84,56 @@ func (p *plan) takeNacos(s *settings.Settings) error {
 	return nil
 }
 
-// settingsBeyond is beyond for settings.
+// inWords names the keys of settings, each at the beginning of a line of a
+// problem, as they are called where they were said.
+func inWords(names map[string]string, err error) error {
+	if err == nil || names == nil {
+		return err
+	}
+	var lines []error
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		key, rest, _ := strings.Cut(line, ": ")
+		if name, ok := names[key]; ok {
+			key = name
+		}
+		lines = append(lines, fmt.Errorf("%s: %s", key, rest))
+	}
+	return errors.Join(lines...)
+}
+
+// look returns what is found at a glance of what the start refuses about the data
+// directory and the secret. It creates nothing.
+func look(s *settings.Settings) error {
+	if s.DataDir == "" {
+		return nil // which is said elsewhere
+	}
+	err := storage.Look(storage.Options{Dir: s.DataDir})
+	if err == nil || errors.Is(err, fs.ErrPermission) { // who checks need not be who starts
+		return s.CheckSecret()
+	}
+	err = fmt.Errorf("data_dir: %w", err)
+	if s.SecretFile == "" {
+		return err // the secret would lie in there
+	}
+	return errors.Join(err, s.CheckSecret())
+}
+
+// settingsBeyond is beyond for settings, from which it takes what it says.
 func settingsBeyond(s *settings.Settings) error {
+	var errs []error
 	if len(s.Members) > 1 {
-		return fmt.Errorf("members: an ensemble of %d is not in this release, which runs a single server", len(s.Members))
+		errs = append(errs, fmt.Errorf("members: an ensemble of %d is not in this release, which runs a single server: leave them out", len(s.Members)))
+		s.Members = nil
 	}
 	if strings.HasPrefix(s.Engine.Backend, "zookeeper://") {
-		return fmt.Errorf("engine.backend: %s is not in this release, which runs on its own engine only", s.Engine.Backend)
+		errs = append(errs, fmt.Errorf("engine.backend: %s is not in this release, which runs on its own engine only", s.Engine.Backend))
+		s.Engine.Backend = settings.BackendEmbedded
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // fromSettings makes a plan of settings.
 func fromSettings(s *settings.Settings) (*plan, error) {
-	if err := settingsBeyond(s); err != nil {
-		return nil, err
-	}
 	least, most := s.Engine.SessionTimeouts()
 	e := &s.Engine
 	p := &plan{

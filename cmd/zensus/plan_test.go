@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -30,10 +31,13 @@ func TestWhatThisReleaseDoesNotDoIsSaidBeforeItsDetails(t *testing.T) {
 secureClientPort: not in this release, which speaks no TLS on the client port
 server.*: an ensemble of 2 is not in this release, which runs a single server: leave the line of this server alone, or none
 line 4: ssl.keyStore.location: "x.jks" is no .pem file: only PEM can be read`)
+	require.NotContains(t, err.Error(), "initLimit", "the details of what is not done do not matter")
 	require.Contains(t, notes, "line 2: forceSync: ignored", "a refused file still has its warnings")
 
 	_, _, err = serveCheck(t, "zensus.yaml", "members: ['1=a', '2=b']\nengine: {tick_time: 1ms}\n")
-	require.EqualError(t, err, "zensus.yaml: members: an ensemble of 2 is not in this release, which runs a single server")
+	require.EqualError(t, err, `zensus.yaml:
+members: an ensemble of 2 is not in this release, which runs a single server: leave them out
+engine.tick_time: 1ms is not from 10ms to 1m0s`)
 	_, _, err = serveCheck(t, "zensus.yaml", "engine: {backend: 'zookeeper://'}\n")
 	require.ErrorContains(t, err, "not in this release")
 }
@@ -85,6 +89,55 @@ func TestDatadirAutocreateIsHeldTo(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = serveCheck(t, "zoo.cfg", "dataDir="+dir+"\nclientPort=2181\ndatadir.autocreate=false\n")
 	require.NoError(t, err)
+}
+
+// The missing dataDir was told only when nothing else was wrong.
+func TestEverythingThatIsWrongWithAZooCfgIsToldAtOnce(t *testing.T) {
+	_, _, err := serveCheck(t, "zoo.cfg", "clientPort=x\nclientPortAddress=127.0.0.1\ntickTime=y\nzensus.b=1\nzensus.a=1\nzensus.log.level=loud\nzensus.listen.http=foo\nserver.1=a:1:2\nserver.2=b:1:2\n")
+	require.EqualError(t, err, `zoo.cfg:
+server.*: an ensemble of 2 is not in this release, which runs a single server: leave the line of this server alone, or none
+line 1: clientPort: "x" is no port
+line 3: tickTime: "y" is not a number
+dataDir: is required
+zensus.a: unknown key
+zensus.b: unknown key
+zensus.listen.http: "foo" is no address of the form host:port
+zensus.log.level: "loud" is none of trace, debug, info, warn, error, off`)
+
+	_, _, err = serveCheck(t, "zoo.cfg", "dynamicConfigFile=nowhere\nclientPort=2181\n")
+	require.EqualError(t, err, `zoo.cfg:
+dynamicConfigFile: open nowhere: no such file or directory
+dataDir: is required`)
+}
+
+func TestCheckRefusesWhatTheStartRefusesAtAGlance(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "version-2"), 0o700))
+	_, _, err := serveCheck(t, "zoo.cfg", "dataDir="+dir+"\nclientPort=2181\ntickTime=y\nzensus.secret_file=nowhere\n")
+	require.EqualError(t, err, `zoo.cfg:
+line 3: tickTime: "y" is not a number
+dataDir: storage: `+dir+`: holds data of Apache ZooKeeper (version-2); this release does not read it: name an empty directory
+zensus.secret_file: open nowhere: no such file or directory`)
+	_, _, err = serveCheck(t, "zensus.yaml", "data_dir: "+dir+"\nlog: {level: loud}\n")
+	require.ErrorContains(t, err, "log.level: ")
+	require.ErrorContains(t, err, "data_dir: storage: "+dir+": holds data of Apache ZooKeeper")
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, left, 1, "nothing was created")
+}
+
+func TestAllPortsThatAreInUseAreToldWithWhatMovesThem(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	addr := taken.Addr().String()
+	p := &plan{http: addr, zookeeper: addr}
+	_, err = (&instance{plan: p}).listen()
+	require.EqualError(t, err, "listen.http: listen tcp "+addr+": bind: address already in use (--http names another)\n"+
+		"listen.zookeeper: listen tcp "+addr+": bind: address already in use (--zookeeper names another)")
+	p = &plan{zookeeper: addr, admin: "127.0.0.1:0", names: zooNames}
+	_, err = (&instance{plan: p}).listen()
+	require.EqualError(t, err, "clientPort: listen tcp "+addr+": bind: address already in use (the file names another)")
 }
 
 func TestCheckTellsWhatFollowsFromTheSettings(t *testing.T) {

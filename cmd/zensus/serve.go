@@ -71,13 +71,12 @@ func readPlan(file string, cmd *cobra.Command) (*plan, *settings.Settings, error
 		}
 		return p, nil, err
 	}
-	s, err := settings.Load(file, cmd.Flags())
-	if s != nil {
-		if beyond := settingsBeyond(s); beyond != nil {
-			err = beyond // whether its details make sense does not matter then
-		}
+	s, err := settings.Read(file, cmd.Flags())
+	if s == nil {
+		return nil, nil, inFile(file, err)
 	}
-	if err != nil {
+	beyond := settingsBeyond(s)
+	if err := errors.Join(beyond, err, s.Validate(), look(s)); err != nil {
 		return nil, nil, inFile(file, err)
 	}
 	p, err := fromSettings(s)

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,8 +23,9 @@ import (
 	"github.com/zensus-io/zensus/internal/settings"
 )
 
-// fromZooCfg makes a plan of a zoo.cfg. Only what the file names is opened.
-// Beside an error the plan has nothing but the warnings.
+// fromZooCfg makes a plan of a zoo.cfg. Only what the file names is opened. The
+// error names everything that is wrong; beside it the plan has nothing but the
+// warnings.
 func fromZooCfg(path string) (*plan, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -36,44 +39,61 @@ func fromZooCfg(path string) (*plan, error) {
 	if cfg == nil {
 		return about, inFile(path, err)
 	}
-	if err != nil {
-		return about, inFile(path, errors.Join(beyond(cfg), err))
+	problems := []error{err}
+	dynamic := cfg.DynamicConfigFile
+	found, wrong := readDynamic(cfg)
+	problems = append(problems, found)
+	if more := beyond(cfg); more != nil {
+		problems = append([]error{more}, problems...)
+		single(cfg)
+	} else if found != nil || wrong != nil {
+		single(cfg)
 	}
-	if cfg.DynamicConfigFile != "" {
-		f, err := os.Open(cfg.DynamicConfigFile)
-		if err != nil {
-			return about, inFile(path, fmt.Errorf("dynamicConfigFile: %w", err))
-		}
-		if err = errors.Join(cfg.ReadDynamic(f), f.Close()); err != nil {
-			return about, inFile(cfg.DynamicConfigFile, err)
-		}
-	}
-	if err := beyond(cfg); err != nil {
-		return about, inFile(path, err)
-	}
-	if err := cfg.Validate(); err != nil {
-		return about, inFile(path, err)
-	}
-	if _, err := os.Stat(cfg.DataDir); !cfg.DataDirAutocreate && err != nil {
-		return about, inFile(path, fmt.Errorf("dataDir: %w, and datadir.autocreate is false", err))
-	}
+	problems = append(problems, cfg.Validate(), checkDataDir(cfg))
 	id := core.PeerID(1)
 	if len(cfg.Servers) == 1 {
 		id = cfg.Servers[0].ID
-		if err := confirmMyID(cfg.DataDir, id); err != nil {
-			return about, inFile(path, err)
-		}
-		if _, err := cfg.Resolve(id); err != nil {
-			return about, inFile(path, err)
-		}
+		_, err := cfg.Resolve(id)
+		problems = append(problems, confirmMyID(cfg.DataDir, id), err)
 	}
 	p, err := planOf(cfg, id)
-	if err != nil {
-		return about, inFile(path, err)
+	problems = append(problems, err)
+	if err := errors.Join(inFile(path, errors.Join(problems...)), inFile(dynamic, wrong)); err != nil {
+		return about, err
 	}
 	p.configText = string(text)
 	p.warnings = append(p.warnings, about.warnings...)
 	return p, nil
+}
+
+// readDynamic reads the members from where the configuration says. It returns
+// what is wrong with that, and what is wrong in there.
+func readDynamic(cfg *apache.Config) (found, wrong error) {
+	if cfg.DynamicConfigFile == "" {
+		return nil, nil
+	}
+	f, err := os.Open(cfg.DynamicConfigFile)
+	if err != nil {
+		return fmt.Errorf("dynamicConfigFile: %w", err), nil
+	}
+	return nil, errors.Join(cfg.ReadDynamic(f), f.Close())
+}
+
+// single leaves of a configuration what a server without others and without TLS
+// needs, when something is wrong with the rest and has been said.
+func single(cfg *apache.Config) {
+	cfg.Servers, cfg.DynamicConfigFile, cfg.StandaloneEnabled, cfg.PeerType = nil, "", true, ""
+	cfg.SecureClientPort, cfg.SecureClientPortAddress = 0, ""
+}
+
+func checkDataDir(cfg *apache.Config) error {
+	if cfg.DataDir == "" || cfg.DataDirAutocreate {
+		return nil
+	}
+	if _, err := os.Stat(cfg.DataDir); err != nil {
+		return fmt.Errorf("dataDir: %w, and datadir.autocreate is false", err)
+	}
+	return nil
 }
 
 // beyond says what a zoo.cfg asks for that this release does not do. Whether the
@@ -100,6 +120,9 @@ func beyond(cfg *apache.Config) error {
 // confirmMyID looks whether the file myid, if there is one, means the server that
 // the zoo.cfg names alone. ZooKeeper needs none for it either.
 func confirmMyID(dir string, id core.PeerID) error {
+	if dir == "" {
+		return nil // which is said elsewhere
+	}
 	name := filepath.Join(dir, "myid")
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -128,7 +151,7 @@ func planOf(cfg *apache.Config, id core.PeerID) (*plan, error) {
 		cfg.RequestBytesMax = state.RequestBytesMax
 	}
 	p := &plan{
-		dataDir: cfg.DataDir, id: id, warnings: warnings,
+		dataDir: cfg.DataDir, id: id, warnings: warnings, names: zooNames,
 		replica: replica.Config{
 			State: state.Config{
 				TTLNodes: cfg.ExtendedTypes, EnforceQuota: cfg.EnforceQuota, ReconfigEnabled: cfg.ReconfigEnabled,
@@ -171,26 +194,42 @@ func planOf(cfg *apache.Config, id core.PeerID) (*plan, error) {
 // what ZooKeeper has not, and are checked as they are in a zensus.yaml.
 func (p *plan) takeOurs(cfg *apache.Config) error {
 	s := settings.Default()
-	s.DataDir = cfg.DataDir
+	if cfg.DataDir != "" {
+		s.DataDir = cfg.DataDir
+	}
 	s.Listen = settings.Listen{HTTP: settings.Off, GRPC: settings.Off, ZooKeeper: settings.Off, Peer: settings.Off}
 	if p.zookeeper != "" {
 		s.Listen.ZooKeeper = p.zookeeper
 	}
-	for key, value := range cfg.Zensus {
+	var problems []error
+	for _, key := range slices.Sorted(maps.Keys(cfg.Zensus)) {
 		field, ok := map[string]*string{
 			"listen.http": &s.Listen.HTTP, "listen.grpc": &s.Listen.GRPC, "auth.enabled": &s.Auth.Enabled,
 			"secret_file": &s.SecretFile, "log.level": &s.Log.Level, "log.format": &s.Log.Format,
 		}[key]
 		if !ok {
-			return fmt.Errorf("zensus.%s: unknown key", key)
+			problems = append(problems, fmt.Errorf("zensus.%s: unknown key", key))
+			continue
 		}
-		*field = value
+		*field = cfg.Zensus[key]
 	}
 	if s.Listen.HTTP != settings.Off && cfg.Zensus["listen.grpc"] == "" {
 		s.Listen.GRPC = "" // where Nacos clients look: 1000 above
 	}
-	if err := s.Validate(); err != nil {
+	var found error
+	if cfg.DataDir != "" {
+		found = look(&s)
+	}
+	if err := errors.Join(append(problems, inWords(zooNames, s.Validate()), inWords(zooNames, found))...); err != nil {
 		return err
 	}
 	return p.takeNacos(&s)
+}
+
+// zooNames are the names that settings have in a zoo.cfg.
+var zooNames = map[string]string{
+	"data_dir": "dataDir", "secret_file": "zensus.secret_file", "auth.enabled": "zensus.auth.enabled",
+	"listen.http": "zensus.listen.http", "listen.grpc": "zensus.listen.grpc", "listen.zookeeper": "clientPort",
+	"log.level": "zensus.log.level", "log.format": "zensus.log.format",
+	"admin": "admin.serverPort", "metrics": "metricsProvider.httpPort",
 }

@@ -81,6 +81,10 @@ type Config struct {
 
 	// Zensus holds the keys that began with "zensus.", without that.
 	Zensus map[string]string
+
+	// refused are the keys whose values could not be taken: what they leave unset
+	// is no second mistake.
+	refused []string
 }
 
 // Containers say when empty containers and TTL znodes are reaped.
@@ -181,7 +185,10 @@ func ParseConfig(r io.Reader) (*Config, []Warning, error) {
 		case !known:
 			warn("unknown, ignored")
 		case key.set != nil:
+			before := *cfg
 			if err := key.set(cfg, p.key, p.value); err != nil {
+				*cfg = before // Validate finds nothing more in what could not be read
+				cfg.refused = append(cfg.refused, p.key)
 				fail(err)
 			}
 		case key.means(p.value):

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,10 +32,10 @@ func (c *Config) Validate() error {
 	if c.SecureClientPort != 0 && c.SecureClientPort == c.ClientPort && c.SecureClientPortAddress == c.ClientPortAddress {
 		bad("secureClientPort: %d is the clientPort too", c.SecureClientPort)
 	}
-	if c.ClientPort == 0 && c.ClientPortAddress != "" {
+	if c.ClientPort == 0 && c.ClientPortAddress != "" && !slices.Contains(c.refused, "clientPort") {
 		bad("clientPortAddress: is set, clientPort is not")
 	}
-	if c.SecureClientPort == 0 && c.SecureClientPortAddress != "" {
+	if c.SecureClientPort == 0 && c.SecureClientPortAddress != "" && !slices.Contains(c.refused, "secureClientPort") {
 		bad("secureClientPortAddress: is set, secureClientPort is not")
 	}
 	if c.SecureClientPort != 0 || c.anySecure() {

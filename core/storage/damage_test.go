@@ -257,10 +257,12 @@ func testMissingFiles(t *testing.T, im *image) {
 func TestApachesFilesAreNotOverlooked(t *testing.T) {
 	mem := vfs.NewMem()
 	must(t, mem.MkdirAll("/data/version-2"))
-	_, _, err := Open(options(mem))
-	var refused *RefusedError
-	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "Apache ZooKeeper") {
-		t.Fatal(err)
+	_, _, opened := Open(options(mem))
+	for _, err := range []error{opened, Look(options(mem))} {
+		var refused *RefusedError
+		if !errors.As(err, &refused) || !strings.Contains(err.Error(), "Apache ZooKeeper") {
+			t.Fatal(err)
+		}
 	}
 	if names, _ := mem.ReadDir("/data"); fmt.Sprint(names) != "[version-2]" {
 		t.Fatalf("it left %q behind", names)

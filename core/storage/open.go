@@ -70,22 +70,42 @@ func (s *Store) refuse(format string, args ...any) error {
 	return &RefusedError{Dir: s.opt.Dir, Reason: fmt.Sprintf(format, args...)}
 }
 
-func (s *Store) open() (*Recovered, error) {
-	dir := s.opt.Dir
-	names, err := s.fs.ReadDir(dir)
+// Look returns the error of Open that can be told at a glance: the directory is
+// none, cannot be read, or is Apache ZooKeeper's. One that is not there yet is
+// fine. It changes nothing, and a server may run on the directory.
+func Look(o Options) error {
+	o, err := o.withDefaults()
+	if err != nil {
+		return err
+	}
+	return (&Store{opt: o, fs: o.FS}).look()
+}
+
+func (s *Store) look() error {
+	names, err := s.fs.ReadDir(s.opt.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("storage: read data directory: %w", err)
+		return fmt.Errorf("storage: read data directory: %w", err)
 	}
 	if slices.Contains(names, apacheDirName) {
-		return nil, s.refuse("holds data of Apache ZooKeeper (%s); this release does not read it: name an empty directory", apacheDirName)
+		return s.refuse("holds data of Apache ZooKeeper (%s); this release does not read it: name an empty directory", apacheDirName)
+	}
+	return nil
+}
+
+func (s *Store) open() (*Recovered, error) {
+	dir := s.opt.Dir
+	if err := s.look(); err != nil {
+		return nil, err
 	}
 	if err := makeDirs(s.fs, dir); err != nil {
 		return nil, fmt.Errorf("storage: make data directory: %w", err)
 	}
+	var err error
 	if s.lock, err = s.fs.Lock(filepath.Join(dir, lockName)); err != nil {
 		return nil, fmt.Errorf("storage: %w", err)
 	}
-	if names, err = s.fs.ReadDir(dir); err != nil {
+	names, err := s.fs.ReadDir(dir)
+	if err != nil {
 		return nil, fmt.Errorf("storage: read data directory: %w", err)
 	}
 	s.ballast = slices.Contains(names, ballastName)

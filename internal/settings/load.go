@@ -45,10 +45,22 @@ func Flags(fs *pflag.FlagSet) {
 	fs.String("log-level", d.Log.Level, "trace, debug, info, warn, error or off")
 }
 
-// Load reads the settings. A blank file is none; flags may be nil. The error
-// names every key that is wrong.
+// Load reads the settings and validates them. A blank file is none; flags may be
+// nil. The error names every key that is wrong.
 func Load(file string, flags *pflag.FlagSet) (*Settings, error) {
+	s, err := Read(file, flags)
+	if s == nil {
+		return nil, err
+	}
+	return s, errors.Join(err, s.Validate())
+}
+
+// Read is Load without validating. The error names every key that does not exist
+// or whose value is of another kind; beside it the settings have their defaults
+// there, so that more can be said. They are nil if the file cannot be read.
+func Read(file string, flags *pflag.FlagSet) (*Settings, error) {
 	v := viper.New()
+	var problems []error
 	d := Default()
 	if err := eachKey("", reflect.ValueOf(d), func(key string, value any) { v.SetDefault(key, value) }); err != nil {
 		return nil, err
@@ -62,9 +74,7 @@ func Load(file string, flags *pflag.FlagSet) (*Settings, error) {
 		if err := v.ReadInConfig(); err != nil {
 			return nil, readProblem(file, err)
 		}
-		if err := unknownKeys(v.AllKeys()); err != nil {
-			return nil, err
-		}
+		problems = append(problems, unknownKeys(v.AllKeys()))
 	}
 	if flags != nil {
 		for flag, key := range flagKeys {
@@ -75,21 +85,34 @@ func Load(file string, flags *pflag.FlagSet) (*Settings, error) {
 			}
 		}
 	}
-	var s Settings
+	s := Default()
 	hook := mapstructure.ComposeDecodeHookFunc(boolToText, strictDuration, mapstructure.StringToSliceHookFunc(","))
-	if err := v.UnmarshalExact(&s, viper.DecodeHook(hook)); err != nil {
-		return nil, errors.New(decodeProblem(err.Error()))
+	// What does not exist was found already. Without ZeroFields a short list would
+	// keep the end of a longer default.
+	whole := func(c *mapstructure.DecoderConfig) { c.ZeroFields = true }
+	if err := v.Unmarshal(&s, viper.DecodeHook(hook), whole); err != nil {
+		problems = append(problems, errors.New(decodeProblem(err.Error())))
 	}
 	if flags != nil {
 		if insecure, err := flags.GetBool("insecure"); err == nil && insecure {
 			if f := flags.Lookup("auth"); f != nil && f.Changed {
-				return nil, errors.New("--auth and --insecure exclude each other")
+				problems = append(problems, errors.New("--auth and --insecure exclude each other"))
 			}
 			s.Auth.Enabled = AuthOff
 		}
 	}
 	s.trim()
-	return &s, errors.Join(unknownEnvironment(), s.Validate())
+	return &s, errors.Join(append(problems, unknownEnvironment())...)
+}
+
+// FlagOf is the flag that sets a key, as --http; blank if there is none.
+func FlagOf(key string) string {
+	for flag, k := range flagKeys {
+		if k == key {
+			return "--" + flag
+		}
+	}
+	return ""
 }
 
 // readProblem leaves out what the library says about itself, and names the file

@@ -69,15 +69,29 @@ func (s *Settings) LoadSecret() (Secret, error) {
 	file := filepath.Join(s.DataDir, "secret")
 	secret, err := readSecret(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = makeSecret(file)
-		if err == nil {
-			secret, err = readSecret(file)
+		if err := makeSecret(file); err != nil {
+			return Secret{}, fmt.Errorf("data_dir: %w", err)
 		}
+		secret, err = readSecret(file)
 	}
 	if err != nil {
 		return Secret{}, fmt.Errorf("secret: %w", err)
 	}
 	return secret, nil
+}
+
+// CheckSecret returns the error of LoadSecret, as far as it can be told without
+// making a secret, and by somebody who may not read the one that is there.
+func (s *Settings) CheckSecret() error {
+	key, file := "secret_file", s.SecretFile
+	if file == "" {
+		key, file = "secret", filepath.Join(s.DataDir, "secret")
+	}
+	_, err := readSecret(file)
+	if err == nil || errors.Is(err, fs.ErrPermission) || s.SecretFile == "" && errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", key, err)
 }
 
 // readSecret refuses a file that others can read: what it protects would be

@@ -115,8 +115,10 @@ func TestTypingMistakesAreErrors(t *testing.T) {
 func TestMistakesAreToldInTheWordsOfTheFile(t *testing.T) {
 	_, err := Load(write(t, "listen: {zookeper: 'x'}\ndata_dirr: y\n"), nil)
 	require.EqualError(t, err, "data_dirr: unknown key\nlisten.zookeper: unknown key")
-	_, err = Load(write(t, "node: {id: one}\n"), nil)
-	require.ErrorContains(t, err, "node.id: ")
+	_, err = Load(write(t, "node: {id: one}\nlog: {level: loud, form: x}\n"), nil)
+	require.ErrorContains(t, err, "log.form: unknown key\nnode.id: ", "mistakes of one kind do not hide those of another")
+	require.ErrorContains(t, err, "\nlog.level: ")
+	require.NotContains(t, err.Error(), "is not from 1 to 254", "what cannot be read is not wrong in its value too")
 	require.NotContains(t, err.Error(), "decoding failed")
 	_, err = Load(write(t, "engine: {tick_time: 2000}\n"), nil)
 	require.ErrorContains(t, err, "2000 has no unit, as in 2s")
@@ -281,6 +283,42 @@ func TestSecretIsMadeOnceAndKept(t *testing.T) {
 		require.Contains(t, shown, "[redacted]")
 		require.NotContains(t, shown, string(raw))
 	}
+}
+
+// It said listen.grpc, which follows from it and which nobody had named.
+func TestAnAddressThatIsNoneIsToldOnceAndWhereItWasSaid(t *testing.T) {
+	_, err := Load("", flags(t, "--http=foo"))
+	require.EqualError(t, err, `listen.http: "foo" is no address of the form host:port`)
+	_, err = Load("", flags(t, "--grpc=foo"))
+	require.EqualError(t, err, `listen.grpc: "foo" is no address of the form host:port`)
+	_, err = Load("", flags(t, "--http=127.0.0.1:65000"))
+	require.EqualError(t, err, "listen.grpc: the port of listen.http plus 1000 is no port; name one")
+	require.Equal(t, "--http", FlagOf("listen.http"))
+	require.Empty(t, FlagOf("node.id"))
+}
+
+func TestAShorterListReplacesTheDefault(t *testing.T) {
+	s, err := Load(write(t, "engine: {four_letter_words: [ruok]}\n"), nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"ruok"}, s.Engine.FourLetterWords)
+}
+
+func TestADataDirectoryThatCannotBeMadeIsCalledThat(t *testing.T) {
+	s := Default()
+	s.DataDir = "/proc/nowhere"
+	_, err := s.LoadSecret()
+	require.ErrorContains(t, err, "data_dir: mkdir")
+}
+
+func TestCheckingTheSecretMakesNone(t *testing.T) {
+	s := Default()
+	s.DataDir = filepath.Join(t.TempDir(), "data")
+	require.NoError(t, s.CheckSecret())
+	require.NoDirExists(t, s.DataDir)
+	s.SecretFile = s.DataDir
+	require.ErrorContains(t, s.CheckSecret(), "secret_file:")
+	require.NoError(t, os.WriteFile(s.SecretFile, make([]byte, 32), 0o644))
+	require.ErrorContains(t, s.CheckSecret(), "can be read by everybody")
 }
 
 func TestSecretsThatAreNone(t *testing.T) {

@@ -180,6 +180,11 @@ func (s *Settings) Validate() error {
 		}
 	}
 	_, err := s.GRPCAddress()
+	if s.Listen.GRPC == "" {
+		if _, _, wrong := splitAddress(s.Listen.HTTP); wrong != nil {
+			err = nil // which is said of listen.http
+		}
+	}
 	check(err == nil, "listen.grpc", "%v", err)
 	problems = append(problems, s.clashes()...)
 
