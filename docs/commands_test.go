@@ -191,11 +191,11 @@ const stepTime = 2 * time.Minute
 func (w *walk) step(t *testing.T, where string, s step) {
 	t.Helper()
 	command := w.ports.Replace(s.command)
-	if isServe.MatchString(command) && !strings.Contains(command, "--check") {
-		w.serve(t, where, command)
+	if starts, _ := startsServer(command); starts {
+		w.serve(t, where, strings.TrimSuffix(command, " &"))
 		return
 	}
-	if command == "kill %1" || command == "^C" {
+	if command == stopServer {
 		w.stop(t)
 		return
 	}
@@ -207,6 +207,50 @@ func (w *walk) step(t *testing.T, where string, s step) {
 	if err := compare(s.shown, string(out)); err != nil {
 		t.Fatalf("%s: %s: %v; it prints\n%s", where, s.command, err, out)
 	}
+}
+
+// stopServer ends the server that a document has started in the background.
+const stopServer = "kill %1; wait"
+
+// startsServer reports whether a command starts a server, and whether the shell
+// goes on.
+func startsServer(command string) (starts, background bool) {
+	command = strings.Replace(command, "go run ./cmd/zensus", "zensus", 1)
+	starts = isServe.MatchString(command) && !strings.Contains(command, "--check")
+	return starts, starts && strings.HasSuffix(command, " &")
+}
+
+// A reader has a shell, not our runner: what stands behind a server is typed only
+// if that runs in the background, and the next one finds its ports free only if
+// the one before was ended.
+func TestServersOfDocumentsLeaveTheShellToTheReader(t *testing.T) {
+	n := 0
+	for _, file := range documents(t) {
+		running := false
+		for _, b := range blocks(t, file) {
+			for i, s := range b.steps {
+				starts, background := startsServer(s.command)
+				switch {
+				case s.command == stopServer:
+					if !running {
+						t.Errorf("%s:%d: %s: nothing runs in the background", file, b.line, s.command)
+					}
+					running = false
+				case starts && running:
+					t.Errorf("%s:%d: %s: another server runs", file, b.line, s.command)
+				case starts && !background && i < len(b.steps)-1:
+					t.Errorf("%s:%d: %s: what follows is never reached", file, b.line, s.command)
+				case starts:
+					n++
+					running = background
+				}
+			}
+		}
+		if running {
+			t.Errorf("%s: a server is left running", file)
+		}
+	}
+	require.Greater(t, n, 5)
 }
 
 var isServe = regexp.MustCompile(`^(ZENSUS\S+ )*zensus serve\b`)
