@@ -48,7 +48,8 @@ func zkCommand() *cobra.Command {
 With --vs a second one is measured in turn, round by round, and the medians are
 compared: a ratio above 1 says that the first does more. With --start, once for each
 side and in the order of the addresses, bench starts the servers itself, each in the
-foreground, and also tells memory, processor time and recovery.
+foreground, and also tells memory, processor time and recovery. From servers that it
+did not start it removes in the end what it created, below ` + benchRoot + `.
 
 Workloads: ` + workloadNames() + `.
 Scenarios: ` + scenarioNames() + ` (idle and big need --start).`,
@@ -156,7 +157,7 @@ func (o *options) measure(ctx context.Context, servers []*Server, list []string)
 	running := false
 	defer func() {
 		for _, s := range servers {
-			err = errors.Join(err, s.Kill())
+			err = errors.Join(err, s.Tidy(), s.Kill())
 		}
 	}()
 	for _, name := range list {

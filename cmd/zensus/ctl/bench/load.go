@@ -291,7 +291,7 @@ func Run(srv *Server, w *Workload, s Shape) (Sample, error) {
 		return Sample{}, err
 	}
 	defer control.close()
-	root, err := freshRoot(control, w.Name)
+	root, err := freshRoot(srv, control, w.Name)
 	if err != nil {
 		return Sample{}, err
 	}
@@ -394,20 +394,4 @@ func parallel(n int, f func(i int) error) error {
 		}
 	}
 	return nil
-}
-
-// freshRoot makes a znode of its own for a round.
-func freshRoot(c *conn, name string) (string, error) {
-	if err := c.mustCreate("/bench", nil); err != nil {
-		return "", err
-	}
-	h, body, err := c.call(wire.OpCreate, wire.AppendCreate(nil, wire.OpCreate, "/bench/"+name+"-", nil, openACL, int32(core.PersistentSequential), 0))
-	if err != nil {
-		return "", err
-	}
-	if h.Err != core.OK {
-		return "", h.Err
-	}
-	r := wire.NewReader(body)
-	return r.String(), nil
 }

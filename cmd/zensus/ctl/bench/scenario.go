@@ -118,7 +118,7 @@ func fanout(_ context.Context, srv *Server, p *Params) ([]Figure, error) {
 		return nil, err
 	}
 	defer control.close()
-	root, err := freshRoot(control, "fanout")
+	root, err := freshRoot(srv, control, "fanout")
 	if err != nil {
 		return nil, err
 	}
@@ -446,7 +446,7 @@ func Fill(srv *Server, n int) error {
 		return err
 	}
 	defer control.close()
-	root, err := freshRoot(control, "fill")
+	root, err := freshRoot(srv, control, "fill")
 	if err != nil {
 		return err
 	}

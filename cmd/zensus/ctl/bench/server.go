@@ -22,6 +22,9 @@ type Server struct {
 	Addr    string
 	Command string // for the shell; it must stay in the foreground
 
+	roots    []string // znodes that rounds made for themselves
+	madeRoot bool     // and their parent
+
 	process *exec.Cmd
 	log     bytes.Buffer
 }
