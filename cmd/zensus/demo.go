@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
+	"github.com/zensus-io/zensus/cmd/zensus/ctl"
 	"github.com/zensus-io/zensus/internal/settings"
 	"github.com/zensus-io/zensus/sdk"
 	"github.com/zensus-io/zensus/sdk/config"
@@ -31,7 +32,7 @@ func demoCommand() *cobra.Command {
 		Long: `Start a server in a temporary directory and show the main job before your eyes: two
 providers register, a consumer discovers them, one provider is killed and the consumer
 is told, a config changes and is pushed. It runs until stopped, or for as long as --for.`,
-		Args: cobra.NoArgs,
+		Args: ctl.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
 			if length > 0 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zensus-io/zensus/cmd/zensus/ctl"
 	"github.com/zensus-io/zensus/internal/settings"
 	"github.com/zensus-io/zensus/internal/telemetry"
 )
@@ -25,7 +26,7 @@ func serveCommand() *cobra.Command {
 Settings come from a file (-c zensus.yaml), from the environment (ZENSUS_LISTEN_HTTP
 sets listen.http) and from flags, the later over the earlier. A zoo.cfg is taken as
 it is: then only the ports that it names are opened.`,
-		Args: cobra.NoArgs,
+		Args: ctl.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, s, err := readPlan(file, cmd)
 			if err != nil {

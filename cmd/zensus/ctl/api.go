@@ -69,6 +69,9 @@ func (a *api) bootstrap(ctx context.Context, name, password string) error {
 	return a.send(req, nil)
 }
 
+// refusedLogin is what Nacos says to a wrong name and to a wrong password.
+const refusedLogin = "unknown user!"
+
 // login takes a token for a name and password.
 func (a *api) login(ctx context.Context, name, password string) error {
 	body := url.Values{"username": {name}, "password": {password}}.Encode()
@@ -85,7 +88,11 @@ func (a *api) login(ctx context.Context, name, password string) error {
 		AccessToken string `json:"accessToken"`
 	}
 	if status != http.StatusOK || json.Unmarshal(answer, &got) != nil || got.AccessToken == "" {
-		return fmt.Errorf("login as %s: %s", name, reason(status, answer))
+		words := reason(status, answer)
+		if status == http.StatusForbidden && words == refusedLogin {
+			words = "wrong name or password"
+		}
+		return fmt.Errorf("login as %s: %s", name, words)
 	}
 	a.token = got.AccessToken
 	return nil

@@ -269,7 +269,7 @@ func (z *zk) syncVerb() *cobra.Command {
 func (z *zk) whoamiVerb() *cobra.Command {
 	return &cobra.Command{
 		Use: "whoami", Short: "list the identities of this session",
-		Args: cobra.NoArgs,
+		Args: NoArgs,
 		RunE: z.run(func(ctx context.Context, c *zkclient.Client, _ []string) error {
 			ids, err := c.WhoAmI(ctx)
 			if err != nil {

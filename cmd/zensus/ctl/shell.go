@@ -95,7 +95,7 @@ func (z *zk) lineCommand() *cobra.Command {
 			},
 		},
 		&cobra.Command{
-			Use: "history", Short: "list former lines", Args: cobra.NoArgs,
+			Use: "history", Short: "list former lines", Args: NoArgs,
 			RunE: func(*cobra.Command, []string) error { return errors.New("history: only a terminal has one") },
 		},
 		&cobra.Command{

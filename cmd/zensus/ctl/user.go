@@ -163,7 +163,7 @@ func (u *users) rmCommand() *cobra.Command {
 func (u *users) lsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "ls", Short: "list users and their roles",
-		Args: cobra.NoArgs,
+		Args: NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a, err := u.open(cmd)
 			if err != nil {

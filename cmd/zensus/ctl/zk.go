@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -148,7 +151,13 @@ func (z *zk) session(ctx context.Context) (*zkclient.Client, error) {
 	addresses, chroot := zkclient.SplitConnect(z.server)
 	ctx, cancel := context.WithTimeout(ctx, z.timeout)
 	defer cancel()
-	c, err := zkclient.Dial(ctx, addresses, zkclient.Options{Timeout: z.timeout, Auth: credentials, Chroot: chroot})
+	tries := &tries{failed: map[string]error{}, of: len(addresses), hopeless: cancel}
+	c, err := zkclient.Dial(ctx, addresses, zkclient.Options{Timeout: z.timeout, Auth: credentials, Chroot: chroot, Dialer: tries.dial})
+	if all, unknown := tries.unknown(); err != nil && all {
+		return nil, fmt.Errorf("--server: %w", unknown)
+	} else if errors.Is(err, context.DeadlineExceeded) && unknown != nil {
+		return nil, fmt.Errorf("no answer from %s within %v: %w", strings.Join(addresses, ", "), z.timeout, unknown)
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil, fmt.Errorf("no answer from %s within %v: start a server with zensus serve, or name one with --server", strings.Join(addresses, ", "), z.timeout)
 	}
@@ -157,6 +166,48 @@ func (z *zk) session(ctx context.Context) (*zkclient.Client, error) {
 	}
 	z.client = c
 	return c, nil
+}
+
+// tries are what became of the connections to a connect string's addresses, which
+// the client tries until somebody answers.
+type tries struct {
+	of       int    // addresses
+	hopeless func() // is called when none of their hosts exists
+
+	mu     sync.Mutex
+	failed map[string]error // by address
+}
+
+func (t *tries) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	t.mu.Lock()
+	t.failed[address] = err
+	t.mu.Unlock()
+	if all, _ := t.unknown(); all {
+		t.hopeless()
+	}
+	return conn, err
+}
+
+// unknown names the hosts whose address is not to be found. All of them do not
+// exist if all is true, and waiting is of no use.
+func (t *tries) unknown() (all bool, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var errs []error
+	missing := 0
+	for _, address := range slices.Sorted(maps.Keys(t.failed)) {
+		var dns *net.DNSError
+		switch {
+		case !errors.As(t.failed[address], &dns):
+		case dns.IsNotFound:
+			missing++
+			errs = append(errs, fmt.Errorf("there is no host %q", dns.Name))
+		default:
+			errs = append(errs, fmt.Errorf("no address is found for %q: %s", dns.Name, dns.Err))
+		}
+	}
+	return missing > 0 && missing == t.of, errors.Join(errs...)
 }
 
 // close ends the session, if there is one.
