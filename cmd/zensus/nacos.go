@@ -178,6 +178,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 		return err
 	}
 	nacos := engine.Group("/nacos")
+	toConsole(nacos)
 	registry.Routes(nacos)
 	side.configAPI.Routes(nacos)
 	authapi.New(side.auth).Routes(nacos)
@@ -212,6 +213,13 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	}
 	side.handler = compress(engine)
 	return nil
+}
+
+// toConsole leads browsers on that look for the console where Nacos has it.
+func toConsole(nacos gin.IRoutes) {
+	for _, path := range []string{"", "/", "/index.html"} {
+		nacos.GET(path, func(c *gin.Context) { c.Redirect(http.StatusFound, "/") })
+	}
 }
 
 // compressible are the types that are sent compressed to those who can read it.
