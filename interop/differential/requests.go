@@ -344,7 +344,7 @@ func (g *generator) setWatches(b *body) Request {
 
 // secret is what a digest is made of.
 func (g *generator) secret() []byte {
-	return pick(g, []byte("u:1"), []byte("u:1"), []byte("v:2"), []byte("super:wrong"), []byte("nocolon"), []byte(":"), []byte(""), []byte("a:b:c"))
+	return pick(g, []byte("u:1"), []byte("u:1"), []byte("v:2"), []byte("w:3"), []byte("x:4"), []byte("y:5"), []byte("super:wrong"), []byte("nocolon"), []byte(":"), []byte(""), []byte("a:b:c"))
 }
 
 func (g *generator) auth(b *body) Request {
