@@ -45,7 +45,6 @@ type disk struct {
 	mu struct {
 		sync.Mutex
 		work   diskWork
-		adds   uint64 // how often there was some
 		closed bool
 	}
 }
@@ -66,7 +65,6 @@ func (d *disk) wanted(out *replica.Output) bool {
 // records, not their payloads. Somebody has to see to it that the work is done.
 func (d *disk) add(out *replica.Output) {
 	d.mu.Lock()
-	d.mu.adds++
 	w := &d.mu.work
 	w.generation = out.Generation
 	w.appends = append(w.appends, out.Append...)
@@ -94,28 +92,20 @@ func (d *disk) close() {
 	d.signal()
 }
 
-// idleTime is how long nothing must have been asked for before the worker does
-// what makes later appends faster.
+// idleTime is how long the worker must have had nothing to do before it does what
+// makes later appends faster. While a helper is at work in its place it does so all
+// the same: appending to what is not prepared takes every sync half as long again.
 const idleTime = 5 * time.Millisecond
-
-// helpedTime is how often the worker looks whether helpers have become idle.
-const helpedTime = 50 * time.Millisecond
 
 // run works until close or the first failure.
 func (d *disk) run() {
 	idle := time.NewTimer(idleTime)
 	defer idle.Stop()
-	seen := uint64(0)
 	for {
 		next := idleTime
 		var ended bool
 		select {
 		case <-idle.C:
-			if adds := d.added(); adds != seen { // a helper is at work
-				seen = adds
-				idle.Reset(helpedTime)
-				continue
-			}
 			d.owner.Lock()
 			next, ended = d.prepare()
 		case <-d.wake:
@@ -128,12 +118,6 @@ func (d *disk) run() {
 		}
 		idle.Reset(next)
 	}
-}
-
-func (d *disk) added() uint64 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.mu.adds
 }
 
 // prepare makes later appends faster, and says when there is more of that.

@@ -56,6 +56,7 @@ type generator struct {
 	quota    bool // this script sets quotas
 	xid      int32
 	conn     int           // of the step
+	expanded []byte        // the path of a creation whose access list the server expands
 	added    [conns][]byte // the path that an addWatch of each connection was last about
 }
 
@@ -181,6 +182,7 @@ func (g *generator) connect(st *Step) {
 func (g *generator) requests(st *Step, n int) {
 	wrote := false
 	for range n {
+		g.expanded = nil
 		q := g.request()
 		if q.Op == wire.OpAuth && wrote {
 			st.Requests = slices.Insert(st.Requests, 0, q)
@@ -188,6 +190,9 @@ func (g *generator) requests(st *Step, n int) {
 		}
 		wrote = wrote || state.IsWrite(q.Op)
 		st.Requests = append(st.Requests, q)
+		if path := g.expanded; path != nil && q.Op != wire.OpMulti && g.one(2) {
+			st.Requests = append(st.Requests, g.make(wire.OpGetACL, new(body).buffer(path), quote(path)))
+		}
 		if q.Op == wire.OpSetACL || g.enforced && g.quota && oneOf(q.Op, wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer,
 			wire.OpCreateTTL, wire.OpDelete, wire.OpSetData, wire.OpMulti) || isAccident(&q) || isEphemeralContainer(&q) {
 			return

@@ -133,6 +133,10 @@ func (g *generator) createFields(b *body, op wire.OpCode) string {
 		data = bytes.Repeat([]byte("z"), wire.FrameBytesMax-100-g.rng.IntN(200))
 	}
 	acl := g.acl()
+	g.expanded = nil
+	if len(acl) == 1 && string(acl[0].scheme) == "auth" && !core.CreateMode(flags).IsSequential() {
+		g.expanded = path
+	}
 	b.buffer(path).buffer(data).acl(acl).int(flags)
 	note := fmt.Sprintf("%s data %s acl %s flags %d", quote(path), quote(data), aclNote(acl), flags)
 	if op == wire.OpCreateTTL {
