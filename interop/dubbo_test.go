@@ -1,28 +1,16 @@
 package interop
 
 import (
-	"net"
 	"strconv"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/zensus-io/zensus/internal/testkit"
 )
 
-// freePort is one that nobody listens on.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-}
-
 func startDubboProvider(t *testing.T, registry, name string) *program {
 	t.Helper()
-	p := startJava(t, 3*time.Minute, classpath(t), "-Duser.home="+t.TempDir(), javaPackage+"DubboProvider", registry, freePort(t), name)
+	p := startJava(t, 3*time.Minute, classpath(t), "-Duser.home="+t.TempDir(), javaPackage+"DubboProvider", registry, strconv.Itoa(testkit.FreePort(t)), name)
 	p.expect("ok provider " + name)
 	return p
 }

@@ -17,9 +17,9 @@ const (
 // grpcOffset is how far above the HTTP port the clients of Nacos look for gRPC.
 const grpcOffset = 1000
 
-// freePort returns a port of the loopback address that nobody listens on. The
+// FreePort returns a port of the loopback address that nobody listens on. The
 // ports at the offsets from it are free as well.
-func freePort(t testing.TB, offsets ...int) int {
+func FreePort(t testing.TB, offsets ...int) int {
 	t.Helper()
 	for range 1000 {
 		port := portMin + rand.IntN(portMax-portMin)

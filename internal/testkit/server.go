@@ -68,9 +68,9 @@ func Start(t testing.TB, o Options) *Server {
 }
 
 func (s *Server) pickPorts(o Options) {
-	s.ZooKeeper = loopback(freePort(s.t))
+	s.ZooKeeper = loopback(FreePort(s.t))
 	if o.Nacos {
-		s.HTTPPort = freePort(s.t, grpcOffset)
+		s.HTTPPort = FreePort(s.t, grpcOffset)
 		s.GRPCPort = s.HTTPPort + grpcOffset
 		s.HTTP, s.GRPC = loopback(s.HTTPPort), loopback(s.GRPCPort)
 	}
