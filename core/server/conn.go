@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -35,24 +36,28 @@ const (
 // conn is one client's socket, and its port at the node.
 type conn struct {
 	server *Server
-	net    net.Conn
-	raw    syscall.RawConn // nil where reads and writes must block
 	remote netip.AddrPort
 	id     replica.ConnID
 
-	// Of one that the poller reads, and the poller's.
-	fd int32
-	in *node.Buffer // the part of a frame that has come
+	// The socket: net until the poller takes it over, then fd, which no other than
+	// this connection knows. That changes under mu, while nobody is writing.
+	net net.Conn
+	raw syscall.RawConn // nil where reads and writes must block
+	fd  int32
+
+	in *node.Buffer // the poller's: the part of a frame that has come
 
 	mu struct {
 		sync.Mutex
 		queue   []node.Delivery // what the writer has still to write
 		unsent  int
-		writing bool // a writer goroutine is at work; end outlives it
+		watch   *time.Timer // gives up the client that the writer waits for, or that lingers
+		writing bool        // somebody uses the socket to write; its end outlives that
 		held    bool
 		polled  bool // the poller reads it, or has
-		unarmed bool // the poller does not look at it for the moment
-		ending  bool // the last words are under way, and their deadline is set
+		unarmed bool // the poller does not look at what comes for the moment
+		choked  bool // the writer waits for the poller to see room
+		ending  bool // the last words are under way, and the watch is set for them
 		closing bool // nothing more is sent; what comes is thrown away
 		dead    bool
 		free    sync.Cond // signalled when a reader may go on or the writer has returned
@@ -116,53 +121,48 @@ func (c *conn) poll(in *node.Buffer) bool {
 	if p == nil || c.raw == nil {
 		return false
 	}
-	c.mu.Lock()
-	c.mu.polled = !c.mu.closing && !c.mu.dead
-	polled := c.mu.polled
-	c.mu.Unlock()
-	if !polled {
+	fd, err := ownDescriptor(c.raw)
+	if err != nil {
 		return false
 	}
-	c.in = in
-	if !p.add(c) {
-		c.mu.Lock()
-		c.mu.polled = false
-		c.mu.Unlock()
-		return false
-	}
-	if c.isOver() { // since before it was added, when the poller could not be told
-		p.wake(c)
-	}
-	return true
-}
-
-// isOver reports whether nothing more is read.
-func (c *conn) isOver() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.mu.closing || c.mu.dead
+	for c.mu.writing && !c.mu.closing && !c.mu.dead {
+		c.mu.free.Wait()
+	}
+	c.fd, c.in = fd, in
+	if c.mu.closing || c.mu.dead || !p.add(c) {
+		closeDescriptor(fd)
+		c.in = nil
+		return false
+	}
+	_ = c.net.Close() // the socket lives on
+	c.net, c.raw = nil, nil
+	c.mu.polled = true
+	return true
 }
 
 // readable reads what has come. It reports false when the connection has come to
 // its end; gone says that its client has. Only the poller calls it.
 func (c *conn) readable(r *socketReader, to submitter, gone bool) bool {
 	c.mu.Lock()
-	if c.mu.closing || c.mu.dead {
-		c.mu.Unlock()
-		return false
-	}
-	if c.fullLocked() {
-		if gone { // the system tells of that again and again, armed or not
+	dead, closing := c.mu.dead, c.mu.closing
+	if !dead && !closing && c.fullLocked() {
+		if dead = gone; !dead { // the system tells of that again and again, armed or not
+			c.mu.unarmed = true
+			c.armLocked()
 			c.mu.Unlock()
-			return false
+			return true
 		}
-		c.mu.unarmed = true
-		c.server.poller.arm(c, false)
-		c.mu.Unlock()
-		return true
 	}
 	c.mu.Unlock()
-	in, err := r.read(c.raw, c.in)
+	if dead {
+		return false
+	}
+	if closing {
+		return r.discard(c.fd)
+	}
+	in, err := r.read(c.fd, c.in)
 	if err == nil && in != nil { // nil: there was nothing after all
 		var ok bool
 		if in, ok = c.take(in, to); !ok {
@@ -179,10 +179,41 @@ func (c *conn) fullLocked() bool { return c.mu.held || c.mu.unsent > holdBytes }
 // roomLocked lets go on whoever reads, if there is reason to.
 func (c *conn) roomLocked() {
 	c.mu.free.Broadcast()
-	if c.mu.unarmed && !c.fullLocked() && !c.mu.dead {
+	if c.mu.unarmed && (c.mu.closing || !c.fullLocked()) {
 		c.mu.unarmed = false
-		c.server.poller.arm(c, true)
+		c.armLocked()
 	}
+}
+
+// armLocked tells the poller what to look for.
+func (c *conn) armLocked() {
+	if !c.mu.dead {
+		c.server.poller.arm(c.fd, !c.mu.unarmed, c.mu.choked)
+	}
+}
+
+// writable is called by the poller when there is room for what the writer has.
+func (c *conn) writable() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.choked {
+		c.mu.choked = false
+		c.armLocked()
+		c.mu.free.Broadcast()
+	}
+}
+
+// awaitRoom has the writer wait for room in a socket that the poller knows. It
+// reports false when the connection is given up.
+func (c *conn) awaitRoom() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.choked = true
+	c.armLocked()
+	for c.mu.choked && !c.mu.dead {
+		c.mu.free.Wait()
+	}
+	return !c.mu.dead
 }
 
 // endPolled is the end of one that the poller has given up.
@@ -201,11 +232,18 @@ func (c *conn) end() {
 	c.server.node.Disconnect(c.id)
 	c.mu.Lock()
 	c.mu.dead = true // no writer is started from now on
-	c.mu.Unlock()
-	_ = c.net.Close()
-	c.mu.Lock()
+	if c.mu.watch != nil {
+		c.mu.watch.Stop()
+	}
+	c.mu.free.Broadcast()
+	if !c.mu.polled {
+		_ = c.net.Close()
+	}
 	for c.mu.writing {
 		c.mu.free.Wait()
+	}
+	if c.mu.polled {
+		closeDescriptor(c.fd)
 	}
 	c.mu.Unlock()
 }
@@ -309,9 +347,9 @@ func (c *conn) mayRead() bool {
 // that closing the socket does not take that word back.
 func (c *conn) drainInput() {
 	c.mu.Lock()
-	closing := c.mu.closing && !c.mu.dead
+	draining := c.mu.closing && !c.mu.dead && !c.mu.polled
 	c.mu.Unlock()
-	if !closing {
+	if !draining {
 		return
 	}
 	_ = c.net.SetReadDeadline(time.Now().Add(lingerTime))
@@ -345,32 +383,50 @@ func (c *conn) Send(d node.Delivery) {
 		}
 		return
 	}
+	c.mu.writing = true
 	c.mu.Unlock()
 	n, blocked := c.tryWrite(d.Bytes)
-	if !blocked && n == len(d.Bytes) {
-		c.sent(d)
-		return
-	}
-	c.mu.Lock()
-	if c.mu.dead {
+	if blocked || n < len(d.Bytes) {
+		c.mu.Lock()
+		c.mu.unsent += len(d.Bytes) - n
+		c.watchLocked(stuckTime)
+		if d.Close {
+			c.endLocked()
+		}
 		c.mu.Unlock()
-		node.Recycle(d.Bytes)
+		go c.write(d, n)
 		return
 	}
-	c.mu.writing = true
-	c.mu.unsent += len(d.Bytes) - n
-	if d.Close {
-		c.endLocked()
-	}
+	c.sent(d)
+	c.mu.Lock()
+	c.writtenLocked()
 	c.mu.Unlock()
-	go c.write(d, n)
+}
+
+// watchLocked gives the client up if that is not put off or called off within a
+// time; the last words have lingerTime and no more.
+func (c *conn) watchLocked(after time.Duration) {
+	switch {
+	case c.mu.ending || c.mu.dead:
+	case c.mu.watch == nil:
+		c.mu.watch = time.AfterFunc(after, c.abort)
+	default:
+		c.mu.watch.Reset(after)
+	}
+}
+
+func (c *conn) unwatchLocked() {
+	if c.mu.watch != nil && !c.mu.ending {
+		c.mu.watch.Stop()
+		c.mu.watch = nil
+	}
 }
 
 // endLocked gives everything that is still to be written lingerTime and no more:
 // the node has forgotten this connection, and no session times it out.
 func (c *conn) endLocked() {
+	c.watchLocked(lingerTime)
 	c.mu.ending = true
-	_ = c.net.SetWriteDeadline(time.Now().Add(lingerTime))
 }
 
 // sent is called when all of a delivery has left.
@@ -398,7 +454,7 @@ func (c *conn) write(d node.Delivery, offset int) {
 		c.sent(d)
 		c.mu.Lock()
 		if len(c.mu.queue) == 0 || c.mu.dead {
-			c.setWriteDeadlineLocked(time.Time{})
+			c.unwatchLocked()
 			c.writtenLocked()
 			c.mu.Unlock()
 			return
@@ -412,11 +468,11 @@ func (c *conn) write(d node.Delivery, offset int) {
 
 func (c *conn) writeAll(b []byte) error {
 	for len(b) > 0 {
-		n := min(len(b), writeBytes)
 		c.mu.Lock()
-		c.setWriteDeadlineLocked(time.Now().Add(stuckTime))
+		c.watchLocked(stuckTime)
 		c.mu.Unlock()
-		if _, err := c.net.Write(b[:n]); err != nil {
+		n, err := c.writeSome(b[:min(len(b), writeBytes)])
+		if err != nil {
 			return err
 		}
 		c.mu.Lock()
@@ -428,10 +484,19 @@ func (c *conn) writeAll(b []byte) error {
 	return nil
 }
 
-// setWriteDeadlineLocked sets a deadline, unless that of the last words is set.
-func (c *conn) setWriteDeadlineLocked(t time.Time) {
-	if !c.mu.ending {
-		_ = c.net.SetWriteDeadline(t)
+// writeSome writes something, waiting if need be.
+func (c *conn) writeSome(b []byte) (int, error) {
+	if c.net != nil {
+		return c.net.Write(b)
+	}
+	for {
+		n, err := writeDescriptor(c.fd, b)
+		if !errors.Is(err, syscall.EAGAIN) {
+			return n, err
+		}
+		if !c.awaitRoom() {
+			return 0, net.ErrClosed
+		}
 	}
 }
 
@@ -440,21 +505,34 @@ func (c *conn) writtenLocked() {
 	c.roomLocked()
 }
 
-// finish ends the sending side: the client reads what there is, then the end.
+// finish ends the sending side: the client reads what there is, then the end. What
+// it still sends is read for lingerTime, so that closing the socket does not take
+// the last words back. Whoever calls it is writing.
 func (c *conn) finish() {
-	c.mu.Lock()
-	c.mu.closing = true
-	c.mu.free.Broadcast()
-	polled := c.mu.polled
-	c.mu.Unlock()
-	if t, ok := c.net.(interface{ CloseWrite() error }); ok && t.CloseWrite() == nil {
-		_ = c.net.SetReadDeadline(time.Now().Add(lingerTime))
-		if polled {
-			c.server.poller.wake(c)
-		}
+	if c.shutdown() != nil {
+		c.abort()
 		return
 	}
-	c.shut(polled)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.closing = true
+	if c.mu.polled {
+		c.endLocked()
+	} else {
+		_ = c.net.SetReadDeadline(time.Now().Add(lingerTime))
+	}
+	c.roomLocked()
+}
+
+// shutdown says that nothing more is sent.
+func (c *conn) shutdown() error {
+	if c.net == nil {
+		return shutdownDescriptor(c.fd)
+	}
+	if t, ok := c.net.(interface{ CloseWrite() error }); ok {
+		return t.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }
 
 // abort closes the connection at once.
@@ -466,19 +544,13 @@ func (c *conn) abort() {
 	}
 	c.mu.queue = nil
 	c.mu.free.Broadcast()
-	polled := c.mu.polled
+	polled, nc := c.mu.polled, c.net
 	c.mu.Unlock()
-	c.shut(polled)
-}
-
-// shut closes the socket. The poller's are closed when it has let go of them: it
-// knows them by their descriptors.
-func (c *conn) shut(polled bool) {
 	if polled {
-		c.server.poller.wake(c)
-		return
+		c.server.poller.wake(c) // who lets go of it before it is closed
+	} else {
+		_ = nc.Close()
 	}
-	_ = c.net.Close()
 }
 
 // Hold stops or lets go on the reading of requests (node.Port).

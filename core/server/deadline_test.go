@@ -4,6 +4,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -11,69 +12,76 @@ import (
 	"github.com/zensus-io/zensus/core/node"
 )
 
-// slow is a socket whose writes wait for the test, and that remembers deadlines.
+// slow is a socket whose writes wait for the test or for its end.
 type slow struct {
 	net.Conn
 	write   chan int // lengths of writes that have begun
 	proceed chan struct{}
-
-	mu       sync.Mutex
-	deadline time.Time
+	closed  chan struct{}
+	once    sync.Once
 }
 
 func (s *slow) Write(b []byte) (int, error) {
 	s.write <- len(b)
-	<-s.proceed
-	return len(b), nil
-}
-
-func (s *slow) SetWriteDeadline(t time.Time) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.deadline = t
-	return nil
-}
-
-func (s *slow) left() time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.deadline.IsZero() {
-		return 0
+	select {
+	case <-s.proceed:
+		return len(b), nil
+	case <-s.closed:
+		return 0, net.ErrClosed
 	}
-	return time.Until(s.deadline)
+}
+
+func (s *slow) isClosed() bool {
+	synctest.Wait()
+	select {
+	case <-s.closed:
+		return true
+	default:
+		return false
+	}
 }
 
 func (s *slow) RemoteAddr() net.Addr { return nil }
-func (s *slow) Close() error         { return nil }
+func (s *slow) Close() error         { s.once.Do(func() { close(s.closed) }); return nil }
 
-func TestEveryBlockingWriteHasADeadlineAndLastWordsAShortOne(t *testing.T) {
-	socket := &slow{write: make(chan int), proceed: make(chan struct{})}
-	c := newConn(New(Config{}, nil), socket)
-	idle := func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return !c.mu.writing
-	}
-	c.Send(node.Delivery{Bytes: make([]byte, 2*writeBytes+1)})
-	for _, n := range []int{writeBytes, writeBytes, 1} {
-		require.Equal(t, n, <-socket.write)
-		require.Greater(t, socket.left(), lingerTime)
-		require.LessOrEqual(t, socket.left(), stuckTime)
-		socket.proceed <- struct{}{}
-	}
-	require.Eventually(t, idle, 5*time.Second, time.Millisecond)
-	require.Zero(t, socket.left(), "a deadline that stays would fail a later write")
+func slowConn() (*slow, *conn) {
+	socket := &slow{write: make(chan int), proceed: make(chan struct{}), closed: make(chan struct{})}
+	return socket, newConn(New(Config{}, nil), socket)
+}
 
-	c.Send(node.Delivery{Bytes: make([]byte, writeBytes+1)})
-	<-socket.write
-	c.Send(node.Delivery{Bytes: []byte("bye"), Close: true})
-	require.LessOrEqual(t, socket.left(), lingerTime, "the write that is stuck has not heard of the end")
-	require.NotZero(t, socket.left())
-	for range 2 {
-		socket.proceed <- struct{}{}
+func TestWriteThatIsStuckGivesTheClientUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		socket, c := slowConn()
+		c.Send(node.Delivery{Bytes: make([]byte, 2*writeBytes+1)})
+		for _, n := range []int{writeBytes, writeBytes, 1} {
+			require.Equal(t, n, <-socket.write)
+			time.Sleep(stuckTime - time.Nanosecond)
+			require.False(t, socket.isClosed(), "each portion has its time")
+			socket.proceed <- struct{}{}
+		}
+		time.Sleep(10 * stuckTime)
+		require.False(t, socket.isClosed(), "nothing is under way")
+
+		c.Send(node.Delivery{Bytes: make([]byte, writeBytes+1)})
 		<-socket.write
-		require.LessOrEqual(t, socket.left(), lingerTime, "a later write has more time")
-	}
-	socket.proceed <- struct{}{}
-	require.Eventually(t, idle, 5*time.Second, time.Millisecond)
+		time.Sleep(stuckTime)
+		require.True(t, socket.isClosed())
+	})
+}
+
+func TestLastWordsHaveAShortTimeInAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		socket, c := slowConn()
+		c.Send(node.Delivery{Bytes: make([]byte, 2*writeBytes)})
+		<-socket.write
+		time.Sleep(stuckTime / 2)
+		c.Send(node.Delivery{Bytes: []byte("bye"), Close: true})
+		time.Sleep(lingerTime / 2)
+		socket.proceed <- struct{}{}
+		<-socket.write // a later write has no more time
+		time.Sleep(lingerTime/2 - time.Nanosecond)
+		require.False(t, socket.isClosed())
+		time.Sleep(time.Nanosecond)
+		require.True(t, socket.isClosed(), "the write that was stuck has not heard of the end")
+	})
 }

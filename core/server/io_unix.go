@@ -60,11 +60,14 @@ func (c *conn) read(in *node.Buffer) (*node.Buffer, error) {
 // tryWrite writes what the socket takes at once. blocked says that the rest
 // needs somebody who can wait.
 func (c *conn) tryWrite(b []byte) (n int, blocked bool) {
-	if c.raw == nil {
-		return 0, len(b) > 0
-	}
-	if len(b) == 0 {
+	switch {
+	case len(b) == 0:
 		return 0, false
+	case c.net == nil:
+		n, err := writeDescriptor(c.fd, b)
+		return n, err != nil || n < len(b)
+	case c.raw == nil:
+		return 0, true
 	}
 	w := writers.Get().(*socketWriter)
 	w.from = b

@@ -71,7 +71,7 @@ func newPoller(n *node.Node, start func(func())) (*poller, error) {
 // run reads until close, or until another goroutine has taken that over. What it
 // begins for a connection, endPolled ends.
 func (p *poller) run() {
-	reader := newSocketReader()
+	var reader socketReader
 	intake := p.node.NewIntake(func() { p.start(p.run) })
 	events := make([]syscall.EpollEvent, pollerEvents)
 	var n int
@@ -93,8 +93,15 @@ func (p *poller) run() {
 				rung = true // later: a descriptor that is given up may be another's at once
 				continue
 			}
+			c := p.conn(ev.Fd)
+			if c == nil {
+				continue
+			}
+			if ev.Events&syscall.EPOLLOUT != 0 {
+				c.writable()
+			}
 			gone := ev.Events&(syscall.EPOLLHUP|syscall.EPOLLERR) != 0
-			if c := p.conn(ev.Fd); c != nil && !c.readable(reader, intake, gone) {
+			if (gone || ev.Events&syscall.EPOLLIN != 0) && !c.readable(&reader, intake, gone) {
 				p.leave(c)
 			}
 		}
@@ -147,42 +154,31 @@ func (p *poller) has(c *conn) bool {
 }
 
 // add lets the poller read a connection from now on, which is not closed before it
-// has left. It reports false when the system refuses, unless the connection has
-// come to its end and left already.
+// has left. It reports false when the system refuses.
 func (p *poller) add(c *conn) bool {
-	ok := false
-	_ = c.raw.Control(func(fd uintptr) {
-		p.mu.Lock()
-		c.fd = int32(fd)
-		if grown := int(fd) + 1 - len(p.mu.conns); grown > 0 {
-			p.mu.conns = append(p.mu.conns, make([]*conn, grown)...)
-		}
-		p.mu.conns[fd] = c
-		p.mu.Unlock()
-		ev := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(fd)}
-		ok = syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_ADD, int(fd), &ev) == nil || !p.forget(c)
-	})
-	return ok
-}
-
-// forget reports whether the connection was there.
-func (p *poller) forget(c *conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if int(c.fd) >= len(p.mu.conns) || p.mu.conns[c.fd] != c {
+	ev := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: c.fd}
+	if syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_ADD, int(c.fd), &ev) != nil {
 		return false
 	}
-	p.mu.conns[c.fd] = nil
+	if grown := int(c.fd) + 1 - len(p.mu.conns); grown > 0 {
+		p.mu.conns = append(p.mu.conns, make([]*conn, grown)...)
+	}
+	p.mu.conns[c.fd] = c
 	return true
 }
 
-// arm says whether a connection is read from.
-func (p *poller) arm(c *conn, on bool) {
-	ev := syscall.EpollEvent{Fd: c.fd}
-	if on {
-		ev.Events = syscall.EPOLLIN
+// arm says what a descriptor is watched for; for its end it always is.
+func (p *poller) arm(fd int32, in, out bool) {
+	ev := syscall.EpollEvent{Fd: fd}
+	if in {
+		ev.Events |= syscall.EPOLLIN
 	}
-	_ = syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_MOD, int(c.fd), &ev)
+	if out {
+		ev.Events |= syscall.EPOLLOUT
+	}
+	_ = syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_MOD, int(fd), &ev)
 }
 
 // wake has a connection looked at that has come to its end.
@@ -221,34 +217,21 @@ func (p *poller) answerBell() {
 // leave gives up a connection, whose end then takes a goroutine of its own.
 func (p *poller) leave(c *conn) {
 	_ = syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_DEL, int(c.fd), nil)
-	p.forget(c)
+	p.mu.Lock()
+	p.mu.conns[c.fd] = nil
+	p.mu.Unlock()
 	go c.endPolled()
 }
 
 // socketReader reads from sockets without waiting.
 type socketReader struct {
 	spare *node.Buffer // to read into; kept while what comes is little
-	into  []byte
-	n     int
-	again bool  // there is nothing
-	err   error // of the system
-	try   func(fd uintptr) bool
-}
-
-func newSocketReader() *socketReader {
-	r := &socketReader{}
-	r.try = func(fd uintptr) bool {
-		r.n, r.err = ignoringEINTR(syscall.Read, int(fd), r.into)
-		r.again = errors.Is(r.err, syscall.EAGAIN)
-		return true
-	}
-	return r
 }
 
 // read appends to a buffer, nil for a fresh one, what a socket has. It returns the
 // buffer as it was when there is nothing. Little is copied into a small buffer:
 // many clients may say something at once, and all that they say waits for the loop.
-func (r *socketReader) read(raw syscall.RawConn, in *node.Buffer) (*node.Buffer, error) {
+func (r *socketReader) read(fd int32, in *node.Buffer) (*node.Buffer, error) {
 	b := in
 	if b == nil {
 		if r.spare == nil {
@@ -257,18 +240,16 @@ func (r *socketReader) read(raw syscall.RawConn, in *node.Buffer) (*node.Buffer,
 		b = r.spare
 	}
 	grow(b)
-	r.into = b.B[len(b.B):cap(b.B)]
-	err := raw.Read(r.try)
-	r.into = nil
+	n, err := ignoringEINTR(syscall.Read, int(fd), b.B[len(b.B):cap(b.B)])
 	switch {
-	case err != nil || r.again:
+	case errors.Is(err, syscall.EAGAIN):
+		return in, nil
+	case err != nil:
 		return in, err
-	case r.err != nil:
-		return in, r.err
-	case r.n == 0:
+	case n == 0:
 		return in, io.EOF
 	}
-	b.B = b.B[:len(b.B)+r.n]
+	b.B = b.B[:len(b.B)+n]
 	if b != r.spare {
 		return b, nil
 	}
@@ -280,4 +261,13 @@ func (r *socketReader) read(raw syscall.RawConn, in *node.Buffer) (*node.Buffer,
 	small.B = append(small.B, b.B...)
 	b.B = b.B[:0]
 	return small, nil
+}
+
+// discard throws away what a socket has. It reports false when there is its end.
+func (r *socketReader) discard(fd int32) bool {
+	b, err := r.read(fd, nil)
+	if b != nil {
+		b.Release()
+	}
+	return err == nil
 }

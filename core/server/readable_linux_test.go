@@ -21,11 +21,15 @@ func TestSocketThatIsReadableAndHasNothing(t *testing.T) {
 	require.NoError(t, err)
 	defer far.Close()
 	c := newConn(New(Config{}, nil), far)
-	require.True(t, c.readable(newSocketReader(), nil, false))
+	c.fd, err = ownDescriptor(c.raw)
+	require.NoError(t, err)
+	defer closeDescriptor(c.fd)
+	var r socketReader
+	require.True(t, c.readable(&r, nil, false))
 	require.Nil(t, c.in)
 	_, err = near.Write([]byte{0, 0})
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return c.readable(newSocketReader(), nil, false) && c.in != nil }, 10*time.Second, time.Millisecond)
-	require.True(t, c.readable(newSocketReader(), nil, false), "half a length is there, and nothing more comes")
+	require.Eventually(t, func() bool { return c.readable(&r, nil, false) && c.in != nil }, 10*time.Second, time.Millisecond)
+	require.True(t, c.readable(&r, nil, false), "half a length is there, and nothing more comes")
 	require.Len(t, c.in.B, 2)
 }
