@@ -77,7 +77,7 @@ func (p *poller) run() {
 	var n int
 	look := func(fd uintptr) bool {
 		var err error
-		n, err = syscall.EpollWait(int(fd), events, 0)
+		n, err = eventsNow(int(fd), events)
 		return n > 0 || err != nil && !errors.Is(err, syscall.EINTR)
 	}
 	last, streak := int32(-1), 0 // looks in a row that found that descriptor and no other
@@ -240,7 +240,7 @@ func (r *socketReader) read(fd int32, in *node.Buffer) (*node.Buffer, error) {
 		b = r.spare
 	}
 	grow(b)
-	n, err := ignoringEINTR(syscall.Read, int(fd), b.B[len(b.B):cap(b.B)])
+	n, err := readDescriptor(fd, b.B[len(b.B):cap(b.B)])
 	switch {
 	case errors.Is(err, syscall.EAGAIN):
 		return in, nil
