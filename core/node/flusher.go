@@ -78,9 +78,10 @@ func (f *flusher) run() {
 	}
 }
 
-// help flushes once on the caller's goroutine, or leaves it to whoever is at it.
+// help flushes once on the caller's goroutine if that is soon done, or leaves it to
+// whoever is at it: who helps has something to read or to sync again.
 func (f *flusher) help() {
-	if !f.owner.TryLock() {
+	if f.isMuch() || !f.owner.TryLock() {
 		f.signal() // who is at it may be through
 		return
 	}
@@ -110,12 +111,19 @@ func (f *flusher) flush() bool {
 	return len(work) > 0
 }
 
-// splitWork is from how many deliveries on several goroutines hand them out: each
-// is a call of the system, and a change with a thousand watchers has as many.
+// splitWork is from how many deliveries on they are much, and several goroutines
+// hand them out: each is a call of the system, and a change with a thousand
+// watchers has as many.
 const splitWork = 128
 
 // flushersMax bounds how many do: the processors are everybody's.
 const flushersMax = 4
+
+func (f *flusher) isMuch() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.mu.work) >= splitWork
+}
 
 // split hands out work on several goroutines and waits for them. What is for one
 // connection is handed out by one of them, in order.

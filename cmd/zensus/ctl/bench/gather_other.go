@@ -13,8 +13,8 @@ type gatherer struct{ conns []*conn }
 
 func newGatherer(conns []*conn) (*gatherer, error) { return &gatherer{conns: conns}, nil }
 
-// gather calls read for every connection once.
-func (g *gatherer) gather(read func(*conn) error) error {
+// gather calls read for every connection once, and returns when the last was read.
+func (g *gatherer) gather(read func(*conn) error) (time.Time, error) {
 	errs := make([]error, len(g.conns))
 	var wg sync.WaitGroup
 	for i, c := range g.conns {
@@ -24,7 +24,7 @@ func (g *gatherer) gather(read func(*conn) error) error {
 		})
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	return time.Now(), errors.Join(errs...)
 }
 
 func (g *gatherer) close() error { return nil }

@@ -168,19 +168,25 @@ func watchAll(g *gatherer, conns []*conn, path string) error {
 			return err
 		}
 	}
-	return g.gather(func(c *conn) error {
+	_, err := g.gather(func(c *conn) error {
 		h, _, err := c.reply()
 		if err == nil && h.Err != core.OK {
 			err = h.Err
 		}
 		return err
 	})
+	return err
 }
 
 // tellAll makes one change and waits until every connection has its event.
 func tellAll(g *gatherer, control *conn, path string) (time.Duration, error) {
+	var last time.Time
 	told := make(chan error, 1)
-	go func() { told <- g.gather((*conn).event) }()
+	go func() {
+		var err error
+		last, err = g.gather((*conn).event)
+		told <- err
+	}()
 	time.Sleep(5 * time.Millisecond) // until it waits
 	began := time.Now()
 	h, _, err := control.call(wire.OpSetData, wire.AppendSetData(nil, path, zeros[:100], core.AnyVersion))
@@ -188,7 +194,7 @@ func tellAll(g *gatherer, control *conn, path string) (time.Duration, error) {
 		err = h.Err
 	}
 	err = errors.Join(err, <-told)
-	return time.Since(began), err
+	return last.Sub(began), err
 }
 
 // event reads an event.
