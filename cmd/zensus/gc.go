@@ -24,7 +24,7 @@ const (
 const (
 	quietBytes  = 256 << 10        // allocated between two looks, at most
 	quietLooks  = 4                // in a row
-	quietWaste  = 4 << 20          // garbage and free memory from which on it is worth the while
+	quietWaste  = 2 << 20          // garbage and free memory from which on it is worth the while
 	quietPeriod = 10 * time.Second // between two times
 )
 

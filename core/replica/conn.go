@@ -30,15 +30,14 @@ type conn struct {
 	holds   holdReason // why its requests wait in the socket
 	ending  bool       // it asked for the end of its session; nothing later is looked at
 	last    bool       // it is to be closed when the read that is away is back
+	resting bool       // it has had its share of this Step; others come first
+	clogged bool       // its output waits to be drained; so do its requests
 	reads   int        // waiting in pending
 	waits   int        // bytes of the bodies waiting in pending
-	resting bool       // it has had its share of this Step; others come first
 	cost    int        // of its requests in the Step costAt
 	costAt  uint64
-	clogged bool // its output waits to be drained; so do its requests
 	asker   state.Asker
 	remote  netip.AddrPort
-	ip      string
 	opened  int64 // wall milliseconds
 	since   int64 // monotonic milliseconds, for those without a session
 	timeout int32 // negotiated, milliseconds
@@ -227,11 +226,28 @@ func (r *Replica) connected(in Connected) {
 	if in.Local {
 		c.asker.IDs = in.IDs
 	} else {
-		c.ip = in.Remote.Addr().Unmap().String()
-		c.asker.IDs = []core.Identity{{Scheme: "ip", ID: c.ip}}
+		c.asker.IDs = r.addressIDs(in.Remote)
 	}
 	r.conns[c.id] = c
 	r.sessionless[c.id] = c
+}
+
+// ip is the address of the client as the scheme ip names it; none in process.
+func (c *conn) ip() string {
+	if c.local {
+		return ""
+	}
+	return c.remote.Addr().Unmap().String()
+}
+
+// addressIDs is who a client is by its address alone. Those that come from one
+// address one after the other share it: nobody changes such a list in place.
+func (r *Replica) addressIDs(remote netip.AddrPort) []core.Identity {
+	if addr := remote.Addr().Unmap(); r.lastIDs == nil || r.lastAddr != addr {
+		r.lastAddr = addr
+		r.lastIDs = []core.Identity{{Scheme: "ip", ID: addr.String()}}
+	}
+	return r.lastIDs
 }
 
 func (r *Replica) gone(in Gone) {

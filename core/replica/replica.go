@@ -2,6 +2,7 @@ package replica
 
 import (
 	"fmt"
+	"net/netip"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/check"
@@ -98,6 +99,8 @@ type Replica struct {
 	sessionless map[ConnID]*conn
 	held        map[ConnID]*conn
 	bySession   map[core.SessionID]*conn
+	lastAddr    netip.Addr // of the last connection, and who that is
+	lastIDs     []core.Identity
 	tracker     *session.Tracker
 	ids         *session.IDs
 	inflight    int // writes of connections that are not answered

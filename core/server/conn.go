@@ -60,13 +60,12 @@ type conn struct {
 		ending  bool // the last words are under way, and the watch is set for them
 		closing bool // nothing more is sent; what comes is thrown away
 		dead    bool
-		free    sync.Cond // signalled when a reader may go on or the writer has returned
+		free    *sync.Cond // signalled when a reader may go on or the writer has returned; nil until somebody waits
 	}
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{server: s, net: nc}
-	c.mu.free.L = &c.mu
 	if t, ok := nc.(*net.TCPConn); ok {
 		_ = t.SetNoDelay(true)
 		c.raw = rawConn(t)
@@ -128,7 +127,7 @@ func (c *conn) poll(in *node.Buffer) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.mu.writing && !c.mu.closing && !c.mu.dead {
-		c.mu.free.Wait()
+		c.waitLocked()
 	}
 	c.fd, c.in = fd, in
 	if c.mu.closing || c.mu.dead || !p.add(c) {
@@ -173,12 +172,25 @@ func (c *conn) readable(r *socketReader, to submitter, gone bool) bool {
 	return err == nil
 }
 
+func (c *conn) waitLocked() {
+	if c.mu.free == nil {
+		c.mu.free = sync.NewCond(&c.mu)
+	}
+	c.mu.free.Wait()
+}
+
+func (c *conn) wakeLocked() {
+	if c.mu.free != nil {
+		c.mu.free.Broadcast()
+	}
+}
+
 // fullLocked reports whether the node or unsent output asks for no more requests.
 func (c *conn) fullLocked() bool { return c.mu.held || c.mu.unsent > holdBytes }
 
 // roomLocked lets go on whoever reads, if there is reason to.
 func (c *conn) roomLocked() {
-	c.mu.free.Broadcast()
+	c.wakeLocked()
 	if c.mu.unarmed && (c.mu.closing || !c.fullLocked()) {
 		c.mu.unarmed = false
 		c.armLocked()
@@ -199,7 +211,7 @@ func (c *conn) writable() {
 	if c.mu.choked {
 		c.mu.choked = false
 		c.armLocked()
-		c.mu.free.Broadcast()
+		c.wakeLocked()
 	}
 }
 
@@ -211,7 +223,7 @@ func (c *conn) awaitRoom() bool {
 	c.mu.choked = true
 	c.armLocked()
 	for c.mu.choked && !c.mu.dead {
-		c.mu.free.Wait()
+		c.waitLocked()
 	}
 	return !c.mu.dead
 }
@@ -235,12 +247,12 @@ func (c *conn) end() {
 	if c.mu.watch != nil {
 		c.mu.watch.Stop()
 	}
-	c.mu.free.Broadcast()
+	c.wakeLocked()
 	if !c.mu.polled {
 		_ = c.net.Close()
 	}
 	for c.mu.writing {
-		c.mu.free.Wait()
+		c.waitLocked()
 	}
 	if c.mu.polled {
 		closeDescriptor(c.fd)
@@ -338,7 +350,7 @@ func (c *conn) mayRead() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.fullLocked() && !c.mu.closing && !c.mu.dead {
-		c.mu.free.Wait()
+		c.waitLocked()
 	}
 	return !c.mu.closing && !c.mu.dead
 }
@@ -543,7 +555,7 @@ func (c *conn) abort() {
 		node.Recycle(d.Bytes)
 	}
 	c.mu.queue = nil
-	c.mu.free.Broadcast()
+	c.wakeLocked()
 	polled, nc := c.mu.polled, c.net
 	c.mu.Unlock()
 	if polled {

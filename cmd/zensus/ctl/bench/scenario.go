@@ -63,9 +63,6 @@ func Scenarios() []*Scenario { return scenarios }
 // says, each time on a server that was just started if it needs that.
 func CompareScenario(ctx context.Context, servers []*Server, sc *Scenario, p *Params, tell Progress) ([]Row, error) {
 	rounds := p.Rounds
-	if sc.Name == "big" {
-		rounds = max(1, min(rounds, 3)) // each takes minutes
-	}
 	var names []Figure
 	values := map[string][][]float64{}
 	for round := range rounds {
