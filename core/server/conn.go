@@ -2,7 +2,6 @@ package server
 
 import (
 	"encoding/binary"
-	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -24,11 +23,12 @@ const (
 	outputBytesMax = 64 << 20
 	// lingerTime is how long a closed connection's last words may take.
 	lingerTime = time.Second
-	// writeBytes is how much of a delivery is written under one deadline, and
-	// stuckTime how long that may take: a client that reads nothing in all that
-	// time is taken for gone.
+	// writeBytes is how much of a delivery is written at once. A client that reads
+	// nothing in all of stuckTime meanwhile is taken for gone.
 	writeBytes = 256 << 10
 	stuckTime  = 30 * time.Second
+	// missTime is the pause after room was seen twice where there was none.
+	missTime = 5 * time.Millisecond
 	// firstBytesTime is how long a connection may take to say what it is.
 	firstBytesTime = 20 * time.Second
 )
@@ -51,13 +51,13 @@ type conn struct {
 		sync.Mutex
 		queue   []node.Delivery // what the writer has still to write
 		unsent  int
-		watch   *time.Timer // gives up the client that the writer waits for, or that lingers
+		giveUp  *time.Timer // of a client that the writer waits for, or that lingers
 		writing bool        // somebody uses the socket to write; its end outlives that
 		held    bool
 		polled  bool // the poller reads it, or has
 		unarmed bool // the poller does not look at what comes for the moment
 		choked  bool // the writer waits for the poller to see room
-		ending  bool // the last words are under way, and the watch is set for them
+		ending  bool // the last words are under way, and giveUp is set for them
 		closing bool // nothing more is sent; what comes is thrown away
 		dead    bool
 		free    *sync.Cond // signalled when a reader may go on or the writer has returned; nil until somebody waits
@@ -100,11 +100,11 @@ func (c *conn) serve(prefix []byte) (polled bool) {
 	}
 	c.id = c.server.node.Connect(c.remote, c)
 	in, ok := c.take(in, c.server.node)
-	if ok && c.poll(in) {
-		return true
-	}
 	if ok {
-		in = c.frames(in)
+		in, polled = c.frames(in)
+	}
+	if polled {
+		return true
 	}
 	if in != nil {
 		in.Release()
@@ -114,10 +114,11 @@ func (c *conn) serve(prefix []byte) (polled bool) {
 }
 
 // poll hands the connection to the poller, if there is one that takes it. in is
-// the part of a frame that has come.
+// the part of a frame that has come. While much is still to be written it does not:
+// the socket is the writer's too.
 func (c *conn) poll(in *node.Buffer) bool {
 	p := c.server.poller
-	if p == nil || c.raw == nil {
+	if p == nil || c.raw == nil || c.isBusy() {
 		return false
 	}
 	fd, err := ownDescriptor(c.raw)
@@ -125,20 +126,28 @@ func (c *conn) poll(in *node.Buffer) bool {
 		return false
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	for c.mu.writing && !c.mu.closing && !c.mu.dead {
-		c.waitLocked()
+	for c.mu.writing && c.mu.unsent == 0 && !c.mu.closing && !c.mu.dead {
+		c.waitLocked() // for a Send that is just at it
 	}
 	c.fd, c.in = fd, in
-	if c.mu.closing || c.mu.dead || !p.add(c) {
-		closeDescriptor(fd)
+	if c.mu.writing || c.mu.closing || c.mu.dead || !p.add(c) {
 		c.in = nil
+		c.mu.Unlock()
+		closeDescriptor(fd)
 		return false
 	}
-	_ = c.net.Close() // the socket lives on
+	old := c.net
 	c.net, c.raw = nil, nil
 	c.mu.polled = true
+	c.mu.Unlock()
+	_ = old.Close() // the socket lives on
 	return true
+}
+
+func (c *conn) isBusy() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.unsent > 0
 }
 
 // readable reads what has come. It reports false when the connection has come to
@@ -204,30 +213,6 @@ func (c *conn) armLocked() {
 	}
 }
 
-// writable is called by the poller when there is room for what the writer has.
-func (c *conn) writable() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.mu.choked {
-		c.mu.choked = false
-		c.armLocked()
-		c.wakeLocked()
-	}
-}
-
-// awaitRoom has the writer wait for room in a socket that the poller knows. It
-// reports false when the connection is given up.
-func (c *conn) awaitRoom() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.mu.choked = true
-	c.armLocked()
-	for c.mu.choked && !c.mu.dead {
-		c.waitLocked()
-	}
-	return !c.mu.dead
-}
-
 // endPolled is the end of one that the poller has given up.
 func (c *conn) endPolled() {
 	if c.in != nil {
@@ -244,20 +229,23 @@ func (c *conn) end() {
 	c.server.node.Disconnect(c.id)
 	c.mu.Lock()
 	c.mu.dead = true // no writer is started from now on
-	if c.mu.watch != nil {
-		c.mu.watch.Stop()
+	if c.mu.giveUp != nil {
+		c.mu.giveUp.Stop()
 	}
 	c.wakeLocked()
-	if !c.mu.polled {
+	polled := c.mu.polled
+	c.mu.Unlock()
+	if !polled {
 		_ = c.net.Close()
 	}
+	c.mu.Lock()
 	for c.mu.writing {
 		c.waitLocked()
 	}
-	if c.mu.polled {
-		closeDescriptor(c.fd)
-	}
 	c.mu.Unlock()
+	if polled {
+		closeDescriptor(c.fd) // nobody uses it any more
+	}
 }
 
 // opening reads until there are the four bytes that say what a connection is, and
@@ -291,10 +279,13 @@ func (c *conn) fresh() *node.Buffer {
 }
 
 // frames reads a connection and brings all frames that are whole to the node at
-// once. It returns when the connection ends or says something impossible, with a
-// buffer to be released.
-func (c *conn) frames(in *node.Buffer) *node.Buffer {
+// once, until the poller takes it over. Otherwise it returns when the connection
+// ends or says something impossible, with a buffer to be released.
+func (c *conn) frames(in *node.Buffer) (rest *node.Buffer, polled bool) {
 	for c.mayRead() {
+		if c.poll(in) {
+			return nil, true
+		}
 		var err error
 		if in, err = c.read(in); err != nil {
 			break
@@ -304,7 +295,7 @@ func (c *conn) frames(in *node.Buffer) *node.Buffer {
 			break
 		}
 	}
-	return in
+	return in, false
 }
 
 // submitter is how requests come to the node.
@@ -370,198 +361,6 @@ func (c *conn) drainInput() {
 		if _, err := c.net.Read(sink[:]); err != nil {
 			return
 		}
-	}
-}
-
-// Send writes what the node has for this client (node.Port).
-func (c *conn) Send(d node.Delivery) {
-	c.mu.Lock()
-	if c.mu.closing || c.mu.dead {
-		c.mu.Unlock()
-		node.Recycle(d.Bytes)
-		return
-	}
-	if c.mu.writing {
-		c.mu.queue = append(c.mu.queue, d)
-		c.mu.unsent += len(d.Bytes)
-		over := c.mu.unsent > outputBytesMax
-		if d.Close {
-			c.endLocked() // also of the write that is stuck now
-		}
-		c.mu.Unlock()
-		if over {
-			c.server.log.Warn("client does not read", "client", c.remote.String())
-			c.abort()
-		}
-		return
-	}
-	c.mu.writing = true
-	c.mu.Unlock()
-	n, blocked := c.tryWrite(d.Bytes)
-	if blocked || n < len(d.Bytes) {
-		c.mu.Lock()
-		c.mu.unsent += len(d.Bytes) - n
-		c.watchLocked(stuckTime)
-		if d.Close {
-			c.endLocked()
-		}
-		c.mu.Unlock()
-		go c.write(d, n)
-		return
-	}
-	c.sent(d)
-	c.mu.Lock()
-	c.writtenLocked()
-	c.mu.Unlock()
-}
-
-// watchLocked gives the client up if that is not put off or called off within a
-// time; the last words have lingerTime and no more.
-func (c *conn) watchLocked(after time.Duration) {
-	switch {
-	case c.mu.ending || c.mu.dead:
-	case c.mu.watch == nil:
-		c.mu.watch = time.AfterFunc(after, c.abort)
-	default:
-		c.mu.watch.Reset(after)
-	}
-}
-
-func (c *conn) unwatchLocked() {
-	if c.mu.watch != nil && !c.mu.ending {
-		c.mu.watch.Stop()
-		c.mu.watch = nil
-	}
-}
-
-// endLocked gives everything that is still to be written lingerTime and no more:
-// the node has forgotten this connection, and no session times it out.
-func (c *conn) endLocked() {
-	c.watchLocked(lingerTime)
-	c.mu.ending = true
-}
-
-// sent is called when all of a delivery has left.
-func (c *conn) sent(d node.Delivery) {
-	node.Recycle(d.Bytes)
-	if d.WantDrained {
-		c.server.node.Drained(c.id)
-	}
-	if d.Close {
-		c.finish()
-	}
-}
-
-// write is the writer: it writes a delivery from offset on, and then what has
-// queued behind it.
-func (c *conn) write(d node.Delivery, offset int) {
-	for {
-		if err := c.writeAll(d.Bytes[offset:]); err != nil {
-			c.abort()
-			c.mu.Lock()
-			c.writtenLocked()
-			c.mu.Unlock()
-			return
-		}
-		c.sent(d)
-		c.mu.Lock()
-		if len(c.mu.queue) == 0 || c.mu.dead {
-			c.unwatchLocked()
-			c.writtenLocked()
-			c.mu.Unlock()
-			return
-		}
-		d, offset = c.mu.queue[0], 0
-		c.mu.queue[0] = node.Delivery{}
-		c.mu.queue = c.mu.queue[1:]
-		c.mu.Unlock()
-	}
-}
-
-func (c *conn) writeAll(b []byte) error {
-	for len(b) > 0 {
-		c.mu.Lock()
-		c.watchLocked(stuckTime)
-		c.mu.Unlock()
-		n, err := c.writeSome(b[:min(len(b), writeBytes)])
-		if err != nil {
-			return err
-		}
-		c.mu.Lock()
-		c.mu.unsent -= n
-		c.roomLocked()
-		c.mu.Unlock()
-		b = b[n:]
-	}
-	return nil
-}
-
-// writeSome writes something, waiting if need be.
-func (c *conn) writeSome(b []byte) (int, error) {
-	if c.net != nil {
-		return c.net.Write(b)
-	}
-	for {
-		n, err := writeDescriptor(c.fd, b)
-		if !errors.Is(err, syscall.EAGAIN) {
-			return n, err
-		}
-		if !c.awaitRoom() {
-			return 0, net.ErrClosed
-		}
-	}
-}
-
-func (c *conn) writtenLocked() {
-	c.mu.writing = false
-	c.roomLocked()
-}
-
-// finish ends the sending side: the client reads what there is, then the end. What
-// it still sends is read for lingerTime, so that closing the socket does not take
-// the last words back. Whoever calls it is writing.
-func (c *conn) finish() {
-	if c.shutdown() != nil {
-		c.abort()
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.mu.closing = true
-	if c.mu.polled {
-		c.endLocked()
-	} else {
-		_ = c.net.SetReadDeadline(time.Now().Add(lingerTime))
-	}
-	c.roomLocked()
-}
-
-// shutdown says that nothing more is sent.
-func (c *conn) shutdown() error {
-	if c.net == nil {
-		return shutdownDescriptor(c.fd)
-	}
-	if t, ok := c.net.(interface{ CloseWrite() error }); ok {
-		return t.CloseWrite()
-	}
-	return errors.ErrUnsupported
-}
-
-// abort closes the connection at once.
-func (c *conn) abort() {
-	c.mu.Lock()
-	c.mu.dead = true
-	for _, d := range c.mu.queue {
-		node.Recycle(d.Bytes)
-	}
-	c.mu.queue = nil
-	c.wakeLocked()
-	polled, nc := c.mu.polled, c.net
-	c.mu.Unlock()
-	if polled {
-		c.server.poller.wake(c) // who lets go of it before it is closed
-	} else {
-		_ = nc.Close()
 	}
 }
 

@@ -21,21 +21,31 @@ func ownDescriptor(raw syscall.RawConn) (own int32, err error) {
 	return own, err
 }
 
-// The calls below never wait, so the scheduler is not told of them as it is of a
-// call that may: a process that has nothing to do but a ping now and then would
-// wake the runtime's monitor for each.
+// rawBytesMax is how many bytes a call may move that the scheduler is not told of.
+const rawBytesMax = 64 << 10
+
+// The calls below do not wait for the other side, and with little to move they are
+// short: then the scheduler is not told of them as it is of a call that may take
+// long. A process that has nothing to do but a ping now and then would wake the
+// runtime's monitor for each. The race detector does not see them either.
 
 func readDescriptor(fd int32, b []byte) (int, error) {
-	return now(syscall.SYS_READ, fd, b)
+	return callNow(syscall.SYS_READ, fd, b)
 }
 
 func writeDescriptor(fd int32, b []byte) (int, error) {
-	return now(syscall.SYS_WRITE, fd, b)
+	return callNow(syscall.SYS_WRITE, fd, b)
 }
 
-func now(call uintptr, fd int32, b []byte) (int, error) {
+func callNow(call uintptr, fd int32, b []byte) (int, error) {
 	for {
-		n, _, errno := syscall.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+		var n uintptr
+		var errno syscall.Errno
+		if len(b) <= rawBytesMax {
+			n, _, errno = syscall.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+		} else {
+			n, _, errno = syscall.Syscall(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+		}
 		switch errno {
 		case 0:
 			return int(n), nil

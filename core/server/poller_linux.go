@@ -5,8 +5,11 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
+
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/zensus-io/zensus/core/node"
 )
@@ -21,8 +24,10 @@ type poller struct {
 	fd    int
 	bell  int // an eventfd: mu.woken has something
 	node  *node.Node
+	log   hclog.Logger
 	start func(func()) // another goroutine that the server waits for
 
+	// A conn's lock may be held when this one is taken, and never the other way round.
 	mu struct {
 		sync.Mutex
 		conns  []*conn // by descriptor
@@ -38,7 +43,7 @@ const loneStreak = 32
 // pollerEvents is how many sockets one look reads from.
 const pollerEvents = 128
 
-func newPoller(n *node.Node, start func(func())) (*poller, error) {
+func newPoller(n *node.Node, log hclog.Logger, start func(func())) (*poller, error) {
 	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
@@ -48,7 +53,7 @@ func newPoller(n *node.Node, start func(func())) (*poller, error) {
 		syscall.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	p := &poller{file: os.NewFile(uintptr(fd), "epoll"), fd: fd, node: n, start: start}
+	p := &poller{file: os.NewFile(uintptr(fd), "epoll"), fd: fd, node: n, log: log, start: start}
 	if p.wait, err = p.file.SyscallConn(); err != nil {
 		p.file.Close()
 		return nil, err
@@ -75,19 +80,23 @@ func (p *poller) run() {
 	intake := p.node.NewIntake(func() { p.start(p.run) })
 	events := make([]syscall.EpollEvent, pollerEvents)
 	var n int
+	var failed error
 	look := func(fd uintptr) bool {
-		var err error
-		n, err = eventsNow(int(fd), events)
-		return n > 0 || err != nil && !errors.Is(err, syscall.EINTR)
+		n, failed = eventsNow(int(fd), events)
+		if errors.Is(failed, syscall.EINTR) {
+			failed = nil
+		}
+		return n > 0 || failed != nil
 	}
 	last, streak := int32(-1), 0 // looks in a row that found that descriptor and no other
 	for !p.isClosed() {
 		n = 0
-		if err := p.wait.Read(look); err != nil {
+		if err := errors.Join(p.wait.Read(look), failed); err != nil {
+			p.fail(err)
 			return
 		}
 		rung := false
-		for i := range max(n, 0) {
+		for i := range n {
 			ev := &events[i]
 			if int(ev.Fd) == p.bell {
 				rung = true // later: a descriptor that is given up may be another's at once
@@ -126,6 +135,21 @@ func (p *poller) close() {
 	p.mu.Unlock()
 }
 
+// fail gives up every connection when the system does not tell any more what comes;
+// others are read by goroutines of their own from then on.
+func (p *poller) fail(err error) {
+	p.log.Error("cannot wait for sockets", "err", err)
+	p.mu.Lock()
+	p.mu.closed = true
+	conns := slices.Clone(p.mu.conns)
+	p.mu.Unlock()
+	for _, c := range conns {
+		if c != nil {
+			p.leave(c)
+		}
+	}
+}
+
 // release gives the descriptors back, after run has returned.
 func (p *poller) release() {
 	p.file.Close()
@@ -159,7 +183,7 @@ func (p *poller) add(c *conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	ev := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: c.fd}
-	if syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_ADD, int(c.fd), &ev) != nil {
+	if p.mu.closed || syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_ADD, int(c.fd), &ev) != nil {
 		return false
 	}
 	if grown := int(c.fd) + 1 - len(p.mu.conns); grown > 0 {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"syscall"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/zensus-io/zensus/core/node"
 )
 
@@ -13,7 +15,9 @@ import (
 // connection has a goroutine for it.
 type poller struct{}
 
-func newPoller(*node.Node, func(func())) (*poller, error) { return nil, errors.ErrUnsupported }
+func newPoller(*node.Node, hclog.Logger, func(func())) (*poller, error) {
+	return nil, errors.ErrUnsupported
+}
 
 func (*poller) run()                  {}
 func (*poller) close()                {}

@@ -138,3 +138,56 @@ func TestClientThatIsGoneWhileItMayNotBeReadCostsNothing(t *testing.T) {
 	require.NoError(t, gone.Close())
 	require.Eventually(t, func() bool { return connections(t, s) == 1 }, 10*time.Second, 10*time.Millisecond)
 }
+
+func TestClientThatStaysWhenItsSessionHasEndedIsClosed(t *testing.T) {
+	addr, s := serve(t, server.Config{})
+	c := welcomed(t, addr)
+	_, err := c.Write(ask(1, wire.OpCloseSession, nil))
+	require.NoError(t, err)
+	_, err = io.ReadAll(c)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return connections(t, s) == 0 }, 10*time.Second, 10*time.Millisecond)
+}
+
+// A server that closes a socket in which something is unread resets it, and what is
+// still under way to the client may be lost.
+func TestSocketIsNotResetBehindTheLastWords(t *testing.T) {
+	addr, _ := serve(t, server.Config{})
+	c := welcomed(t, addr)
+	_, err := c.Write(ask(1, wire.OpCloseSession, nil))
+	require.NoError(t, err)
+	_, err = io.ReadFull(c, make([]byte, 4+wire.ReplyHeaderBytes))
+	require.NoError(t, err)
+	// Well within the second in which the server reads on.
+	for began := time.Now(); time.Since(began) < 200*time.Millisecond; time.Sleep(10 * time.Millisecond) {
+		_, err := c.Write(make([]byte, 4<<10))
+		require.NoError(t, err)
+	}
+	n, err := c.Read(make([]byte, 1))
+	require.Zero(t, n)
+	require.ErrorIs(t, err, io.EOF)
+}
+
+func TestClientThatAsksForMuchBehindItsFirstFrame(t *testing.T) {
+	addr, _ := serve(t, server.Config{})
+	good := client(t, addr)
+	_, _, err := good.Create(t.Context(), "/big", make([]byte, 900<<10), core.CreateOptions{})
+	require.NoError(t, err)
+	slow := dial(t, addr)
+	require.NoError(t, slow.(*net.TCPConn).SetReadBuffer(64<<10))
+	const asked = 12
+	first := connectFrame()
+	for xid := int32(1); xid <= asked; xid++ {
+		first = append(first, ask(xid, wire.OpGetData, wire.AppendPathWatch(nil, "/big", false))...)
+	}
+	_, err = slow.Write(first)
+	require.NoError(t, err)
+	_, err = slow.Write(ask(asked+1, wire.OpCreate, wire.AppendCreate(nil, wire.OpCreate, "/told", nil, core.OpenACL(), 0, 0)))
+	require.NoError(t, err)
+	time.Sleep(100 * time.Millisecond)
+	_, err = io.ReadFull(slow, make([]byte, 41))
+	require.NoError(t, err)
+	replies(t, slow, asked+1)
+	_, err = good.Exists(t.Context(), "/told")
+	require.NoError(t, err)
+}

@@ -159,7 +159,7 @@ func (s *Server) startPollerLocked() {
 		return
 	}
 	s.mu.started = true
-	p, err := newPoller(s.node, s.polling.Go)
+	p, err := newPoller(s.node, s.log, s.polling.Go)
 	if err != nil {
 		s.log.Debug("every connection takes a goroutine", "err", err)
 		return

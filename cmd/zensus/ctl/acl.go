@@ -83,7 +83,7 @@ func (z *zk) getACLVerb(name string) *cobra.Command {
 	var stat, settable bool
 	cmd := &cobra.Command{
 		Use: name + " PATH", Short: "print a znode's access list",
-		Args: cobra.ExactArgs(1), ValidArgsFunction: z.completePath,
+		Args: exactArgs(1), ValidArgsFunction: z.completePath,
 		RunE: z.at(func(ctx context.Context, c *zkclient.Client, args []string) error {
 			list, st, err := c.ACL(ctx, args[0])
 			if err != nil {
@@ -123,7 +123,7 @@ func (z *zk) setACLVerb(name string) *cobra.Command {
 	var version int32
 	cmd := &cobra.Command{
 		Use: name + " PATH ACL", Short: "replace a znode's access list: scheme:id:cdrwa,...",
-		Args: cobra.ExactArgs(2), ValidArgsFunction: z.completePath,
+		Args: exactArgs(2), ValidArgsFunction: z.completePath,
 		RunE: z.at(func(ctx context.Context, c *zkclient.Client, args []string) error {
 			list, err := parseACL(args[1])
 			if err != nil {

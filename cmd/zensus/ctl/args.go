@@ -25,3 +25,18 @@ func NoArgs(cmd *cobra.Command, args []string) error {
 	})
 	return err
 }
+
+// exactArgs and rangeArgs demand a number of arguments, and say which ones.
+func exactArgs(n int) cobra.PositionalArgs { return rangeArgs(n, n) }
+
+func rangeArgs(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return fmt.Errorf("%s: something is missing; it is: %s", cmd.Name(), cmd.Use)
+		case len(args) > most:
+			return fmt.Errorf("%s: %q is too much; it is: %s", cmd.Name(), args[most], cmd.Use)
+		}
+		return nil
+	}
+}

@@ -31,7 +31,7 @@ record, every record of the log with its checksum and the chain, every chunk of 
 snapshot. The status is 0 if all is as it was written, 1 if something is damaged or
 could not be read. A torn tail, which a crash leaves and the next start cuts off, is no
 damage. While a server is running in the directory its newest batch may look torn.`,
-		Args: cobra.ExactArgs(1),
+		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := storage.Verify(vfs.OS{}, args[0])
 			if errors.Is(err, fs.ErrNotExist) {

@@ -16,7 +16,7 @@ func (z *zk) getVerb() *cobra.Command {
 	var stat, wait, raw bool
 	cmd := &cobra.Command{
 		Use: "get PATH", Short: "print a znode's data",
-		Args: cobra.ExactArgs(1), ValidArgsFunction: z.completePath,
+		Args: exactArgs(1), ValidArgsFunction: z.completePath,
 		RunE: z.at(func(ctx context.Context, c *zkclient.Client, args []string) error {
 			path := args[0]
 			return z.once(ctx, c, path, wait, []core.EventType{core.NodeDataChanged, core.NodeDeleted}, func() error {
@@ -51,7 +51,7 @@ func (z *zk) statVerb() *cobra.Command {
 	var wait bool
 	cmd := &cobra.Command{
 		Use: "stat PATH", Short: "print a znode's stat",
-		Args: cobra.ExactArgs(1), ValidArgsFunction: z.completePath,
+		Args: exactArgs(1), ValidArgsFunction: z.completePath,
 		RunE: z.at(func(ctx context.Context, c *zkclient.Client, args []string) error {
 			path := args[0]
 			return z.once(ctx, c, path, wait, []core.EventType{core.NodeCreated, core.NodeDataChanged, core.NodeDeleted}, func() error {
@@ -206,7 +206,7 @@ func (z *zk) listLong(ctx context.Context, c core.Client, path string, names []s
 func (z *zk) countVerb() *cobra.Command {
 	return &cobra.Command{
 		Use: "count PATH", Aliases: []string{"getAllChildrenNumber"}, Short: "count all descendants of a znode",
-		Args: cobra.ExactArgs(1), ValidArgsFunction: z.completePath,
+		Args: exactArgs(1), ValidArgsFunction: z.completePath,
 		RunE: z.at(func(ctx context.Context, c *zkclient.Client, args []string) error {
 			n, err := c.AllChildrenNumber(ctx, args[0])
 			if err != nil {

@@ -85,7 +85,7 @@ func (z *zk) lineCommand() *cobra.Command {
 	root.AddCommand(
 		&cobra.Command{
 			Use: "addauth SCHEME CREDENTIAL", Short: "show an identity, as in: addauth digest user:password",
-			Args: cobra.ExactArgs(2),
+			Args: exactArgs(2),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				c, err := z.session(cmd.Context())
 				if err != nil {

@@ -86,7 +86,7 @@ func (u *users) addCommand() *cobra.Command {
 		Long: `Add a user, whose password is read from a file, asked for, or read from standard
 input. A new user may do nothing until a role is granted. With --admin it is the first
 administrator, whom only the admin token can make.`,
-		Args: cobra.ExactArgs(1),
+		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if admin && u.tokenFile == "" {
 				if _, err := u.reach(cmd); err != nil {
@@ -119,7 +119,7 @@ func (u *users) passwdCommand() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use: "passwd NAME", Short: "change a user's password; whoever is logged in with the old one is logged out",
-		Args: cobra.ExactArgs(1),
+		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := u.open(cmd)
 			if err != nil {
@@ -140,7 +140,7 @@ func (u *users) passwdCommand() *cobra.Command {
 func (u *users) rmCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "rm NAME", Short: "remove a user",
-		Args: cobra.ExactArgs(1),
+		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := u.open(cmd)
 			if err != nil {

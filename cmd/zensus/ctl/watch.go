@@ -42,7 +42,7 @@ func (z *zk) watchVerb() *cobra.Command {
 		Long: `Print every change of a znode and of its list of children, or with -R of the znode
 and all its descendants, until interrupted or --count is reached. In a shell the events
 are printed while you go on; --stop ends such a watch.`,
-		Args: cobra.ExactArgs(1), ValidArgsFunction: z.completePath,
+		Args: exactArgs(1), ValidArgsFunction: z.completePath,
 		RunE: z.at(func(ctx context.Context, c *zkclient.Client, args []string) error {
 			path := args[0]
 			if stop {

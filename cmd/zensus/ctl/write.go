@@ -87,7 +87,7 @@ func (z *zk) createVerb() *cobra.Command {
 	var stat, hold bool
 	cmd := &cobra.Command{
 		Use: "create PATH [DATA [ACL]]", Short: "create a znode",
-		Args: cobra.RangeArgs(1, 3), ValidArgsFunction: z.completePath,
+		Args: rangeArgs(1, 3), ValidArgsFunction: z.completePath,
 		RunE: z.run(func(ctx context.Context, c *zkclient.Client, args []string) error {
 			var acl []core.ACL
 			if len(args) == 3 {
@@ -148,7 +148,7 @@ func (z *zk) setVerb() *cobra.Command {
 	var version int32
 	cmd := &cobra.Command{
 		Use: "set PATH [DATA]", Short: "replace a znode's data",
-		Args: cobra.RangeArgs(1, 2), ValidArgsFunction: z.completePath,
+		Args: rangeArgs(1, 2), ValidArgsFunction: z.completePath,
 		RunE: z.at(func(ctx context.Context, c *zkclient.Client, args []string) error {
 			data, null, err := z.content(args[1:], file)
 			if err != nil {
@@ -179,7 +179,7 @@ func (z *zk) deleteVerb() *cobra.Command {
 	var version int32
 	cmd := &cobra.Command{
 		Use: "delete PATH", Short: "delete a znode without children",
-		Args: cobra.ExactArgs(1), ValidArgsFunction: z.completePath,
+		Args: exactArgs(1), ValidArgsFunction: z.completePath,
 		RunE: z.at(func(ctx context.Context, c *zkclient.Client, args []string) error {
 			zxid, err := c.Delete(ctx, args[0], version)
 			if err != nil || z.output != asJSON {
@@ -195,7 +195,7 @@ func (z *zk) deleteVerb() *cobra.Command {
 func (z *zk) deleteAllVerb() *cobra.Command {
 	return &cobra.Command{
 		Use: "deleteall PATH", Short: "delete a znode and all its descendants",
-		Args: cobra.ExactArgs(1), ValidArgsFunction: z.completePath,
+		Args: exactArgs(1), ValidArgsFunction: z.completePath,
 		RunE: z.at(func(ctx context.Context, c *zkclient.Client, args []string) error {
 			if args[0] == "/" {
 				return errors.New("deleteall: the root cannot be deleted")

@@ -43,7 +43,8 @@ func (g *gatherer) take(c *conn) error {
 	if failed := raw.Control(func(old uintptr) {
 		if fd, err = syscall.Dup(int(old)); err == nil {
 			syscall.CloseOnExec(fd)
-			err = syscall.SetNonblock(fd, false)
+			err = errors.Join(syscall.SetNonblock(fd, false),
+				syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &syscall.Timeval{Sec: 30}))
 		}
 	}); failed != nil {
 		return failed
@@ -64,7 +65,7 @@ func (g *gatherer) take(c *conn) error {
 	return nil
 }
 
-// edgeTriggered is syscall.EPOLLET, which is negative there: what has come is told
+// edgeTriggered is syscall.EPOLLET, which is negative on some systems: what has come is told
 // of once, read or not.
 const edgeTriggered = 1 << 31
 

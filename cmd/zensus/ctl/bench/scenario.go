@@ -166,11 +166,16 @@ func watchAll(g *gatherer, conns []*conn, path string) error {
 		}
 	}
 	_, err := g.gather(func(c *conn) error {
-		h, _, err := c.reply()
-		if err == nil && h.Err != core.OK {
-			err = h.Err
+		h, err := c.header()
+		switch {
+		case err != nil:
+			return err
+		case h.Xid == wire.XidNotification: // else the next change would seem to be told of already
+			return errors.New("an event came in place of a reply")
+		case h.Err != core.OK:
+			return h.Err
 		}
-		return err
+		return nil
 	})
 	return err
 }
@@ -194,17 +199,24 @@ func tellAll(g *gatherer, control *conn, path string) (time.Duration, error) {
 	return last.Sub(began), err
 }
 
-// event reads an event.
-func (c *conn) event() error {
+// header reads a reply or an event.
+func (c *conn) header() (wire.ReplyHeader, error) {
 	f, err := c.frame()
 	if err != nil {
-		return err
+		return wire.ReplyHeader{}, err
 	}
 	r := wire.NewReader(f)
-	if wire.DecodeReplyHeader(&r).Xid != wire.XidNotification {
-		return errors.New("a reply came in place of an event")
+	h := wire.DecodeReplyHeader(&r)
+	return h, r.Err()
+}
+
+// event reads an event.
+func (c *conn) event() error {
+	h, err := c.header()
+	if err == nil && h.Xid != wire.XidNotification {
+		err = errors.New("a reply came in place of an event")
 	}
-	return nil
+	return err
 }
 
 // inBatches calls f for 0 to n-1, a hundred at once.
