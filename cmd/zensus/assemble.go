@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,6 +33,8 @@ type instance struct {
 	node   *node.Node
 	client *server.Server
 	stack  *stack
+
+	warned atomic.Int64 // of too many connections
 
 	// ports says what was opened, for the log and for tests.
 	ports []openPort
@@ -90,7 +93,7 @@ func (in *instance) listen() (listeners, error) {
 			errs = append(errs, in.plan.refused(want.key, err))
 			continue
 		}
-		open[want.key] = l
+		open[want.key] = spare(l, in.log, &in.warned)
 		in.ports = append(in.ports, openPort{want.key, l.Addr(), want.speaks})
 	}
 	if len(open) == 0 && len(errs) == 0 {

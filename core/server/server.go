@@ -50,10 +50,11 @@ type Server struct {
 		perAddr   map[netip.Addr]int
 		listeners []net.Listener
 		started   bool // the poller was, or could not be
+		stopping  bool // it is to end
 		closed    bool
 	}
 	wg      sync.WaitGroup // of connections
-	polling sync.WaitGroup
+	polling sync.WaitGroup // joined with mu held, and not when stopping
 	polled  sync.Once // stopped
 }
 
@@ -159,7 +160,7 @@ func (s *Server) startPollerLocked() {
 		return
 	}
 	s.mu.started = true
-	p, err := newPoller(s.node, s.log, s.polling.Go)
+	p, err := newPoller(s.node, s.log, s.goPolling)
 	if err != nil {
 		s.log.Debug("every connection takes a goroutine", "err", err)
 		return
@@ -168,9 +169,19 @@ func (s *Server) startPollerLocked() {
 	s.polling.Go(p.run)
 }
 
+// goPolling has another goroutine poll.
+func (s *Server) goPolling(run func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.mu.stopping {
+		s.polling.Go(run)
+	}
+}
+
 // stopPoller ends it after the last connection.
 func (s *Server) stopPoller() {
 	s.mu.Lock()
+	s.mu.stopping = true
 	p := s.poller
 	s.mu.Unlock()
 	if p == nil {

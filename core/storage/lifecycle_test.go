@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -688,4 +689,37 @@ func TestOptionsOutOfBoundsAreRefused(t *testing.T) {
 	if fmt.Sprint(Damage{"a", 3, "b"}) != "a at 3: b" {
 		t.Error("a damage is one line")
 	}
+}
+
+// short is a file system of a process that has no descriptors left.
+type short struct {
+	vfs.FS
+	on bool
+}
+
+func (s *short) Create(name string) (vfs.File, error) {
+	if s.on {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.EMFILE}
+	}
+	return s.FS.Create(name)
+}
+
+func TestSnapshotForWhichThereIsNoDescriptorIsNotFatal(t *testing.T) {
+	files := &short{FS: vfs.NewMem()}
+	s, _ := mustOpen(t, options(files))
+	var h history
+	write(t, s, h.epoch(1))
+	files.on = true
+	_, err := s.NewSnapshot(SnapshotInfo{Zxid: h.at.zxid, Chain: h.at.chain})
+	if !errors.Is(err, syscall.EMFILE) || IsFatal(err) {
+		t.Fatalf("snapshot: %v", err)
+	}
+	files.on = false
+	write(t, s, h.txns(1, 10)...)
+	sw, err := s.NewSnapshot(SnapshotInfo{Zxid: h.at.zxid, Chain: h.at.chain})
+	must(t, err)
+	must(t, sw.Write([]byte("state")))
+	_, err = sw.Commit()
+	must(t, err)
+	must(t, s.Close())
 }

@@ -8,6 +8,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"path/filepath"
+	"syscall"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/vfs"
@@ -144,12 +145,15 @@ func (s *Store) beginSnapshot(info SnapshotInfo) (*SnapshotWriter, error) {
 	return w, nil
 }
 
-// fail keeps the first error. Running out of space ends the snapshot only; every
-// other error is fatal to the store.
+// fail keeps the first error. Running out of space or of descriptors ends the
+// snapshot only; every other error is fatal to the store.
 func (w *SnapshotWriter) fail(op string, err error) error {
-	if isNoSpace(err) {
+	switch {
+	case isNoSpace(err):
 		w.err = fmt.Errorf("%w: %s: %w", ErrDiskLow, op, err)
-	} else {
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		w.err = fmt.Errorf("storage: %s: %w", op, err)
+	default:
 		w.err = w.s.poison(op, err)
 	}
 	return w.err
