@@ -14,7 +14,7 @@ func descriptorsMax() int {
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
 		return 0
 	}
-	if n := uint64(limit.Cur); n <= 1<<30 {
+	if n := limit.Cur; n <= 1<<30 {
 		return int(n)
 	}
 	return 0

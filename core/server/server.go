@@ -55,7 +55,7 @@ type Server struct {
 	}
 	wg      sync.WaitGroup // of connections
 	polling sync.WaitGroup // joined with mu held, and not when stopping
-	polled  sync.Once // stopped
+	polled  sync.Once      // stopped
 }
 
 // traceMaskDefault is what gtmk tells of a ZooKeeper that nobody has changed.
