@@ -267,12 +267,7 @@ func (d *disk) do(w *diskWork) error {
 	}
 	if w.epochs != nil {
 		m := d.store.Meta()
-		m.AcceptedEpoch, m.CurrentEpoch = w.epochs.Accepted, w.epochs.Current
-		if m.Fresh || m.CurrentEpoch > 0 {
-			// The only founder of an ensemble of one is there (Z-14), or a history
-			// that this server vouches for (zab 7.3).
-			m.Voteable = true
-		}
+		m.AcceptedEpoch, m.CurrentEpoch, m.Voteable = w.epochs.Accepted, w.epochs.Current, w.epochs.Voteable
 		if err := d.store.WriteMeta(m); err != nil {
 			return err
 		}

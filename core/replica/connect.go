@@ -124,6 +124,7 @@ func (r *Replica) tick() {
 		r.tracker.Extend(gap)
 		r.note(NoteStall, "", r.state.Applied())
 	}
+	r.ask(r.zab.Tick)
 	for _, c := range r.sessionlessOver() {
 		r.stats.SessionlessExpired++
 		r.hangUp(c)

@@ -140,6 +140,9 @@ func New(cfg Config, d zab.Durable, hasSnapshot bool, chain uint64) (*Replica, e
 		return nil, fmt.Errorf("replica: minimum session timeout %d ms is above the maximum %d ms",
 			cfg.MinTimeoutMillis, cfg.MaxTimeoutMillis)
 	}
+	if len(cfg.Zab.Voters) != 1 {
+		return nil, fmt.Errorf("replica: an ensemble of %d voters: this release runs a single server", len(cfg.Zab.Voters))
+	}
 	m, err := zab.New(cfg.Zab, d)
 	if err != nil {
 		return nil, err
@@ -161,6 +164,7 @@ func New(cfg Config, d zab.Durable, hasSnapshot bool, chain uint64) (*Replica, e
 func (r *Replica) Step(now Now, in Input, out *Output) {
 	r.now, r.out = now, out
 	r.steps++
+	r.zab.At(now.Mono)
 	switch in := in.(type) {
 	case Requests:
 		r.requests(in)

@@ -147,10 +147,7 @@ func (s *server) writeMeta(job *diskWork) {
 	}
 	s.after(s.latency(), func() {
 		m := s.store.Meta()
-		m.AcceptedEpoch, m.CurrentEpoch = job.epochs.Accepted, job.epochs.Current
-		if m.Fresh || m.CurrentEpoch > 0 {
-			m.Voteable = true
-		}
+		m.AcceptedEpoch, m.CurrentEpoch, m.Voteable = job.epochs.Accepted, job.epochs.Current, job.epochs.Voteable
 		if err := s.store.WriteMeta(m); err != nil {
 			s.diskFailed(err)
 			return

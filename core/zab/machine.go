@@ -42,81 +42,60 @@ func (p Phase) String() string {
 	return [...]string{"election", "discovery", "synchronization", "broadcast"}[p]
 }
 
-// Config describes the ensemble.
-type Config struct {
-	Self   core.PeerID
-	Voters []core.PeerID
-	// CounterMax is the counter at which a new epoch begins, before 32 bits run
-	// out (zab 11). 0 is 0xfff00000.
-	CounterMax uint32
-}
-
-const defaultCounterMax = 0xfff00000
-
-// Durable is what the disk holds when the machine starts.
-type Durable struct {
-	AcceptedEpoch, CurrentEpoch core.Epoch
-	LastLogged                  core.Zxid
-	LastChain                   uint64
-	// Voteable is false after damage in the middle of the log: such a server
-	// must be repaired before it counts (Z-04).
-	Voteable bool
-}
-
-// Epochs is the part of the meta record that the protocol owns.
-type Epochs struct {
-	Accepted, Current core.Epoch
-}
-
-// Output collects what the owner must do. Records are to be appended in order;
-// Epochs, when set, are to be made durable after the records of the same output.
-type Output struct {
-	Append []wire.Record
-	Epochs *Epochs
-}
-
-// Proposal is a record that was proposed or logged and is not yet applied.
-type Proposal struct {
-	Zxid    core.Zxid
-	Kind    wire.RecordKind
-	Payload []byte
-	Chain   uint64 // the chain hash after it
-}
-
 // Machine is one server's part in the protocol.
 type Machine struct {
 	cfg    Config
 	voters quorum.Majority
+	now    int64 // monotonic milliseconds
+	links  quorum.Set
 
 	role  Role
 	phase Phase
 	// generation counts roles: disk jobs carry it, and a late answer to an
 	// earlier role is dropped (Z-67).
 	generation uint64
+	round      uint64 // of elections; volatile
+	vote       Vote   // whom this server follows, or what it was elected with
+	named      Vote   // whom the last leader named to follow it
+	calmUntil  int64  // nobody is followed before: the last one did not take this server
+	renewed    int64  // when renew last handed over
+	draining   bool   // the disk still works for the last role
+	looking    *looking
+	leading    *leading
+	following  *following
 
-	epochs   Epochs
-	written  Epochs // of the meta record that is under way
-	logged   core.Zxid
-	chain    uint64
-	durable  core.Zxid
-	acked    map[core.PeerID]core.Zxid
+	epochs  Epochs // as this server means them to be
+	written Epochs // of the meta record that is under way
+	synced  Epochs // of the one that is durable
+
+	base         core.Zxid
+	logged       core.Zxid
+	chain        uint64
+	ends         []EpochEnd // of the epochs before that of logged
+	durable      core.Zxid
+	installing   Position // of the snapshot that the disk has all of
+	truncating   bool     // the disk is at it
+	recent       recent
+	markerRecord wire.Record // of the epoch that this server leads
+
+	acked    map[core.PeerID]core.Zxid // of voters, the own included
 	commit   core.Zxid
-	queue    []Proposal // proposed in this role, not yet taken
+	queue    []Proposal // logged in this role, not yet taken
 	head     int
-	dropped  uint64 // messages of peers that are not members
-	advances bool   // the counter is near its end: no proposals until a new epoch
+	advances bool // the counter is near its end: no proposals until a new epoch
+	stats    Stats
 }
 
-// New makes a machine in the state LOOKING. It refuses ensembles that this
-// release does not run.
+// New makes a machine in the state LOOKING.
 func New(cfg Config, d Durable) (*Machine, error) {
-	if cfg.CounterMax == 0 {
-		cfg.CounterMax = defaultCounterMax
+	cfg.fill()
+	if len(cfg.Voters) == 0 {
+		return nil, fmt.Errorf("zab: an ensemble of no voters")
 	}
-	if len(cfg.Voters) != 1 || cfg.Voters[0] != cfg.Self {
-		return nil, fmt.Errorf("zab: an ensemble of %d voters: this release runs a single server", len(cfg.Voters))
+	if len(cfg.Voters) == 1 && cfg.Voters[0] != cfg.Self {
+		return nil, fmt.Errorf("zab: observers alone: the only voter is %d", cfg.Voters[0])
 	}
-	if !d.Voteable {
+	if !d.Voteable && len(cfg.Voters) == 1 {
 		return nil, fmt.Errorf("zab: the log is damaged and there is no other server to repair it from; `zensus data verify` on the directory says where")
 	}
 	if d.AcceptedEpoch < d.CurrentEpoch {
@@ -125,29 +104,50 @@ func New(cfg Config, d Durable) (*Machine, error) {
 	if d.AcceptedEpoch >= math.MaxUint32-15 {
 		return nil, fmt.Errorf("zab: epochs are used up at %d", d.AcceptedEpoch)
 	}
-	return &Machine{
-		cfg:    cfg,
-		voters: quorum.Majority(quorum.Of(cfg.Voters...)),
-		epochs: Epochs{Accepted: d.AcceptedEpoch, Current: d.CurrentEpoch},
-		logged: d.LastLogged, chain: d.LastChain, durable: d.LastLogged,
-		acked: make(map[core.PeerID]core.Zxid),
-	}, nil
+	e := Epochs{Accepted: d.AcceptedEpoch, Current: d.CurrentEpoch, Voteable: d.Voteable}
+	m := &Machine{
+		cfg: cfg, voters: quorum.Majority(quorum.Of(cfg.Voters...)),
+		epochs: e, written: e, synced: e,
+		base: d.Base, logged: d.LastLogged, chain: d.LastChain, durable: d.LastLogged,
+		recent: recent{most: cfg.RecentBytes, before: d.LastLogged},
+		acked:  make(map[core.PeerID]core.Zxid),
+	}
+	for _, end := range d.Epochs {
+		if end.Last.Epoch() != d.LastLogged.Epoch() {
+			m.ends = append(m.ends, end)
+		}
+	}
+	return m, nil
 }
+
+// At tells the time, in monotonic milliseconds, of what is told next.
+func (m *Machine) At(now int64) { m.now = now }
 
 // Start begins the first election. One voter's own vote decides it.
 func (m *Machine) Start(out *Output) {
 	check.That(m.role == Looking && m.generation == 0, "zab: started twice")
-	m.lead(out)
+	m.look(out)
 }
 
-// lead enters the role of the leader: discovery for the epoch after every one
-// that a quorum has accepted, which here is the own.
-func (m *Machine) lead(out *Output) {
-	m.generation++
-	m.role, m.phase = Leading, Discovery
+// Tick lets time pass.
+func (m *Machine) Tick(out *Output) {
+	m.lookTick(out)
+	m.leadTick(out)
+	m.learnTick(out)
+}
+
+// endRole leaves the role that the server has: nothing of it lives on but what is
+// on the disk, or under way to it.
+func (m *Machine) endRole(out *Output) {
+	if m.leading != nil {
+		for _, p := range m.leading.sorted() {
+			m.send(out, p.peer, Leave{Stream: p.stream})
+		}
+	}
+	m.looking, m.leading, m.following = nil, nil, nil
+	m.markerRecord = wire.Record{}
+	m.queue, m.head, m.advances = nil, 0, false
 	clear(m.acked)
-	m.epochs.Accepted = max(m.epochs.Accepted, m.logged.Epoch()) + 1
-	m.writeEpochs(out) // Z-01: durable before anybody hears of it
 }
 
 func (m *Machine) writeEpochs(out *Output) {
@@ -158,17 +158,19 @@ func (m *Machine) writeEpochs(out *Output) {
 
 // EpochsSynced learns that the epochs of the last Output survive a crash.
 func (m *Machine) EpochsSynced(generation uint64, out *Output) {
-	if generation != m.generation || m.role != Leading {
+	if generation != m.generation {
 		return
 	}
+	m.synced = m.written
 	switch {
-	case m.phase == Discovery: // the quorum of one has promised the epoch
-		m.phase = Synchronization
-		m.append(out, wire.Record{Zxid: core.MakeZxid(m.epochs.Accepted, 0), Kind: wire.RecordEpoch, Payload: m.marker()})
-	case m.phase == Synchronization && m.written.Current == m.epochs.Accepted:
-		m.ack(m.cfg.Self, m.logged) // the NEWLEADER ack (Z-37: log, then epoch, then ack)
-		m.establish()
+	case m.draining:
+		m.drained(out)
+	case m.leading != nil:
+		m.leaderEpochsSynced(out)
+	case m.following != nil:
+		m.learnerEpochsSynced(out)
 	}
+	m.pump(out)
 }
 
 // marker is the payload of an epoch record: who leads, and the history it begins
@@ -179,15 +181,51 @@ func (m *Machine) marker() []byte {
 	return wire.AppendLong(b, int64(m.chain))
 }
 
+// append puts a record of this leader behind the log.
 func (m *Machine) append(out *Output, r wire.Record) {
-	if r.Zxid != m.logged+1 && (r.Zxid.Counter() != 0 || r.Zxid <= m.logged) {
+	if !follows(m.logged, r.Zxid) {
 		check.Fail("zab: record %v does not follow %v", r.Zxid, m.logged)
 	}
 	r.CommitHint = m.commit
 	r.PrevChain = m.chain
+	m.appendAs(out, r)
+}
+
+// appendAs puts a record behind the log as it is. It has been checked to follow.
+func (m *Machine) appendAs(out *Output, r wire.Record) {
+	if r.Zxid.Epoch() != m.logged.Epoch() && m.logged != 0 {
+		m.ends = append(m.ends, EpochEnd{Last: m.logged, Chain: m.chain})
+		if len(m.ends) > epochsMax {
+			m.ends = append(m.ends[:0], m.ends[1:]...)
+		}
+	}
 	m.logged = r.Zxid
 	m.chain = r.Seal()
+	if r.Kind == wire.RecordEpoch {
+		m.markerRecord = r
+	}
 	out.Append = append(out.Append, r)
+	if len(m.cfg.Voters) > 1 {
+		m.recent.add(r, m.durable)
+	}
+}
+
+// epochsMax bounds how many epochs a server tells of.
+const epochsMax = 64
+
+// epochTable lists where the epochs of the log end, oldest first.
+func (m *Machine) epochTable() []EpochEnd {
+	if m.logged == 0 {
+		return nil
+	}
+	return append(append([]EpochEnd(nil), m.ends...), EpochEnd{Last: m.logged, Chain: m.chain})
+}
+
+// cutEnds forgets the epochs that a truncation has removed.
+func (m *Machine) cutEnds() {
+	for len(m.ends) > 0 && m.ends[len(m.ends)-1].Last.Epoch() >= m.logged.Epoch() {
+		m.ends = m.ends[:len(m.ends)-1]
+	}
 }
 
 // Synced learns that every record up to and including upTo survives a crash.
@@ -198,35 +236,51 @@ func (m *Machine) Synced(generation uint64, upTo core.Zxid, out *Output) {
 	}
 	check.That(upTo <= m.logged, "zab: durable up to %v, logged only to %v", upTo, m.logged)
 	m.durable = upTo
-	if m.role != Leading {
-		return
+	switch {
+	case m.draining:
+		m.drained(out)
+	case m.leading != nil:
+		m.leaderSynced(out)
+	case m.following != nil:
+		m.acceptEpoch(out)
+		m.ackDurable(out)
+		m.arrive()
 	}
+	m.pump(out)
+}
+
+// leaderSynced counts the own disk.
+func (m *Machine) leaderSynced(out *Output) {
 	if m.phase == Synchronization {
-		if m.durable == core.MakeZxid(m.epochs.Accepted, 0) {
-			m.epochs.Current = m.epochs.Accepted // Z-02: after the history it vouches for
+		if m.durable == core.MakeZxid(m.leading.epoch, 0) && m.epochs.Current < m.leading.epoch {
+			m.epochs.Current = m.leading.epoch // Z-02: after the history it vouches for
 			m.writeEpochs(out)
 		}
 		return
 	}
-	m.ack(m.cfg.Self, upTo)
-	if m.advances && m.commit == m.logged {
-		m.advances = false
-		m.lead(out)
+	m.ackedBy(m.cfg.Self, m.durable)
+	m.handOver(out)
+	if m.leading != nil {
+		m.advance(out)
 	}
 }
 
-// ack counts an acknowledgement and commits what a quorum now has (Z-46).
-func (m *Machine) ack(p core.PeerID, upTo core.Zxid) {
-	if upTo <= m.acked[p] {
+// advance begins a new epoch when the counter of this one is used up and everything
+// in it is committed: under a successor, if there is one (zab 11).
+func (m *Machine) advance(out *Output) {
+	if !m.advances || m.commit != m.logged || m.leading.successor != 0 {
 		return
 	}
-	m.acked[p] = upTo
-	if m.phase != Broadcast {
-		return
+	for _, p := range m.leading.sorted() {
+		if p.counts && p.upToDate && p.acked == m.logged {
+			m.leading.successor, m.leading.handBy = p.peer, m.now+2*m.cfg.TickMillis
+			m.handOver(out)
+			return
+		}
 	}
-	if z := m.quorumAcked(); z > m.commit {
-		m.commit = z
-	}
+	queue, head := m.queue, m.head
+	m.look(out)
+	m.queue, m.head = queue, head // committed, and still to be applied
 }
 
 // quorumAcked is the highest zxid that a quorum of the voters has.
@@ -249,15 +303,10 @@ func (m *Machine) quorumAcked() core.Zxid {
 	return best
 }
 
-// establish begins broadcast: a quorum has the whole history and the epoch.
-func (m *Machine) establish() {
-	m.phase = Broadcast
-	m.commit = m.quorumAcked()
-	check.That(m.commit == core.MakeZxid(m.epochs.Current, 0), "zab: established at %v", m.commit)
-}
-
 // Ready reports whether proposals are taken.
-func (m *Machine) Ready() bool { return m.role == Leading && m.phase == Broadcast && !m.advances }
+func (m *Machine) Ready() bool {
+	return m.role == Leading && m.phase == Broadcast && !m.advances && m.leading.successor == 0
+}
 
 // Room is how many proposals are taken from now on before a new epoch must begin.
 func (m *Machine) Room() int {
@@ -272,7 +321,7 @@ func (m *Machine) Next() core.Zxid { return m.logged + 1 }
 
 // Propose puts a transaction into the order, at the zxid that Next told. digest
 // is the tree's at the committed zxid, 0 in version where it is not known. It
-// returns the zxid. Call only when Ready.
+// returns the zxid. Call only when Ready. What is proposed leaves with Flush.
 func (m *Machine) Propose(payload []byte, time int64, digestVersion uint32, digest uint64, out *Output) core.Zxid {
 	if !m.Ready() {
 		check.Fail("zab: proposal in role %v, phase %v", m.role, m.phase)
@@ -289,11 +338,14 @@ func (m *Machine) Propose(payload []byte, time int64, digestVersion uint32, dige
 	return z
 }
 
-// TakeCommitted returns the next proposal that is committed, in order. What was
-// in the log before this role began is not among them: the owner reads that from
-// the disk.
+// Flush sends the learners what was proposed: many proposals in one message.
+func (m *Machine) Flush(out *Output) { m.pump(out) }
+
+// TakeCommitted returns the next proposal that is committed and durable here, in
+// order. What was in the log before this role began to broadcast is not among them:
+// the owner reads that from the disk.
 func (m *Machine) TakeCommitted() (Proposal, bool) {
-	if m.head == len(m.queue) || m.queue[m.head].Zxid > m.commit {
+	if m.head == len(m.queue) || m.queue[m.head].Zxid > min(m.commit, m.durable) {
 		return Proposal{}, false
 	}
 	p := m.queue[m.head]
@@ -307,6 +359,14 @@ func (m *Machine) TakeCommitted() (Proposal, bool) {
 		m.queue, m.head = m.queue[:n], 0
 	}
 	return p, true
+}
+
+// dropQueue forgets the proposals up to a zxid.
+func (m *Machine) dropQueue(upTo core.Zxid) {
+	for m.head < len(m.queue) && m.queue[m.head].Zxid <= upTo {
+		m.queue[m.head] = Proposal{}
+		m.head++
+	}
 }
 
 // Role is what the machine is now.
@@ -324,6 +384,17 @@ func (m *Machine) Epochs() Epochs { return m.epochs }
 // Generation counts roles; disk jobs carry it.
 func (m *Machine) Generation() uint64 { return m.generation }
 
+// Leader is whom this server follows, itself if it leads; 0 is nobody.
+func (m *Machine) Leader() core.PeerID {
+	switch {
+	case m.leading != nil:
+		return m.cfg.Self
+	case m.following != nil:
+		return m.following.leader
+	}
+	return 0
+}
+
 // Committed is the highest zxid known to be committed.
 func (m *Machine) Committed() core.Zxid { return m.commit }
 
@@ -336,5 +407,8 @@ func (m *Machine) Durable() core.Zxid { return m.durable }
 // Chain is the chain hash at Logged.
 func (m *Machine) Chain() uint64 { return m.chain }
 
-// Stranger counts a message or link of a peer that is no member and drops it.
-func (m *Machine) Stranger() { m.dropped++ }
+// Stranger counts a message or link of a peer that is no member, which was dropped.
+func (m *Machine) Stranger() { m.stats.Strangers++ }
+
+// Stats are the counts since the start.
+func (m *Machine) Stats() Stats { return m.stats }

@@ -1,0 +1,273 @@
+package zab
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/quorum"
+)
+
+// Times of an election, in milliseconds.
+const (
+	// finalizeMillis is how long a server that has a quorum for its vote waits for a
+	// better one; not at all when everybody whom it can reach votes alike.
+	finalizeMillis = 200
+	// resendMin and resendMax bound the pauses between two notifications (D-4).
+	resendMin, resendMax = 200, 2000
+	// calmMillis is how long a server that a leader did not take, or that could not
+	// follow one, follows nobody: trying again at once would lead to the same.
+	calmMillis = 200
+)
+
+// looking is the part of a server that looks for a leader.
+type looking struct {
+	vote     Vote
+	received map[core.PeerID]Notification // of this round, of those who look
+	settled  map[core.PeerID]Notification // of those who have a role
+	early    map[core.PeerID]FollowerInfo // of those who take this server for their leader already
+	decideAt int64                        // when finalizeMillis are over; 0 is not waiting
+	resendAt int64
+	pause    int64
+}
+
+// look begins a round of the election when everything that the disk was given by
+// the last role is done: what speaks for a server is what is durable (Z-21, Z-67).
+func (m *Machine) look(out *Output) {
+	m.endRole(out)
+	m.role, m.phase = Looking, Election
+	m.draining = true
+	m.drained(out)
+}
+
+// drained goes on with look when the disk has nothing more to do.
+func (m *Machine) drained(out *Output) {
+	if !m.draining || m.durable != m.logged || m.written != m.synced || m.truncating || m.installing != (Position{}) {
+		return
+	}
+	m.draining = false
+	m.generation++
+	m.stats.Elections++
+	m.epochs = m.synced
+	m.round++
+	l := &looking{
+		received: make(map[core.PeerID]Notification), settled: make(map[core.PeerID]Notification),
+		early: make(map[core.PeerID]FollowerInfo),
+		pause: resendMin, resendAt: m.now + resendMin,
+	}
+	m.looking = l
+	l.vote = m.candidacy()
+	if m.named.better(l.vote) { // it has all that this server has, and was named
+		l.vote = m.named
+	}
+	m.named = Vote{}
+	m.notifyAll(out)
+	m.decide(out)
+}
+
+// candidacy is the vote of a server for itself, if it may have one.
+func (m *Machine) candidacy() Vote {
+	if !m.epochs.Voteable || !m.isVoter(m.cfg.Self) {
+		return Vote{}
+	}
+	return Vote{Leader: m.cfg.Self, Epoch: m.epochs.Current, Zxid: m.durable}
+}
+
+// notification is what this server tells others of itself. Who may not vote has a
+// vote all the same, to know whom to follow, and keeps it to himself.
+func (m *Machine) notification() Notification {
+	if m.looking != nil {
+		n := Notification{State: Looking, Round: m.round}
+		if m.candidacy().Leader != 0 {
+			n.Vote = m.looking.vote
+		}
+		return n
+	}
+	return Notification{State: m.role, Vote: m.vote, Round: m.round}
+}
+
+// notifyAll tells the other voters whom this server votes for.
+func (m *Machine) notifyAll(out *Output) {
+	for p := range m.voters.Voters().All() {
+		if p != m.cfg.Self {
+			m.send(out, p, m.notification())
+		}
+	}
+}
+
+// notified hears of another's vote (zab 5.3).
+func (m *Machine) notified(from core.PeerID, n Notification, out *Output) {
+	if m.draining {
+		return // it comes again
+	}
+	if m.looking == nil {
+		m.heardWhileInRole(from, n, out)
+		return
+	}
+	if n.State == Looking {
+		delete(m.looking.early, from)
+	}
+	if !m.isVoter(from) {
+		if n.State == Looking {
+			m.send(out, from, m.notification())
+		}
+		return
+	}
+	switch n.State {
+	case Looking:
+		m.heardOfVote(from, n, out)
+	case Leading, Following:
+		m.heardOfRole(from, n, out)
+	case Observing:
+	}
+}
+
+// heardWhileInRole answers who looks for a leader (Z-23). A learner that looks for
+// another is no learner any more, and a leader that looks is none.
+func (m *Machine) heardWhileInRole(from core.PeerID, n Notification, out *Output) {
+	if n.State != Looking {
+		return
+	}
+	if m.leading != nil {
+		m.leading.drop(from)
+	}
+	m.send(out, from, m.notification())
+	if m.following != nil && m.following.leader == from && m.following.accepted {
+		m.look(out)
+	}
+}
+
+func (m *Machine) heardOfVote(from core.PeerID, n Notification, out *Output) {
+	l := m.looking
+	if !m.isVoter(m.cfg.Self) {
+		m.watchVote(from, n, out)
+		return
+	}
+	switch {
+	case n.Vote.Leader != 0 && !m.isVoter(n.Vote.Leader):
+		return
+	case n.Round > m.round:
+		m.round = n.Round
+		clear(l.received)
+		l.vote = m.candidacy()
+		if n.Vote.better(l.vote) {
+			l.vote = n.Vote
+		}
+		m.notifyAll(out)
+	case n.Round < m.round:
+		m.send(out, from, m.notification())
+		return
+	case n.Vote.better(l.vote):
+		l.vote = n.Vote
+		m.notifyAll(out)
+	}
+	if n.Vote.Leader == 0 { // of one who may not vote
+		delete(l.received, from)
+		return
+	}
+	l.received[from] = n
+	m.decide(out)
+}
+
+// watchVote looks on at an election without a part in it: in whatever round the
+// voters are.
+func (m *Machine) watchVote(from core.PeerID, n Notification, out *Output) {
+	l := m.looking
+	if n.Vote.Leader == 0 || !m.isVoter(n.Vote.Leader) {
+		return
+	}
+	if n.Round != m.round {
+		m.round, l.vote = n.Round, Vote{}
+		clear(l.received)
+	}
+	if n.Vote.better(l.vote) {
+		l.vote = n.Vote
+	}
+	l.received[from] = n
+	m.decide(out)
+}
+
+// heardOfRole joins a leader that others follow already.
+func (m *Machine) heardOfRole(from core.PeerID, n Notification, out *Output) {
+	l := m.looking
+	l.settled[from] = n
+	var have quorum.Set
+	for p, o := range l.settled {
+		// Round and zxid of those who have a role differ legitimately (Z-22).
+		if o.Vote.Leader == n.Vote.Leader && o.Vote.Epoch == n.Vote.Epoch {
+			have.Add(p)
+		}
+	}
+	leader, ok := l.settled[n.Vote.Leader]
+	if !m.voters.HasQuorum(have) || n.Vote.Leader == m.cfg.Self || !ok || leader.State != Leading {
+		return
+	}
+	m.round = n.Round
+	m.take(n.Vote, out)
+}
+
+// decide ends the election when a quorum votes as this server does: at once if
+// everybody who is linked does, and otherwise after a moment in which a better
+// vote may come.
+func (m *Machine) decide(out *Output) {
+	l := m.looking
+	if l.vote.Leader == 0 {
+		return
+	}
+	have := quorum.Set{}
+	if m.candidacy().Leader != 0 {
+		have.Add(m.cfg.Self)
+	}
+	alike := true
+	for p := range m.voters.Voters().All() {
+		switch n, ok := l.received[p]; {
+		case p == m.cfg.Self:
+		case ok && n.Vote == l.vote:
+			have.Add(p)
+		case m.linked(p):
+			alike = false
+		}
+	}
+	switch {
+	case !m.voters.HasQuorum(have) || l.vote.Leader != m.cfg.Self && !m.linked(l.vote.Leader):
+		l.decideAt = 0
+	case alike || l.decideAt != 0 && m.now >= l.decideAt:
+		m.take(l.vote, out)
+	case l.decideAt == 0:
+		l.decideAt = m.now + finalizeMillis
+	}
+}
+
+// take enters the role that a vote gives.
+func (m *Machine) take(v Vote, out *Output) {
+	if v.Leader != m.cfg.Self && m.now < m.calmUntil {
+		m.looking.decideAt = m.calmUntil
+		return
+	}
+	early := m.looking.early
+	m.vote, m.looking = v, nil
+	if v.Leader == m.cfg.Self {
+		m.lead(out)
+		for _, p := range slices.Sorted(maps.Keys(early)) {
+			m.info(p, early[p], out)
+		}
+		return
+	}
+	m.follow(v.Leader, out)
+}
+
+// lookTick sends again what may have been lost, and decides when it is time.
+func (m *Machine) lookTick(out *Output) {
+	l := m.looking
+	if l == nil {
+		return
+	}
+	if m.now >= l.resendAt {
+		l.pause = min(2*l.pause, resendMax)
+		l.resendAt = m.now + l.pause
+		m.notifyAll(out)
+	}
+	if l.decideAt != 0 {
+		m.decide(out)
+	}
+}

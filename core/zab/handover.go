@@ -1,0 +1,105 @@
+package zab
+
+import (
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/check"
+	"github.com/zensus-io/zensus/core/quorum"
+)
+
+// Transfer hands the leadership over to another voter (Z-63): no proposals are taken
+// until that has everything, and then all vote for it. If it takes longer than two
+// ticks this server goes on to lead. It reports false, and does nothing, if that
+// server does not follow this one in step.
+func (m *Machine) Transfer(to core.PeerID, out *Output) bool {
+	if !m.Ready() {
+		return false
+	}
+	p := m.leading.learners[to]
+	if p == nil || !p.counts || !p.upToDate {
+		return false
+	}
+	m.leading.successor, m.leading.handBy = to, m.now+2*m.cfg.TickMillis
+	m.handOver(out)
+	return true
+}
+
+// handOver ends the leadership when the successor has everything.
+func (m *Machine) handOver(out *Output) {
+	l := m.leading
+	if l == nil || l.successor == 0 {
+		return
+	}
+	p := l.learners[l.successor]
+	switch {
+	case p == nil || m.now > l.handBy:
+		l.successor = 0
+	case m.commit == m.logged && p.acked == m.logged:
+		v := Vote{Leader: p.peer, Epoch: m.epochs.Current, Zxid: m.logged, Named: true}
+		for _, o := range l.sorted() {
+			m.send(out, o.peer, Elect{Stream: o.stream, Vote: v})
+		}
+		l.learners = nil // they know
+		m.named = v
+		m.stats.Handed++
+		queue, head := m.queue, m.head
+		m.look(out)
+		m.queue, m.head = queue, head // committed, and still to be applied
+	}
+}
+
+// renewMillis is how long at least lies between two leaderships that end for the
+// sake of a voter that has promised a later epoch.
+const renewMillis = 60_000
+
+// renew hands over to a server that follows in step, so that a later epoch begins:
+// into that the voter that this leadership had to refuse is taken (Z-29).
+func (m *Machine) renew(out *Output) {
+	for _, p := range m.leading.sorted() {
+		if p.upToDate && m.Transfer(p.peer, out) {
+			m.renewed = m.now
+			return
+		}
+	}
+}
+
+// Confirm begins to make sure that this server still leads (zab 13): Confirmed
+// reaches the nonce that it returns when a quorum has answered what was asked after
+// this call. Call only when Ready.
+func (m *Machine) Confirm(out *Output) (nonce uint64) {
+	check.That(m.role == Leading && m.phase == Broadcast, "zab: confirmed in role %v, phase %v", m.role, m.phase)
+	m.ping(out)
+	return m.leading.nonce
+}
+
+// Confirmed is the highest nonce that a quorum has answered, this server included; 0
+// for one that does not lead.
+func (m *Machine) Confirmed() uint64 {
+	l := m.leading
+	if l == nil || m.phase != Broadcast {
+		return 0
+	}
+	best := uint64(0)
+	if m.voters.HasQuorum(quorum.Of(m.cfg.Self)) {
+		best = l.nonce
+	}
+	for _, p := range l.learners {
+		have := quorum.Of(m.cfg.Self)
+		for _, o := range l.learners {
+			if o.counts && o.upToDate && o.nonce >= p.nonce {
+				have.Add(o.peer)
+			}
+		}
+		if p.nonce > best && m.voters.HasQuorum(have) {
+			best = p.nonce
+		}
+	}
+	return best
+}
+
+func (m *Machine) ping(out *Output) {
+	l := m.leading
+	l.nonce++
+	for _, p := range l.sorted() {
+		m.send(out, p.peer, Ping{Stream: p.stream, Nonce: l.nonce})
+	}
+}

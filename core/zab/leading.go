@@ -1,0 +1,322 @@
+package zab
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/check"
+	"github.com/zensus-io/zensus/core/quorum"
+	"github.com/zensus-io/zensus/core/wire"
+)
+
+// leading is the part of a server that leads, or tries to.
+type leading struct {
+	began    int64
+	epoch    core.Epoch // 0 until a quorum has said what it accepted
+	promised bool       // the own promise of the epoch is durable
+	infos    quorum.Set // who counts for the epoch
+	accepted core.Epoch // the highest that they had accepted
+	promises quorum.Set // who has promised the epoch
+	acks     quorum.Set // who has accepted it with its whole history
+	learners map[core.PeerID]*learner
+	// successor is to whom the leadership is being handed over, 0 is nobody; until
+	// handBy proposals wait for that.
+	successor core.PeerID
+	handBy    int64
+	outgrown  bool  // a voter has promised a later epoch
+	checkAt   int64 // when the quorum is looked for again
+	pingAt    int64
+	nonce     uint64
+}
+
+// learner is one that follows or observes this leader.
+type learner struct {
+	peer     core.PeerID
+	stream   Stream
+	observer bool
+	counts   bool // it is a voter with a history to vouch for
+	accepted core.Epoch
+	told     bool      // it has been told the epoch
+	report   *AckEpoch // its promise; nil before
+	snapping bool      // it is being sent a snapshot
+	feeding  bool      // it is being sent the log
+	reading  bool      // a part of the log is being read for it
+	sent     core.Zxid // the last record that it was sent
+	room     window
+	sentUpTo core.Zxid // the commit it was told last
+	acked    core.Zxid
+	upToDate bool
+	heard    int64
+	nonce    uint64 // of its last answer to a ping
+}
+
+// lead enters the role of a leader: discovery.
+func (m *Machine) lead(out *Output) {
+	m.role, m.phase = Leading, Discovery
+	m.leading = &leading{
+		began: m.now, learners: make(map[core.PeerID]*learner),
+		infos: quorum.Of(m.cfg.Self), accepted: m.epochs.Accepted,
+		checkAt: m.now + m.cfg.TickMillis, pingAt: m.now + m.cfg.TickMillis/2,
+	}
+	m.discover(out)
+}
+
+// info takes a learner in that asks for it.
+func (m *Machine) info(from core.PeerID, in FollowerInfo, out *Output) {
+	l := m.leading
+	if l == nil {
+		if m.looking != nil { // it was faster
+			m.looking.early[from] = in
+		}
+		return
+	}
+	if old := l.learners[from]; old != nil && old.stream >= in.Stream {
+		return // it has not heard yet what it was told
+	}
+	l.drop(from)
+	p := &learner{
+		peer: from, stream: in.Stream, observer: in.Observer || !m.isVoter(from), accepted: in.Accepted, heard: m.now,
+	}
+	p.counts = !p.observer && in.Voteable
+	if l.epoch != 0 && in.Accepted > l.epoch {
+		l.outgrown = true // it can never follow this leader (Z-29)
+		m.send(out, from, Leave{Stream: in.Stream})
+		return
+	}
+	l.learners[from] = p
+	if l.epoch == 0 && p.counts {
+		l.infos.Add(from)
+		l.accepted = max(l.accepted, in.Accepted)
+	}
+	m.discover(out)
+	if l.promised {
+		m.tellEpoch(p, out)
+	}
+}
+
+// discover fixes the epoch when a quorum has said what it accepted (zab 6).
+func (m *Machine) discover(out *Output) {
+	l := m.leading
+	if l.epoch != 0 || !m.voters.HasQuorum(l.infos) {
+		return
+	}
+	l.epoch = max(l.accepted, m.epochs.Accepted, m.logged.Epoch()) + 1
+	m.epochs.Accepted = l.epoch
+	m.writeEpochs(out) // Z-01: durable before anybody hears of it
+}
+
+// leaderEpochsSynced goes on when the own promise or the own acceptance is durable.
+func (m *Machine) leaderEpochsSynced(out *Output) {
+	l := m.leading
+	switch {
+	case !l.promised && l.epoch != 0 && m.synced.Accepted == l.epoch:
+		l.promised = true
+		l.promises.Add(m.cfg.Self)
+		for _, p := range l.sorted() {
+			m.tellEpoch(p, out)
+		}
+		m.promised(out)
+	case m.phase == Synchronization && m.synced.Current == l.epoch:
+		l.acks.Add(m.cfg.Self) // the NEWLEADER ack (Z-37: log, then epoch, then ack)
+		m.ackedBy(m.cfg.Self, m.durable)
+		m.establish(out)
+	}
+}
+
+func (m *Machine) tellEpoch(p *learner, out *Output) {
+	if p.told {
+		return
+	}
+	if p.accepted > m.leading.epoch { // it asked too late to be counted
+		m.leading.outgrown = true
+		m.leading.drop(p.peer)
+		m.send(out, p.peer, Leave{Stream: p.stream})
+		return
+	}
+	p.told = true
+	m.send(out, p.peer, LeaderInfo{Stream: p.stream, Epoch: m.leading.epoch})
+}
+
+// ackEpoch hears a learner's promise and where its history stands.
+func (m *Machine) ackEpoch(p *learner, in AckEpoch, out *Output) {
+	l := m.leading
+	if p.report != nil || !p.told {
+		return
+	}
+	p.report = &in
+	if m.phase == Discovery && p.counts {
+		own := Vote{Leader: m.cfg.Self, Epoch: m.epochs.Current, Zxid: m.durable}
+		if (Vote{Leader: m.cfg.Self, Epoch: in.Current, Zxid: in.Last}).better(own) && in.Counted {
+			// This server is not entitled to lead one who has more.
+			l.drop(p.peer)
+			m.send(out, p.peer, Leave{Stream: p.stream})
+			return
+		}
+		if in.Counted {
+			l.promises.Add(p.peer)
+		}
+	}
+	if m.phase == Discovery {
+		m.promised(out)
+		return
+	}
+	m.feed(p, out)
+}
+
+// promised goes on to synchronization when a quorum has promised the epoch: the
+// own history is then the longest of any quorum, and the epoch begins with it.
+func (m *Machine) promised(out *Output) {
+	l := m.leading
+	if m.phase != Discovery || !l.promised || !m.voters.HasQuorum(l.promises) {
+		return
+	}
+	m.phase = Synchronization
+	m.append(out, wire.Record{Zxid: core.MakeZxid(l.epoch, 0), Kind: wire.RecordEpoch, Payload: m.marker()})
+	for _, p := range l.sorted() {
+		if p.report != nil {
+			m.feed(p, out)
+		}
+	}
+}
+
+// ack counts a learner's acknowledgement (Z-46).
+func (m *Machine) ack(p *learner, in Ack, out *Output) {
+	l := m.leading
+	marker := core.MakeZxid(l.epoch, 0)
+	if in.Zxid > p.sent || in.Zxid < marker || in.Zxid <= p.acked && p.upToDate {
+		return // an answer to nothing
+	}
+	p.room.durable(in.Zxid)
+	first := p.acked < marker
+	p.acked = max(p.acked, in.Zxid)
+	switch {
+	case p.counts && first:
+		l.acks.Add(p.peer)
+	case first && !p.observer: // it has a history to vouch for from now on (Z-14)
+		p.counts = true
+	}
+	if p.counts {
+		m.ackedBy(p.peer, in.Zxid)
+	}
+	if m.phase == Synchronization {
+		m.establish(out)
+	} else if first && m.phase == Broadcast {
+		m.welcome(p, out)
+	}
+	m.handOver(out)
+}
+
+// ackedBy notes how far a voter's log is durable, and commits what a quorum has.
+func (m *Machine) ackedBy(p core.PeerID, upTo core.Zxid) {
+	if upTo <= m.acked[p] {
+		return
+	}
+	m.acked[p] = upTo
+	if m.phase != Broadcast {
+		return
+	}
+	if z := m.quorumAcked(); z > m.commit {
+		m.commit = z
+	}
+}
+
+// establish begins broadcast when a quorum has accepted the epoch with the whole
+// history that it begins with (zab 7.4).
+func (m *Machine) establish(out *Output) {
+	l := m.leading
+	if m.phase != Synchronization || !l.acks.Has(m.cfg.Self) || !m.voters.HasQuorum(l.acks) {
+		return
+	}
+	m.phase = Broadcast
+	m.commit = core.MakeZxid(l.epoch, 0)
+	check.That(m.epochs.Current == l.epoch, "zab: established in epoch %d, current is %d", l.epoch, m.epochs.Current)
+	m.vote = Vote{Leader: m.cfg.Self, Epoch: l.epoch, Zxid: m.commit}
+	for _, p := range l.sorted() {
+		if p.acked >= m.commit {
+			m.welcome(p, out)
+		}
+	}
+}
+
+// welcome tells a learner that it may serve, and from where on (Z-39: what is
+// committed at this moment).
+func (m *Machine) welcome(p *learner, out *Output) {
+	p.upToDate = true
+	p.sentUpTo = min(m.commit, p.sent)
+	m.send(out, p.peer, UpToDate{Stream: p.stream, Committed: p.sentUpTo})
+}
+
+// pong hears a sign of life.
+func (m *Machine) pong(p *learner, in Pong) { p.nonce = max(p.nonce, min(in.Nonce, m.leading.nonce)) }
+
+// discoveryTicks is how long a leader waits for a quorum to promise an epoch: its
+// voters may have changed their minds (Z-26).
+const discoveryTicks = 2
+
+// leadTick pings, and gives the role up without a quorum (Z-65, Z-41).
+func (m *Machine) leadTick(out *Output) {
+	l := m.leading
+	if l == nil {
+		return
+	}
+	m.handOver(out)
+	if m.leading == nil {
+		return
+	}
+	limit := m.cfg.InitTicks
+	if m.phase == Discovery {
+		limit = discoveryTicks
+	}
+	alone := m.voters.HasQuorum(quorum.Of(m.cfg.Self)) // then it waits for its own disk only
+	if m.phase != Broadcast && !alone && m.now-l.began > limit*m.cfg.TickMillis {
+		m.look(out)
+		return
+	}
+	if m.now >= l.pingAt {
+		l.pingAt = m.now + m.cfg.TickMillis/2
+		m.ping(out)
+	}
+	if m.now < l.checkAt {
+		return
+	}
+	l.checkAt = m.now + m.cfg.TickMillis
+	alive := quorum.Of(m.cfg.Self)
+	for _, p := range l.sorted() {
+		limit := m.cfg.SyncTicks
+		if !p.upToDate {
+			limit += m.cfg.InitTicks
+		}
+		switch {
+		case m.now-p.heard > limit*m.cfg.TickMillis:
+			m.send(out, p.peer, Leave{Stream: p.stream})
+			l.drop(p.peer)
+		case p.counts:
+			alive.Add(p.peer)
+		}
+	}
+	switch {
+	case m.phase == Broadcast && !m.voters.HasQuorum(alive):
+		m.look(out)
+	case l.outgrown && m.now-m.renewed > renewMillis:
+		m.renew(out)
+	}
+}
+
+// drop forgets a learner. What it has promised stays promised.
+func (l *leading) drop(p core.PeerID) {
+	delete(l.learners, p)
+	if l.epoch == 0 {
+		l.infos.Remove(p)
+	}
+}
+
+// sorted lists the learners by their ids: what is sent must not depend on a map's
+// order.
+func (l *leading) sorted() []*learner {
+	list := make([]*learner, 0, len(l.learners))
+	for _, id := range slices.Sorted(maps.Keys(l.learners)) {
+		list = append(list, l.learners[id])
+	}
+	return list
+}

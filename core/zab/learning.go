@@ -1,0 +1,301 @@
+package zab
+
+import (
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/check"
+	"github.com/zensus-io/zensus/core/wire"
+)
+
+// following is the part of a server that follows or observes a leader.
+type following struct {
+	leader   core.PeerID
+	stream   Stream
+	epoch    core.Epoch // 0 until it is told
+	accepted bool       // the promise is durable and made
+	counted  bool       // the promise is a new one
+	snapping Position   // of the snapshot that is being installed
+	synced   bool       // told where its log goes on
+	marker   core.Zxid  // 0 until NEWLEADER
+	acked    core.Zxid  // what the leader was told to be durable; 0 before the epoch is accepted
+	upToDate bool
+	began    int64
+	askAt    int64
+	heard    int64
+}
+
+// askMillis is the pause between two requests to be taken in by a leader that may
+// not know yet that it is one (Z-26).
+const askMillis = 100
+
+// follow enters the role of a learner.
+func (m *Machine) follow(leader core.PeerID, out *Output) {
+	m.role, m.phase = Following, Discovery
+	if !m.isVoter(m.cfg.Self) {
+		m.role = Observing
+	}
+	m.following = &following{
+		leader: leader, stream: Stream(m.generation), began: m.now, heard: m.now, askAt: m.now,
+	}
+	m.ask(out)
+}
+
+// ask asks the leader to be taken in, until it answers.
+func (m *Machine) ask(out *Output) {
+	f := m.following
+	if f.epoch != 0 || m.now < f.askAt || !m.linked(f.leader) {
+		return
+	}
+	f.askAt = m.now + askMillis
+	m.send(out, f.leader, FollowerInfo{
+		Stream: f.stream, Accepted: m.epochs.Accepted, Observer: m.role == Observing, Voteable: m.epochs.Voteable,
+	})
+}
+
+// fromLeader returns the own part if a message belongs to it.
+func (m *Machine) fromLeader(from core.PeerID, s Stream) *following {
+	f := m.following
+	if f == nil || f.leader != from || f.stream != s {
+		return nil
+	}
+	f.heard = m.now
+	return f
+}
+
+// leaderInfo promises the leader's epoch, if no later one is promised.
+func (m *Machine) leaderInfo(f *following, in LeaderInfo, out *Output) {
+	switch {
+	case f.epoch != 0:
+		return
+	case in.Epoch < m.epochs.Accepted:
+		m.abandon(out)
+		return
+	}
+	f.epoch = in.Epoch
+	f.counted = in.Epoch > m.epochs.Accepted
+	if !f.counted {
+		m.ackTheEpoch(out)
+		return
+	}
+	m.epochs.Accepted = in.Epoch
+	m.writeEpochs(out)
+}
+
+func (m *Machine) ackTheEpoch(out *Output) {
+	f := m.following
+	f.accepted = true
+	m.phase = Synchronization
+	m.send(out, f.leader, AckEpoch{
+		Stream: f.stream, Counted: f.counted, Current: m.epochs.Current,
+		Last: m.logged, Chain: m.chain, Base: m.base, Epochs: m.epochTable(),
+	})
+}
+
+// learnerEpochsSynced goes on when the promise or the acceptance is durable.
+func (m *Machine) learnerEpochsSynced(out *Output) {
+	f := m.following
+	if !f.accepted && f.epoch != 0 && m.synced.Accepted == f.epoch {
+		m.ackTheEpoch(out)
+		return
+	}
+	m.acceptEpoch(out)
+}
+
+// trunc removes what the leader does not have. It is in the log and was never
+// committed.
+func (m *Machine) trunc(f *following, in Trunc, out *Output) {
+	if !f.accepted || f.synced || in.Keep > m.logged || in.Keep < m.base {
+		m.abandon(out)
+		return
+	}
+	f.synced = true
+	m.logged, m.durable, m.chain = in.Keep, in.Keep, in.Chain
+	m.cutEnds()
+	m.recent.cut(in.Keep)
+	m.truncating = true
+	out.Truncate = &Position{Zxid: in.Keep, Chain: in.Chain}
+}
+
+// Truncated learns that the log ends where Output.Truncate said, durably.
+func (m *Machine) Truncated(out *Output) {
+	check.That(m.truncating, "zab: truncated without being asked")
+	m.truncating = false
+	m.drained(out)
+}
+
+func (m *Machine) diff(f *following, in Diff, out *Output) {
+	if !f.accepted || f.synced || in.After != m.logged {
+		m.abandon(out)
+		return
+	}
+	f.synced = true
+}
+
+// snap passes on a part of a snapshot.
+func (m *Machine) snap(f *following, in Snap, out *Output) {
+	if !f.accepted || f.synced || f.snapping.Zxid != 0 && f.snapping != in.At || in.At.Zxid == 0 {
+		m.abandon(out)
+		return
+	}
+	f.snapping = in.At
+	if in.Last {
+		m.installing = in.At
+	}
+	out.Install = append(out.Install, in)
+}
+
+// SnapshotInstalled learns that the log begins anew behind a snapshot, durably.
+func (m *Machine) SnapshotInstalled(at Position, out *Output) {
+	check.That(m.installing == at && at.Zxid != 0, "zab: no snapshot at %v was asked for", at.Zxid)
+	m.installing = Position{}
+	m.base, m.logged, m.durable, m.chain = at.Zxid, at.Zxid, at.Zxid, at.Chain
+	m.ends = nil
+	m.recent = recent{most: m.cfg.RecentBytes, before: at.Zxid}
+	m.commit = max(m.commit, at.Zxid) // only committed state is snapshotted (Z-10)
+	if m.draining {
+		m.drained(out)
+		return
+	}
+	f := m.following
+	f.snapping, f.synced = Position{}, true
+	m.send(out, f.leader, Installed{Stream: f.stream, Zxid: at.Zxid})
+}
+
+// newLeader accepts the epoch when the history that it begins with is durable:
+// first the log with the marker, then the epoch, then the answer (Z-37).
+func (m *Machine) newLeader(f *following, in NewLeader, out *Output) {
+	z := in.Marker.Zxid
+	if !f.synced || f.marker != 0 || z != core.MakeZxid(f.epoch, 0) || in.Marker.Kind != wire.RecordEpoch {
+		m.abandon(out)
+		return
+	}
+	if z > m.logged {
+		if in.Marker.PrevChain != m.chain {
+			m.abandon(out)
+			return
+		}
+		m.appendAs(out, in.Marker)
+	}
+	f.marker = z
+	m.acceptEpoch(out)
+}
+
+// acceptEpoch goes on from what has become durable: when the history that the
+// epoch begins with has, the epoch becomes the current one, and when that is
+// durable, the leader is told.
+func (m *Machine) acceptEpoch(out *Output) {
+	f := m.following
+	switch {
+	case f.marker == 0 || f.acked != 0 || m.durable < f.marker:
+	case m.epochs.Current < f.epoch:
+		m.epochs.Current, m.epochs.Voteable = f.epoch, true // Z-02: after the history it vouches for
+		m.writeEpochs(out)
+	case m.synced.Current == f.epoch:
+		m.vote = Vote{Leader: f.leader, Epoch: f.epoch, Zxid: f.marker}
+		f.acked = f.marker
+		m.send(out, f.leader, Ack{Stream: f.stream, Zxid: f.marker})
+		m.ackDurable(out)
+	}
+}
+
+// proposed logs what the leader sends, and learns what is committed.
+func (m *Machine) proposed(f *following, in Propose, out *Output) {
+	if len(in.Records) > 0 && !f.synced {
+		m.abandon(out)
+		return
+	}
+	for i := range in.Records {
+		r := &in.Records[i]
+		if !follows(m.logged, r.Zxid) || r.PrevChain != m.chain {
+			m.abandon(out) // Z-44
+			return
+		}
+		m.appendAs(out, *r)
+		if f.marker != 0 {
+			m.queue = append(m.queue, Proposal{Zxid: r.Zxid, Kind: r.Kind, Payload: r.Payload, Chain: m.chain})
+		}
+	}
+	if in.Committed > m.logged {
+		m.abandon(out) // Z-49
+		return
+	}
+	if f.upToDate {
+		m.commit = max(m.commit, in.Committed)
+	}
+}
+
+// upToDate begins broadcast: everything up to the zxid told is committed.
+func (m *Machine) upToDate(f *following, in UpToDate, out *Output) {
+	if f.acked == 0 || in.Committed > m.logged {
+		m.abandon(out)
+		return
+	}
+	f.upToDate = true
+	m.commit = max(m.commit, in.Committed)
+	m.arrive()
+}
+
+// arrive enters broadcast when what UPTODATE named is durable here.
+func (m *Machine) arrive() {
+	f := m.following
+	if f == nil || !f.upToDate || m.phase == Broadcast || m.durable < m.commit {
+		return
+	}
+	m.phase = Broadcast
+	// What is committed now is read from the log; the rest waits in the queue.
+	m.dropQueue(m.commit)
+}
+
+// ackDurable tells the leader how far the log is durable (I7, I9).
+func (m *Machine) ackDurable(out *Output) {
+	f := m.following
+	switch {
+	case f.acked == 0 && f.synced || m.role == Observing:
+		m.send(out, f.leader, Progress{Stream: f.stream, Zxid: m.durable})
+	case f.acked != 0 && m.durable > f.acked:
+		f.acked = m.durable
+		m.send(out, f.leader, Ack{Stream: f.stream, Zxid: m.durable})
+	}
+}
+
+// elect votes for the successor that the leader names.
+func (m *Machine) elect(f *following, in Elect, out *Output) {
+	if f.upToDate && m.isVoter(in.Vote.Leader) {
+		m.named = in.Vote
+	}
+	m.look(out)
+}
+
+func (m *Machine) pinged(f *following, in Ping, out *Output) {
+	m.send(out, f.leader, Pong{Stream: f.stream, Nonce: in.Nonce, Durable: m.durable})
+}
+
+// abandon gives up a leader that said what it must not, or what this server cannot
+// follow.
+func (m *Machine) abandon(out *Output) {
+	check.That(m.following != nil, "zab: nobody to abandon")
+	m.stats.Abandoned++
+	m.calmUntil = m.now + calmMillis
+	m.send(out, m.following.leader, Leave{Stream: m.following.stream})
+	m.look(out)
+}
+
+// learnTick asks again, and gives up a leader that says nothing.
+func (m *Machine) learnTick(out *Output) {
+	f := m.following
+	if f == nil {
+		return
+	}
+	m.ask(out)
+	limit := m.cfg.SyncTicks
+	if f.acked == 0 {
+		limit = m.cfg.InitTicks
+	}
+	if m.now-f.heard > limit*m.cfg.TickMillis {
+		m.abandon(out)
+	}
+}
+
+// follows reports whether a record at z may stand behind one at last (I5).
+func follows(last, z core.Zxid) bool {
+	return z == last+1 && z.Epoch() == last.Epoch() || z > last && z.Counter() == 0
+}

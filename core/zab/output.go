@@ -1,0 +1,65 @@
+package zab
+
+import (
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/wire"
+)
+
+// Position is a place in the log.
+type Position struct {
+	Zxid  core.Zxid
+	Chain uint64 // after it
+}
+
+// Envelope is a message under way.
+type Envelope struct {
+	To  core.PeerID
+	Msg Message
+}
+
+// Feed asks for records of the log that a learner lacks: those after After, up to
+// UpTo, all of which are durable.
+type Feed struct {
+	Peer        core.PeerID
+	Stream      Stream
+	After, UpTo core.Zxid
+}
+
+// Output collects what the owner must do: Truncate, then Append in order, then
+// Epochs, when set, are to be made durable one after the other, and answered with
+// Truncated, Synced and EpochsSynced. Send is to be sent in order.
+type Output struct {
+	Truncate *Position
+	Append   []wire.Record
+	Epochs   *Epochs
+	Send     []Envelope
+	Feeds    []Feed
+	// Snapshots asks for snapshots of the committed state, sent as Snap messages.
+	Snapshots []Learner
+	// Install is what came of one: the parts in order, the first of each with a
+	// position of its own. The last is answered with SnapshotInstalled.
+	Install []Snap
+}
+
+// Learner names one that follows this server.
+type Learner struct {
+	Peer   core.PeerID
+	Stream Stream
+}
+
+// Proposal is a record that was proposed or logged and is not yet applied.
+type Proposal struct {
+	Zxid    core.Zxid
+	Kind    wire.RecordKind
+	Payload []byte
+	Chain   uint64 // the chain hash after it
+}
+
+// Stats counts what happened since the start.
+type Stats struct {
+	Elections         uint64 // that this server took part in
+	Diff, Trunc, Snap uint64 // learners, by how they were brought up to date
+	Abandoned         uint64 // leaders that this server gave up
+	Handed            uint64 // leaderships that it handed over
+	Strangers         uint64 // messages of peers that are no members
+}
