@@ -18,7 +18,6 @@ type following struct {
 	marker   core.Zxid  // 0 until NEWLEADER
 	acked    core.Zxid  // what the leader was told to be durable; 0 before the epoch is accepted
 	upToDate bool
-	began    int64
 	askAt    int64
 	heard    int64
 }
@@ -34,7 +33,7 @@ func (m *Machine) follow(leader core.PeerID, out *Output) {
 		m.role = Observing
 	}
 	m.following = &following{
-		leader: leader, stream: Stream(m.generation), began: m.now, heard: m.now, askAt: m.now,
+		leader: leader, stream: Stream(m.generation), heard: m.now, askAt: m.now,
 	}
 	m.ask(out)
 }
@@ -132,7 +131,7 @@ func (m *Machine) diff(f *following, in Diff, out *Output) {
 
 // snap passes on a part of a snapshot.
 func (m *Machine) snap(f *following, in Snap, out *Output) {
-	if !f.accepted || f.synced || f.snapping.Zxid != 0 && f.snapping != in.At || in.At.Zxid == 0 {
+	if !f.accepted || f.synced || m.installing.Zxid != 0 || f.snapping.Zxid != 0 && f.snapping != in.At || in.At.Zxid == 0 {
 		m.abandon(out)
 		return
 	}
