@@ -27,11 +27,12 @@ type diskWork struct {
 type disk struct {
 	node     *Node
 	store    *storage.Store
-	snapshot *storage.SnapshotInfo
-	low      bool       // as the replica was last told
-	looked   time.Time  // when the free space was last looked at
-	written  int        // bytes of records since then
-	failed   chan error // of capacity 1
+	restored *state.State // what Open has read, until it is asked for
+	checked  bool         // nothing of the log is left unread
+	low      bool         // as the replica was last told
+	looked   time.Time    // when the free space was last looked at
+	written  int          // bytes of records since then
+	failed   chan error   // of capacity 1
 	wake     chan struct{}
 
 	owner sync.Mutex // held by whoever uses the store: the worker as a rule, see help
@@ -49,9 +50,9 @@ type disk struct {
 	}
 }
 
-func newDisk(n *Node, store *storage.Store, rec *storage.Recovered) *disk {
+func newDisk(n *Node, store *storage.Store) *disk {
 	return &disk{
-		node: n, store: store, snapshot: rec.Snapshot,
+		node: n, store: store,
 		failed: make(chan error, 1), wake: make(chan struct{}, 1),
 	}
 }
@@ -134,10 +135,30 @@ func (d *disk) prepare() (next time.Duration, ended bool) {
 		d.fail(err)
 		return 0, true
 	}
-	if more {
+	switch {
+	case more:
 		return 0, false
+	case d.checkOlder():
+		return idleTime, false
 	}
 	return lookEvery, false
+}
+
+// checkOlder reads a piece of the log that a start does not need, and reports
+// whether there is more of it. Damage there is told; nobody depends on it.
+func (d *disk) checkOlder() (more bool) {
+	if d.checked {
+		return false
+	}
+	more, damage, err := d.store.CheckOlder()
+	for _, dmg := range damage {
+		d.node.tellDamage(dmg)
+	}
+	if err != nil {
+		d.node.log.Error("older log not checked", "err", err)
+	}
+	d.checked = !more
+	return more
 }
 
 // work does what has been asked for. It reports whether that was the last.
@@ -237,11 +258,8 @@ const helpRecords = 4
 
 func (d *disk) do(w *diskWork) error {
 	if w.loadSnapshot {
-		st, err := d.load()
-		if err != nil {
-			return err
-		}
-		d.tell(replica.SnapshotLoaded{State: st})
+		d.tell(replica.SnapshotLoaded{State: d.restored})
+		d.restored = nil
 	}
 	if len(w.appends) > 0 {
 		began := time.Now()
@@ -283,30 +301,24 @@ func (d *disk) do(w *diskWork) error {
 
 func (d *disk) tell(in replica.Input) { d.node.inbox.put(item{in: in}, false) }
 
-func (d *disk) load() (*state.State, error) {
-	r, err := d.store.OpenSnapshot(*d.snapshot)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	return state.Load(d.node.cfg.Replica.State, r.Next)
-}
-
 // readBatch is how many records of the log go to the loop in one input.
 const readBatch = 512
 
 // read brings a part of the log to the loop.
 func (d *disk) read(generation uint64, want replica.LogRange) error {
 	batch := make([]wire.Record, 0, readBatch)
+	var payloads []byte // of the batch; append moves it, and leaves behind what has been handed out
 	flush := func(done bool) {
 		d.tell(replica.LogRead{Generation: generation, Records: batch, Done: done})
-		batch = make([]wire.Record, 0, readBatch)
+		batch, payloads = make([]wire.Record, 0, readBatch), make([]byte, 0, cap(payloads))
 	}
 	err := d.store.Replay(want.After, func(r wire.Record) error {
 		if r.Zxid > want.UpTo {
 			return nil
 		}
-		r.Payload = append([]byte(nil), r.Payload...)
+		mark := len(payloads)
+		payloads = append(payloads, r.Payload...)
+		r.Payload = payloads[mark:len(payloads):len(payloads)]
 		batch = append(batch, r)
 		if len(batch) == readBatch {
 			flush(false)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/replica"
+	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/storage"
 	"github.com/zensus-io/zensus/core/zab"
 )
@@ -78,6 +79,12 @@ func New(cfg Config) (*Node, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
 	}
+	var restored *state.State
+	cfg.Storage.Restore = func(_ storage.SnapshotInfo, next func() ([]byte, error)) (err error) {
+		restored, err = state.Load(cfg.Replica.State, next)
+		return err
+	}
+	cfg.Storage.Both = atOnce
 	store, rec, err := storage.Open(cfg.Storage)
 	if err != nil {
 		return nil, err
@@ -95,12 +102,21 @@ func New(cfg Config) (*Node, error) {
 	if err := n.recover(store, rec); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
+	n.disk.restored = restored
 	return n, nil
+}
+
+// atOnce calls two functions at the same time and returns when both have returned.
+func atOnce(a, b func()) {
+	var wg sync.WaitGroup
+	wg.Go(a)
+	b()
+	wg.Wait()
 }
 
 func (n *Node) recover(store *storage.Store, rec *storage.Recovered) error {
 	for _, d := range rec.Damage {
-		n.log.Error("data is damaged", "file", d.File, "offset", d.Offset, "what", d.What)
+		n.tellDamage(d)
 	}
 	if rec.TornBytes > 0 {
 		n.log.Warn("cut a torn tail that was never acknowledged", "size_bytes", rec.TornBytes)
@@ -119,8 +135,12 @@ func (n *Node) recover(store *storage.Store, rec *storage.Recovered) error {
 		return fmt.Errorf("%s: %w", n.cfg.Storage.Dir, err)
 	}
 	n.replica = r
-	n.disk = newDisk(n, store, rec)
+	n.disk = newDisk(n, store)
 	return nil
+}
+
+func (n *Node) tellDamage(d storage.Damage) {
+	n.log.Error("data is damaged", "file", d.File, "offset", d.Offset, "what", d.What)
 }
 
 // Serving is closed when the node answers clients for the first time.

@@ -275,6 +275,8 @@ func (r *Replica) logRead(in LogRead) {
 	for i := range in.Records {
 		rec := &in.Records[i]
 		check.That(rec.PrevChain == r.chain, "replica: chain breaks at %v", rec.Zxid)
+		chain, intact := rec.CarriedChain()
+		check.That(intact, "replica: %v has changed since it was read", rec.Zxid)
 		r.verifyDigest(rec)
 		if rec.Kind == wire.RecordEpoch {
 			r.state.Skip(rec.Zxid)
@@ -283,7 +285,7 @@ func (r *Replica) logRead(in LogRead) {
 			r.sinceSnapshot++
 			r.bytesSince += int64(len(rec.Payload))
 		}
-		r.chain = rec.Chain()
+		r.chain = chain
 	}
 	if !in.Done {
 		return

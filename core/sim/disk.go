@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/zensus-io/zensus/core/replica"
-	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/storage"
 	"github.com/zensus-io/zensus/core/vfs"
 	"github.com/zensus-io/zensus/core/wire"
@@ -78,28 +77,10 @@ func (s *server) load(job *diskWork) {
 		return
 	}
 	s.after(s.latency(), func() {
-		st, err := s.loadState()
-		if errors.Is(err, vfs.ErrCrashed) {
-			s.die(err)
-			return
-		}
-		if err != nil {
-			s.w.fail("the snapshot that Open chose does not load: %w", err)
-			return
-		}
 		s.w.cover.hit("snapshot restored")
 		s.append(job)
-		s.step(replica.SnapshotLoaded{State: st})
+		s.step(replica.SnapshotLoaded{State: s.restored})
 	})
-}
-
-func (s *server) loadState() (*state.State, error) {
-	r, err := s.store.OpenSnapshot(*s.snapshotAt)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	return state.Load(s.cfg.State, r.Next)
 }
 
 func (s *server) append(job *diskWork) {
@@ -213,13 +194,30 @@ func (s *server) diskFailed(err error) {
 func (s *server) idleLater() {
 	s.after(between(s.w.disk, 50*millisecond, 500*millisecond), func() {
 		if !s.busy {
-			if _, err := s.store.Prepare(); err != nil {
+			more, err := s.store.Prepare()
+			if err == nil && !more {
+				err = s.checkOlder()
+			}
+			if err != nil {
 				s.diskFailed(err)
 				return
 			}
 		}
 		s.idleLater()
 	})
+}
+
+// checkOlder reads a piece of the log that the start has left unread.
+func (s *server) checkOlder() error {
+	more, damage, err := s.store.CheckOlder()
+	if more {
+		s.w.cover.hit("older log checked")
+	}
+	for _, d := range damage {
+		s.w.cover.hit("damage reported")
+		s.w.logf("damage: %v", d)
+	}
+	return err
 }
 
 // lookLater looks now and then at how much room is left.

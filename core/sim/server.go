@@ -9,6 +9,7 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/replica"
+	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/storage"
 	"github.com/zensus-io/zensus/core/vfs"
 	"github.com/zensus-io/zensus/core/wire"
@@ -48,7 +49,7 @@ type server struct {
 	rep         *replica.Replica
 	out         replica.Output
 	began       int64
-	snapshotAt  *storage.SnapshotInfo
+	restored    *state.State // what Open has read
 	pend        diskWork
 	busy        bool
 	snap        *snapshotWork
@@ -131,6 +132,10 @@ func (s *server) boot() error {
 	if plan := w.bootPlan(s); plan != nil {
 		s.fs.SetPlan(plan)
 	}
+	s.opt.Restore = func(_ storage.SnapshotInfo, next func() ([]byte, error)) (err error) {
+		s.restored, err = state.Load(s.cfg.State, next)
+		return err
+	}
 	store, rec, err := storage.Open(s.opt)
 	if err != nil {
 		w.logf("server %d life %d does not open: %v", s.id, s.life, err)
@@ -170,7 +175,7 @@ func (s *server) boot() error {
 		store.Close()
 		return err
 	}
-	s.store, s.rep, s.snapshotAt = store, rep, rec.Snapshot
+	s.store, s.rep = store, rep
 	s.out = replica.Output{}
 	s.pend, s.busy, s.snap = diskWork{}, false, nil
 	s.links = map[replica.ConnID]*link{}

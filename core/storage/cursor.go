@@ -25,6 +25,7 @@ type Cursor struct {
 	cuts int
 	last position // of the record before the next one
 	seg  *segment
+	stop core.Zxid // the last record of seg; 0 while it is appended to
 	f    vfs.File
 	r    *frames
 	fr   frame
@@ -61,11 +62,12 @@ func (s *Store) NewCursor(after core.Zxid) (*Cursor, error) {
 
 // seek moves behind the record at z.
 func (c *Cursor) seek(z core.Zxid) error {
-	g, from, _, err := c.find(z)
+	at, err := c.find(z)
 	if err != nil {
 		return err
 	}
-	if err := c.enter(g, from.pos); err != nil {
+	g, from := at.segment, at.from
+	if err := c.enter(&at, from.pos); err != nil {
 		return err
 	}
 	// At an index mark only the zxid is known; the chain is believed of the first record.
@@ -87,31 +89,40 @@ func (c *Cursor) seek(z core.Zxid) error {
 	return nil
 }
 
-// find is the segment that holds the record after z, or would, and where to start
-// reading there; end is what is durable of it.
-func (c *Cursor) find(z core.Zxid) (g *segment, from indexMark, end int64, err error) {
+// whereabouts are where in the log something stands.
+type whereabouts struct {
+	segment *segment
+	from    indexMark // where to start reading
+	end     int64     // of what is durable in the segment
+	last    core.Zxid // its last record; 0 while it is appended to
+}
+
+// find says where the record after z is, or would be.
+func (c *Cursor) find(z core.Zxid) (at whereabouts, err error) {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.usableLocked(); err != nil {
-		return nil, from, 0, err
+		return at, err
 	}
 	if c.cuts != s.mu.cuts || len(s.mu.segments) == 0 || s.mu.segments[0].zxid > z {
-		return nil, from, 0, ErrGone
+		return at, ErrGone
 	}
-	for i, h := range s.mu.segments {
-		if h.zxid <= z {
-			g = h
-			end = h.end
-			if i == len(s.mu.segments)-1 {
-				end = s.mu.synced
-			}
+	for i, g := range s.mu.segments {
+		switch {
+		case g.zxid > z:
+		case i == len(s.mu.segments)-1:
+			at = whereabouts{segment: g, end: s.mu.synced}
+		default:
+			at = whereabouts{segment: g, end: g.end, last: g.last.zxid}
 		}
 	}
-	return g, g.seek(z), end, nil
+	at.from = at.segment.seek(z)
+	return at, nil
 }
 
-func (c *Cursor) enter(g *segment, pos int64) error {
+func (c *Cursor) enter(at *whereabouts, pos int64) error {
+	g := at.segment
 	if c.f != nil {
 		if err := c.f.Close(); err != nil {
 			return err
@@ -125,7 +136,7 @@ func (c *Cursor) enter(g *segment, pos int64) error {
 		}
 		return err
 	}
-	c.f, c.seg = f, g
+	c.f, c.seg, c.stop = f, g, at.last
 	c.r = newFrames(f, g.seal, pos, pos)
 	return nil
 }
@@ -150,22 +161,22 @@ func (c *Cursor) gone(g *segment) bool {
 // only for the first record after an index mark, whose chain is then believed.
 func (c *Cursor) next(known bool) (*wire.Record, error) {
 	for {
-		if c.r.pos >= c.r.size {
-			g, _, end, err := c.find(c.last.zxid)
+		if c.r.pos >= c.r.size || c.last.zxid == c.stop && c.stop != 0 {
+			at, err := c.find(c.last.zxid)
 			switch {
 			case err != nil:
 				return nil, err
-			case g != c.seg && g.header.base == c.last:
-				if err := c.enter(g, headerBytes); err != nil {
+			case at.segment != c.seg && at.segment.header.base == c.last:
+				if err := c.enter(&at, headerBytes); err != nil {
 					return nil, err
 				}
 				continue
-			case g != c.seg:
+			case at.segment != c.seg:
 				return nil, c.corrupt("the segment ends early")
-			case end <= c.r.pos:
+			case at.end <= c.r.pos:
 				return nil, nil
 			}
-			c.r.size = end
+			c.r.size = at.end
 		}
 		if err := c.r.read(&c.fr); err != nil {
 			if c.gone(c.seg) {
@@ -183,7 +194,7 @@ func (c *Cursor) next(known bool) (*wire.Record, error) {
 		if known && (rec.PrevChain != c.last.chain || !follows(c.last.zxid, rec.Zxid)) {
 			return nil, c.corrupt(fmt.Sprintf("record %v does not follow %v", rec.Zxid, c.last.zxid))
 		}
-		c.last = position{rec.Zxid, rec.Chain()}
+		c.last = position{rec.Zxid, rec.Seal()}
 		return rec, nil
 	}
 }

@@ -286,6 +286,7 @@ func (w *work) script() error {
 		w.snapshot,
 		w.abortedSnapshot,
 		w.reopen,
+		w.check,
 		func() error { return w.write(10, 700) },
 		w.prepare,
 		func() error { return w.write(8, 900) },
@@ -327,6 +328,19 @@ func (w *work) script() error {
 		}
 	}
 	return nil
+}
+
+// check reads what the start has left unread.
+func (w *work) check() error {
+	for {
+		more, damage, err := w.s.CheckOlder()
+		if len(damage) > 0 {
+			err = fmt.Errorf("older log: %v", damage)
+		}
+		if err != nil || !more {
+			return err
+		}
+	}
 }
 
 func (w *work) purge() error {

@@ -25,7 +25,7 @@ type Recovered struct {
 	CommitHint core.Zxid
 	// Epochs are the epochs in the log with their last positions, oldest first.
 	Epochs []EpochEnd
-	// Records is how many records the log holds from its base on.
+	// Records is how many records Open has read.
 	Records int64
 	// TornBytes is what was cut off a torn tail: never acknowledged.
 	TornBytes int64
@@ -47,9 +47,11 @@ type Damage struct {
 func (d Damage) String() string { return fmt.Sprintf("%s at %d: %s", d.File, d.Offset, d.What) }
 
 // Open locks the data directory, makes it if it is empty, and recovers it: it
-// finds the newest whole snapshot, checks every record and the chain through them,
-// cuts a torn tail and syncs what it kept (zab Z-05). Nothing is ever shortened
-// silently: what may have been acknowledged and is not there is in Damage.
+// finds the newest whole snapshot, checks every record that a start from it needs and
+// the chain through them, cuts a torn tail and syncs what it kept (zab Z-05). Nothing
+// is ever shortened silently: what may have been acknowledged and is not there is in
+// Damage. The log in front of the snapshot is for CheckOlder, unless something is
+// wrong.
 //
 // A *RefusedError says why it will not start; a *vfs.LockedError who has the
 // directory. Other errors are the file system's.

@@ -49,6 +49,16 @@ type Options struct {
 	// Random gives the salts of segments and the id of a new directory. nil is the
 	// system's source; a simulator hands in its own.
 	Random func() uint64
+	// Restore, if set, takes the newest whole snapshot while Open checks it, so that
+	// it is read once. next returns one chunk after the other, each valid until the
+	// next call, and io.EOF behind the last. Open may begin again with an older
+	// snapshot if next found the one before damaged. Any other error of Restore is
+	// Open's. Of all calls the last one counts, and its snapshot is Recovered.Snapshot.
+	Restore func(info SnapshotInfo, next func() ([]byte, error)) error
+	// Both calls two functions and returns when both have; it may let them run at the
+	// same time. Open reads the snapshot in one and the log in the other. nil calls one
+	// after the other.
+	Both func(a, b func())
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -72,6 +82,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Random == nil {
 		o.Random = systemRandom
+	}
+	if o.Both == nil {
+		o.Both = func(a, b func()) { a(); b() }
 	}
 	switch {
 	case o.Dir == "":

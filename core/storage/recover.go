@@ -1,7 +1,9 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/zensus-io/zensus/core"
@@ -10,6 +12,7 @@ import (
 // plan is what recovery will go on with.
 type plan struct {
 	run      *run // nil: no record is usable
+	older    older
 	snapshot *SnapshotInfo
 	last     position
 	damage   []Damage
@@ -72,19 +75,37 @@ func (s *Store) recover(l *files) (*Recovered, error) {
 	if len(segments) == 0 && s.meta.Fresh {
 		return s.begin()
 	}
-	good, bad, err := s.wholeSnapshots(snapshots)
-	if err != nil {
-		return nil, err
-	}
 	var at []core.Zxid
 	var newest core.Zxid
 	for _, p := range snapshots {
 		at = append(at, p.zxid)
 		newest = p.zxid
 	}
-	v, err := surveyLog(s.fs, s.logDir(), s.meta, segments, at)
-	if err != nil {
+	from := behind(segments, newest)
+	var good []SnapshotInfo
+	var bad []Damage
+	var v *survey
+	var snapErr, logErr error
+	s.opt.Both(func() {
+		good, bad, snapErr = s.wholeSnapshots(snapshots)
+	}, func() {
+		v, logErr = surveyLog(s.fs, s.logDir(), s.meta, segments[from:], at)
+	})
+	if err := errors.Join(snapErr, logErr); err != nil {
 		return nil, err
+	}
+	if from > 0 {
+		p, err := decide(s.meta, v, good, bad, newest)
+		if err == nil && p.whole(newest) {
+			if p.older, err = s.olderSegments(segments[:from], p.run.base); err != nil {
+				return nil, err
+			}
+			return s.carryOut(p, newest)
+		}
+		// Something is wrong: all of the log is needed to know what.
+		if v, err = surveyLog(s.fs, s.logDir(), s.meta, segments, at); err != nil {
+			return nil, err
+		}
 	}
 	p, err := decide(s.meta, v, good, bad, newest)
 	if err != nil {
@@ -93,11 +114,49 @@ func (s *Store) recover(l *files) (*Recovered, error) {
 	return s.carryOut(p, newest)
 }
 
+// behind is the first segment that a start from the snapshot at z needs.
+func behind(segments []place, z core.Zxid) int {
+	for i, p := range slices.Backward(segments) {
+		if p.zxid <= z {
+			return i
+		}
+	}
+	return 0
+}
+
+// whole reports whether nothing is wrong with what the plan goes on with, from the
+// snapshot at newest.
+func (p *plan) whole(newest core.Zxid) bool {
+	return !p.lost && len(p.damage) == 0 && p.run != nil && p.snapshot != nil && p.snapshot.Zxid == newest
+}
+
+// readSnapshot reads a snapshot to its end, and hands it to whoever restores it.
+func (s *Store) readSnapshot(p place) (SnapshotInfo, error) {
+	if s.opt.Restore == nil {
+		return verifySnapshot(s.fs, s.snapDir(), p)
+	}
+	r, err := openSnapshot(s.fs, s.snapDir(), p)
+	if err != nil {
+		return SnapshotInfo{}, err
+	}
+	defer r.Close()
+	if err := s.opt.Restore(r.info, r.Next); err != nil {
+		return SnapshotInfo{}, err
+	}
+	for {
+		if _, err := r.Next(); errors.Is(err, io.EOF) {
+			return r.info, nil
+		} else if err != nil {
+			return SnapshotInfo{}, err
+		}
+	}
+}
+
 // wholeSnapshots checks snapshots newest first until one is whole: the older ones
 // are looked at only if that one turns out to be of no use.
 func (s *Store) wholeSnapshots(places []place) (good []SnapshotInfo, bad []Damage, err error) {
 	for i := len(places) - 1; i >= 0; i-- {
-		info, err := verifySnapshot(s.fs, s.snapDir(), places[i])
+		info, err := s.readSnapshot(places[i])
 		switch {
 		case err == nil:
 			return append(good, info), bad, nil
@@ -141,8 +200,9 @@ func (s *Store) carryOut(p *plan, newest core.Zxid) (*Recovered, error) {
 	if p.snapshot != nil {
 		rec.CommitHint = p.snapshot.Zxid
 	}
+	rec.Damage = append(rec.Damage, p.older.damage...)
 	if p.run != nil {
-		if err := s.keep(p.run, rec); err != nil {
+		if err := s.keep(p, rec); err != nil {
 			return nil, fmt.Errorf("storage: recover: %w", err)
 		}
 	}
@@ -152,11 +212,36 @@ func (s *Store) carryOut(p *plan, newest core.Zxid) (*Recovered, error) {
 	return rec, nil
 }
 
+// keepOlder takes over the segments in front of a run, synced.
+func (s *Store) keepOlder(o *older) error {
+	if len(o.segments) > 0 && o.segments[0].zxid > 0 {
+		s.epochs = noteEpoch(nil, o.segments[0].header.base)
+	}
+	for _, e := range o.epochs {
+		s.epochs = noteEpoch(s.epochs, position{e.Last, e.Chain})
+	}
+	for _, g := range o.segments {
+		f, err := s.fs.OpenRW(s.segmentPath(g.place))
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			return err
+		}
+	}
+	s.mu.segments = append(s.mu.segments, o.segments...)
+	return nil
+}
+
 // keep takes over a run: it cuts a torn tail, unless records are lost, and syncs
 // everything it keeps (zab Z-05): what was read may be in the page cache only.
-func (s *Store) keep(r *run, rec *Recovered) error {
+func (s *Store) keep(p *plan, rec *Recovered) error {
+	r := p.run
+	if err := s.keepOlder(&p.older); err != nil {
+		return err
+	}
 	if r.base.zxid > 0 {
-		s.epochs = noteEpoch(nil, r.base)
+		s.epochs = noteEpoch(s.epochs, r.base)
 	}
 	for i, g := range r.segments {
 		sc := r.scans[i]

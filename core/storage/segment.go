@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
 	"path/filepath"
 
 	"github.com/zensus-io/zensus/core"
@@ -93,6 +94,9 @@ type segment struct {
 	end   int64 // behind the last valid frame
 	last  position
 	index []indexMark
+	// unread: Open has read the header and no more. Then last is what the segment
+	// behind it says, end is the end of the file, and there is no index.
+	unread bool
 }
 
 // indexMark says where a record stands, about every indexStep bytes.
@@ -176,55 +180,89 @@ func noteEpoch(list []EpochEnd, p position) []EpochEnd {
 	return append(list, e)
 }
 
+// scanner reads the frames of a segment from front to back, up to the first that is
+// not valid.
+type scanner struct {
+	scan
+	seal   seal
+	frames *frames
+	frame  frame
+	marks  segment
+	// stop is the record after which it ends; 0: none.
+	stop core.Zxid
+	// visit, if not nil, sees each record.
+	visit func(*wire.Record, position)
+}
+
+func newScanner(f vfs.File, h segmentHeader, size int64) *scanner {
+	sl := newSeal(h.salt)
+	return &scanner{
+		scan: scan{end: headerBytes, start: headerBytes, last: h.base, crc: sl.batchSum(headerBytes)},
+		seal: sl, frames: newFrames(f, sl, headerBytes, size),
+	}
+}
+
+// run reads on, to the end or for at least limit bytes. Errors are the file's.
+func (s *scanner) run(limit int64) (done bool, err error) {
+	for until := s.end + limit; s.end < until; {
+		if done, err = s.step(); done || err != nil {
+			s.index = s.marks.index
+			return done, err
+		}
+	}
+	return false, nil
+}
+
+// step reads one frame.
+func (s *scanner) step() (done bool, err error) {
+	fr := &s.frame
+	if err := s.frames.read(fr); err != nil {
+		if errors.Is(err, errNoFrame) {
+			return true, nil
+		}
+		return false, err
+	}
+	if fr.isEnd {
+		if s.count == 0 || fr.trailer != (trailer{s.first, s.last.zxid, s.start, s.count, s.crc}) {
+			return true, nil
+		}
+		s.end, s.start, s.count, s.crc = fr.end(), fr.end(), 0, s.seal.batchSum(fr.end())
+		return false, nil
+	}
+	rec := &fr.record
+	if !follows(s.last.zxid, rec.Zxid) || rec.PrevChain != s.last.chain {
+		return true, nil
+	}
+	if s.count == 0 {
+		s.first = rec.Zxid
+	}
+	s.marks.mark(s.last.zxid, fr.pos)
+	s.last = position{rec.Zxid, rec.Chain()}
+	s.end = fr.end()
+	s.count++
+	s.records++
+	s.crc = crc32.Update(s.crc, castagnoli, fr.raw)
+	s.commitHint = max(s.commitHint, rec.CommitHint)
+	s.epochs = noteEpoch(s.epochs, s.last)
+	if s.visit != nil {
+		s.visit(rec, s.last)
+	}
+	return rec.Zxid == s.stop, nil
+}
+
 // scanSegment reads all frames of a segment up to the first that is not valid,
 // and the batch trailers behind it. It stops after the record stop, if that is
 // not 0. visit, if not nil, sees each record. Errors are the file's.
 func scanSegment(f vfs.File, h segmentHeader, size int64, stop core.Zxid, visit func(*wire.Record, position)) (*scan, error) {
-	sl := newSeal(h.salt)
-	s := &scan{end: headerBytes, start: headerBytes, last: h.base, crc: sl.batchSum(headerBytes)}
-	marks := segment{}
-	r := newFrames(f, sl, headerBytes, size)
-	var fr frame
-	for {
-		err := r.read(&fr)
-		if errors.Is(err, errNoFrame) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		if fr.isEnd {
-			if s.count == 0 || fr.trailer != (trailer{s.first, s.last.zxid, s.start, s.count, s.crc}) {
-				break
-			}
-			s.end, s.start, s.count, s.crc = fr.end(), fr.end(), 0, sl.batchSum(fr.end())
-			continue
-		}
-		rec := &fr.record
-		if !follows(s.last.zxid, rec.Zxid) || rec.PrevChain != s.last.chain {
-			break
-		}
-		if s.count == 0 {
-			s.first = rec.Zxid
-		}
-		marks.mark(s.last.zxid, fr.pos)
-		s.last = position{rec.Zxid, rec.Chain()}
-		s.end = fr.end()
-		s.count++
-		s.records++
-		s.crc = crc32.Update(s.crc, castagnoli, fr.raw)
-		s.commitHint = max(s.commitHint, rec.CommitHint)
-		s.epochs = noteEpoch(s.epochs, s.last)
-		if visit != nil {
-			visit(rec, s.last)
-		}
-		if rec.Zxid == stop {
-			s.index = marks.index
-			return s, nil
-		}
+	s := newScanner(f, h, size)
+	s.stop, s.visit = stop, visit
+	if _, err := s.run(math.MaxInt64 - size); err != nil {
+		return nil, err
 	}
-	s.index = marks.index
-	return s, s.lookBehind(f, sl, h.recycled, size)
+	if stop != 0 && s.last.zxid == stop {
+		return &s.scan, nil
+	}
+	return &s.scan, s.lookBehind(f, s.seal, h.recycled, size)
 }
 
 // scanUpTo reads a segment up to the record at keep, or to its base.

@@ -34,7 +34,8 @@ type Store struct {
 	fillingName      string
 	fillingSize      int64
 	nextSpare        uint64
-	ballast          bool // it is there
+	checking         *checking // nil: between two segments
+	ballast          bool      // it is there
 
 	mu struct {
 		sync.Mutex
@@ -134,6 +135,10 @@ func (s *Store) release() error {
 		}
 	}
 	s.activeFile, s.metaFile, s.filling = nil, nil, nil
+	if s.checking != nil {
+		errs = append(errs, s.checking.file.Close())
+		s.checking = nil
+	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())
 		s.lock = nil

@@ -102,6 +102,31 @@ type reading struct {
 	bad     error
 }
 
+// checkSegmentHeader reads the header of the segment that is said to be p. bad says
+// why there is nothing to be read from it.
+func checkSegmentHeader(f vfs.File, path string, p place, meta Meta) (h segmentHeader, size int64, bad, err error) {
+	h, bad, err = readSegmentHeader(f)
+	if err == nil {
+		size, err = f.Size()
+	}
+	if err != nil {
+		return h, size, nil, fmt.Errorf("storage: recover: %w", err)
+	}
+	switch {
+	case bad != nil:
+	case size < headerBytes:
+		bad = errors.New("it ends within its header")
+	case h.dataDirID != meta.DataDirID:
+		err = &RefusedError{
+			Dir:    filepath.Dir(filepath.Dir(path)),
+			Reason: fmt.Sprintf("segment %s belongs to another data directory", filepath.Base(path)),
+		}
+	case h.lineage != p.lineage || h.base.zxid != p.zxid:
+		bad = fmt.Errorf("header is of segment %s", place{h.lineage, h.base.zxid}.name(segmentSuffix))
+	}
+	return h, size, bad, err
+}
+
 // readSegment reads one segment. A file that cannot be read is an error, never the
 // end of the log.
 func readSegment(fs vfs.FS, path string, p place, meta Meta, at []core.Zxid) (*reading, error) {
@@ -110,25 +135,9 @@ func readSegment(fs vfs.FS, path string, p place, meta Meta, at []core.Zxid) (*r
 		return nil, fmt.Errorf("storage: recover: %w", err)
 	}
 	defer f.Close()
-	h, bad, err := readSegmentHeader(f)
+	h, size, bad, err := checkSegmentHeader(f, path, p, meta)
 	if err != nil {
-		return nil, fmt.Errorf("storage: recover: %w", err)
-	}
-	size, err := f.Size()
-	if err != nil {
-		return nil, fmt.Errorf("storage: recover: %w", err)
-	}
-	switch {
-	case bad != nil:
-	case size < headerBytes:
-		bad = errors.New("it ends within its header")
-	case h.dataDirID != meta.DataDirID:
-		return nil, &RefusedError{
-			Dir:    filepath.Dir(filepath.Dir(path)),
-			Reason: fmt.Sprintf("segment %s belongs to another data directory", filepath.Base(path)),
-		}
-	case h.lineage != p.lineage || h.base.zxid != p.zxid:
-		bad = fmt.Errorf("header is of segment %s", place{h.lineage, h.base.zxid}.name(segmentSuffix))
+		return nil, err
 	}
 	if bad != nil {
 		return &reading{bad: bad}, nil

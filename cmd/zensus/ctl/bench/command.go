@@ -48,8 +48,10 @@ func zkCommand() *cobra.Command {
 With --vs a second one is measured in turn, round by round, and the medians are
 compared: a ratio above 1 says that the first does more. With --start, once for each
 side and in the order of the addresses, bench starts the servers itself, each in the
-foreground, and also tells memory, processor time and recovery. From servers that it
-did not start it removes in the end what it created, below ` + benchRoot + `.
+foreground, and also tells memory, processor time and recovery. The commands find the
+number of the round in the environment, as ` + roundVariable + `: with a data directory
+named after it each round begins with an empty one. From servers that bench did not
+start it removes in the end what it created, below ` + benchRoot + `.
 
 Workloads: ` + workloadNames() + `.
 Scenarios: ` + scenarioNames() + ` (idle and big need --start).`,

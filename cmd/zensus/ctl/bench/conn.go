@@ -25,13 +25,16 @@ type conn struct {
 const sessionMillis = 30_000
 
 // dial opens a connection and a session.
-func dial(addr string) (*conn, error) {
-	nc, err := net.DialTimeout("tcp", addr, 10*time.Second)
+func dial(addr string) (*conn, error) { return dialWithin(addr, 30*time.Second) }
+
+// dialWithin opens a connection and a session, or gives up in time.
+func dialWithin(addr string, within time.Duration) (*conn, error) {
+	nc, err := net.DialTimeout("tcp", addr, within)
 	if err != nil {
 		return nil, err
 	}
 	c := &conn{net: nc, buf: make([]byte, 64<<10)}
-	_ = nc.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = nc.SetDeadline(time.Now().Add(within))
 	q := wire.ConnectRequest{TimeoutMillis: sessionMillis, Password: make([]byte, wire.PasswordBytes), HasReadOnly: true}
 	body := q.Append(nil)
 	if _, err := nc.Write(append(wire.AppendInt(nil, int32(len(body))), body...)); err != nil {

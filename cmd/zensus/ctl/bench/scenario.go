@@ -68,6 +68,7 @@ func CompareScenario(ctx context.Context, servers []*Server, sc *Scenario, p *Pa
 	for round := range rounds {
 		for i := range servers {
 			side := (i + round) % len(servers)
+			servers[side].round = round
 			if tell != nil {
 				tell(fmt.Sprintf("%s on %s", sc.Name, servers[side].Name), round*len(servers)+i, rounds*len(servers))
 			}

@@ -22,12 +22,16 @@ type Server struct {
 	Addr    string
 	Command string // for the shell; it must stay in the foreground
 
+	round    int      // which it is started for, from 0
 	roots    []string // znodes that rounds made for themselves
 	madeRoot bool     // and their parent
 
 	process *exec.Cmd
 	log     bytes.Buffer
 }
+
+// roundVariable tells a command which round it starts a server for.
+const roundVariable = "BENCH_ROUND"
 
 // startTime is how long a server may take to answer its first read.
 const startTime = 5 * time.Minute
@@ -41,6 +45,7 @@ func (s *Server) Start(ctx context.Context) (time.Duration, error) {
 	s.log.Reset()
 	s.process = exec.CommandContext(ctx, "/bin/sh", "-c", "exec "+s.Command) //nolint:gosec // what the user asks for
 	s.process.Stdout, s.process.Stderr = &s.log, &s.log
+	s.process.Env = append(os.Environ(), fmt.Sprintf("%s=%d", roundVariable, s.round))
 	ownGroup(s.process)
 	s.process.WaitDelay = time.Second
 	began := time.Now()
@@ -60,13 +65,18 @@ func (s *Server) Start(ctx context.Context) (time.Duration, error) {
 
 func tail(b []byte) []byte { return b[max(0, len(b)-2000):] }
 
+// patience is how long one attempt to read from a server that is just starting may
+// take: one that listens before it serves may forget who came too early.
+const patience = time.Second
+
 // read is one correct read.
 func (s *Server) read() error {
-	c, err := dial(s.Addr)
+	c, err := dialWithin(s.Addr, patience)
 	if err != nil {
 		return err
 	}
 	defer c.close()
+	_ = c.net.SetDeadline(time.Now().Add(patience))
 	h, _, err := c.call(wire.OpExists, wire.AppendPathWatch(nil, "/zookeeper", false))
 	if err == nil && h.Err != core.OK {
 		err = h.Err

@@ -1,0 +1,148 @@
+package storage
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/zensus-io/zensus/core/vfs"
+)
+
+// Most of a log may lie in front of the newest snapshot: Open does not need it, and
+// a start must not wait for it. So Open reads only the headers of those segments,
+// and CheckOlder reads the rest of them, piece by piece, when the owner is idle.
+
+// older are the segments in front of those that a survey read, as far back as they
+// join, oldest first.
+type older struct {
+	segments []*segment
+	epochs   []EpochEnd // of them, without the last position of all
+	damage   []Damage   // in front of them
+}
+
+// olderSegments looks at the headers of the segments at places, which lie in front
+// of a run that begins at next. A segment in which an epoch ends is read whole: only
+// the records say where.
+func (s *Store) olderSegments(places []place, next position) (older, error) {
+	var o older
+	for _, p := range slices.Backward(places) {
+		g, epochs, bad, err := s.olderSegment(p, next)
+		if err != nil {
+			return o, err
+		}
+		if bad != nil {
+			o.damage = append(o.damage, Damage{p.name(segmentSuffix), 0, bad.Error()})
+			break
+		}
+		o.segments = append(o.segments, g)
+		o.epochs = append(epochs, o.epochs...)
+		next = g.header.base
+	}
+	slices.Reverse(o.segments)
+	return o, nil
+}
+
+func (s *Store) olderSegment(p place, next position) (g *segment, epochs []EpochEnd, bad, err error) {
+	path := s.segmentPath(p)
+	if p.zxid.Epoch() != next.zxid.Epoch() {
+		rd, err := readSegment(s.fs, path, p, s.meta, nil)
+		switch {
+		case err != nil:
+			return nil, nil, nil, err
+		case rd.bad == nil && rd.scan.last != next:
+			rd.bad = endsEarly(rd.scan.last, next)
+		}
+		if rd.bad != nil {
+			return nil, nil, rd.bad, nil
+		}
+		return rd.segment, rd.scan.epochs, nil, nil
+	}
+	f, err := s.fs.Open(path)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("storage: recover: %w", err)
+	}
+	defer f.Close()
+	h, size, bad, err := checkSegmentHeader(f, path, p, s.meta)
+	if bad != nil || err != nil {
+		return nil, nil, bad, err
+	}
+	g = newSegment(h)
+	g.last, g.end, g.unread = next, size, true
+	return g, []EpochEnd{{next.zxid.Epoch(), next.zxid, next.chain}}, nil, nil
+}
+
+func endsEarly(last, next position) error {
+	return fmt.Errorf("the log ends at %v, but the next segment goes on from %v", last.zxid, next.zxid)
+}
+
+// checking is the segment that CheckOlder is in the middle of.
+type checking struct {
+	segment *segment
+	file    vfs.File
+	scanner *scanner
+}
+
+// CheckOlder reads up to 1 MiB of what Open has left unread: segments of the log in
+// front of the newest snapshot. The owner calls it when it is idle, as long as it
+// says more. Damage found there costs nothing that is stored: from then on the log
+// begins behind it. Errors are the file system's, and not fatal to the store.
+func (s *Store) CheckOlder() (more bool, damage []Damage, err error) {
+	if err := s.usable(); err != nil {
+		return false, nil, err
+	}
+	if s.checking == nil {
+		g := s.newestUnread()
+		if g == nil {
+			return false, nil, nil
+		}
+		f, err := s.fs.Open(s.segmentPath(g.place))
+		if err != nil {
+			return s.checked(g, nil, err)
+		}
+		s.checking = &checking{g, f, newScanner(f, g.header, g.end)}
+		s.checking.scanner.stop = g.last.zxid
+	}
+	c := s.checking
+	done, err := c.scanner.run(checkStep)
+	if !done && err == nil {
+		return true, nil, nil
+	}
+	s.checking = nil
+	if cerr := c.file.Close(); err == nil {
+		err = cerr
+	}
+	return s.checked(c.segment, &c.scanner.scan, err)
+}
+
+// checkStep is how much CheckOlder reads at once.
+const checkStep = 1 << 20
+
+// newestUnread is the next segment to be read, nil if there is none.
+func (s *Store) newestUnread() *segment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, g := range slices.Backward(s.mu.segments) {
+		if g.unread {
+			return g
+		}
+	}
+	return nil
+}
+
+// checked ends the check of g, which found sc. A segment that has left the log
+// meanwhile may be anything.
+func (s *Store) checked(g *segment, sc *scan, err error) (more bool, damage []Damage, _ error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := slices.Index(s.mu.segments, g)
+	switch {
+	case at < 0:
+		return true, nil, nil
+	case err != nil:
+		return false, nil, fmt.Errorf("storage: check older log: %w", err)
+	case sc.last != g.last:
+		s.mu.segments = slices.Clone(s.mu.segments[at+1:])
+		return false, []Damage{{g.name(segmentSuffix), sc.end, endsEarly(sc.last, g.last).Error()}}, nil
+	}
+	g.end, g.index, g.unread = sc.end, sc.index, false
+	return true, nil, nil
+}
