@@ -29,6 +29,7 @@ type disk struct {
 	store    *storage.Store
 	restored *state.State // what Open has read, until it is asked for
 	checked  bool         // nothing of the log is left unread
+	troubled bool         // the last attempt to read it failed, which has been told
 	low      bool         // as the replica was last told
 	looked   time.Time    // when the free space was last looked at
 	written  int          // bytes of records since then
@@ -155,9 +156,13 @@ func (d *disk) checkOlder() (more bool) {
 		d.node.tellDamage(dmg)
 	}
 	if err != nil {
-		d.node.log.Error("older log not checked", "err", err)
+		if !d.troubled {
+			d.node.log.Error("older log not checked yet", "err", err)
+		}
+		d.troubled = true
+		return false
 	}
-	d.checked = !more
+	d.checked, d.troubled = !more, false
 	return more
 }
 
@@ -301,8 +306,12 @@ func (d *disk) do(w *diskWork) error {
 
 func (d *disk) tell(in replica.Input) { d.node.inbox.put(item{in: in}, false) }
 
-// readBatch is how many records of the log go to the loop in one input.
-const readBatch = 512
+// readBatch is how many records of the log go to the loop in one input, and
+// readBatchBytes how much memory is set aside for their payloads beforehand.
+const (
+	readBatch      = 512
+	readBatchBytes = 256 << 10
+)
 
 // read brings a part of the log to the loop.
 func (d *disk) read(generation uint64, want replica.LogRange) error {
@@ -310,7 +319,7 @@ func (d *disk) read(generation uint64, want replica.LogRange) error {
 	var payloads []byte // of the batch; append moves it, and leaves behind what has been handed out
 	flush := func(done bool) {
 		d.tell(replica.LogRead{Generation: generation, Records: batch, Done: done})
-		batch, payloads = make([]wire.Record, 0, readBatch), make([]byte, 0, cap(payloads))
+		batch, payloads = make([]wire.Record, 0, readBatch), make([]byte, 0, min(len(payloads), readBatchBytes))
 	}
 	err := d.store.Replay(want.After, func(r wire.Record) error {
 		if r.Zxid > want.UpTo {

@@ -102,7 +102,7 @@ func New(cfg Config) (*Node, error) {
 	if err := n.recover(store, rec); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	n.disk.restored = restored
+	n.disk.restored, restored = restored, nil // cfg.Storage.Restore must not hold it for ever
 	return n, nil
 }
 

@@ -220,6 +220,16 @@ func (s *server) checkOlder() error {
 	return err
 }
 
+// checkAllOlder reads all of that.
+func (s *server) checkAllOlder() error {
+	for range 1 << 20 {
+		if more, _, err := s.store.CheckOlder(); err != nil || !more {
+			return err
+		}
+	}
+	return errors.New("the check of older log does not end")
+}
+
 // lookLater looks now and then at how much room is left.
 func (s *server) lookLater() {
 	s.after(between(s.w.disk, 200*millisecond, 500*millisecond), func() {

@@ -38,7 +38,7 @@ var required = []string{
 }
 
 var requiredInLong = []string{
-	"damage reported", "middle corruption detected", "damage refused",
+	"damage reported", "older log checked", "middle corruption detected", "damage refused",
 	"bit flipped in segment", "bit flipped in snapshot", "bit flipped in meta",
 	"crash power-lose", "crash power-keep", "start with a crash ahead", "snapshot given up for lack of space",
 	"event of the past NodeCreated",

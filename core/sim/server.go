@@ -183,7 +183,16 @@ func (s *server) boot() error {
 	s.began = w.now - between(w.sched, 0, 5)*second
 	s.up = true
 	w.logf("server %d life %d starts at %v", s.id, s.life, rec.LastLogged)
-	if err := s.compareLog(rec); errors.Is(err, vfs.ErrCrashed) {
+	err = s.compareLog(rec)
+	if corrupt := (*storage.CorruptError)(nil); errors.As(err, &corrupt) {
+		// In front of the newest snapshot nobody has looked yet: the log begins behind it.
+		w.cover.hit("damage in older log")
+		err = s.checkAllOlder()
+		if err == nil {
+			err = s.compareLog(rec)
+		}
+	}
+	if errors.Is(err, vfs.ErrCrashed) {
 		s.die(err) // the crash that was ahead came while the log was read
 		return nil
 	} else if err != nil {

@@ -80,6 +80,9 @@ func TestCrashMatrix(t *testing.T) {
 	dry := vfs.NewFault(vfs.NewMem(), class, nil)
 	w := &work{o: options(dry)}
 	must(t, w.script())
+	if w.unread == 0 {
+		t.Fatal("no start of the script has left anything unread")
+	}
 	must(t, w.s.Close())
 	calls := dry.Calls()
 

@@ -10,8 +10,8 @@ import (
 	"github.com/zensus-io/zensus/core/wire"
 )
 
-// CorruptError is damage that was met when the log was read, behind records that
-// had been verified once. The store goes on; the node must not serve what is behind.
+// CorruptError is damage that was met when the log was read: since Open, or in what
+// that had not read. The store goes on; the node must not serve what is behind.
 type CorruptError struct{ Damage }
 
 // Error says where and what.
@@ -173,7 +173,10 @@ func (c *Cursor) next(known bool) (*wire.Record, error) {
 				continue
 			case at.segment != c.seg:
 				return nil, c.corrupt("the segment ends early")
-			case at.end <= c.r.pos:
+			case at.end > c.r.pos:
+			case c.last.zxid < at.last:
+				return nil, c.corrupt("the segment ends early")
+			default:
 				return nil, nil
 			}
 			c.r.size = at.end

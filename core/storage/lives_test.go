@@ -102,10 +102,12 @@ func (w *work) live(rng *rand.Rand) error {
 			}
 		case n < 94:
 			err = w.install(core.MakeZxid(last.Epoch()+1, 1+uint32(rng.IntN(9))))
-		case n < 97:
+		case n < 95:
 			if w.m.min == last {
 				err = w.abortedSnapshot()
 			}
+		case n < 98:
+			err = w.check()
 		default:
 			err = w.reopen()
 		}

@@ -141,6 +141,8 @@ type work struct {
 	s   *Store
 	m   model
 	now time.Duration // as purge is told
+
+	unread int // segments that starts have left
 }
 
 func (w *work) open() error {
@@ -306,7 +308,10 @@ func (w *work) script() error {
 		func() error { return w.write(12, 1000) },
 		func() error { return w.write(2, 1000) },
 		func() error { return w.truncate(27) }, // across three segments
+		w.snapshot,
+		func() error { return w.write(5, 300) },
 		w.reopen,
+		w.check, // while segments are unread
 		func() error { return w.write(5, 300) },
 		w.snapshot,
 		w.purge,
@@ -332,6 +337,7 @@ func (w *work) script() error {
 
 // check reads what the start has left unread.
 func (w *work) check() error {
+	w.unread += len(unread(w.s))
 	for {
 		more, damage, err := w.s.CheckOlder()
 		if len(damage) > 0 {

@@ -19,7 +19,10 @@ type older struct {
 	damage   []Damage   // in front of them
 }
 
-// olderSegments looks at the headers of the segments at places, which lie in front
+// olderSegments, as far as they are whole, needs no sync: a segment is made when all
+// that is before it is durable.
+//
+// It looks at the headers of the segments at places, which lie in front
 // of a run that begins at next. A segment in which an epoch ends is read whole: only
 // the records say where.
 func (s *Store) olderSegments(places []place, next position) (older, error) {
@@ -84,7 +87,8 @@ type checking struct {
 // CheckOlder reads up to 1 MiB of what Open has left unread: segments of the log in
 // front of the newest snapshot. The owner calls it when it is idle, as long as it
 // says more. Damage found there costs nothing that is stored: from then on the log
-// begins behind it. Errors are the file system's, and not fatal to the store.
+// begins behind it, and what lies in front of it is not looked at any more. Errors
+// are the file system's, and not fatal: the owner may ask again.
 func (s *Store) CheckOlder() (more bool, damage []Damage, err error) {
 	if err := s.usable(); err != nil {
 		return false, nil, err
@@ -110,7 +114,15 @@ func (s *Store) CheckOlder() (more bool, damage []Damage, err error) {
 	if cerr := c.file.Close(); err == nil {
 		err = cerr
 	}
-	return s.checked(c.segment, &c.scanner.scan, err)
+	found := c.scanner.scan
+	if err == nil && found.last != c.segment.last {
+		// A bit that flipped on the way from the disk must not cost log: read it again.
+		rd, rerr := readSegment(s.fs, s.segmentPath(c.segment.place), c.segment.place, s.meta, nil)
+		if err = rerr; err == nil && rd.bad == nil {
+			found = *rd.scan
+		}
+	}
+	return s.checked(c.segment, &found, err)
 }
 
 // checkStep is how much CheckOlder reads at once.

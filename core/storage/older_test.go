@@ -25,6 +25,11 @@ func long(t testing.TB) *image {
 	for e := range core.Epoch(3) {
 		write(t, s, im.h.epoch(e+1))
 		for range 8 {
+			for more := true; more; { // whole files, which can begin another life
+				var err error
+				more, err = s.Prepare()
+				must(t, err)
+			}
 			write(t, s, im.h.txns(3, 700)...)
 			if e == 1 {
 				must2(snapshot(s, im.h.at.zxid, im.h.at.chain, false))(t)
@@ -228,13 +233,181 @@ func TestASegmentPurgedWhileItIsCheckedIsNoDamage(t *testing.T) {
 		if n, err := s.Purge(0); err != nil || n < 8 {
 			t.Fatalf("purge removed %d: %v", n, err)
 		}
+		reused := false
 		for range 8 { // the files begin to be used again
-			write(t, s, (&history{at: s.last}).txns(6, 900)...)
+			before := s.active
+			h := history{at: s.last}
+			write(t, s, h.txns(6, 900)...)
+			reused = reused || s.active != before && s.active.header.recycled
+		}
+		if damage := checkAll(t, s); len(damage) > 0 || !reused {
+			t.Fatalf("damage %v, a file was used again: %v", damage, reused)
+		}
+		must(t, s.Close())
+	}
+}
+
+// Purge that comes when the check has read a segment halfway must not make damage of
+// what another life has written there.
+func TestACheckThatReadsAnotherLifeFindsNoDamage(t *testing.T) {
+	im := long(t)
+	o := smallOptions(im.mem)
+	o.WindowBytes = 1
+	var during func()
+	fs := &seam{FS: im.mem, onRead: func(_ string, _ []byte, off int64) {
+		if during != nil && off >= headerBytes {
+			do := during
+			during = nil
+			do()
+		}
+	}}
+	o.FS = fs
+	s, _ := mustOpen(t, o)
+	g := s.newestUnread()
+	during = func() {
+		if n, err := s.Purge(0); err != nil || n < 8 {
+			t.Fatalf("purge removed %d: %v", n, err)
+		}
+		f, err := im.mem.OpenRW("/data/log/" + s.mu.spares[0])
+		must(t, err)
+		_, err = f.WriteAt(make([]byte, 2*headerBytes), 0)
+		must(t, err)
+	}
+	if damage := checkAll(t, s); len(damage) > 0 || during != nil || s.holds(g.place) {
+		t.Fatalf("damage %v", damage)
+	}
+	must(t, s.Close())
+}
+
+// A missing segment, or one that was cut, is not where the log ends.
+func TestWhatIsMissingOfOlderLogIsNotTheEnd(t *testing.T) {
+	im := long(t)
+	s, _ := mustOpen(t, smallOptions(im.mem.Clone()))
+	left := unread(s)
+	must(t, s.Close())
+	for _, g := range []*segment{left[0], left[len(left)/2], left[len(left)-1]} {
+		name := s.segmentPath(g.place)
+		mem := im.mem.Clone()
+		must(t, mem.Remove(name))
+		im.damaged(t, mem, name+" removed")
+		for off := int64(0); off <= g.end; off += frameAlign {
+			if off > headerBytes && off%104 > 0 {
+				continue
+			}
+			mem := im.mem.Clone()
+			f, err := mem.OpenRW(name)
+			must(t, err)
+			must(t, f.Truncate(off))
+			im.damaged(t, mem, fmt.Sprintf("%s cut at %d", name, off))
+		}
+	}
+}
+
+func TestAFlippedReadIsNoDamageInOlderLog(t *testing.T) {
+	im := long(t)
+	flip := ""
+	fs := &seam{FS: im.mem, onRead: func(name string, p []byte, off int64) {
+		if name == flip && off >= headerBytes {
+			p[300] ^= 4
+			flip = ""
+		}
+	}}
+	s, _ := mustOpen(t, smallOptions(fs))
+	left := unread(s)
+	flip = left[len(left)/2].name(segmentSuffix)
+	if damage := checkAll(t, s); len(damage) > 0 || flip != "" || s.Base() != 0 {
+		t.Fatalf("damage %v, the log begins at %v", damage, s.Base())
+	}
+	must(t, s.Close())
+}
+
+// Truncate may end at the newest snapshot, where a segment may begin.
+func TestTruncateToTheSnapshotLeavesOlderLogAlone(t *testing.T) {
+	for _, check := range []bool{false, true} {
+		mem := vfs.NewMem()
+		s, _ := mustOpen(t, smallOptions(mem))
+		var h history
+		write(t, s, h.epoch(1))
+		for range 4 {
+			write(t, s, h.txns(3, 1000)...)
+		}
+		end := h
+		write(t, s, h.txns(3, 1000)...) // rolls: it begins behind end
+		if s.active.header.base != end.at {
+			t.Fatal("no segment begins at the snapshot")
+		}
+		must2(snapshot(s, end.at.zxid, end.at.chain, false))(t)
+		must(t, s.Close())
+		s, _ = mustOpen(t, smallOptions(mem))
+		if len(unread(s)) == 0 {
+			t.Fatal("all was read")
+		}
+		must(t, s.Truncate(end.at.zxid, end.at.chain))
+		if check {
+			checkAll(t, s)
+		}
+		h = end
+		h.all = append([]wire.Record(nil), end.all...)
+		for range 4 {
+			write(t, s, h.txns(2, 900)...)
 		}
 		if damage := checkAll(t, s); len(damage) > 0 {
 			t.Fatal(damage)
 		}
 		must(t, s.Close())
+		s, rec := mustOpen(t, smallOptions(mem))
+		if rec.Lost || len(rec.Damage) > 0 || rec.LastLogged != h.at.zxid {
+			t.Fatalf("recovered %+v", rec)
+		}
+		mustReplay(t, s, 0, h.all)
+		must(t, s.Close())
+	}
+}
+
+// counting counts files that are open.
+type counting struct {
+	vfs.FS
+	open int
+}
+
+type countedFile struct {
+	vfs.File
+	c *counting
+}
+
+func (f *countedFile) Close() error { f.c.open--; return f.File.Close() }
+
+func (c *counting) Open(name string) (vfs.File, error) {
+	f, err := c.FS.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	c.open++
+	return &countedFile{f, c}, nil
+}
+
+func TestTheCheckClosesWhatItOpens(t *testing.T) {
+	for _, all := range []bool{true, false} {
+		c := &counting{FS: long(t).mem}
+		s, _ := mustOpen(t, smallOptions(c))
+		if c.open != 0 {
+			t.Fatalf("%d files are open after the start", c.open)
+		}
+		if all {
+			checkAll(t, s)
+			if c.open != 0 {
+				t.Fatalf("%d files are open after the check", c.open)
+			}
+		} else {
+			g := s.newestUnread()
+			f, err := s.fs.Open(s.segmentPath(g.place))
+			must(t, err)
+			s.checking = &checking{g, f, newScanner(f, g.header, g.end)}
+		}
+		must(t, s.Close())
+		if c.open != 0 {
+			t.Fatalf("%d files are open after the end", c.open)
+		}
 	}
 }
 

@@ -25,7 +25,7 @@ type Recovered struct {
 	CommitHint core.Zxid
 	// Epochs are the epochs in the log with their last positions, oldest first.
 	Epochs []EpochEnd
-	// Records is how many records Open has read.
+	// Records is how many records Open has read of those that a start needs.
 	Records int64
 	// TornBytes is what was cut off a torn tail: never acknowledged.
 	TornBytes int64

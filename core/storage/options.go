@@ -53,7 +53,8 @@ type Options struct {
 	// it is read once. next returns one chunk after the other, each valid until the
 	// next call, and io.EOF behind the last. Open may begin again with an older
 	// snapshot if next found the one before damaged. Any other error of Restore is
-	// Open's. Of all calls the last one counts, and its snapshot is Recovered.Snapshot.
+	// Open's. What counts is the last call, if Recovered.Snapshot is not nil; that is
+	// its snapshot.
 	Restore func(info SnapshotInfo, next func() ([]byte, error)) error
 	// Both calls two functions and returns when both have; it may let them run at the
 	// same time. Open reads the snapshot in one and the log in the other. nil calls one

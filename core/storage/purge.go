@@ -145,7 +145,7 @@ func (s *Store) holds(p place) bool {
 
 // Stats are figures for metrics.
 type Stats struct {
-	LogBytes      int64 // of valid log
+	LogBytes      int64 // of valid log; of segments that nobody has read yet, the files
 	Segments      int
 	Spares        int
 	Snapshots     int

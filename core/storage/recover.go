@@ -212,34 +212,22 @@ func (s *Store) carryOut(p *plan, newest core.Zxid) (*Recovered, error) {
 	return rec, nil
 }
 
-// keepOlder takes over the segments in front of a run, synced.
-func (s *Store) keepOlder(o *older) error {
+// keepOlder takes over the segments in front of a run.
+func (s *Store) keepOlder(o *older) {
 	if len(o.segments) > 0 && o.segments[0].zxid > 0 {
 		s.epochs = noteEpoch(nil, o.segments[0].header.base)
 	}
 	for _, e := range o.epochs {
 		s.epochs = noteEpoch(s.epochs, position{e.Last, e.Chain})
 	}
-	for _, g := range o.segments {
-		f, err := s.fs.OpenRW(s.segmentPath(g.place))
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(f.Sync(), f.Close()); err != nil {
-			return err
-		}
-	}
 	s.mu.segments = append(s.mu.segments, o.segments...)
-	return nil
 }
 
 // keep takes over a run: it cuts a torn tail, unless records are lost, and syncs
 // everything it keeps (zab Z-05): what was read may be in the page cache only.
 func (s *Store) keep(p *plan, rec *Recovered) error {
 	r := p.run
-	if err := s.keepOlder(&p.older); err != nil {
-		return err
-	}
+	s.keepOlder(&p.older)
 	if r.base.zxid > 0 {
 		s.epochs = noteEpoch(s.epochs, r.base)
 	}

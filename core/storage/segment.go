@@ -259,10 +259,11 @@ func scanSegment(f vfs.File, h segmentHeader, size int64, stop core.Zxid, visit 
 	if _, err := s.run(math.MaxInt64 - size); err != nil {
 		return nil, err
 	}
-	if stop != 0 && s.last.zxid == stop {
-		return &s.scan, nil
+	found := s.scan // without the scanner's buffers
+	if stop != 0 && found.last.zxid == stop {
+		return &found, nil
 	}
-	return &s.scan, s.lookBehind(f, s.seal, h.recycled, size)
+	return &found, found.lookBehind(f, s.seal, h.recycled, size)
 }
 
 // scanUpTo reads a segment up to the record at keep, or to its base.

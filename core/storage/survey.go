@@ -45,7 +45,7 @@ func (r *run) tooShort(meta Meta, durable core.Zxid) (Damage, bool) {
 // covers reports whether a state at p goes on in the run.
 func (r *run) covers(z core.Zxid) bool { return r.base.zxid <= z && z <= r.last().zxid }
 
-// survey is what reading all of the log found, without changing anything.
+// survey is what reading the log found, from some segment on, without changing anything.
 type survey struct {
 	runs   []*run
 	damage []Damage

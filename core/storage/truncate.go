@@ -50,8 +50,11 @@ func (s *Store) Truncate(keep core.Zxid, chain uint64) error {
 		return fmt.Errorf("storage: truncate to %v: snapshot %v is newer", keep, newest)
 	}
 	at := len(segments) - 1 // the segment that will be the last one
-	for at > 0 && segments[at].zxid >= keep {
+	for at > 0 && segments[at].zxid > keep {
 		at--
+	}
+	if segments[at].unread {
+		return fmt.Errorf("storage: truncate to %v: that is in front of what a start has read", keep)
 	}
 	if err := s.cutLog(segments, at, keep); err != nil {
 		return s.poison("truncate log", err)

@@ -65,8 +65,9 @@ func (s *Server) Start(ctx context.Context) (time.Duration, error) {
 
 func tail(b []byte) []byte { return b[max(0, len(b)-2000):] }
 
-// patience is how long one attempt to read from a server that is just starting may
-// take: one that listens before it serves may forget who came too early.
+// patience is how long each step of an attempt to read from a server that is just
+// starting may take (to connect, to get a session, to read): one that listens before
+// it serves may forget who came too early.
 const patience = time.Second
 
 // read is one correct read.
