@@ -1,7 +1,9 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/zensus-io/zensus/core/vfs"
@@ -28,13 +30,13 @@ type older struct {
 func (s *Store) olderSegments(places []place, next position) (older, error) {
 	var o older
 	for _, p := range slices.Backward(places) {
-		g, epochs, bad, err := s.olderSegment(p, next)
+		g, epochs, err := s.olderSegment(p, next)
+		if bad := (badSegment{}); errors.As(err, &bad) {
+			o.damage = append(o.damage, Damage(bad))
+			break
+		}
 		if err != nil {
 			return o, err
-		}
-		if bad != nil {
-			o.damage = append(o.damage, Damage{p.name(segmentSuffix), 0, bad.Error()})
-			break
 		}
 		o.segments = append(o.segments, g)
 		o.epochs = append(epochs, o.epochs...)
@@ -44,37 +46,46 @@ func (s *Store) olderSegments(places []place, next position) (older, error) {
 	return o, nil
 }
 
-func (s *Store) olderSegment(p place, next position) (g *segment, epochs []EpochEnd, bad, err error) {
+// badSegment is a segment that cannot be used.
+type badSegment Damage
+
+func (b badSegment) Error() string { return Damage(b).String() }
+
+// olderSegment looks at one; a badSegment is an error.
+func (s *Store) olderSegment(p place, next position) (*segment, []EpochEnd, error) {
 	path := s.segmentPath(p)
 	if p.zxid.Epoch() != next.zxid.Epoch() {
 		rd, err := readSegment(s.fs, path, p, s.meta, nil)
 		switch {
 		case err != nil:
-			return nil, nil, nil, err
-		case rd.bad == nil && rd.scan.last != next:
-			rd.bad = endsEarly(rd.scan.last, next)
+			return nil, nil, err
+		case rd.bad != nil:
+			return nil, nil, badSegment{p.name(segmentSuffix), 0, rd.bad.Error()}
+		case rd.scan.last != next:
+			return nil, nil, badSegment(endsEarly(p, rd.scan, next))
 		}
-		if rd.bad != nil {
-			return nil, nil, rd.bad, nil
-		}
-		return rd.segment, rd.scan.epochs, nil, nil
+		return rd.segment, rd.scan.epochs, nil
 	}
 	f, err := s.fs.Open(path)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("storage: recover: %w", err)
+		return nil, nil, fmt.Errorf("storage: recover: %w", err)
 	}
 	defer f.Close()
 	h, size, bad, err := checkSegmentHeader(f, path, p, s.meta)
-	if bad != nil || err != nil {
-		return nil, nil, bad, err
+	if bad != nil {
+		return nil, nil, badSegment{p.name(segmentSuffix), 0, bad.Error()}
 	}
-	g = newSegment(h)
+	if err != nil {
+		return nil, nil, err
+	}
+	g := newSegment(h)
 	g.last, g.end, g.unread = next, size, true
-	return g, []EpochEnd{{next.zxid.Epoch(), next.zxid, next.chain}}, nil, nil
+	return g, []EpochEnd{{next.zxid.Epoch(), next.zxid, next.chain}}, nil
 }
 
-func endsEarly(last, next position) error {
-	return fmt.Errorf("the log ends at %v, but the next segment goes on from %v", last.zxid, next.zxid)
+func endsEarly(p place, sc *scan, next position) Damage {
+	what := fmt.Sprintf("the log ends at %v, but the next segment goes on from %v", sc.last.zxid, next.zxid)
+	return Damage{p.name(segmentSuffix), sc.end, what}
 }
 
 // checking is the segment that CheckOlder is in the middle of.
@@ -149,11 +160,14 @@ func (s *Store) checked(g *segment, sc *scan, err error) (more bool, damage []Da
 	switch {
 	case at < 0:
 		return true, nil, nil
+	case errors.Is(err, fs.ErrNotExist):
+		s.mu.segments = slices.Clone(s.mu.segments[at+1:])
+		return false, []Damage{{g.name(segmentSuffix), 0, "the segment is missing"}}, nil
 	case err != nil:
 		return false, nil, fmt.Errorf("storage: check older log: %w", err)
 	case sc.last != g.last:
 		s.mu.segments = slices.Clone(s.mu.segments[at+1:])
-		return false, []Damage{{g.name(segmentSuffix), sc.end, endsEarly(sc.last, g.last).Error()}}, nil
+		return false, []Damage{endsEarly(g.place, sc, g.last)}, nil
 	}
 	g.end, g.index, g.unread = sc.end, sc.index, false
 	return true, nil, nil

@@ -490,3 +490,21 @@ func (im *image) newestSnapshot(t *testing.T) (name string) {
 	}
 	return name
 }
+
+// What somebody takes away while the server runs is told, and ends nothing.
+func TestASegmentThatVanishesIsDamage(t *testing.T) {
+	im := long(t)
+	o := smallOptions(im.mem)
+	o.WindowBytes = 1
+	s, _ := mustOpen(t, o)
+	left := unread(s)
+	must(t, im.mem.Remove(s.segmentPath(left[1].place)))
+	damage := checkAll(t, s)
+	if len(damage) != 1 || damage[0].File != left[1].name(segmentSuffix) || s.Base() != left[2].zxid {
+		t.Fatalf("damage %v, the log begins at %v", damage, s.Base())
+	}
+	must(t, im.mem.Remove(s.segmentPath(left[2].place)))
+	must2(s.Purge(0))(t)
+	write(t, s, (&history{at: im.h.at}).txns(2, 50)...)
+	must(t, s.Close())
+}

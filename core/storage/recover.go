@@ -109,6 +109,9 @@ func (s *Store) recover(l *files) (*Recovered, error) {
 	}
 	p, err := decide(s.meta, v, good, bad, newest)
 	if err != nil {
+		for _, d := range append(bad, v.damage...) { // which may be why
+			err = fmt.Errorf("%w; %v", err, d)
+		}
 		return nil, s.refuse("%v", err)
 	}
 	return s.carryOut(p, newest)

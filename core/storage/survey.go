@@ -73,9 +73,8 @@ func surveyLog(fs vfs.FS, logDir string, meta Meta, places []place, at []core.Zx
 		g, sc := rd.segment, rd.scan
 		if cur != nil && cur.last() != g.header.base {
 			cur.broken = true
-			prev := cur.scans[len(cur.scans)-1]
-			what := fmt.Sprintf("the log ends at %v, but the next segment goes on from %v", cur.last().zxid, g.header.base.zxid)
-			v.damage = append(v.damage, Damage{cur.segments[len(cur.segments)-1].name(segmentSuffix), prev.end, what})
+			n := len(cur.segments) - 1
+			v.damage = append(v.damage, endsEarly(cur.segments[n].place, cur.scans[n], g.header.base))
 			cur = nil
 		}
 		if cur == nil {

@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 
@@ -126,6 +127,9 @@ func (s *Store) trimEpochs() {
 func (s *Store) retire(p place) error {
 	path := s.segmentPath(p)
 	size, err := s.fs.Size(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // somebody else has taken it
+	}
 	if err != nil {
 		return err
 	}
