@@ -37,10 +37,15 @@ func (w *watch) wants(e *core.Event) bool {
 	return e.Type != core.NodeChildrenChanged && core.HasPathPrefix(e.Path, w.path)
 }
 
-// push adds an event, or one Resync in place of what does not fit.
+// push adds an event by itself.
 func (w *watch) push(e core.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.pushLocked(e)
+}
+
+// pushLocked adds an event, or one Resync in place of what does not fit.
+func (w *watch) pushLocked(e core.Event) {
 	last := len(w.queue) - 1
 	switch {
 	case w.ended != nil:
@@ -111,12 +116,14 @@ func (f *Fake) commitLocked(tx *txn) {
 		if w.owner.cut {
 			continue
 		}
+		w.mu.Lock() // a reader sees all of a transaction or nothing
 		for i := range tx.events {
 			if c := &tx.events[i]; w.wants(&c.Event) && w.owner.may(c.acl, core.PermRead) {
-				w.push(c.Event)
+				w.pushLocked(c.Event)
 			}
 		}
-		w.push(core.Event{Type: core.Progress, Path: w.path, Zxid: f.zxid})
+		w.pushLocked(core.Event{Type: core.Progress, Path: w.path, Zxid: f.zxid})
+		w.mu.Unlock()
 	}
 }
 
