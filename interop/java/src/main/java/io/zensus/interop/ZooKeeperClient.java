@@ -338,6 +338,7 @@ public final class ZooKeeperClient {
         a.await(KeeperState.Disconnected);
         a.await(KeeperState.SyncConnected);
         b.await(KeeperState.SyncConnected);
+        b.zk.exists("/kept", false); // behind the setWatches that arms its watch again
         same(id, a.zk.getSessionId());
         same("before", new String(a.zk.getData("/kept", false, null), UTF_8));
         same(id, a.zk.exists("/kept/mine", false).getEphemeralOwner());
