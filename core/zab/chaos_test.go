@@ -66,6 +66,11 @@ func TestChaos(t *testing.T) {
 
 func chaos(t *testing.T, seed uint64, ids []core.PeerID) (all Stats, fed int) {
 	e := newEnsemble(t, seed, ids...)
+	if seed%7 < 3 {
+		for _, id := range ids {
+			e.peers[id].wipe()
+		}
+	}
 	if seed%4 == 1 {
 		ids = append(ids, 9)
 		e.observe(9)

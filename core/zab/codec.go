@@ -42,6 +42,7 @@ func AppendMessage(dst []byte, msg Message) []byte {
 	case Notification:
 		dst = appendVote(append(dst, kindNotification, byte(m.State)), m.Vote)
 		long(m.Round)
+		dst = wire.AppendBool(dst, m.Fresh)
 	case FollowerInfo:
 		stream(kindFollowerInfo, m.Stream)
 		dst = wire.AppendInt(dst, int32(m.Accepted))
@@ -67,6 +68,7 @@ func AppendMessage(dst []byte, msg Message) []byte {
 	case Snap:
 		stream(kindSnap, m.Stream)
 		position(m.At)
+		long(m.Digest)
 		dst = wire.AppendBuffer(wire.AppendBool(dst, m.Last), m.Data)
 	case Installed:
 		stream(kindInstalled, m.Stream)
@@ -123,7 +125,7 @@ func DecodeMessage(b []byte) (Message, error) {
 	kind, r := b[0], wire.NewReader(b[1:])
 	var msg Message
 	if kind == kindNotification {
-		n := Notification{State: Role(r.Byte()), Vote: decodeVote(&r), Round: uint64(r.Long())}
+		n := Notification{State: Role(r.Byte()), Vote: decodeVote(&r), Round: uint64(r.Long()), Fresh: r.Bool()}
 		if n.State > Observing {
 			r.Fail()
 		}
@@ -172,7 +174,7 @@ func decodeOfStream(kind byte, s Stream, r *wire.Reader) Message {
 		at := position()
 		return Trunc{Stream: s, Keep: at.Zxid, Chain: at.Chain}
 	case kindSnap:
-		return Snap{Stream: s, At: position(), Last: r.Bool(), Data: r.Bytes()}
+		return Snap{Stream: s, At: position(), Digest: uint64(r.Long()), Last: r.Bool(), Data: r.Bytes()}
 	case kindInstalled:
 		return Installed{Stream: s, Zxid: zxid()}
 	case kindNewLeader:

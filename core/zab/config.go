@@ -56,6 +56,9 @@ type Durable struct {
 	// Voteable is false after damage in the middle of the log: such a server
 	// must be repaired before it counts (Z-04).
 	Voteable bool
+	// Fresh: nothing was ever logged. Servers of which all are fresh may begin
+	// together (Z-14).
+	Fresh bool
 }
 
 // Epochs is the part of the meta record that the protocol owns.

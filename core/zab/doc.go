@@ -14,8 +14,7 @@
 // proposed just now. The marker is the NEWLEADER of the papers, and its ack accepts
 // the epoch. docs/decisions/0019 says why.
 //
-// What it does not do yet: change the membership, hand a leadership over, confirm a
-// leadership for a read. core/replica runs it for a single server so far.
+// What it does not do yet: change the membership.
 //
 // The package is pure. Its owner is core/replica.
 package zab

@@ -26,6 +26,7 @@ type looking struct {
 	received map[core.PeerID]Notification // of this round, of those who look
 	settled  map[core.PeerID]Notification // of those who have a role
 	early    map[core.PeerID]FollowerInfo // of those who take this server for their leader already
+	fresh    quorum.Set                   // of those who have never promised nor logged anything
 	decideAt int64                        // when finalizeMillis are over; 0 is not waiting
 	resendAt int64
 	pause    int64
@@ -67,7 +68,7 @@ func (m *Machine) drained(out *Output) {
 
 // candidacy is the vote of a server for itself, if it may have one.
 func (m *Machine) candidacy() Vote {
-	if !m.epochs.Voteable || !m.isVoter(m.cfg.Self) {
+	if !m.synced.Voteable || !m.isVoter(m.cfg.Self) {
 		return Vote{}
 	}
 	return Vote{Leader: m.cfg.Self, Epoch: m.epochs.Current, Zxid: m.durable}
@@ -77,7 +78,7 @@ func (m *Machine) candidacy() Vote {
 // vote all the same, to know whom to follow, and keeps it to himself.
 func (m *Machine) notification() Notification {
 	if m.looking != nil {
-		n := Notification{State: Looking, Round: m.round}
+		n := Notification{State: Looking, Round: m.round, Fresh: m.blank()}
 		if m.candidacy().Leader != 0 {
 			n.Vote = m.looking.vote
 		}
@@ -107,6 +108,7 @@ func (m *Machine) notified(from core.PeerID, n Notification, out *Output) {
 	if n.State == Looking {
 		delete(m.looking.early, from)
 	}
+	m.heardIfFresh(from, n, out)
 	if !m.isVoter(from) {
 		if n.State == Looking {
 			m.send(out, from, m.notification())
@@ -120,6 +122,39 @@ func (m *Machine) notified(from core.PeerID, n Notification, out *Output) {
 		m.heardOfRole(from, n, out)
 	case Observing:
 	}
+}
+
+// blank reports whether this server has never promised nor logged anything.
+func (m *Machine) blank() bool { return m.fresh && m.epochs.Accepted == 0 && m.logged == 0 }
+
+// heardIfFresh makes this server voteable when all voters are here and none has ever
+// promised or logged anything: there is nothing that could be lost (Z-14). A server
+// whose directory is empty among others whose are not waits for a leader.
+func (m *Machine) heardIfFresh(from core.PeerID, n Notification, out *Output) {
+	l := m.looking
+	l.fresh.Remove(from)
+	if n.State == Looking && n.Fresh {
+		l.fresh.Add(from)
+	}
+	if m.written.Voteable || !m.blank() || !m.isVoter(m.cfg.Self) {
+		return
+	}
+	for p := range m.voters.Voters().All() {
+		if p != m.cfg.Self && !l.fresh.Has(p) {
+			return
+		}
+	}
+	m.epochs.Voteable = true
+	m.writeEpochs(out)
+}
+
+// lookerEpochsSynced votes for itself, now that it may.
+func (m *Machine) lookerEpochsSynced(out *Output) {
+	if own := m.candidacy(); own.better(m.looking.vote) {
+		m.looking.vote = own
+	}
+	m.notifyAll(out)
+	m.decide(out)
 }
 
 // heardWhileInRole answers who looks for a leader (Z-23). A learner that looks for
@@ -160,6 +195,8 @@ func (m *Machine) heardOfVote(from core.PeerID, n Notification, out *Output) {
 	case n.Vote.better(l.vote):
 		l.vote = n.Vote
 		m.notifyAll(out)
+	case m.notification().Vote.better(n.Vote):
+		m.send(out, from, m.notification()) // it may have had a role when it was told
 	}
 	if n.Vote.Leader == 0 { // of one who may not vote
 		delete(l.received, from)
@@ -243,6 +280,9 @@ func (m *Machine) take(v Vote, out *Output) {
 	if v.Leader != m.cfg.Self && m.now < m.calmUntil {
 		m.looking.decideAt = m.calmUntil
 		return
+	}
+	if m.written != m.synced {
+		return // it comes again
 	}
 	early := m.looking.early
 	m.vote, m.looking = v, nil

@@ -83,7 +83,7 @@ func pair(a, b core.PeerID) [2]core.PeerID { return [2]core.PeerID{min(a, b), ma
 func (e *ensemble) start(id core.PeerID) {
 	p := e.peers[id]
 	d := Durable{
-		AcceptedEpoch: p.meta.Accepted, CurrentEpoch: p.meta.Current, Voteable: p.meta.Voteable,
+		AcceptedEpoch: p.meta.Accepted, CurrentEpoch: p.meta.Current, Voteable: p.meta.Voteable, Fresh: p.base.Zxid == 0 && len(p.disk) == 0,
 		Base: p.base.Zxid, LastLogged: p.base.Zxid, LastChain: p.base.Chain,
 	}
 	if p.base.Zxid != 0 {
@@ -166,6 +166,7 @@ func (p *peer) act(f func(*Output)) {
 	var out Output
 	p.m.At(p.e.now)
 	f(&out)
+	p.m.Open(&out)
 	p.m.Flush(&out)
 	if out.Truncate != nil || len(out.Append) > 0 || out.Epochs != nil {
 		p.jobs = append(p.jobs, job{p.m.Generation(), out.Truncate, out.Append, out.Epochs, nil})

@@ -181,3 +181,16 @@ func (m *Machine) Fed(f Feed, records []wire.Record, done bool, out *Output) {
 	m.sendRecords(p, records, out)
 	m.pump(out)
 }
+
+// CannotFeed says that what a Feed asked for is not in the log any more, which begins
+// at base. The learner comes again, and is sent a snapshot.
+func (m *Machine) CannotFeed(f Feed, base core.Zxid, out *Output) {
+	m.base = max(m.base, base)
+	if m.leading == nil {
+		return
+	}
+	if p := m.leading.learners[f.Peer]; p != nil && p.stream == f.Stream && p.reading {
+		m.leading.drop(f.Peer)
+		m.send(out, f.Peer, Leave{Stream: f.Stream})
+	}
+}

@@ -24,6 +24,7 @@ type leading struct {
 	// handBy proposals wait for that.
 	successor core.PeerID
 	handBy    int64
+	open      bool  // it serves
 	outgrown  bool  // a voter has promised a later epoch
 	checkAt   int64 // when the quorum is looked for again
 	pingAt    int64
@@ -120,7 +121,7 @@ func (m *Machine) leaderEpochsSynced(out *Output) {
 	case m.phase == Synchronization && m.synced.Current == l.epoch:
 		l.acks.Add(m.cfg.Self) // the NEWLEADER ack (Z-37: log, then epoch, then ack)
 		m.ackedBy(m.cfg.Self, m.durable)
-		m.establish(out)
+		m.establish()
 	}
 }
 
@@ -200,11 +201,14 @@ func (m *Machine) ack(p *learner, in Ack, out *Output) {
 		m.ackedBy(p.peer, in.Zxid)
 	}
 	if m.phase == Synchronization {
-		m.establish(out)
-	} else if first && m.phase == Broadcast {
+		m.establish()
+	} else if first && l.open {
 		m.welcome(p, out)
 	}
 	m.handOver(out)
+	if m.leading != nil {
+		m.advance(out)
+	}
 }
 
 // ackedBy notes how far a voter's log is durable, and commits what a quorum has.
@@ -223,7 +227,7 @@ func (m *Machine) ackedBy(p core.PeerID, upTo core.Zxid) {
 
 // establish begins broadcast when a quorum has accepted the epoch with the whole
 // history that it begins with (zab 7.4).
-func (m *Machine) establish(out *Output) {
+func (m *Machine) establish() {
 	l := m.leading
 	if m.phase != Synchronization || !l.acks.Has(m.cfg.Self) || !m.voters.HasQuorum(l.acks) {
 		return
@@ -232,8 +236,19 @@ func (m *Machine) establish(out *Output) {
 	m.commit = core.MakeZxid(l.epoch, 0)
 	check.That(m.epochs.Current == l.epoch, "zab: established in epoch %d, current is %d", l.epoch, m.epochs.Current)
 	m.vote = Vote{Leader: m.cfg.Self, Epoch: l.epoch, Zxid: m.commit}
+}
+
+// Open says that this leader has applied what the epoch begins with and serves: only
+// now may its learners, which turn to it with what their clients ask for (zab 10).
+// It may be called again.
+func (m *Machine) Open(out *Output) {
+	l := m.leading
+	if l == nil || l.open || m.phase != Broadcast {
+		return
+	}
+	l.open = true
 	for _, p := range l.sorted() {
-		if p.acked >= m.commit {
+		if p.acked >= core.MakeZxid(l.epoch, 0) {
 			m.welcome(p, out)
 		}
 	}
@@ -261,6 +276,9 @@ func (m *Machine) leadTick(out *Output) {
 		return
 	}
 	m.handOver(out)
+	if m.leading != nil {
+		m.advance(out) // if the one to be handed over to has gone
+	}
 	if m.leading == nil {
 		return
 	}

@@ -16,6 +16,7 @@ type following struct {
 	snapping Position   // of the snapshot that is being installed
 	synced   bool       // told where its log goes on
 	marker   core.Zxid  // 0 until NEWLEADER
+	before   core.Zxid  // up to where the log was not queued: it is read from the disk
 	acked    core.Zxid  // what the leader was told to be durable; 0 before the epoch is accepted
 	upToDate bool
 	askAt    int64
@@ -174,7 +175,7 @@ func (m *Machine) newLeader(f *following, in NewLeader, out *Output) {
 		}
 		m.appendAs(out, in.Marker)
 	}
-	f.marker = z
+	f.marker, f.before = z, m.logged
 	m.acceptEpoch(out)
 }
 
@@ -210,7 +211,10 @@ func (m *Machine) proposed(f *following, in Propose, out *Output) {
 		}
 		m.appendAs(out, *r)
 		if f.marker != 0 {
-			m.queue = append(m.queue, Proposal{Zxid: r.Zxid, Kind: r.Kind, Payload: r.Payload, Chain: m.chain})
+			m.queue = append(m.queue, Proposal{
+				Zxid: r.Zxid, Kind: r.Kind, Payload: r.Payload, Chain: m.chain,
+				CommitHint: r.CommitHint, DigestVersion: r.DigestVersion, TreeDigest: r.TreeDigest,
+			})
 		}
 	}
 	if in.Committed > m.logged {
@@ -219,6 +223,7 @@ func (m *Machine) proposed(f *following, in Propose, out *Output) {
 	}
 	if f.upToDate {
 		m.commit = max(m.commit, in.Committed)
+		m.arrive()
 	}
 }
 
@@ -233,10 +238,12 @@ func (m *Machine) upToDate(f *following, in UpToDate, out *Output) {
 	m.arrive()
 }
 
-// arrive enters broadcast when what UPTODATE named is durable here.
+// arrive enters broadcast when what UPTODATE named is durable here, and what the log
+// held before, perhaps in this very epoch, is committed: from there on proposals are
+// in the queue.
 func (m *Machine) arrive() {
 	f := m.following
-	if f == nil || !f.upToDate || m.phase == Broadcast || m.durable < m.commit {
+	if f == nil || !f.upToDate || m.phase == Broadcast || m.durable < m.commit || m.commit < f.before {
 		return
 	}
 	m.phase = Broadcast

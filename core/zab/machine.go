@@ -3,6 +3,7 @@ package zab
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/check"
@@ -68,6 +69,7 @@ type Machine struct {
 	written Epochs // of the meta record that is under way
 	synced  Epochs // of the one that is durable
 
+	fresh        bool // nothing was logged before this start
 	base         core.Zxid
 	logged       core.Zxid
 	chain        uint64
@@ -95,6 +97,9 @@ func New(cfg Config, d Durable) (*Machine, error) {
 	if len(cfg.Voters) == 1 && cfg.Voters[0] != cfg.Self {
 		return nil, fmt.Errorf("zab: observers alone: the only voter is %d", cfg.Voters[0])
 	}
+	if d.Fresh && len(cfg.Voters) == 1 {
+		d.Voteable = true
+	}
 	if !d.Voteable && len(cfg.Voters) == 1 {
 		return nil, fmt.Errorf("zab: the log is damaged and there is no other server to repair it from; `zensus data verify` on the directory says where")
 	}
@@ -111,6 +116,7 @@ func New(cfg Config, d Durable) (*Machine, error) {
 		base: d.Base, logged: d.LastLogged, chain: d.LastChain, durable: d.LastLogged,
 		recent: recent{most: cfg.RecentBytes, before: d.LastLogged},
 		acked:  make(map[core.PeerID]core.Zxid),
+		fresh:  d.Fresh,
 	}
 	for _, end := range d.Epochs {
 		if end.Last.Epoch() != d.LastLogged.Epoch() {
@@ -169,6 +175,8 @@ func (m *Machine) EpochsSynced(generation uint64, out *Output) {
 		m.leaderEpochsSynced(out)
 	case m.following != nil:
 		m.learnerEpochsSynced(out)
+	default:
+		m.lookerEpochsSynced(out)
 	}
 	m.pump(out)
 }
@@ -331,7 +339,10 @@ func (m *Machine) Propose(payload []byte, time int64, digestVersion uint32, dige
 		Zxid: z, Kind: wire.RecordTxn, Time: time, Payload: payload,
 		DigestVersion: digestVersion, TreeDigest: digest,
 	})
-	m.queue = append(m.queue, Proposal{Zxid: z, Kind: wire.RecordTxn, Payload: payload, Chain: m.chain})
+	m.queue = append(m.queue, Proposal{
+		Zxid: z, Kind: wire.RecordTxn, Payload: payload, Chain: m.chain,
+		CommitHint: m.commit, DigestVersion: digestVersion, TreeDigest: digest,
+	})
 	if z.Counter() >= m.cfg.CounterMax {
 		m.advances = true
 	}
@@ -406,6 +417,24 @@ func (m *Machine) Durable() core.Zxid { return m.durable }
 
 // Chain is the chain hash at Logged.
 func (m *Machine) Chain() uint64 { return m.chain }
+
+// Learners are those that follow or observe this server, by id.
+func (m *Machine) Learners() []LearnerInfo {
+	if m.leading == nil {
+		return nil
+	}
+	var list []LearnerInfo
+	for _, p := range m.leading.sorted() {
+		list = append(list, LearnerInfo{
+			Peer: p.peer, Observer: p.observer, Counts: p.counts, UpToDate: p.upToDate, Snap: p.snapping,
+			Sent: p.sent, Acked: p.acked, HeardAgo: m.now - p.heard,
+		})
+	}
+	return list
+}
+
+// Voters are the servers that vote, by id.
+func (m *Machine) Voters() []core.PeerID { return slices.Sorted(slices.Values(m.cfg.Voters)) }
 
 // Stranger counts a message or link of a peer that is no member, which was dropped.
 func (m *Machine) Stranger() { m.stats.Strangers++ }

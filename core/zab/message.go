@@ -21,6 +21,9 @@ type Notification struct {
 	State Role
 	Vote  Vote
 	Round uint64 // of the election that the vote belongs to
+	// Fresh: the sender has promised nothing and logged nothing, ever, and looks for
+	// a leader (Z-14).
+	Fresh bool
 }
 
 // FollowerInfo asks a leader to be taken in.
@@ -67,6 +70,7 @@ type Trunc struct {
 type Snap struct {
 	Stream Stream
 	At     Position
+	Digest uint64 // of the tree
 	Data   []byte
 	Last   bool
 }

@@ -53,6 +53,22 @@ type Proposal struct {
 	Kind    wire.RecordKind
 	Payload []byte
 	Chain   uint64 // the chain hash after it
+	// What the leader's tree was at CommitHint, where DigestVersion is not 0.
+	CommitHint    core.Zxid
+	DigestVersion uint32
+	TreeDigest    uint64
+}
+
+// LearnerInfo is what a leader knows of a learner.
+type LearnerInfo struct {
+	Peer     core.PeerID
+	Observer bool
+	Counts   bool // its acks do
+	UpToDate bool // it serves
+	Snap     bool // it is being sent a snapshot
+	Sent     core.Zxid
+	Acked    core.Zxid // 0 for observers, and before the epoch is accepted
+	HeardAgo int64     // milliseconds
 }
 
 // Stats counts what happened since the start.

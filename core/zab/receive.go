@@ -30,6 +30,7 @@ func (m *Machine) LinkDown(p core.PeerID, out *Output) {
 		delete(m.looking.received, p)
 		delete(m.looking.settled, p)
 		delete(m.looking.early, p)
+		m.looking.fresh.Remove(p)
 		if m.looking.vote.Leader == p {
 			m.look(out) // for another
 			return

@@ -91,6 +91,10 @@ func (s *scenario) command(verb string, args []string) []string {
 			ids = append(ids, s.id(w))
 		}
 		s.e = newEnsemble(s.t, 1, ids...)
+	case "fresh": // their directories are new
+		for _, p := range s.peers(args) {
+			p.wipe()
+		}
 	case "observer":
 		e.observe(s.id(args[0]))
 	case "start":
