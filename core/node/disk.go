@@ -17,6 +17,8 @@ import (
 type diskWork struct {
 	generation   uint64
 	loadSnapshot bool
+	installs     []zab.Snap
+	truncate     *zab.Position
 	appends      []wire.Record
 	epochs       *zab.Epochs
 	readLog      *replica.LogRange
@@ -39,6 +41,7 @@ type disk struct {
 	owner sync.Mutex // held by whoever uses the store: the worker as a rule, see help
 	over  bool       // nothing more is done
 	spare []wire.Record
+	comes *incoming   // the snapshot that a leader is sending
 	quick atomic.Bool // the last sync took no longer than quickSync
 
 	helping atomic.Int64 // since when somebody else is at it, in milliseconds of Node.Now; 0 is nobody
@@ -60,7 +63,8 @@ func newDisk(n *Node, store *storage.Store) *disk {
 
 // wanted reports whether an output asks anything of the disk.
 func (d *disk) wanted(out *replica.Output) bool {
-	return len(out.Append) > 0 || out.Epochs != nil || out.ReadLog != nil || out.LoadSnapshot
+	return len(out.Append) > 0 || out.Epochs != nil || out.ReadLog != nil || out.LoadSnapshot ||
+		out.Truncate != nil || len(out.Install) > 0
 }
 
 // add adds the disk's part of an output to the work that waits. It copies the
@@ -71,6 +75,10 @@ func (d *disk) add(out *replica.Output) {
 	w.generation = out.Generation
 	w.appends = append(w.appends, out.Append...)
 	w.loadSnapshot = w.loadSnapshot || out.LoadSnapshot
+	w.installs = append(w.installs, out.Install...)
+	if out.Truncate != nil {
+		w.truncate = out.Truncate
+	}
 	if out.Epochs != nil {
 		w.epochs = out.Epochs
 	}
@@ -265,6 +273,17 @@ func (d *disk) do(w *diskWork) error {
 	if w.loadSnapshot {
 		d.tell(replica.SnapshotLoaded{State: d.restored})
 		d.restored = nil
+	}
+	for i := range w.installs {
+		if err := d.install(&w.installs[i]); err != nil {
+			return err
+		}
+	}
+	if w.truncate != nil {
+		if err := d.store.Truncate(w.truncate.Zxid, w.truncate.Chain); err != nil {
+			return err
+		}
+		d.tell(replica.Truncated{})
 	}
 	if len(w.appends) > 0 {
 		began := time.Now()

@@ -11,6 +11,8 @@
 //   - a snapshot worker while a snapshot is written, which then removes the files
 //     that it made superfluous; the store allows that, and questions about its
 //     size, beside the disk worker;
+//   - in an ensemble, the links to the other nodes (core/peer), and goroutines that read
+//     the log or send a snapshot for one that lacks much;
 //   - the flusher, which hands what connections are to be sent to their ports,
 //     unless a helper does so at once.
 //

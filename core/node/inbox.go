@@ -11,6 +11,8 @@ import (
 type item struct {
 	in  replica.Input
 	buf *Buffer // recycled after the Step; nil for most
+	// bytes is what it weighs beside buf.
+	bytes int
 	// port is set with replica.Connected.
 	port Port
 	do   func(*replica.Replica)
@@ -63,6 +65,7 @@ func (b *inbox) add(it item, wait bool) (first, ok bool) {
 		return false, false
 	}
 	b.mu.items = append(b.mu.items, it)
+	b.mu.bytes += it.bytes
 	if it.buf != nil {
 		b.mu.bytes += len(it.buf.B)
 	}

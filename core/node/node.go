@@ -58,6 +58,8 @@ type Node struct {
 	over      bool                   // the loop has ended
 	replica   *replica.Replica
 	out       replica.Output
+	links     Links
+	gens      map[core.PeerID]uint64 // of the links that the replica knows
 	ports     map[replica.ConnID]Port
 	watchers  map[replica.ConnID]*watcher
 	behind    bool // a watcher was not told yet of told
@@ -93,6 +95,7 @@ func New(cfg Config) (*Node, error) {
 		cfg: cfg, log: cfg.Logger, start: time.Now(),
 		inbox: newInbox(), flusher: newFlusher(),
 		serving: make(chan struct{}), ended: make(chan struct{}), viewSlots: make(chan struct{}, viewsAtOnce),
+		links: noLinks{}, gens: make(map[core.PeerID]uint64),
 		ports: make(map[replica.ConnID]Port), watchers: make(map[replica.ConnID]*watcher),
 	}
 	n.out.Buffer = takeOutput
@@ -121,10 +124,20 @@ func (n *Node) recover(store *storage.Store, rec *storage.Recovered) error {
 	if rec.TornBytes > 0 {
 		n.log.Warn("cut a torn tail that was never acknowledged", "size_bytes", rec.TornBytes)
 	}
+	if rec.Lost && len(n.cfg.Replica.Zab.Voters) > 1 {
+		// A leader sends what is missing; until then this server has no vote (Z-04).
+		if err := store.Repair(); err != nil {
+			return err
+		}
+		n.log.Warn("set aside what is damaged; a leader has to send what is missing", "from", rec.LastLogged.String())
+	}
 	durable := zab.Durable{
 		AcceptedEpoch: rec.Meta.AcceptedEpoch, CurrentEpoch: rec.Meta.CurrentEpoch,
-		LastLogged: rec.LastLogged, LastChain: rec.LastChain,
-		Voteable: (rec.Meta.Voteable || rec.Meta.Fresh) && !rec.Lost,
+		LastLogged: rec.LastLogged, LastChain: rec.LastChain, Base: store.Base(),
+		Voteable: rec.Meta.Voteable && !rec.Lost, Fresh: rec.Meta.Fresh && !rec.Lost,
+	}
+	for _, e := range rec.Epochs {
+		durable.Epochs = append(durable.Epochs, zab.EpochEnd{Last: e.Last, Chain: e.Chain})
 	}
 	var chain uint64
 	if rec.Snapshot != nil {
@@ -302,6 +315,10 @@ func (n *Node) handle(now replica.Now, it *item) {
 	case replica.Gone:
 		delete(n.ports, in.Conn)
 		delete(n.watchers, in.Conn)
+	case replica.LinkUp:
+		n.gens[in.Peer] = in.Gen
+	case replica.LinkDown:
+		delete(n.gens, in.Peer)
 	}
 	n.step(now, it.in)
 	if it.buf != nil {
@@ -324,6 +341,16 @@ func (n *Node) perform() {
 		if n.unwritten = n.lone; !n.lone {
 			n.disk.signal()
 		}
+	}
+	for i := range out.Send {
+		e := &out.Send[i]
+		n.links.Send(e.To, n.gens[e.To], e.Append)
+	}
+	for _, f := range out.Feeds {
+		n.feed(f)
+	}
+	for _, s := range out.SendSnapshots {
+		n.sendSnapshot(s, n.gens[s.Learner.Peer])
 	}
 	if out.More {
 		n.inbox.put(item{in: replica.More{}}, false)
@@ -356,8 +383,8 @@ const maintainBudget = 64
 
 func (n *Node) tell(note replica.Note) {
 	switch note.What {
-	case replica.NoteLeading:
-		n.log.Info("serving", "epoch", uint32(note.Zxid.Epoch()), "zxid", note.Zxid.String())
+	case replica.NoteLeading, replica.NoteFollowing:
+		n.log.Info("serving", "role", n.replica.Role().String(), "epoch", uint32(note.Zxid.Epoch()), "zxid", note.Zxid.String())
 		select {
 		case <-n.serving:
 		default:
@@ -365,6 +392,8 @@ func (n *Node) tell(note replica.Note) {
 		}
 	case replica.NoteSoftQuota:
 		n.log.Warn("quota exceeded", "path", note.Path)
+	case replica.NoteBadMessage:
+		n.log.Warn("a peer sent what is no message")
 	case replica.NoteStall:
 		n.log.Warn("this server stood still; no session is expired for it")
 	}

@@ -13,8 +13,13 @@ import (
 // of it, then whoever asked for it is answered.
 func (r *Replica) commit(p *zab.Proposal) {
 	z := p.Zxid
+	if r.learner != nil {
+		r.verifyDigest(p.CommitHint, p.DigestVersion, p.TreeDigest)
+	}
 	rd := wire.NewReader(p.Payload)
-	if c := r.bySession[wire.DecodeTxnHeader(&rd).Session]; c != nil {
+	h := wire.DecodeTxnHeader(&rd)
+	if c := r.bySession[h.Session]; c != nil {
+		r.claim(c, z, h)
 		r.catchUp(c, z)
 	}
 	res := r.state.Apply(z, p.Payload)

@@ -81,6 +81,7 @@ type waiting struct {
 	body  []byte          // of a read that waits
 	ids   []core.Identity // likewise: whose the connection was when the read came
 	since int64           // monotonic milliseconds of arrival
+	sync  uint64          // number of a sync that waits
 }
 
 type waitKind uint8
@@ -88,6 +89,7 @@ type waitKind uint8
 const (
 	waitWrite waitKind = iota // until zxid is applied
 	waitRead                  // then executed
+	waitSync                  // likewise, when the leadership is confirmed
 	waitReply                 // nothing but its turn: the code is known
 	waitFatal                 // likewise, and the connection is closed behind it
 	waitEnd                   // nothing but its turn: the connection is closed without an answer

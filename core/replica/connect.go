@@ -46,7 +46,7 @@ func (r *Replica) open(c *conn) {
 	r.bySession[id] = c
 	w := waiting{op: wire.OpCreateSession, kind: waitWrite, since: r.now.Mono}
 	req := state.Request{Session: id, Op: wire.OpCreateSession, Body: wire.AppendInt(nil, c.timeout), Internal: true}
-	w.zxid = r.propose(&req)
+	w.zxid = r.submit(&req)
 	c.pending.push(w)
 	c.pending.writes++
 	r.inflight++
@@ -57,9 +57,8 @@ func (r *Replica) open(c *conn) {
 // connection is dropped.
 func (r *Replica) resume(c *conn, q *wire.ConnectRequest) {
 	id := q.SessionID
-	if !session.SamePassword(session.Password(r.cfg.Secret, id), q.Password) || !r.state.SessionOpen(id) {
-		r.welcome(c, wire.ConnectResponse{HasReadOnly: !c.old})
-		r.hangUp(c)
+	if !session.SamePassword(session.Password(r.cfg.Secret, id), q.Password) {
+		r.refuseSession(c)
 		return
 	}
 	if old := r.bySession[id]; old != nil {
@@ -71,9 +70,41 @@ func (r *Replica) resume(c *conn, q *wire.ConnectRequest) {
 		c.timeout, _ = r.state.SessionTimeout(id)
 	}
 	r.bySession[id] = c
-	r.tracker.SetTimeout(id, c.timeout, r.now.Mono)
 	r.stats.Connects++
+	asked := revalidate{epoch: r.zab.Epoch(), session: id, timeout: c.timeout, conn: c.id}
+	switch {
+	case r.learner != nil: // the leader says whether it is alive, and lets it move here
+		c.phase = opening
+		r.send(r.zab.Leader(), asked)
+	case r.knows(id) && r.state.SessionOpen(id):
+		r.admit(c)
+	case r.decidesAlone():
+		r.refuseSession(c)
+	default:
+		c.phase = opening
+		r.doubt(r.cfg.Zab.Self, asked)
+	}
+}
+
+// knows reports whether a session is there in what has been applied.
+func (r *Replica) knows(id core.SessionID) bool {
+	_, here := r.state.SessionTimeout(id)
+	return here
+}
+
+// admit lets a connection in that has come to a living session, to the server that
+// decides about it.
+func (r *Replica) admit(c *conn) {
+	id := c.asker.Session
+	r.own(id, r.cfg.Zab.Self)
+	r.tracker.SetTimeout(id, c.timeout, r.now.Mono)
 	r.accept(c)
+}
+
+// refuseSession says that there is no such session.
+func (r *Replica) refuseSession(c *conn) {
+	r.welcome(c, wire.ConnectResponse{HasReadOnly: !c.old})
+	r.hangUp(c)
 }
 
 // accept answers a connection whose session is there.
@@ -125,11 +156,12 @@ func (r *Replica) tick() {
 		r.note(NoteStall, "", r.state.Applied())
 	}
 	r.ask(r.zab.Tick)
+	r.tellTouches()
 	for _, c := range r.sessionlessOver() {
 		r.stats.SessionlessExpired++
 		r.hangUp(c)
 	}
-	if !r.serving || !r.zab.Ready() {
+	if !r.serving || r.learner != nil || !r.zab.Ready() {
 		return
 	}
 	r.expire()

@@ -8,6 +8,12 @@
 // A disk that finished is an input like any other, and nothing is acknowledged
 // before it came.
 //
+// In an ensemble a learner's replica reads and serves by itself, and sends the leader
+// its clients' writes (forward), their signs of life (touches), their sessions when
+// they come back (revalidate) and their syncs; a write comes back as what was
+// committed. The leader decides what is allowed, which sessions live, and who has
+// their clients.
+//
 // What is promised to a connection, and kept here:
 //   - replies leave in the order of the requests;
 //   - a read behind a write of the same connection waits for it, others do not;

@@ -38,6 +38,7 @@ type server struct {
 	holds     map[ConnID]bool
 	snaps     []SnapshotJob
 	notes     []Note
+	network   *network // of the ensemble that it belongs to
 }
 
 // peer is the client's end of a connection.
@@ -115,6 +116,15 @@ func (s *server) perform() {
 	}
 	if out.Snapshot != nil {
 		s.snaps = append(s.snaps, *out.Snapshot)
+	}
+	if out.Truncate != nil {
+		for len(s.log) > 0 && s.log[len(s.log)-1].Zxid > out.Truncate.Zxid {
+			s.log = s.log[:len(s.log)-1]
+		}
+		s.step(Truncated{})
+	}
+	for i := range out.Send {
+		s.network.send(s.cfg.Zab.Self, &out.Send[i])
 	}
 	for i := range out.Append { // the payload must not be touched after it was handed over
 		rec := out.Append[i]

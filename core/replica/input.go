@@ -8,6 +8,7 @@ import (
 	"github.com/zensus-io/zensus/core/tree"
 	"github.com/zensus-io/zensus/core/watch"
 	"github.com/zensus-io/zensus/core/wire"
+	"github.com/zensus-io/zensus/core/zab"
 )
 
 // ConnID names a connection of this server. Ids are never used twice.
@@ -120,6 +121,26 @@ type LinkDown struct {
 	Gen  uint64
 }
 
+// Truncated says that the log ends where Output.Truncate said, durably.
+type Truncated struct{}
+
+// Fed brings records that Output.Feeds asked for.
+type Fed struct {
+	Feed    zab.Feed
+	Records []wire.Record
+	Done    bool // set with the last of them
+	// Gone says that they are not in the log any more, which begins at Base.
+	Gone bool
+	Base core.Zxid
+}
+
+// SnapshotInstalled says that the snapshot that came with Output.Install is what the
+// log begins with, durably, and brings its state.
+type SnapshotInstalled struct {
+	At    zab.Position
+	State *state.State
+}
+
 // SnapshotNow asks for a snapshot at once, as an operator does.
 type SnapshotNow struct{}
 
@@ -129,23 +150,26 @@ type Kick struct{ Session core.SessionID }
 // Tick tells that time has passed. It comes every 50 ms or so.
 type Tick struct{}
 
-func (Start) isInput()           {}
-func (Connected) isInput()       {}
-func (Requests) isInput()        {}
-func (Gone) isInput()            {}
-func (Drained) isInput()         {}
-func (Touched) isInput()         {}
-func (Synced) isInput()          {}
-func (MetaSynced) isInput()      {}
-func (LogRead) isInput()         {}
-func (SnapshotLoaded) isInput()  {}
-func (SnapshotWritten) isInput() {}
-func (Message) isInput()         {}
-func (LinkUp) isInput()          {}
-func (LinkDown) isInput()        {}
-func (DiskLow) isInput()         {}
-func (More) isInput()            {}
-func (ViewRead) isInput()        {}
-func (SnapshotNow) isInput()     {}
-func (Kick) isInput()            {}
-func (Tick) isInput()            {}
+func (Start) isInput()             {}
+func (Connected) isInput()         {}
+func (Requests) isInput()          {}
+func (Gone) isInput()              {}
+func (Drained) isInput()           {}
+func (Touched) isInput()           {}
+func (Synced) isInput()            {}
+func (MetaSynced) isInput()        {}
+func (LogRead) isInput()           {}
+func (SnapshotLoaded) isInput()    {}
+func (SnapshotWritten) isInput()   {}
+func (Message) isInput()           {}
+func (LinkUp) isInput()            {}
+func (LinkDown) isInput()          {}
+func (DiskLow) isInput()           {}
+func (More) isInput()              {}
+func (ViewRead) isInput()          {}
+func (Truncated) isInput()         {}
+func (Fed) isInput()               {}
+func (SnapshotInstalled) isInput() {}
+func (SnapshotNow) isInput()       {}
+func (Kick) isInput()              {}
+func (Tick) isInput()              {}

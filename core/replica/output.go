@@ -14,6 +14,8 @@ type Output struct {
 	Generation uint64
 	// LoadSnapshot asks for the newest snapshot; SnapshotLoaded answers.
 	LoadSnapshot bool
+	// Truncate is to be made before Append; Truncated answers.
+	Truncate *zab.Position
 	// Append is to be written and synced; Synced answers, once for many.
 	Append []wire.Record
 	// Epochs is to be made durable after Append; MetaSynced answers.
@@ -23,6 +25,15 @@ type Output struct {
 	// Snapshot asks for a snapshot of the view, which the shell closes; Chain is
 	// the chain hash at its zxid. SnapshotWritten answers.
 	Snapshot *SnapshotJob
+	// Send is for peers, in order.
+	Send []Envelope
+	// Feeds asks for parts of the log for learners; Fed answers.
+	Feeds []zab.Feed
+	// SendSnapshots are to be sent to learners.
+	SendSnapshots []SendSnapshot
+	// Install is what came of a snapshot, in order; SnapshotInstalled answers the last
+	// part.
+	Install []zab.Snap
 	// ViewReads are to be made by somebody else than the loop, in any order.
 	ViewReads []*ViewRead
 	// More asks for a More, behind whatever else has come meanwhile.
@@ -47,6 +58,14 @@ type LogRange struct{ After, UpTo core.Zxid }
 type SnapshotJob struct {
 	View  *state.View
 	Chain uint64
+}
+
+// SendSnapshot is a snapshot for a learner, as messages of its Stream; the shell closes
+// the view.
+type SendSnapshot struct {
+	Learner zab.Learner
+	View    *state.View
+	Chain   uint64
 }
 
 // ConnOutput is what one connection is to be sent.
@@ -90,6 +109,10 @@ const (
 	NoteSoftQuota NoteKind = iota + 1
 	// NoteLeading says that the server serves, from Zxid on.
 	NoteLeading
+	// NoteFollowing says that the server serves as a learner, from Zxid on.
+	NoteFollowing
+	// NoteBadMessage says that a peer sent what is no message.
+	NoteBadMessage
 	// NoteStall says that the server itself stood still; nobody is expired for it.
 	NoteStall
 )
@@ -99,5 +122,6 @@ func (o *Output) Reset() {
 	clear(o.Append)
 	clear(o.Conns)
 	clear(o.ViewReads)
-	*o = Output{Append: o.Append[:0], ViewReads: o.ViewReads[:0], Conns: o.Conns[:0], Holds: o.Holds[:0], Notes: o.Notes[:0], Buffer: o.Buffer}
+	clear(o.Send)
+	*o = Output{Append: o.Append[:0], Send: o.Send[:0], ViewReads: o.ViewReads[:0], Conns: o.Conns[:0], Holds: o.Holds[:0], Notes: o.Notes[:0], Buffer: o.Buffer}
 }

@@ -89,6 +89,17 @@ type Replica struct {
 	state       *state.State
 	hasSnapshot bool
 
+	generation uint64       // of the role that the rest is about
+	learner    *learnerRole // while this server serves as one
+	leader     *leaderRole  // while it serves as the leader of others
+	// waitingRequests are writes of learners that came while no proposals were taken.
+	waitingRequests []state.Request
+
+	syncs       uint64     // number of the last sync that a client asked for
+	syncReady   uint64     // up to which they may be answered
+	syncTargets []syncWait // answered, and not applied as far yet
+	syncing     []*conn    // that wait, in the order of their syncs
+
 	// serving is true while clients are answered: the role is established and
 	// everything that was committed before it is applied (I16).
 	serving  bool
@@ -140,9 +151,6 @@ func New(cfg Config, d zab.Durable, hasSnapshot bool, chain uint64) (*Replica, e
 		return nil, fmt.Errorf("replica: minimum session timeout %d ms is above the maximum %d ms",
 			cfg.MinTimeoutMillis, cfg.MaxTimeoutMillis)
 	}
-	if len(cfg.Zab.Voters) != 1 {
-		return nil, fmt.Errorf("replica: an ensemble of %d voters: this release runs a single server", len(cfg.Zab.Voters))
-	}
 	m, err := zab.New(cfg.Zab, d)
 	if err != nil {
 		return nil, err
@@ -180,7 +188,7 @@ func (r *Replica) Step(now Now, in Input, out *Output) {
 		r.drained(in)
 	case Touched:
 		for _, id := range in.Sessions {
-			r.tracker.Touch(id, now.Mono)
+			r.touch(id)
 		}
 	case Start:
 		if r.hasSnapshot {
@@ -193,7 +201,22 @@ func (r *Replica) Step(now Now, in Input, out *Output) {
 		r.start()
 	case MetaSynced:
 		r.ask(func(z *zab.Output) { r.zab.EpochsSynced(in.Generation, z) })
-		r.established()
+	case Truncated:
+		r.ask(r.zab.Truncated)
+	case Fed:
+		r.ask(func(z *zab.Output) {
+			if in.Gone {
+				r.zab.CannotFeed(in.Feed, in.Base, z)
+			} else {
+				r.zab.Fed(in.Feed, in.Records, in.Done, z)
+			}
+		})
+	case SnapshotInstalled:
+		for _, c := range r.connsByID() { // what they watch is another tree now
+			r.hangUp(c)
+		}
+		r.state, r.chain = in.State, in.At.Chain
+		r.ask(func(z *zab.Output) { r.zab.SnapshotInstalled(in.At, z) })
 	case LogRead:
 		r.logRead(in)
 	case More:
@@ -211,11 +234,16 @@ func (r *Replica) Step(now Now, in Input, out *Output) {
 		if c := r.bySession[in.Session]; c != nil {
 			r.hangUp(c)
 		}
-	case Message, LinkUp, LinkDown:
-		r.zab.Stranger()
+	case Message:
+		r.message(in)
+	case LinkUp:
+		r.ask(func(z *zab.Output) { r.zab.LinkUp(in.Peer, z) })
+	case LinkDown:
+		r.ask(func(z *zab.Output) { r.zab.LinkDown(in.Peer, z) })
 	default:
 		check.That(false, "replica: unknown input %T", in)
 	}
+	r.follow()
 	out.Generation = r.zab.Generation()
 	r.out = nil
 }
@@ -227,6 +255,17 @@ func (r *Replica) ask(act func(*zab.Output)) {
 	r.out.Append = z.Append
 	if z.Epochs != nil {
 		r.out.Epochs = z.Epochs
+	}
+	if z.Truncate != nil {
+		r.out.Truncate = z.Truncate
+	}
+	for _, e := range z.Send {
+		r.send(e.To, e.Msg)
+	}
+	r.out.Feeds = append(r.out.Feeds, z.Feeds...)
+	r.out.Install = append(r.out.Install, z.Install...)
+	for _, l := range z.Snapshots {
+		r.out.SendSnapshots = append(r.out.SendSnapshots, SendSnapshot{Learner: l, View: r.state.View(), Chain: r.chain})
 	}
 }
 
@@ -240,21 +279,6 @@ func (r *Replica) start() {
 // committed, applied, and answered.
 func (r *Replica) synced(in Synced) {
 	r.ask(func(z *zab.Output) { r.zab.Synced(in.Generation, in.UpTo, z) })
-	if !r.serving {
-		return
-	}
-	for {
-		p, ok := r.zab.TakeCommitted()
-		if !ok {
-			break
-		}
-		r.commit(&p)
-	}
-	if r.zab.Phase() != zab.Broadcast {
-		r.serving = false // a new epoch begins in place; requests wait for it
-	}
-	r.letGo()
-	r.snapshot()
 }
 
 // established reads what is committed but not applied when a role begins to
@@ -277,7 +301,7 @@ func (r *Replica) logRead(in LogRead) {
 		check.That(rec.PrevChain == r.chain, "replica: chain breaks at %v", rec.Zxid)
 		chain, intact := rec.CarriedChain()
 		check.That(intact, "replica: %v has changed since it was read", rec.Zxid)
-		r.verifyDigest(rec)
+		r.verifyDigest(rec.CommitHint, rec.DigestVersion, rec.TreeDigest)
 		if rec.Kind == wire.RecordEpoch {
 			r.state.Skip(rec.Zxid)
 		} else {
@@ -297,26 +321,20 @@ func (r *Replica) logRead(in LogRead) {
 
 // verifyDigest compares the digest that a record quotes with the tree's own at
 // that zxid (Z-50).
-func (r *Replica) verifyDigest(rec *wire.Record) {
-	if rec.DigestVersion == 0 {
+func (r *Replica) verifyDigest(at core.Zxid, version uint32, digest uint64) {
+	if version == 0 {
 		return
 	}
-	if own, ok := r.state.DigestAt(rec.CommitHint); ok {
-		check.That(own == rec.TreeDigest, "replica: digest of the tree at %v is %x, the log says %x",
-			rec.CommitHint, own, rec.TreeDigest)
+	if own, ok := r.state.DigestAt(at); ok && own != digest {
+		check.Fail("replica: digest of the tree at %v is %x, the log says %x", at, own, digest)
 	}
 }
 
-// serve begins to answer clients: every session gets its full timeout from now
-// (Z-54), and what came meanwhile is looked at.
+// serve begins to answer clients, and looks at what came meanwhile.
 func (r *Replica) serve() {
 	r.serving = true
-	if r.ids == nil {
-		for _, s := range r.state.Sessions() {
-			r.tracker.Add(s.ID, s.TimeoutMillis, r.now.Mono)
-		}
-		r.ids = session.NewIDs(r.cfg.Zab.Self, r.now.Wall, r.state.HighestSession(r.cfg.Zab.Self))
-	}
+	r.beginRole()
+	r.ask(r.zab.Open)
 	r.note(NoteLeading, "", r.state.Applied())
 	for _, c := range r.connsByID() {
 		r.advance(c)

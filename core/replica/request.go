@@ -16,7 +16,7 @@ func (r *Replica) requests(in Requests) {
 		return
 	}
 	if c.phase == ready { // a sign of life, even if it is not looked at yet
-		r.tracker.Touch(c.asker.Session, r.now.Mono)
+		r.touch(c.asker.Session)
 	}
 	if len(c.backlog) > 0 || !r.takes(c) {
 		r.keep(c, in.Frames)
@@ -29,7 +29,7 @@ func (r *Replica) requests(in Requests) {
 
 // takes reports whether a connection's next frame can be looked at now.
 func (r *Replica) takes(c *conn) bool {
-	return r.serving && r.zab.Ready() && c.phase != opening && !c.clogged && !c.resting && c.away == nil &&
+	return r.takesWrites() && c.phase != opening && !c.clogged && !c.resting && c.away == nil &&
 		c.pending.len() < pendingMax && c.waits < pendingBytesMax
 }
 
@@ -108,7 +108,7 @@ func (r *Replica) workOff(c *conn) {
 		r.release(c, holdBacklog)
 	}
 	if c.phase == ready {
-		r.tracker.Touch(c.asker.Session, r.now.Mono)
+		r.touch(c.asker.Session)
 	}
 }
 
@@ -147,6 +147,9 @@ func (r *Replica) request(c *conn, frame []byte) {
 		}
 	case h.Op == wire.OpSASL && !hasToken(rd):
 		w.kind = waitEnd
+	case h.Op == wire.OpSync && !r.decidesAlone():
+		w.kind, w.body = waitSync, append([]byte(nil), rd.Rest()...)
+		w.sync = r.askSync(c)
 	case h.Op == wire.OpSync, h.Op == wire.OpSetWatches, h.Op == wire.OpSetWatches2, h.Op == wire.OpSASL:
 		if c.pending.len() == 0 {
 			r.read(c, &w, rd.Rest())
@@ -172,7 +175,7 @@ func (r *Replica) request(c *conn, frame []byte) {
 
 // await queues a request behind those before it.
 func (r *Replica) await(c *conn, w waiting) {
-	if w.kind == waitRead {
+	if w.kind == waitRead || w.kind == waitSync {
 		c.reads++
 		c.waits += len(w.body)
 		w.ids = c.asker.IDs
@@ -184,7 +187,7 @@ func (r *Replica) await(c *conn, w waiting) {
 func (r *Replica) write(c *conn, w waiting, body []byte) {
 	r.req = state.Request{Session: c.asker.Session, Cxid: w.xid, Op: w.op, Body: body, IDs: c.asker.IDs}
 	w.kind = waitWrite
-	w.zxid = r.propose(&r.req)
+	w.zxid = r.submit(&r.req)
 	r.await(c, w)
 	c.pending.writes++
 	r.inflight++
@@ -200,7 +203,7 @@ func (r *Replica) write(c *conn, w waiting, body []byte) {
 // wait any longer.
 func (r *Replica) advance(c *conn) {
 	for c.pending.len() > 0 && c.phase != closing && !c.clogged && !c.resting && c.away == nil && c.pending.front().kind != waitWrite {
-		if !r.serving {
+		if w := c.pending.front(); !r.serving || w.kind == waitSync && w.sync > r.syncReady {
 			return
 		}
 		r.answerFront(c)
@@ -214,7 +217,7 @@ func (r *Replica) answerFront(c *conn) {
 	w := *c.pending.front()
 	c.pending.pop()
 	switch w.kind {
-	case waitRead:
+	case waitRead, waitSync:
 		c.reads--
 		c.waits -= len(w.body)
 		// An auth packet behind it may have been looked at already.

@@ -39,22 +39,27 @@ func (s *Stats) answered(latency int64) {
 // Status is where a replica stands.
 type Status struct {
 	Stats
-	Outstanding int // writes under way
-	Serving     bool
-	Role        zab.Role
-	Phase       zab.Phase
-	Epochs      zab.Epochs
-	Applied     core.Zxid
-	Committed   core.Zxid
-	Logged      core.Zxid
-	Durable     core.Zxid
-	Conns       int
-	Sessions    int
-	Nodes       int
-	Watches     int
-	Ephemerals  int
-	DataSize    int64
-	Digest      uint64
+	Outstanding  int // writes under way
+	PendingSyncs int // that wait for the leadership to be confirmed
+	Serving      bool
+	Role         zab.Role
+	Phase        zab.Phase
+	Epochs       zab.Epochs
+	Leader       core.PeerID // 0 is nobody
+	Voters       int
+	Learners     []zab.LearnerInfo // of a leader
+	Zab          zab.Stats
+	Applied      core.Zxid
+	Committed    core.Zxid
+	Logged       core.Zxid
+	Durable      core.Zxid
+	Conns        int
+	Sessions     int
+	Nodes        int
+	Watches      int
+	Ephemerals   int
+	DataSize     int64
+	Digest       uint64
 }
 
 // Status says where the replica stands. Like everything below it is to be called
@@ -62,7 +67,8 @@ type Status struct {
 func (r *Replica) Status() Status {
 	t := r.state.Tree()
 	return Status{
-		Stats: r.stats, Outstanding: r.inflight, Serving: r.serving, Role: r.zab.Role(), Phase: r.zab.Phase(), Epochs: r.zab.Epochs(),
+		Stats: r.stats, Outstanding: r.inflight, PendingSyncs: len(r.syncing), Serving: r.serving, Role: r.zab.Role(), Phase: r.zab.Phase(), Epochs: r.zab.Epochs(),
+		Leader: r.zab.Leader(), Voters: len(r.cfg.Zab.Voters), Learners: r.zab.Learners(), Zab: r.zab.Stats(),
 		Applied: r.state.Applied(), Committed: r.zab.Committed(), Logged: r.zab.Logged(), Durable: r.zab.Durable(),
 		Conns: len(r.conns), Sessions: r.state.SessionCount(), Nodes: t.Count(),
 		Watches: r.state.Watches().Len(), Ephemerals: t.EphemeralCount(), DataSize: t.DataSize(), Digest: t.Digest(),
@@ -71,6 +77,9 @@ func (r *Replica) Status() Status {
 
 // State is the replicated state, to be read and not changed.
 func (r *Replica) State() *state.State { return r.state }
+
+// Role is the part that this server has in the ensemble.
+func (r *Replica) Role() zab.Role { return r.zab.Role() }
 
 // Serving reports whether clients are answered.
 func (r *Replica) Serving() bool { return r.serving }

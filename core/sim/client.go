@@ -145,6 +145,9 @@ func (c *client) connect() {
 		return
 	}
 	s := c.w.servers[0]
+	if !c.w.alone() && !c.local {
+		s = c.w.servers[c.w.work.IntN(len(c.w.servers))]
+	}
 	l := c.w.dial(c, s)
 	if l == nil {
 		c.w.after(between(c.w.work, 50*millisecond, 500*millisecond), c.connect)

@@ -16,6 +16,8 @@ import (
 type diskWork struct {
 	generation   uint64
 	loadSnapshot bool
+	installs     []zab.Snap
+	truncate     *zab.Position
 	appends      []wire.Record
 	epochs       *zab.Epochs
 	readLog      *replica.LogRange
@@ -25,6 +27,10 @@ func (w *diskWork) add(out *replica.Output) {
 	w.generation = out.Generation
 	w.appends = append(w.appends, out.Append...)
 	w.loadSnapshot = w.loadSnapshot || out.LoadSnapshot
+	w.installs = append(w.installs, out.Install...)
+	if out.Truncate != nil {
+		w.truncate = out.Truncate
+	}
 	if out.Epochs != nil {
 		w.epochs = out.Epochs
 	}
@@ -34,7 +40,8 @@ func (w *diskWork) add(out *replica.Output) {
 }
 
 func (w *diskWork) empty() bool {
-	return len(w.appends) == 0 && !w.loadSnapshot && w.epochs == nil && w.readLog == nil
+	return len(w.appends) == 0 && !w.loadSnapshot && w.epochs == nil && w.readLog == nil &&
+		w.truncate == nil && len(w.installs) == 0
 }
 
 func (w *diskWork) payloadBytes() (n int) {
@@ -73,12 +80,12 @@ func (s *server) startDisk() {
 
 func (s *server) load(job *diskWork) {
 	if !job.loadSnapshot {
-		s.append(job)
+		s.installParts(job)
 		return
 	}
 	s.after(s.latency(), func() {
 		s.w.cover.hit("snapshot restored")
-		s.append(job)
+		s.installParts(job)
 		s.step(replica.SnapshotLoaded{State: s.restored})
 	})
 }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/zensus-io/zensus/core/storage"
@@ -26,6 +27,18 @@ const (
 	FaultBootCrash FaultKind = "crash while starting"
 )
 
+// Those of an ensemble.
+const (
+	FaultPartition FaultKind = "partition"
+	FaultOneWay    FaultKind = "one-way cut"
+	FaultLink      FaultKind = "link broken"
+	FaultMany      FaultKind = "several killed"
+	FaultLeader    FaultKind = "leader killed"
+	FaultWipe      FaultKind = "disk lost"
+)
+
+var ensembleFaults = []FaultKind{FaultPartition, FaultOneWay, FaultLink, FaultMany, FaultLeader, FaultWipe}
+
 var allFaults = []FaultKind{
 	FaultKill, FaultPower, FaultAtCall, FaultFsync, FaultEIO, FaultFull, FaultFlip, FaultClock, FaultPause, FaultStop,
 	FaultBootCrash,
@@ -34,7 +47,11 @@ var allFaults = []FaultKind{
 // planFaults lets a random subset of the faults happen, one every few seconds.
 func (w *World) planFaults() {
 	var kinds []FaultKind
-	for _, k := range allFaults {
+	all := allFaults
+	if !w.alone() {
+		all = append(slices.Clone(allFaults), ensembleFaults...)
+	}
+	for _, k := range all {
 		if w.opt.Only == k || w.opt.Only == "" && !oneIn(w.faults, 3) {
 			kinds = append(kinds, k)
 		}
@@ -99,7 +116,31 @@ func (w *World) strike(s *server, kind FaultKind) {
 			w.cover.hit("disk full recovered")
 		})
 	case FaultFlip:
-		w.flip(s)
+		if w.alone() || w.mayLose(s) {
+			w.flip(s)
+		}
+	case FaultPartition, FaultOneWay, FaultLink:
+		w.cutNetwork(kind)
+	case FaultMany:
+		for _, s := range w.servers {
+			if s.up && oneIn(r, 2) {
+				s.crash(pick(r, vfs.CrashProcess, vfs.CrashPowerRandom, vfs.CrashPowerLose))
+				s.restartLater(between(r, 50*millisecond, 5*second))
+			}
+		}
+	case FaultLeader:
+		for _, s := range w.servers {
+			if s.up && s.leads() {
+				s.crash(pick(r, vfs.CrashProcess, vfs.CrashPowerRandom))
+				s.restartLater(soon)
+			}
+		}
+	case FaultWipe:
+		if w.mayLose(s) {
+			s.crash(vfs.CrashProcess)
+			s.wipe()
+			s.restartLater(soon)
+		}
 	case FaultClock:
 		s.wallOffset += between(r, -3*3600*1000, 3*3600*1000)
 		if oneIn(r, 3) {
@@ -205,6 +246,9 @@ func (w *World) manySnapshots(files []vfs.FileInfo) bool {
 // calm ends the faults.
 func (w *World) calm() {
 	w.quiet = true
+	for _, p := range w.pairs {
+		p.cut = [2]bool{}
+	}
 	for _, s := range w.servers {
 		s.mem.SetQuota(-1)
 		if s.fs != nil {
@@ -223,10 +267,13 @@ func (w *World) finish() {
 	}
 	for _, s := range w.servers {
 		if !s.up || !s.serving {
-			w.fail("the server does not serve after %d quiet seconds (C11)", quietSeconds)
+			w.fail("server %d does not serve after %d quiet seconds (C11)", s.id, quietSeconds)
 			return
 		}
 		w.oracle.compare(s)
+		if first := w.servers[0]; s.model.Applied != first.model.Applied {
+			w.fail("server %d has applied %v, server %d %v, when all is at rest", s.id, s.model.Applied, first.id, first.model.Applied)
+		}
 	}
 	for _, c := range w.clients {
 		if w.now-c.readyAt > 10*second {

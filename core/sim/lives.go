@@ -6,6 +6,7 @@ import (
 	"github.com/zensus-io/zensus/core/replica"
 	"github.com/zensus-io/zensus/core/storage"
 	"github.com/zensus-io/zensus/core/vfs"
+	"github.com/zensus-io/zensus/core/zab"
 )
 
 // pause makes the server stand still: its inputs wait.
@@ -51,6 +52,8 @@ func (s *server) die(err error) {
 	s.restartLater(between(s.w.faults, 100*millisecond, 3*second))
 }
 
+var zeroEpochs zab.Epochs
+
 // crash takes everything volatile.
 func (s *server) crash(mode vfs.CrashMode) {
 	if !s.up {
@@ -67,6 +70,8 @@ func (s *server) crash(mode vfs.CrashMode) {
 	s.up, s.serving = false, false
 	s.life++
 	s.mem.Crash(w.faults, mode)
+	s.stopSending()
+	w.forgetLinks(s)
 	s.dropLinks()
 	w.oracle.crashed()
 }
@@ -79,6 +84,8 @@ func (s *server) stop() error {
 	}
 	s.up, s.serving = false, false
 	s.life++
+	s.stopSending()
+	s.w.forgetLinks(s)
 	// What the worker had not begun is lost; what it has begun it ends.
 	err := s.store.Close()
 	if err == nil {

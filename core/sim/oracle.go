@@ -1,26 +1,30 @@
 package sim
 
 import (
+	"fmt"
 	"maps"
 	"slices"
-	"sort"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/replica"
 	"github.com/zensus-io/zensus/core/sim/model"
 	"github.com/zensus-io/zensus/core/wire"
+	"github.com/zensus-io/zensus/core/zab"
 )
 
 // oracle watches what a server is told and what it answers, and knows from the
 // model what it should have answered.
 type oracle struct {
 	w        *World
-	model    *model.Model
 	writes   map[writeKey]*request
 	sessions map[core.SessionID]*sessionState
 	replies  int
 	events   int
-	compared core.Zxid // up to which trees were compared
+	// agreed is what has been applied by anybody, in order: nobody may apply anything
+	// else (I10, I11).
+	agreed  []wire.Record
+	digests map[core.Zxid]uint64
+	leaders map[core.Epoch]core.PeerID
 }
 
 type writeKey struct {
@@ -45,7 +49,8 @@ type sessionState struct {
 
 func newOracle(w *World) *oracle {
 	return &oracle{
-		w: w, model: model.New(), writes: map[writeKey]*request{}, sessions: map[core.SessionID]*sessionState{},
+		w: w, writes: map[writeKey]*request{}, sessions: map[core.SessionID]*sessionState{},
+		digests: map[core.Zxid]uint64{}, leaders: map[core.Epoch]core.PeerID{},
 	}
 }
 
@@ -69,6 +74,13 @@ func (o *oracle) before(s *server, in replica.Input) {
 		for _, id := range in.Sessions {
 			o.heard(s, id)
 		}
+	case replica.Message:
+		epoch, ids := replica.SignsOfLife(in.Body)
+		if s.leads() && s.rep.Status().Epochs.Current == epoch {
+			for _, id := range ids {
+				o.heard(s, id)
+			}
+		}
 	case replica.Gone:
 		delete(s.links, in.Conn)
 	case replica.Tick:
@@ -76,7 +88,11 @@ func (o *oracle) before(s *server, in replica.Input) {
 	}
 }
 
+// heard is what whoever decides about sessions has heard: the leader.
 func (o *oracle) heard(s *server, id core.SessionID) {
+	if !o.w.alone() && !s.leads() {
+		return
+	}
 	if st := o.sessions[id]; st != nil {
 		st.heard, st.stalls = o.w.now, s.stalls
 	}
@@ -111,20 +127,27 @@ func (o *oracle) appended(rec *wire.Record) {
 // overdue looks for sessions that should have ended: within their timeout and two
 // ticks, and what the server itself stood still.
 func (o *oracle) overdue(s *server) {
-	if !s.serving {
+	if !s.serving || !o.w.alone() && !s.leads() {
 		return
 	}
 	for _, id := range slices.Sorted(maps.Keys(o.sessions)) {
 		st := o.sessions[id]
-		limit := st.timeout + 2*int64(s.cfg.TickMillis) + 2*(s.stalls-st.stalls) + 1000
+		stalls := s.stalls - st.stalls
+		if stalls < 0 { // another server had heard of it last
+			stalls = s.stalls
+		}
+		limit := st.timeout + 2*int64(s.cfg.TickMillis) + 2*stalls + 1000
 		if silent := (o.w.now - max(st.heard, s.steady)) / millisecond; !st.closing && silent > limit {
-			o.w.fail("session %v lives on after %d ms of silence, its timeout is %d ms (C7)", id, silent, st.timeout)
+			o.w.fail("session %v lives on after %d ms of silence, its timeout is %d ms (C7): %+v", id, silent, st.timeout, o.whyAlive(s, id))
 		}
 	}
 }
 
 // crashed learns that a life is over: what was proposed may be gone.
 func (o *oracle) crashed() {
+	if !o.w.alone() {
+		return // what a leader had proposed may live on: the next one knows
+	}
 	for _, st := range o.sessions {
 		st.closing = false
 	}
@@ -132,8 +155,15 @@ func (o *oracle) crashed() {
 
 // served learns that a server begins to answer: all sessions have their full time.
 func (o *oracle) served(s *server) {
+	if !o.w.alone() && !s.leads() && s.rep.Role() != zab.Leading {
+		o.compare(s)
+		return
+	}
 	for _, st := range o.sessions {
 		st.heard, st.stalls = o.w.now, s.stalls
+		if !o.w.alone() {
+			st.closing = false // what another leader had proposed is in the log, or is gone
+		}
 	}
 	o.compare(s)
 }
@@ -141,7 +171,11 @@ func (o *oracle) served(s *server) {
 // after checks a Step's output: replies and events against the model, which it
 // brings forward on the way. It returns what is to be carried.
 func (o *oracle) after(s *server, in replica.Input, out *replica.Output) []delivery {
-	_, committing := in.(replica.Synced)
+	committing := false
+	switch in.(type) {
+	case replica.Synced, replica.Message, replica.MetaSynced:
+		committing = true
+	}
 	var deliveries []delivery
 	var speaking []*link
 	for _, c := range out.Conns {
@@ -177,15 +211,12 @@ func (o *oracle) after(s *server, in replica.Input, out *replica.Output) []deliv
 			}
 			// What waited for the link's own write goes when that is applied,
 			// everything else at the end of the step.
-			now := o.model.Applied == s.rep.State().Applied()
-			if committing {
-				now = l.told.own == o.model.Applied
-			}
+			now := s.model.Applied == s.rep.State().Applied() || committing && l.told.own == s.model.Applied
 			if now && len(l.told.frames) == 0 {
 				o.sendAway(l)
 			}
 		}
-		if o.model.Applied >= s.rep.State().Applied() {
+		if s.model.Applied >= s.rep.State().Applied() {
 			break
 		}
 		o.applyNext(s)
@@ -196,7 +227,13 @@ func (o *oracle) after(s *server, in replica.Input, out *replica.Output) []deliv
 	for _, l := range speaking {
 		if len(l.told.frames) > 0 {
 			r := wire.NewReader(l.told.frames[0])
-			o.w.fail("link %d: at %v a frame that nothing explains: %+v", l.id, o.model.Applied, wire.DecodeReplyHeader(&r))
+			why := ""
+			for _, other := range o.w.servers {
+				if other.up {
+					why += fmt.Sprintf("; %s, %v of %d in epoch %d, applied %v", o.whyAlive(other, l.told.asked.SessionID), other.rep.Role(), other.rep.Status().Leader, other.rep.Status().Epochs.Current, other.model.Applied)
+				}
+			}
+			o.w.fail("link %d: at %v a frame that nothing explains: %+v, asked for %v%s", l.id, s.model.Applied, wire.DecodeReplyHeader(&r), l.told.asked.SessionID, why)
 		}
 	}
 	for _, l := range linksOf(s) {
@@ -205,12 +242,12 @@ func (o *oracle) after(s *server, in replica.Input, out *replica.Output) []deliv
 		}
 	}
 	z := s.rep.State().Applied()
-	if d := s.rep.State().Tree().Digest(); s.digests[z] == 0 {
-		s.digests[z] = d
-	} else if s.digests[z] != d {
-		o.w.fail("the digest at %v is %x, and was %x (I13)", z, d, s.digests[z])
+	if d := s.rep.State().Tree().Digest(); o.digests[z] == 0 {
+		o.digests[z] = d
+	} else if o.digests[z] != d {
+		o.w.fail("the digest of server %d at %v is %x, and was %x (I13): %v", s.id, z, d, o.digests[z], compareTrees(s.model, s.rep.State()))
 	}
-	if s.serving && uint64(z) > uint64(o.compared)+200 {
+	if s.serving && uint64(z) > uint64(s.compared)+200 {
 		o.compare(s)
 	}
 	return deliveries
@@ -262,7 +299,7 @@ func (o *oracle) behind(s *server, q *request) {
 		if at < 0 {
 			continue
 		}
-		t.own = o.model.Applied
+		t.own = s.model.Applied
 		if t.away != nil {
 			o.plan(l, t.sent[:at+1])
 		}
@@ -283,6 +320,10 @@ func (o *oracle) plan(l *link, requests []*request) {
 // where durable is what a sync of the disk has confirmed.
 func (o *oracle) positions(s *server) {
 	st := s.rep.Status()
+	if !o.w.alone() {
+		o.positionsOfOne(s, &st)
+		return
+	}
 	if st.Applied > st.Committed && st.Committed > 0 || st.Committed > st.Durable || st.Durable > st.Logged {
 		o.w.fail("applied %v, committed %v, durable %v, logged %v (I6)", st.Applied, st.Committed, st.Durable, st.Logged)
 	}
@@ -294,28 +335,45 @@ func (o *oracle) positions(s *server) {
 	}
 }
 
+// positionsOfOne checks them on one server of several.
+func (o *oracle) positionsOfOne(s *server, st *replica.Status) {
+	if st.Serving && st.Applied > st.Committed || st.Durable > st.Logged {
+		o.w.fail("server %d: applied %v, committed %v, durable %v, logged %v (I6)", s.id, st.Applied, st.Committed, st.Durable, st.Logged)
+	}
+	if st.Applied > s.synced || st.Durable > s.synced && s.installing == nil && s.gone == nil {
+		o.w.fail("server %d: applied %v, durable %v, and the disk has synced %v (I7)", s.id, st.Applied, st.Durable, s.synced)
+	}
+	if st.Epochs.Current > st.Epochs.Accepted {
+		o.w.fail("server %d: epochs are %+v (I1)", s.id, st.Epochs)
+	}
+	if st.Serving && st.Role == zab.Leading {
+		if other, ok := o.leaders[st.Epochs.Current]; ok && other != s.id {
+			o.w.fail("servers %d and %d lead in epoch %d (I3)", other, s.id, st.Epochs.Current)
+		}
+		o.leaders[st.Epochs.Current] = s.id
+	}
+}
+
 // applyNext brings the model forward by one record and works out who must hear
 // of it.
 func (o *oracle) applyNext(s *server) {
-	at := sort.Search(len(s.log), func(i int) bool { return s.log[i].Zxid > o.model.Applied })
-	if at == len(s.log) {
-		o.w.fail("applied %v, and the log ends at %v", s.rep.State().Applied(), o.model.Applied)
+	rec, first := o.next(s)
+	if o.w.err != nil {
 		return
 	}
-	rec := &s.log[at]
-	q, want := o.expect(rec)
+	q, want := o.expect(s, rec)
 	if o.w.err != nil {
 		return
 	}
 	if q != nil {
 		o.inFront(s, q)
 	}
-	out, err := o.model.Apply(rec)
+	out, err := s.model.Apply(rec)
 	if err != nil {
 		o.w.fail("%w", err)
 		return
 	}
-	if q != nil {
+	if q != nil && first {
 		q.write = writeFate{zxid: rec.Zxid, outcome: out, want: want}
 		if err := sameFate(q, out, want); err != nil {
 			o.w.fail("%v of session %v at %v: %w", q.op, q.session, rec.Zxid, err)
@@ -324,10 +382,14 @@ func (o *oracle) applyNext(s *server) {
 	}
 	switch id := out.Header.Session; out.Header.Op {
 	case wire.OpCreateSession:
-		o.sessions[id] = &sessionState{timeout: int64(out.Timeout), heard: o.w.now, stalls: s.stalls}
+		if first {
+			o.sessions[id] = &sessionState{timeout: int64(out.Timeout), heard: o.w.now, stalls: s.stalls}
+		}
 	case wire.OpCloseSession:
-		delete(o.sessions, id)
-		if left := o.model.Owned(id); len(left) > 0 {
+		if first {
+			delete(o.sessions, id)
+		}
+		if left := s.model.Owned(id); len(left) > 0 {
 			o.w.fail("at %v session %v ends and %v stay (I15)", rec.Zxid, id, left)
 		}
 	case wire.OpDeleteContainer:
@@ -342,7 +404,7 @@ func (o *oracle) applyNext(s *server) {
 }
 
 // expect finds the request behind a record and says what it must have become.
-func (o *oracle) expect(rec *wire.Record) (*request, model.Expected) {
+func (o *oracle) expect(s *server, rec *wire.Record) (*request, model.Expected) {
 	if rec.Kind != wire.RecordTxn {
 		return nil, model.Expected{}
 	}
@@ -358,10 +420,12 @@ func (o *oracle) expect(rec *wire.Record) (*request, model.Expected) {
 	switch {
 	case q == nil:
 		o.w.fail("at %v a transaction of session %v, xid %d, which it never sent", rec.Zxid, h.Session, h.Cxid)
+	case q.write.outcome != nil && q.write.zxid == rec.Zxid:
+		return q, q.write.want // another server has applied it before
 	case q.write.outcome != nil:
 		o.w.fail("session %v, xid %d happened at %v and again at %v", h.Session, h.Cxid, q.write.zxid, rec.Zxid)
 	default:
-		return q, o.model.Expect(&model.Request{Session: q.session, Op: q.op, Body: q.body, IDs: q.ids})
+		return q, s.model.Expect(&model.Request{Session: q.session, Op: q.op, Body: q.body, IDs: q.ids})
 	}
 	return nil, model.Expected{}
 }
@@ -371,13 +435,26 @@ func (o *oracle) compare(s *server) {
 	if o.w.err != nil {
 		return
 	}
-	o.compared = o.model.Applied
+	s.compared = s.model.Applied
 	o.w.cover.hit("trees compared")
-	if orphan := o.model.Orphan(); orphan != "" {
-		o.w.fail("at %v %s is ephemeral and its session does not live (I15)", o.model.Applied, orphan)
+	if orphan := s.model.Orphan(); orphan != "" {
+		o.w.fail("at %v %s is ephemeral and its session does not live (I15)", s.model.Applied, orphan)
 		return
 	}
-	if err := compareTrees(o.model, s.rep.State()); err != nil {
-		o.w.fail("at %v: %w", o.model.Applied, err)
+	if err := compareTrees(s.model, s.rep.State()); err != nil {
+		o.w.fail("at %v: %w", s.model.Applied, err)
 	}
+}
+
+// whyAlive tells what a server knows of a session.
+func (o *oracle) whyAlive(s *server, id core.SessionID) string {
+	deadline := int64(-1)
+	s.rep.SessionBuckets(func(at int64, ids []core.SessionID) bool {
+		if slices.Contains(ids, id) {
+			deadline = at
+		}
+		return true
+	})
+	timeout, open := s.rep.State().SessionTimeout(id)
+	return fmt.Sprintf("server %d, at %d, has it end at %d; its timeout there is %d, open %v", s.id, s.now().Mono, deadline, timeout, open)
 }

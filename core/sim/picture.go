@@ -87,7 +87,7 @@ func (p *picture) compare() error {
 	}
 	p.c.w.cover.hit("mirror compared")
 	want := map[string]string{}
-	for path, n := range p.c.w.oracle.model.Nodes {
+	for path, n := range p.c.link.s.model.Nodes {
 		if core.ParentPath(path) == "/mir" {
 			want[path] = string(n.Data)
 		}

@@ -36,7 +36,7 @@ func (o *oracle) frame(l *link, f []byte) bool {
 		l.told.sent = l.told.sent[1:]
 		return true
 	}
-	if h.Zxid > o.model.Applied {
+	if h.Zxid > l.s.model.Applied {
 		return false
 	}
 	if len(l.told.events) > 0 && l.told.events[0].zxid <= h.Zxid {
@@ -50,7 +50,7 @@ func (o *oracle) frame(l *link, f []byte) bool {
 		o.w.fail("link %d: the reply to %v %s is of %v, and was made at %v", l.id, q.op, q.path, h.Zxid, q.plan.zxid)
 		return true
 	}
-	if h.Zxid < o.model.Applied {
+	if h.Zxid < l.s.model.Applied {
 		o.w.cover.hit("reply behind the state")
 	}
 	l.told.sent = l.told.sent[1:]
@@ -77,7 +77,7 @@ func (o *oracle) welcome(l *link, f []byte) bool {
 		o.w.fail("link %d: %w", l.id, err)
 		return true
 	}
-	_, open := o.model.Sessions[resp.SessionID]
+	_, open := l.s.model.Sessions[resp.SessionID]
 	if resp.SessionID == 0 {
 		if st := o.sessions[l.told.asked.SessionID]; st != nil && !st.closing {
 			return false
@@ -89,8 +89,12 @@ func (o *oracle) welcome(l *link, f []byte) bool {
 		return false
 	}
 	l.told.welcomed, l.told.session = true, resp.SessionID
-	st := o.sessions[resp.SessionID]
-	st.timeout, st.heard, st.stalls = int64(resp.TimeoutMillis), o.w.now, l.s.stalls
+	if st := o.sessions[resp.SessionID]; st != nil { // else others have seen its end already
+		st.timeout = int64(resp.TimeoutMillis)
+		if o.w.alone() || l.s.leads() {
+			st.heard, st.stalls = o.w.now, l.s.stalls
+		}
+	}
 	if old := l.told.asked.SessionID; old != 0 && old != resp.SessionID {
 		o.w.fail("link %d asked for session %v and got %v", l.id, old, resp.SessionID)
 	}
@@ -104,7 +108,7 @@ func (o *oracle) notification(l *link, h wire.ReplyHeader, r *wire.Reader) bool 
 		l.told.catchup = append(l.told.catchup, got)
 		return true
 	}
-	if h.Zxid > o.model.Applied {
+	if h.Zxid > l.s.model.Applied {
 		return false
 	}
 	if len(l.told.events) == 0 {
@@ -140,13 +144,13 @@ type plan struct {
 // behind a long read it comes later.
 func (o *oracle) planFor(l *link, q *request) *plan {
 	just := func(want core.Code) *plan {
-		return &plan{o.model.Applied, func(h wire.ReplyHeader, r *wire.Reader) error { return codes(h.Err, want) }}
+		return &plan{l.s.model.Applied, func(h wire.ReplyHeader, r *wire.Reader) error { return codes(h.Err, want) }}
 	}
 	switch q.op {
 	case wire.OpPing:
 		return just(core.OK)
 	case wire.OpSync:
-		return &plan{o.model.Applied, func(h wire.ReplyHeader, r *wire.Reader) error {
+		return &plan{l.s.model.Applied, func(h wire.ReplyHeader, r *wire.Reader) error {
 			if got := r.String(); got != q.path {
 				return fmt.Errorf("echoes %q", got)
 			}
@@ -163,7 +167,7 @@ func (o *oracle) planFor(l *link, q *request) *plan {
 		return o.multiRead(l, q)
 	case wire.OpExists, wire.OpGetData, wire.OpGetChildren, wire.OpGetChildren2, wire.OpGetACL,
 		wire.OpGetEphemerals, wire.OpGetAllChildrenNumber:
-		want := o.model.Read(q.op, q.path, l.told.session, q.ids)
+		want := l.s.model.Read(q.op, q.path, l.told.session, q.ids)
 		if q.watch && (want.Code == core.OK || want.Code == core.NoNode && q.op == wire.OpExists) {
 			if q.op == wire.OpExists || q.op == wire.OpGetData {
 				l.told.watches.data[q.path] = true
@@ -171,17 +175,22 @@ func (o *oracle) planFor(l *link, q *request) *plan {
 				l.told.watches.child[q.path] = true
 			}
 		}
-		return &plan{o.model.Applied, func(h wire.ReplyHeader, r *wire.Reader) error {
+		return &plan{l.s.model.Applied, func(h wire.ReplyHeader, r *wire.Reader) error {
 			if err := codes(h.Err, want.Code); err != nil || h.Err != core.OK {
 				return err
 			}
 			return sameAnswer(q.op, r, want)
 		}}
 	}
-	if q.write.outcome == nil && (l.s.low || l.s.lowUntil >= q.call) && q.op != wire.OpCloseSession {
+	if q.write.outcome == nil && o.lowSince(q.call) && q.op != wire.OpCloseSession {
 		return just(core.SystemError) // refused before it came into the order
 	}
 	return &plan{q.write.zxid, func(h wire.ReplyHeader, r *wire.Reader) error { return o.written(q, h, r) }}
+}
+
+// lowSince reports whether a server's disk was nearly full since then.
+func (o *oracle) lowSince(at int64) bool {
+	return slices.ContainsFunc(o.w.servers, func(s *server) bool { return s.low || s.lowUntil >= at })
 }
 
 func codes(got, want core.Code) error {
@@ -230,9 +239,9 @@ func (o *oracle) multiRead(l *link, q *request) *plan {
 			break
 		}
 		path := wire.DecodePathWatch(&asked)
-		parts = append(parts, part{h.Op, o.model.Read(h.Op, string(path.Path), l.told.session, q.ids)})
+		parts = append(parts, part{h.Op, l.s.model.Read(h.Op, string(path.Path), l.told.session, q.ids)})
 	}
-	return &plan{o.model.Applied, func(_ wire.ReplyHeader, r *wire.Reader) error {
+	return &plan{l.s.model.Applied, func(_ wire.ReplyHeader, r *wire.Reader) error {
 		for i, p := range parts {
 			h := wire.DecodeMultiHeader(r)
 			if p.want.Code != core.OK {
@@ -266,7 +275,7 @@ func (o *oracle) setWatches(l *link, q *request) *plan {
 		o.w.cover.hit("event of the past " + kind.String())
 	}
 	for _, path := range s.Data {
-		switch n := o.model.Nodes[path]; {
+		switch n := l.s.model.Nodes[path]; {
 		case n == nil:
 			add(core.NodeDeleted, path)
 		case n.Mzxid > s.RelativeZxid:
@@ -276,14 +285,14 @@ func (o *oracle) setWatches(l *link, q *request) *plan {
 		}
 	}
 	for _, path := range s.Exist {
-		if o.model.Nodes[path] != nil {
+		if l.s.model.Nodes[path] != nil {
 			add(core.NodeCreated, path)
 		} else {
 			t.watches.data[path] = true
 		}
 	}
 	for _, path := range s.Child {
-		switch n := o.model.Nodes[path]; {
+		switch n := l.s.model.Nodes[path]; {
 		case n == nil:
 			add(core.NodeDeleted, path)
 		case n.Pzxid > s.RelativeZxid:
@@ -299,7 +308,7 @@ func (o *oracle) setWatches(l *link, q *request) *plan {
 		t.watches.recursive[path] = true
 	}
 	o.w.cover.hit("watches re-armed")
-	return &plan{o.model.Applied, func(h wire.ReplyHeader, _ *wire.Reader) error {
+	return &plan{l.s.model.Applied, func(h wire.ReplyHeader, _ *wire.Reader) error {
 		got := t.catchup
 		t.catchup = nil
 		if !slices.EqualFunc(got, want, func(a, b expected) bool { return compareEvents(a, b) == 0 }) {

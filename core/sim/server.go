@@ -9,6 +9,7 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/replica"
+	"github.com/zensus-io/zensus/core/sim/model"
 	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/storage"
 	"github.com/zensus-io/zensus/core/vfs"
@@ -26,20 +27,27 @@ const wallBegin int64 = 1_800_000_000_000
 
 // server is one server: what survives its crashes, and its present life.
 type server struct {
-	w     *World
-	id    core.PeerID
-	mem   *vfs.Mem
-	cfg   replica.Config
-	opt   storage.Options
-	speed diskSpeed
+	w        *World
+	id       core.PeerID
+	observer bool
+	mem      *vfs.Mem
+	cfg      replica.Config
+	opt      storage.Options
+	speed    diskSpeed
 
 	// What the world knows of the log: every record that was appended and may
 	// still be there, and the last that a sync confirmed.
-	log     []wire.Record
-	synced  core.Zxid
-	digests map[core.Zxid]uint64
+	log      []wire.Record
+	synced   core.Zxid
+	base     position // what the log begins with, after an installation
+	model    *model.Model
+	compared core.Zxid // up to which trees were compared
 
 	wallOffset int64 // milliseconds that the wall clock is off
+
+	gone       []wire.Record // what a truncation under way takes off the log
+	keep       core.Zxid     // and up to where not
+	installing *position     // a snapshot that is being put in place
 
 	// One life.
 	life        int
@@ -51,6 +59,8 @@ type server struct {
 	began       int64
 	restored    *state.State // what Open has read
 	pend        diskWork
+	comes       *incoming // a snapshot that a leader is sending
+	sending     []func()  // that end the sending of others
 	busy        bool
 	snap        *snapshotWork
 	links       map[replica.ConnID]*link
@@ -69,11 +79,17 @@ type server struct {
 type diskSpeed struct{ lo, hi int64 }
 
 func newServer(w *World, id core.PeerID) *server {
-	s := &server{w: w, id: id, mem: vfs.NewMem(), links: map[replica.ConnID]*link{}, digests: map[core.Zxid]uint64{}}
+	s := &server{w: w, id: id, mem: vfs.NewMem(), links: map[replica.ConnID]*link{}, model: model.New()}
 	r := w.faults
+	voters := max(w.opt.Voters, 1)
+	s.observer = int(id) > voters
+	if len(w.servers) > 0 { // they are configured alike
+		s.configureLike(w.servers[0])
+		return s
+	}
 	s.speed = pick(r, diskSpeed{100, 2 * millisecond}, diskSpeed{millisecond, 20 * millisecond}, diskSpeed{10, 100})
 	s.cfg = replica.Config{
-		Zab:             zab.Config{Self: id, Voters: []core.PeerID{id}},
+		Zab:             zab.Config{Self: id},
 		TickMillis:      pick[int32](r, 500, 1000, 2000),
 		Secret:          []byte("the secret of a simulation"),
 		SnapshotTxns:    pick(r, 15, 60, 300),
@@ -81,8 +97,11 @@ func newServer(w *World, id core.PeerID) *server {
 		OutstandingMax:  pick(r, 4, 50, 1000),
 		LongRead:        pick(r, 8, 8, 4000),
 	}
+	for i := range voters {
+		s.cfg.Zab.Voters = append(s.cfg.Zab.Voters, core.PeerID(i+1))
+	}
 	s.cfg.State.TTLNodes = !oneIn(r, 5)
-	w.oracle.model.TTL = s.cfg.State.TTLNodes
+	s.model.TTL = s.cfg.State.TTLNodes
 	if oneIn(r, 3) {
 		s.cfg.Zab.CounterMax = uint32(between(r, 60, 400)) // epochs advance in place
 	}
@@ -98,6 +117,24 @@ func newServer(w *World, id core.PeerID) *server {
 	}
 	return s
 }
+
+// configureLike takes over what all servers of an ensemble have alike, and draws what
+// they need not.
+func (s *server) configureLike(first *server) {
+	r := s.w.faults
+	s.speed = pick(r, diskSpeed{100, 2 * millisecond}, diskSpeed{millisecond, 20 * millisecond}, diskSpeed{10, 100})
+	s.cfg, s.opt = first.cfg, first.opt
+	s.cfg.Zab.Self = s.id
+	s.cfg.SnapshotTxns = pick(r, 15, 60, 300)
+	s.cfg.Zab.RecentBytes, s.cfg.Zab.WindowBytes = pick(r, 1, 2000, 0), pick(r, 500, 0)
+	s.model.TTL = s.cfg.State.TTLNodes
+	salts := rand.New(rand.NewPCG(s.w.opt.Seed, 5+uint64(s.id)<<8))
+	s.opt.Random = salts.Uint64
+	s.opt.WindowBytes = pick[int64](r, 1, 32<<10)
+}
+
+// leads reports whether the server serves as a leader.
+func (s *server) leads() bool { return s.serving && s.rep.Role() == zab.Leading }
 
 // now is the server's time: monotonic since the start of this life.
 func (s *server) now() replica.Now {
@@ -154,13 +191,18 @@ func (s *server) boot() error {
 	durable := zab.Durable{
 		AcceptedEpoch: rec.Meta.AcceptedEpoch, CurrentEpoch: rec.Meta.CurrentEpoch,
 		LastLogged: rec.LastLogged, LastChain: rec.LastChain,
-		Voteable: (rec.Meta.Voteable || rec.Meta.Fresh) && !rec.Lost,
+		Voteable: rec.Meta.Voteable && !rec.Lost, Fresh: rec.Meta.Fresh && !rec.Lost,
 	}
-	if rec.Lost && w.opt.Mutant == TornTailTruncatesMiddle {
+	durable.Base = store.Base()
+	for _, e := range rec.Epochs {
+		durable.Epochs = append(durable.Epochs, zab.EpochEnd{Last: e.Last, Chain: e.Chain})
+	}
+	if rec.Lost && (w.opt.Mutant == TornTailTruncatesMiddle || !w.alone()) {
 		if err := store.Repair(); err != nil {
 			return err
 		}
-		durable.Voteable = true
+		durable.Voteable = w.opt.Mutant == TornTailTruncatesMiddle
+		s.lose(rec)
 	}
 	var chain uint64
 	if rec.Snapshot != nil {
@@ -179,6 +221,7 @@ func (s *server) boot() error {
 	s.out = replica.Output{}
 	s.pend, s.busy, s.snap = diskWork{}, false, nil
 	s.links = map[replica.ConnID]*link{}
+	s.comes, s.sending = nil, nil
 	s.pausedUntil, s.waiting, s.serving, s.stalls, s.low, s.cut = 0, nil, false, 0, false, false
 	s.began = w.now - between(w.sched, 0, 5)*second
 	s.up = true
@@ -210,11 +253,13 @@ func (s *server) boot() error {
 // that was synced is there, nothing else was made up (C9), and forgets what the
 // crash has taken.
 func (s *server) compareLog(rec *storage.Recovered) error {
+	s.settleInstall(rec)
+	s.settleCut(rec)
 	if rec.LastLogged < s.synced {
 		return fmt.Errorf("the log ends at %v, and %v had been synced", rec.LastLogged, s.synced)
 	}
-	if s.w.oracle.model.Applied > rec.LastLogged {
-		return fmt.Errorf("the log ends at %v, and %v had been applied", rec.LastLogged, s.w.oracle.model.Applied)
+	if s.model.Applied > rec.LastLogged {
+		return fmt.Errorf("the log ends at %v, and %v had been applied", rec.LastLogged, s.model.Applied)
 	}
 	n := len(s.log)
 	for n > 0 && s.log[n-1].Zxid > rec.LastLogged {
@@ -270,6 +315,9 @@ func (s *server) step(in replica.Input) {
 // perform does what a Step asked for, as core/node does, and has it checked.
 func (s *server) perform(in replica.Input) {
 	w, out := s.w, &s.out
+	if out.Truncate != nil {
+		s.cutTo(out.Truncate)
+	}
 	for i := range out.Append {
 		rec := out.Append[i]
 		rec.Payload = append([]byte{}, rec.Payload...)
@@ -278,17 +326,29 @@ func (s *server) perform(in replica.Input) {
 			return
 		}
 		s.log = append(s.log, rec)
-		w.oracle.appended(&rec)
+		if s.rep.Role() == zab.Leading {
+			w.oracle.appended(&rec)
+		}
 		if rec.Kind == wire.RecordEpoch && s.serving {
 			w.cover.hit("epoch advanced in place")
 		}
 	}
-	if len(out.Append) > 0 || out.Epochs != nil || out.ReadLog != nil || out.LoadSnapshot {
+	if len(out.Append) > 0 || out.Epochs != nil || out.ReadLog != nil || out.LoadSnapshot ||
+		out.Truncate != nil || len(out.Install) > 0 {
 		s.pend.add(out)
 		s.startDisk()
 	}
 	if out.Snapshot != nil {
 		s.startSnapshot(*out.Snapshot)
+	}
+	for i := range out.Send {
+		s.sendPeer(out.Send[i].To, out.Send[i].Append(nil))
+	}
+	for _, f := range out.Feeds {
+		s.feed(f)
+	}
+	for _, job := range out.SendSnapshots {
+		s.sendSnapshot(job)
 	}
 	if out.More {
 		s.after(0, func() { s.input(replica.More{}) })
@@ -302,7 +362,7 @@ func (s *server) perform(in replica.Input) {
 	deliveries := w.oracle.after(s, in, out)
 	for _, note := range out.Notes {
 		switch note.What {
-		case replica.NoteLeading:
+		case replica.NoteLeading, replica.NoteFollowing:
 			if !s.serving { // and not merely a new epoch in the same life
 				w.oracle.served(s)
 			}
@@ -311,10 +371,14 @@ func (s *server) perform(in replica.Input) {
 			w.cover.hit("stall noticed")
 		}
 	}
+	if s.serving && !s.rep.Serving() && !w.alone() {
+		s.serving = false
+		w.cover.hit("role lost")
+	}
 	for _, h := range out.Holds {
 		s.hold(h)
 	}
-	w.logf("%T %v: %d records, %d frames to send, digest %x", in, s.rep.State().Applied(), len(out.Append), len(deliveries), s.rep.State().Tree().Digest())
+	w.logf("%d: %T %v: %d records, %d frames to send, digest %x", s.id, in, s.rep.State().Applied(), len(out.Append), len(deliveries), s.rep.State().Tree().Digest())
 	out.Reset()
 	for _, d := range deliveries {
 		d.link.deliver(d)
@@ -324,7 +388,7 @@ func (s *server) perform(in replica.Input) {
 
 // follows checks that a record continues the log (I5, I12).
 func (s *server) follows(rec *wire.Record) error {
-	last, chain := core.Zxid(0), uint64(0)
+	last, chain := s.base.zxid, s.base.chain
 	if n := len(s.log); n > 0 {
 		last, chain = s.log[n-1].Zxid, s.log[n-1].Chain()
 	}

@@ -57,6 +57,45 @@ func TestSim(t *testing.T) {
 	}
 }
 
+// TestEnsembles runs worlds of several servers.
+func TestEnsembles(t *testing.T) {
+	if *seedFlag != 0 {
+		opt := ensembleOf(*seedFlag)
+		rep := Run(opt)
+		if path := os.Getenv("ZENSUS_SIM_TRACE"); path != "" {
+			require.NoError(t, os.WriteFile(path, rep.Trace, 0o600))
+		}
+		t.Logf("%+v: %d events, %d replies, %d watch events, %d lives", opt, rep.Events, rep.Replies, rep.Watches, rep.Restarts)
+		require.NoError(t, rep.Err)
+		return
+	}
+	count := uint64(6)
+	if *longFlag {
+		count = 100
+	}
+	met := Coverage{}
+	for seed := uint64(1); seed <= count; seed++ {
+		rep := Run(ensembleOf(seed))
+		if rep.Err != nil {
+			t.Errorf("seed %d: %v\nreplay: go test ./core/sim -run TestEnsembles -seed=%d", seed, rep.Err, seed)
+		}
+		met.Add(rep.Coverage)
+	}
+	saveEvidence(t, "sim-ensemble-coverage.txt", met)
+}
+
+// ensembleOf is the world of a seed.
+func ensembleOf(seed uint64) Options {
+	opt := Options{Seed: seed, Seconds: seconds, Voters: 3}
+	if seed%3 == 0 {
+		opt.Voters = 5
+	}
+	if seed%4 == 1 {
+		opt.Observers = 1
+	}
+	return opt
+}
+
 // TestSameSeedIsTheSameRun compares traces byte for byte.
 func TestSameSeedIsTheSameRun(t *testing.T) {
 	for _, seed := range []uint64{1, 2} {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 
+	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/check"
 )
 
@@ -19,6 +20,8 @@ const (
 // Options say what to run.
 type Options struct {
 	Seed uint64
+	// Voters and Observers are the servers; 0 voters are one.
+	Voters, Observers int
 	// Seconds of simulated time with faults; a quiet end follows.
 	Seconds int
 	// Mutant is a mistake to make, "" for none.
@@ -45,9 +48,10 @@ type World struct {
 	seq   uint64
 	queue events
 
-	disk, work, faults, sched *rand.Rand
+	disk, work, faults, sched, network *rand.Rand
 
 	servers []*server
+	pairs   []*pair
 	clients []*client
 	oracle  *oracle
 	history *history
@@ -92,7 +96,8 @@ func Run(opt Options) (rep Report) {
 	w := &World{
 		opt:  opt,
 		disk: stream(opt.Seed, 1), work: stream(opt.Seed, 2), faults: stream(opt.Seed, 3), sched: stream(opt.Seed, 4),
-		cover: Coverage{},
+		network: stream(opt.Seed, 7),
+		cover:   Coverage{},
 	}
 	w.oracle = newOracle(w)
 	w.history = &history{}
@@ -118,6 +123,12 @@ func Run(opt Options) (rep Report) {
 	w.runUntil(int64(opt.Seconds)*second + (quietSeconds-stillSeconds)*second)
 	w.still = true
 	w.runUntil(int64(opt.Seconds)*second + quietSeconds*second)
+	for range 10 { // a new epoch may have begun just now
+		if w.allServe() {
+			break
+		}
+		w.runUntil(w.now + second)
+	}
 	w.finish()
 	return rep
 }
@@ -131,7 +142,10 @@ const (
 )
 
 func (w *World) setUp() {
-	w.servers = append(w.servers, newServer(w, 1))
+	for i := range max(w.opt.Voters, 1) + w.opt.Observers {
+		w.servers = append(w.servers, newServer(w, core.PeerID(i+1)))
+	}
+	w.link()
 	for _, s := range w.servers {
 		if err := s.boot(); err != nil {
 			w.fail("the server does not start on an empty disk: %w", err)

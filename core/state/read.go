@@ -125,16 +125,28 @@ func (s *State) readNode(a *Asker, op wire.OpCode, q wire.PathWatch, dst []byte)
 		return dst, code
 	}
 	switch op {
-	case wire.OpGetData:
-		dst = wire.AppendBuffer(dst, s.tree.Data(ref))
-	case wire.OpGetChildren, wire.OpGetChildren2:
+	case wire.OpGetChildren:
+		return s.tree.AppendChildren(dst, ref), core.OK
+	case wire.OpGetChildren2:
 		dst = s.tree.AppendChildren(dst, ref)
 	}
-	if op != wire.OpGetChildren {
-		st := s.tree.Stat(ref)
-		dst = wire.AppendStat(dst, &st)
+	data, st := s.dataOf(ref, q.Path)
+	if op == wire.OpGetData {
+		dst = wire.AppendBuffer(dst, data)
 	}
-	return dst, core.OK
+	return wire.AppendStat(dst, &st), core.OK
+}
+
+// dataOf is the data and the Stat of a znode. What a server of several says of the
+// ensemble is its own (Config.Ensemble), at version -1, as ZooKeeper has it where
+// nobody reconfigures (seen on 3.8.0).
+func (s *State) dataOf(ref tree.Ref, path []byte) ([]byte, core.Stat) {
+	st := s.tree.Stat(ref)
+	if s.cfg.Ensemble == "" || string(path) != tree.ConfigPath {
+		return s.tree.Data(ref), st
+	}
+	st.Version, st.DataLength = -1, int32(len(s.cfg.Ensemble))
+	return []byte(s.cfg.Ensemble), st
 }
 
 func (s *State) readACL(a *Asker, path, dst []byte) ([]byte, core.Code) {

@@ -22,6 +22,9 @@ type Config struct {
 	// ReconfigEnabled tells a reconfiguration apart that is switched off from one
 	// that a server without an ensemble cannot do.
 	ReconfigEnabled bool
+	// Ensemble is the data of /zookeeper/config on a server that is one of several,
+	// as its own configuration has it: it is not replicated. Empty for a single server.
+	Ensemble string
 	// EphemeralPathBytesMax bounds the paths that one session may own, so that
 	// the transaction that closes it stays within a record. 0 is 4 MiB.
 	EphemeralPathBytesMax int

@@ -1,0 +1,303 @@
+package node_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/node"
+	"github.com/zensus-io/zensus/core/peer"
+	"github.com/zensus-io/zensus/core/replica"
+	"github.com/zensus-io/zensus/core/storage"
+	"github.com/zensus-io/zensus/core/zab"
+)
+
+// ensemble is some nodes on this machine, each with a directory and a port.
+type ensemble struct {
+	t     *testing.T
+	addrs map[core.PeerID][]string
+	dirs  map[core.PeerID]string
+	nodes map[core.PeerID]*member
+	// configure, if not nil, changes what a node is started with.
+	configure func(*node.Config)
+}
+
+type member struct {
+	*node.Node
+	stop func()
+}
+
+func newEnsemble(t *testing.T, n int) *ensemble {
+	e := &ensemble{
+		t: t, addrs: map[core.PeerID][]string{}, dirs: map[core.PeerID]string{}, nodes: map[core.PeerID]*member{},
+	}
+	for i := range n {
+		id := core.PeerID(i + 1)
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		e.addrs[id], e.dirs[id] = []string{l.Addr().String()}, t.TempDir()
+		require.NoError(t, l.Close())
+	}
+	return e
+}
+
+// start starts a node, which need not serve yet.
+func (e *ensemble) start(id core.PeerID) {
+	t := e.t
+	t.Helper()
+	cfg := node.Config{
+		Replica: replica.Config{Zab: zab.Config{Self: id, TickMillis: 500}, TickMillis: 500, Secret: []byte("a secret of this test")},
+		Storage: storage.Options{Dir: e.dirs[id], SegmentBytes: 1 << 20, BallastBytes: -1, LowWaterBytes: -1},
+	}
+	others := map[core.PeerID][]string{}
+	for p, addr := range e.addrs {
+		cfg.Replica.Zab.Voters = append(cfg.Replica.Zab.Voters, p)
+		if p != id {
+			others[p] = addr
+		}
+	}
+	if e.configure != nil {
+		e.configure(&cfg)
+	}
+	n, err := node.New(cfg)
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", e.addrs[id][0])
+	require.NoError(t, err)
+	links := peer.New(peer.Config{Self: id, Listener: l, Peers: others, Secret: []byte("of the nodes"), Handler: n})
+	n.Link(links)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 2)
+	go func() { ended <- n.Run(ctx) }()
+	go func() { ended <- links.Run(ctx) }()
+	stopped := false
+	m := &member{Node: n, stop: func() {
+		if !stopped {
+			stopped = true
+			cancel()
+			require.NoError(t, errors.Join(<-ended, <-ended))
+		}
+	}}
+	t.Cleanup(m.stop)
+	e.nodes[id] = m
+}
+
+func (e *ensemble) startAll() {
+	e.t.Helper()
+	for id := range e.addrs {
+		e.start(id)
+	}
+	for id := range e.addrs {
+		e.await(id)
+	}
+}
+
+// await waits until a node serves in a role.
+func (e *ensemble) await(id core.PeerID) replica.Status {
+	e.t.Helper()
+	var st replica.Status
+	require.Eventually(e.t, func() bool {
+		st = e.status(id)
+		return st.Serving
+	}, 20*time.Second, time.Millisecond, "server %d does not serve", id)
+	return st
+}
+
+func (e *ensemble) status(id core.PeerID) (st replica.Status) {
+	require.NoError(e.t, e.nodes[id].Do(context.Background(), func(r *replica.Replica) { st = r.Status() }))
+	return st
+}
+
+func (e *ensemble) stop(id core.PeerID) {
+	e.nodes[id].stop()
+	delete(e.nodes, id)
+}
+
+// leader waits until one of those that run leads, and the others follow it.
+func (e *ensemble) leader() (leader core.PeerID) {
+	e.t.Helper()
+	require.Eventually(e.t, func() bool {
+		leader = 0
+		for id := range e.nodes {
+			st := e.status(id)
+			if !st.Serving || leader != 0 && st.Leader != leader {
+				return false
+			}
+			leader = st.Leader
+		}
+		return e.nodes[leader] != nil
+	}, 20*time.Second, time.Millisecond, "nobody leads")
+	return leader
+}
+
+// follower is one that is not the leader.
+func (e *ensemble) follower() core.PeerID {
+	leader := e.leader()
+	for id := range e.nodes {
+		if id != leader {
+			return id
+		}
+	}
+	e.t.Fatal("nobody follows")
+	return 0
+}
+
+// alike waits until all that run have applied the same, and compares the digests.
+func (e *ensemble) alike() {
+	e.t.Helper()
+	require.Eventually(e.t, func() bool {
+		var first replica.Status
+		for id := range e.nodes {
+			st := e.status(id)
+			if first.Applied == 0 {
+				first = st
+			}
+			if st.Applied != first.Applied {
+				return false
+			}
+			require.Equal(e.t, first.Digest, st.Digest, "the trees differ at %v", st.Applied)
+		}
+		return true
+	}, 20*time.Second, 5*time.Millisecond)
+}
+
+func (e *ensemble) open(id core.PeerID) core.Client {
+	e.t.Helper()
+	c, err := e.nodes[id].Open(context.Background(), core.SessionOptions{Timeout: 10 * time.Second})
+	require.NoError(e.t, err)
+	return c
+}
+
+// insist does what may fail while a leader is looked for.
+func (e *ensemble) insist(do func() error) {
+	e.t.Helper()
+	var err error
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if err = do(); err == nil {
+			return
+		}
+	}
+	e.t.Fatalf("still: %v", err)
+}
+
+func TestThreeNodesServeOneTreeAndOutliveOne(t *testing.T) {
+	ctx := context.Background()
+	e := newEnsemble(t, 3)
+	e.startAll()
+	for id := range e.nodes {
+		c := e.open(id)
+		_, _, err := c.Create(ctx, fmt.Sprintf("/from-%d", id), []byte{byte(id)}, core.CreateOptions{})
+		require.NoError(t, err)
+		_, err = c.Sync(ctx, "/")
+		require.NoError(t, err)
+		require.NoError(t, c.Close())
+	}
+	e.alike()
+	first := e.leader()
+	e.stop(first)
+	second := e.leader()
+	require.NotEqual(t, first, second)
+	for id := range e.nodes {
+		c := e.open(id)
+		for i := range 50 {
+			_, _, err := c.Create(ctx, fmt.Sprintf("/%d-%d", id, i), nil, core.CreateOptions{})
+			require.NoError(t, err)
+		}
+		require.NoError(t, c.Close())
+	}
+	e.start(first)
+	st := e.await(first)
+	require.Equal(t, second, st.Leader, "who comes back follows")
+	e.alike()
+	c := e.open(first)
+	names, _, err := c.Children(ctx, "/")
+	require.NoError(t, err)
+	require.Len(t, names, 3+2*50+1)
+}
+
+// Sessions of the process itself, with what they own and watch, outlive a leader.
+func TestSessionsInProcessOutliveALeader(t *testing.T) {
+	ctx := context.Background()
+	e := newEnsemble(t, 3)
+	e.startAll()
+	at := e.follower()
+	c := e.open(at)
+	_, _, err := c.Create(ctx, "/mine", nil, core.CreateOptions{Mode: core.Ephemeral})
+	require.NoError(t, err)
+	w, err := c.Watch(ctx, "/", core.WatchTree)
+	require.NoError(t, err)
+	e.stop(e.leader())
+	e.insist(func() error {
+		_, _, err := c.Create(ctx, "/later", nil, core.CreateOptions{})
+		if errors.Is(err, core.NodeExists) { // it was done, and nobody could say so
+			err = nil
+		}
+		return err
+	})
+	soon, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	for seen := false; !seen; {
+		events, err := w.Next(soon)
+		require.NoError(t, err, "the watch is lost")
+		seen = slices.ContainsFunc(events, func(ev core.Event) bool { return ev.Path == "/later" })
+	}
+	st, err := c.Exists(ctx, "/mine")
+	require.NoError(t, err)
+	require.NotNil(t, st)
+	require.NoError(t, c.Close())
+	for id := range e.nodes {
+		other := e.open(id)
+		_, err := other.Sync(ctx, "/")
+		require.NoError(t, err)
+		_, err = other.Exists(ctx, "/mine")
+		require.ErrorIs(t, err, core.NoNode)
+	}
+}
+
+// One that lacks more than the leader's log still has is sent a snapshot, and one
+// whose disk is lost likewise.
+func TestSnapshotsBringBackWhoLacksTooMuch(t *testing.T) {
+	ctx := context.Background()
+	e := newEnsemble(t, 3)
+	e.configure = func(c *node.Config) {
+		c.Replica.SnapshotTxns, c.Replica.SnapshotRestMillis = 200, -1
+		c.Replica.Zab.RecentBytes = 1
+		c.Storage.SegmentBytes, c.Storage.WindowBytes, c.Storage.Retain = 64<<10, 1, 1
+	}
+	e.startAll()
+	away := e.follower()
+	e.stop(away)
+	c := e.open(e.leader())
+	_, _, err := c.Create(ctx, "/n", nil, core.CreateOptions{})
+	require.NoError(t, err)
+	for i := range 1500 {
+		_, _, err := c.Create(ctx, fmt.Sprintf("/n/%d", i), make([]byte, 200), core.CreateOptions{})
+		require.NoError(t, err)
+	}
+	e.start(away)
+	e.await(away)
+	e.alike()
+	require.NotZero(t, e.status(e.leader()).Zab.Snap)
+	there := e.open(away)
+	names, _, err := there.Children(ctx, "/n")
+	require.NoError(t, err)
+	require.Len(t, names, 1500)
+	_, err = there.Set(ctx, "/n/7", []byte("from there"), core.AnyVersion)
+	require.NoError(t, err)
+
+	e.stop(away)
+	e.dirs[away] = t.TempDir() // its disk is lost
+	e.start(away)
+	e.await(away)
+	e.alike()
+	e.stop(away) // and it starts from what it was sent
+	e.start(away)
+	e.await(away)
+	e.alike()
+}

@@ -1,0 +1,509 @@
+package replica
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/session"
+	"github.com/zensus-io/zensus/core/state"
+	"github.com/zensus-io/zensus/core/wire"
+	"github.com/zensus-io/zensus/core/zab"
+)
+
+// learnerRole is what a replica keeps while it follows or observes a leader; a
+// leader has none.
+type learnerRole struct {
+	touched map[core.SessionID]struct{} // since the leader was told last
+	tellAt  int64
+	asking  bool    // a syncAsk is under way
+	coming  []comer // in the order in which the leader has let them come
+}
+
+// comer is a connection that comes to a session that is known here from a zxid on.
+type comer struct {
+	conn *conn
+	from core.Zxid
+}
+
+// leaderRole is what a leader of others keeps.
+type leaderRole struct {
+	owners map[core.SessionID]core.PeerID // who has the client; absent is the one in the session's id
+	syncs  []syncWait                     // that wait for the leadership to be confirmed, in order
+	doubts []doubt                        // likewise
+}
+
+// doubt is a session that this leader does not know of. Another one may, who leads
+// already: nobody is told that it is over before the leadership is confirmed (Z-59).
+type doubt struct {
+	nonce uint64
+	zxid  core.Zxid // likewise before all that was proposed by then is applied
+	from  core.PeerID
+	asked revalidate
+}
+
+// syncWait is a sync that waits: of a client here, or of a learner.
+type syncWait struct {
+	nonce uint64
+	peer  core.PeerID // 0: a client here
+	upTo  uint64      // for all syncs up to this one
+	zxid  core.Zxid   // what was committed when it came
+}
+
+// decidesAlone reports whether this server is the only voter: nobody else can lead.
+func (r *Replica) decidesAlone() bool {
+	return len(r.cfg.Zab.Voters) == 1 && r.cfg.Zab.Voters[0] == r.cfg.Zab.Self
+}
+
+func (r *Replica) send(to core.PeerID, msg any) {
+	r.out.Send = append(r.out.Send, Envelope{To: to, msg: msg})
+}
+
+// message takes what a peer says.
+func (r *Replica) message(in Message) {
+	msg, err := decodePeer(in.Body)
+	if err != nil {
+		r.zab.Stranger()
+		r.note(NoteBadMessage, "", r.state.Applied())
+		return
+	}
+	if m, ok := msg.(zab.Message); ok {
+		r.ask(func(z *zab.Output) { r.zab.Receive(in.From, m, z) })
+		return
+	}
+	switch m := msg.(type) {
+	case forward:
+		if r.leads(m.epoch) {
+			r.forwarded(in.From, &m)
+		}
+	case revalidate:
+		if r.leads(m.epoch) {
+			r.revalidate(in.From, &m)
+		}
+	case touches:
+		if r.leads(m.epoch) {
+			for _, id := range m.sessions {
+				r.tracker.Touch(id, r.now.Mono)
+			}
+		}
+	case syncAsk:
+		if r.leads(m.epoch) {
+			r.awaitSync(syncWait{peer: in.From, upTo: m.upTo})
+		}
+	case refused:
+		if r.follows(in.From, m.epoch) {
+			r.refused(&m)
+		}
+	case revalidated:
+		if r.follows(in.From, m.epoch) {
+			r.revalidated(&m)
+		}
+	case syncAnswer:
+		if r.follows(in.From, m.epoch) {
+			r.syncAnswered(&m)
+		}
+	}
+}
+
+// leads reports whether this server serves as the leader of an epoch.
+func (r *Replica) leads(e core.Epoch) bool {
+	return r.serving && r.zab.Role() == zab.Leading && r.zab.Epoch() == e
+}
+
+// follows reports whether it serves as a learner of that leader.
+func (r *Replica) follows(leader core.PeerID, e core.Epoch) bool {
+	return r.serving && r.learner != nil && r.zab.Leader() == leader && r.zab.Epoch() == e
+}
+
+// takesWrites reports whether a write has somewhere to go at the moment.
+func (r *Replica) takesWrites() bool { return r.serving && (r.learner != nil || r.zab.Ready()) }
+
+// follow follows the protocol at the end of a Step: into and out of broadcast, and in
+// what is committed.
+func (r *Replica) follow() {
+	if r.serving {
+		r.apply()
+	}
+	if gen := r.zab.Generation(); gen != r.generation || r.zab.Phase() != zab.Broadcast {
+		r.generation = gen
+		if r.serving || r.reading {
+			r.endRole()
+		}
+	}
+	r.established()
+	if r.serving {
+		r.proposeWaiting()
+		r.confirmed()
+		r.letComersIn()
+		r.letGo()
+		r.snapshot()
+	}
+	if r.zab.Role() == zab.Leading {
+		r.ask(r.zab.Flush)
+	}
+}
+
+// apply takes over what is committed.
+func (r *Replica) apply() {
+	for {
+		p, ok := r.zab.TakeCommitted()
+		if !ok {
+			return
+		}
+		r.commit(&p)
+	}
+}
+
+// endRole stops to serve. A single server goes on with its clients in the next
+// epoch; those of an ensemble are hung up on, and what they asked for and were not
+// answered is of unknown outcome (Z-59).
+func (r *Replica) endRole() {
+	r.serving, r.reading = false, false
+	if r.decidesAlone() {
+		return
+	}
+	r.learner, r.leader = nil, nil
+	for _, c := range r.connsByID() {
+		if c.local && c.phase == ready && !c.ending {
+			r.lose(c)
+		} else {
+			r.hangUp(c)
+		}
+	}
+	r.inflight = 0
+	r.syncing, r.syncTargets, r.waitingRequests = nil, nil, nil
+	r.syncReady = r.syncs
+	r.state.ForgetOutstanding()
+}
+
+// lose answers what a session of the process itself waits for: what became of it is
+// unknown. The session itself, which lives with this server, goes on in the next role,
+// and so do its watches: the tree goes on from where it stands.
+func (r *Replica) lose(c *conn) {
+	c.away, c.late = nil, nil
+	for c.pending.len() > 0 {
+		w := *c.pending.front()
+		c.pending.pop()
+		r.reply(c, &w, r.state.Applied(), core.ConnectionLoss)
+	}
+	c.pending = queue[waiting]{}
+	c.reads, c.waits = 0, 0
+}
+
+// beginRole begins to serve in the role that the protocol has given.
+func (r *Replica) beginRole() {
+	if r.ids == nil {
+		r.ids = session.NewIDs(r.cfg.Zab.Self, r.now.Wall, r.state.HighestSession(r.cfg.Zab.Self))
+	}
+	if r.zab.Role() != zab.Leading {
+		r.learner = &learnerRole{touched: make(map[core.SessionID]struct{}), tellAt: r.now.Mono}
+		return
+	}
+	r.leader = &leaderRole{owners: make(map[core.SessionID]core.PeerID)}
+	// Every session has its full timeout from now on (Z-54).
+	r.tracker = session.NewTracker(int64(r.cfg.TickMillis))
+	for _, s := range r.state.Sessions() {
+		r.tracker.Add(s.ID, s.TimeoutMillis, r.now.Mono)
+	}
+}
+
+// touch counts as a sign of life of a session.
+func (r *Replica) touch(id core.SessionID) {
+	if r.learner == nil {
+		r.tracker.Touch(id, r.now.Mono)
+		return
+	}
+	r.learner.touched[id] = struct{}{}
+}
+
+// tellTouches tells the leader of the signs of life since the last time.
+func (r *Replica) tellTouches() {
+	l := r.learner
+	if l == nil || r.now.Mono < l.tellAt {
+		return
+	}
+	l.tellAt = r.now.Mono + int64(r.cfg.TickMillis)/2
+	for ids := range slices.Chunk(slices.Sorted(maps.Keys(l.touched)), touchesMax) {
+		r.send(r.zab.Leader(), touches{epoch: r.zab.Epoch(), sessions: ids})
+	}
+	clear(l.touched)
+}
+
+// submit puts a write into the order, or sends it to the leader who does. The zxid is
+// 0 until a learner is told of it.
+func (r *Replica) submit(req *state.Request) core.Zxid {
+	if r.learner == nil {
+		return r.propose(req)
+	}
+	r.send(r.zab.Leader(), forward{
+		epoch: r.zab.Epoch(), session: req.Session, cxid: req.Cxid, op: req.Op, ids: req.IDs,
+		body: slices.Clone(req.Body),
+	})
+	return 0
+}
+
+// forwarded proposes a learner's write. Whether it is allowed is looked at here and
+// nowhere else (Z-42).
+func (r *Replica) forwarded(from core.PeerID, m *forward) {
+	refuse := func(code core.Code) {
+		r.send(from, refused{epoch: m.epoch, session: m.session, cxid: m.cxid, op: m.op, code: code})
+	}
+	req := state.Request{Session: m.session, Cxid: m.cxid, Op: m.op, Body: m.body, IDs: m.ids}
+	switch {
+	case m.op == wire.OpCreateSession:
+		if core.PeerID(uint64(m.session)>>56) != from {
+			refuse(core.SessionExpired)
+			return
+		}
+		req.Internal = true
+	case !state.IsWrite(m.op):
+		refuse(core.Unimplemented)
+		return
+	case !r.state.SessionOpen(m.session):
+		refuse(core.SessionExpired)
+		return
+	case r.ownerOf(m.session) != from:
+		refuse(core.SessionMoved)
+		return
+	case r.diskLow && m.op != wire.OpCloseSession && !r.frees(m.op, wire.NewReader(m.body)):
+		refuse(core.SystemError)
+		return
+	}
+	r.waitingRequests = append(r.waitingRequests, req)
+	r.proposeWaiting()
+}
+
+// proposeWaiting proposes what learners have sent while no proposals were taken.
+func (r *Replica) proposeWaiting() {
+	for len(r.waitingRequests) > 0 && r.zab.Ready() {
+		req := r.waitingRequests[0]
+		r.waitingRequests = r.waitingRequests[1:]
+		r.propose(&req)
+	}
+}
+
+// ownerOf is the server that has a session's client.
+func (r *Replica) ownerOf(id core.SessionID) core.PeerID {
+	if p, ok := r.leader.owners[id]; ok {
+		return p
+	}
+	return core.PeerID(uint64(id) >> 56)
+}
+
+// own notes who has a session's client from now on.
+func (r *Replica) own(id core.SessionID, p core.PeerID) {
+	if r.leader == nil {
+		return
+	}
+	if core.PeerID(uint64(id)>>56) == p {
+		delete(r.leader.owners, id)
+		return
+	}
+	r.leader.owners[id] = p
+}
+
+// revalidate says whether a session is alive, and lets it move to who asks.
+func (r *Replica) revalidate(from core.PeerID, m *revalidate) {
+	if !r.state.SessionOpen(m.session) {
+		r.doubt(from, *m)
+		return
+	}
+	r.validate(from, m, true)
+}
+
+// doubt has the answer about a session that is not known wait for the leadership to be
+// confirmed.
+func (r *Replica) doubt(from core.PeerID, asked revalidate) {
+	d := doubt{from: from, asked: asked, zxid: r.zab.Logged()}
+	r.ask(func(z *zab.Output) { d.nonce = r.zab.Confirm(z) })
+	r.leader.doubts = append(r.leader.doubts, d)
+}
+
+// resolve answers about a session, now that this leader knows that it leads.
+func (r *Replica) resolve(d *doubt) {
+	valid := r.state.SessionOpen(d.asked.session)
+	if d.from != r.cfg.Zab.Self {
+		r.validate(d.from, &d.asked, valid)
+		return
+	}
+	c := r.conns[d.asked.conn]
+	switch {
+	case c == nil || c.phase != opening:
+	case valid:
+		r.admit(c)
+		r.workOff(c)
+	default:
+		r.refuseSession(c)
+	}
+}
+
+// validate answers a learner.
+func (r *Replica) validate(from core.PeerID, m *revalidate, valid bool) {
+	if valid {
+		r.own(m.session, from)
+		if m.timeout > 0 {
+			r.tracker.SetTimeout(m.session, m.timeout, r.now.Mono)
+		} else { // as the session was opened
+			r.tracker.Touch(m.session, r.now.Mono)
+		}
+		if c := r.bySession[m.session]; c != nil {
+			r.hangUp(c) // it has come back elsewhere
+		}
+	}
+	known := r.state.Applied()
+	if !r.knows(m.session) { // it is on its way
+		known = r.zab.Logged()
+	}
+	r.send(from, revalidated{epoch: m.epoch, session: m.session, conn: m.conn, zxid: known, valid: valid})
+}
+
+// revalidated lets a client in that has come back to its session, if it is still
+// there.
+func (r *Replica) revalidated(m *revalidated) {
+	c := r.conns[m.conn]
+	if c == nil || c.phase != opening || c.asker.Session != m.session {
+		return
+	}
+	if !m.valid {
+		r.refuseSession(c)
+		return
+	}
+	if m.zxid > r.state.Applied() {
+		r.learner.coming = append(r.learner.coming, comer{c, m.zxid})
+		return
+	}
+	r.letIn(c)
+}
+
+// letIn accepts a connection that the leader has found a session for. The session may
+// have ended since.
+func (r *Replica) letIn(c *conn) {
+	if c.phase != opening {
+		return // it has gone meanwhile
+	}
+	if !r.state.SessionOpen(c.asker.Session) {
+		r.refuseSession(c)
+		return
+	}
+	if c.local && c.timeout == 0 { // as the session was opened
+		c.timeout, _ = r.state.SessionTimeout(c.asker.Session)
+	}
+	r.accept(c)
+	r.workOff(c)
+}
+
+// letComersIn lets in those whose sessions are known here by now.
+func (r *Replica) letComersIn() {
+	for l := r.learner; l != nil && len(l.coming) > 0 && l.coming[0].from <= r.state.Applied(); {
+		c := l.coming[0].conn
+		l.coming = l.coming[1:]
+		r.letIn(c)
+	}
+}
+
+// refused answers a write that the leader has not proposed. It is the first of its
+// connection's writes without a zxid.
+func (r *Replica) refused(m *refused) {
+	c := r.bySession[m.session]
+	if c == nil || c.pending.writes == 0 {
+		return
+	}
+	if m.op == wire.OpCreateSession || m.code == core.SessionMoved || m.code == core.SessionExpired {
+		r.hangUp(c) // the client comes again, here or elsewhere
+		return
+	}
+	for i := c.pending.head; i < len(c.pending.items); i++ {
+		w := &c.pending.items[i]
+		if w.kind == waitWrite && w.zxid == 0 && w.xid == m.cxid {
+			w.kind, w.code = waitReply, m.code
+			c.pending.writes--
+			r.inflight--
+			break
+		}
+	}
+	r.advance(c)
+	r.workOff(c)
+}
+
+// claim gives the first write of a connection that has no zxid yet the one at which
+// it was proposed, if it is that write.
+func (r *Replica) claim(c *conn, z core.Zxid, h wire.TxnHeader) {
+	if r.learner == nil || c.pending.writes == 0 {
+		return
+	}
+	for i := c.pending.head; i < len(c.pending.items); i++ {
+		w := &c.pending.items[i]
+		if w.kind != waitWrite {
+			continue
+		}
+		if w.zxid == 0 && w.xid == h.Cxid {
+			w.zxid = z
+		}
+		return
+	}
+}
+
+// askSync begins a sync of a client here and returns its number.
+func (r *Replica) askSync(c *conn) uint64 {
+	r.syncs++
+	r.syncing = append(r.syncing, c)
+	switch l := r.learner; {
+	case l == nil:
+		r.awaitSync(syncWait{upTo: r.syncs})
+	case !l.asking:
+		l.asking = true
+		r.send(r.zab.Leader(), syncAsk{epoch: r.zab.Epoch(), upTo: r.syncs})
+	}
+	return r.syncs
+}
+
+// awaitSync has a sync wait until a quorum confirms that this server still leads
+// (zab 13).
+func (r *Replica) awaitSync(s syncWait) {
+	s.zxid = r.zab.Committed()
+	r.ask(func(z *zab.Output) { s.nonce = r.zab.Confirm(z) })
+	r.leader.syncs = append(r.leader.syncs, s)
+}
+
+// confirmed answers the syncs for which a quorum has confirmed the leadership.
+func (r *Replica) confirmed() {
+	if l := r.leader; l != nil {
+		upTo := r.zab.Confirmed()
+		for len(l.syncs) > 0 && l.syncs[0].nonce <= upTo {
+			s := l.syncs[0]
+			l.syncs = l.syncs[1:]
+			if s.peer != 0 {
+				r.send(s.peer, syncAnswer{epoch: r.zab.Epoch(), upTo: s.upTo, zxid: s.zxid})
+				continue
+			}
+			r.syncTargets = append(r.syncTargets, s)
+		}
+		for len(l.doubts) > 0 && l.doubts[0].nonce <= upTo && l.doubts[0].zxid <= r.state.Applied() {
+			d := l.doubts[0]
+			l.doubts = l.doubts[1:]
+			r.resolve(&d)
+		}
+	}
+	for len(r.syncTargets) > 0 && r.syncTargets[0].zxid <= r.state.Applied() {
+		r.syncReady = r.syncTargets[0].upTo
+		r.syncTargets = r.syncTargets[1:]
+	}
+	for len(r.syncing) > 0 && r.syncs-uint64(len(r.syncing)) < r.syncReady {
+		c := r.syncing[0]
+		r.syncing = r.syncing[1:]
+		if c.phase != closing {
+			r.advance(c)
+			r.workOff(c)
+		}
+	}
+}
+
+// syncAnswered hears how far this server must have applied, and asks for those syncs
+// that have come meanwhile.
+func (r *Replica) syncAnswered(m *syncAnswer) {
+	l := r.learner
+	r.syncTargets = append(r.syncTargets, syncWait{upTo: m.upTo, zxid: m.zxid})
+	if l.asking = r.syncs > m.upTo; l.asking {
+		r.send(r.zab.Leader(), syncAsk{epoch: r.zab.Epoch(), upTo: r.syncs})
+	}
+}
