@@ -18,6 +18,7 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/node"
+	"github.com/zensus-io/zensus/core/peer"
 	"github.com/zensus-io/zensus/core/server"
 	"github.com/zensus-io/zensus/core/zab"
 	"github.com/zensus-io/zensus/internal/settings"
@@ -35,6 +36,7 @@ type instance struct {
 	stack  *stack
 
 	warned atomic.Int64 // of too many connections
+	nodes  []byte       // what the nodes prove to one another that they know
 
 	// ports says what was opened, for the log and for tests.
 	ports []openPort
@@ -64,7 +66,11 @@ func assemble(p *plan, log hclog.Logger, registry *prometheus.Registry) (*instan
 		closeAll()
 		return nil, inWords(p.names, err)
 	}
-	if err := in.engine(secret); err != nil {
+	err = p.checkMembers()
+	if err == nil {
+		err = in.engine(secret)
+	}
+	if err != nil {
 		closeAll()
 		return nil, err
 	}
@@ -82,6 +88,7 @@ func (in *instance) listen() (listeners, error) {
 		{"listen.http", in.plan.http, "HTTP, console, gRPC and ZooKeeper"},
 		{"listen.grpc", in.plan.grpc, "Nacos gRPC"},
 		{"listen.zookeeper", in.plan.zookeeper, "ZooKeeper"},
+		{"listen.peer", in.plan.peer(), "the other nodes"},
 		{"admin", in.plan.admin, "ZooKeeper's admin commands"},
 		{"metrics", in.plan.metrics, "Prometheus metrics"},
 	} {
@@ -126,7 +133,10 @@ func (p *plan) refused(key string, err error) error {
 // engine opens the data directory and makes the node and its client port.
 func (in *instance) engine(secret settings.Secret) error {
 	cfg := in.plan.replica
-	cfg.Zab = zab.Config{Self: in.plan.id, Voters: []core.PeerID{in.plan.id}}
+	cfg.Zab = zab.Config{Self: in.plan.id, Voters: []core.PeerID{in.plan.id}, TickMillis: int64(cfg.TickMillis)}
+	if e := in.plan.ensemble; e != nil {
+		cfg.Zab.Voters, cfg.Zab.InitTicks, cfg.Zab.SyncTicks = e.voters, e.initTicks, e.syncTicks
+	}
 	var err error
 	if cfg.Secret, err = secret.Derive(settings.PurposeSessions); err != nil {
 		return err
@@ -142,6 +152,11 @@ func (in *instance) engine(secret settings.Secret) error {
 	client.About.Version, client.About.Built = asZooKeeper()
 	client.About.InitialConfig = in.plan.configText
 	in.client = server.New(client, in.node)
+	if in.plan.ensemble != nil {
+		if in.nodes, err = secret.Derive(settings.PurposeNodes); err != nil {
+			return err
+		}
+	}
 	in.registry.MustRegister(in.client.Collector())
 	return nil
 }
@@ -150,7 +165,17 @@ func (in *instance) engine(secret settings.Secret) error {
 func (in *instance) start(ports listeners, secret settings.Secret) {
 	s := in.stack
 	s.start("memory", tuneGC)
-	s.start("node", in.node.Run)
+	if l := ports["listen.peer"]; l != nil {
+		t := peer.New(peer.Config{
+			Self: in.plan.id, Listener: l, Peers: in.plan.ensemble.others, Secret: in.nodes, Handler: in.node,
+			Logger: in.log.Named("peer"),
+		})
+		in.node.Link(t)
+		s.start("node", in.node.Run)
+		s.start("peers", t.Run)
+	} else {
+		s.start("node", in.node.Run)
+	}
 	s.start("client port", func(ctx context.Context) error {
 		<-ctx.Done()
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -217,6 +242,10 @@ func runHTTP(ctx context.Context, srv *http.Server, l net.Listener) error {
 func (in *instance) Run(ctx context.Context) error {
 	select {
 	case <-in.node.Serving():
+		if err := in.plan.noteMembers(); err != nil {
+			in.stack.stop()
+			return err
+		}
 		in.announce()
 	case p := <-in.stack.ended:
 		in.stack.ended <- p

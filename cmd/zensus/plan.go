@@ -27,6 +27,8 @@ type plan struct {
 	storage storage.Options
 	client  server.Config
 
+	ensemble *ensemble // nil for a single server
+
 	zookeeper string // client port
 	http      string // everything
 	grpc      string
@@ -121,10 +123,6 @@ func look(s *settings.Settings) error {
 // settingsBeyond is beyond for settings, from which it takes what it says.
 func settingsBeyond(s *settings.Settings) error {
 	var errs []error
-	if len(s.Members) > 1 {
-		errs = append(errs, fmt.Errorf("members: an ensemble of %d is not in this release, which runs a single server: leave them out", len(s.Members)))
-		s.Members = nil
-	}
 	if strings.HasPrefix(s.Engine.Backend, "zookeeper://") {
 		errs = append(errs, fmt.Errorf("engine.backend: %s is not in this release, which runs on its own engine only", s.Engine.Backend))
 		s.Engine.Backend = settings.BackendEmbedded
@@ -165,6 +163,13 @@ func fromSettings(s *settings.Settings) (*plan, error) {
 		if _, port, err := net.SplitHostPort(p.zookeeper); err == nil {
 			p.client.About.ClientPort, _ = strconv.Atoi(port)
 		}
+	}
+	members, err := s.ParseMembers()
+	if err != nil {
+		return nil, err
+	}
+	if len(members) > 0 {
+		p.join(ensembleOf(p.id, serversOf(members), s.Listen.Peer))
 	}
 	return p, p.takeNacos(s)
 }

@@ -29,15 +29,10 @@ func TestWhatThisReleaseDoesNotDoIsSaidBeforeItsDetails(t *testing.T) {
 	_, notes, err := serveCheck(t, "zoo.cfg", "dataDir=d\nforceSync=no\nsecureClientPort=1\nssl.keyStore.location=x.jks\nserver.1=a:1:2\nserver.2=b:1:2\n")
 	require.EqualError(t, err, `zoo.cfg:
 secureClientPort: not in this release, which speaks no TLS on the client port
-server.*: an ensemble of 2 is not in this release, which runs a single server: leave the line of this server alone, or none
 line 4: ssl.keyStore.location: "x.jks" is no .pem file: only PEM can be read`)
 	require.NotContains(t, err.Error(), "initLimit", "the details of what is not done do not matter")
 	require.Contains(t, notes, "line 2: forceSync: ignored", "a refused file still has its warnings")
 
-	_, _, err = serveCheck(t, "zensus.yaml", "members: ['1=a', '2=b']\nengine: {tick_time: 1ms}\n")
-	require.EqualError(t, err, `zensus.yaml:
-members: an ensemble of 2 is not in this release, which runs a single server: leave them out
-engine.tick_time: 1ms is not from 10ms to 1m0s`)
 	_, _, err = serveCheck(t, "zensus.yaml", "engine: {backend: 'zookeeper://'}\n")
 	require.ErrorContains(t, err, "not in this release")
 }
@@ -62,7 +57,7 @@ func TestASingleServerLineNeedsNoMyID(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, out, "\nnode.id: 7\n")
 	_, _, err = serveCheck(t, "zoo.cfg", file("d", "standaloneEnabled=false\ninitLimit=1\nsyncLimit=1\n"))
-	require.EqualError(t, err, "zoo.cfg: server.*: an ensemble of 1 is not in this release, which runs a single server: leave standaloneEnabled at true, and this server a participant")
+	require.EqualError(t, err, "zoo.cfg: server.*: d/myid is missing: it holds the id of this server")
 
 	dir := t.TempDir()
 	myid := filepath.Join(dir, "myid")
@@ -95,12 +90,14 @@ func TestDatadirAutocreateIsHeldTo(t *testing.T) {
 func TestEverythingThatIsWrongWithAZooCfgIsToldAtOnce(t *testing.T) {
 	_, _, err := serveCheck(t, "zoo.cfg", "clientPort=x\nclientPortAddress=127.0.0.1\ntickTime=y\nzensus.b=1\nzensus.a=1\nzensus.log.level=loud\nzensus.listen.http=foo\nserver.1=a:1:2\nserver.2=b:1:2\n")
 	require.EqualError(t, err, `zoo.cfg:
-server.*: an ensemble of 2 is not in this release, which runs a single server: leave the line of this server alone, or none
 line 1: clientPort: "x" is no port
 line 3: tickTime: "y" is not a number
 dataDir: is required
+initLimit: is required in an ensemble
+syncLimit: is required in an ensemble
 zensus.a: unknown key
 zensus.b: unknown key
+zensus.secret_file: is blank: members that open zensus.listen.http must share one
 zensus.listen.http: "foo" is no address of the form host:port
 zensus.log.level: "loud" is none of trace, debug, info, warn, error, off`)
 

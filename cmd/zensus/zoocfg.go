@@ -50,12 +50,8 @@ func fromZooCfg(path string) (*plan, error) {
 		single(cfg)
 	}
 	problems = append(problems, cfg.Validate(), checkDataDir(cfg))
-	id := core.PeerID(1)
-	if len(cfg.Servers) == 1 {
-		id = cfg.Servers[0].ID
-		_, err := cfg.Resolve(id)
-		problems = append(problems, confirmMyID(cfg.DataDir, id), err)
-	}
+	id, err := serverID(cfg)
+	problems = append(problems, err)
 	p, err := planOf(cfg, id)
 	problems = append(problems, err)
 	if err := errors.Join(inFile(path, errors.Join(problems...)), inFile(dynamic, wrong)); err != nil {
@@ -107,39 +103,78 @@ func beyond(cfg *apache.Config) error {
 	if secure {
 		errs = append(errs, errors.New("secureClientPort: not in this release, which speaks no TLS on the client port"))
 	}
-	if !cfg.Standalone() {
-		remedy := "leave the line of this server alone, or none"
-		if len(cfg.Servers) == 1 {
-			remedy = "leave standaloneEnabled at true, and this server a participant"
-		}
-		errs = append(errs, fmt.Errorf("server.*: an ensemble of %d is not in this release, which runs a single server: %s", len(cfg.Servers), remedy))
-	}
 	return errors.Join(errs...)
 }
 
-// confirmMyID looks whether the file myid, if there is one, means the server that
-// the zoo.cfg names alone. ZooKeeper needs none for it either.
-func confirmMyID(dir string, id core.PeerID) error {
-	if dir == "" {
-		return nil // which is said elsewhere
+// serverID finds out which of its servers a zoo.cfg is read for, and takes that
+// one's place. A server without others needs no file myid.
+func serverID(cfg *apache.Config) (core.PeerID, error) {
+	if len(cfg.Servers) == 0 {
+		return 1, nil
 	}
-	name := filepath.Join(dir, "myid")
+	found, name, err := readMyID(cfg.DataDir)
+	id := cfg.Servers[0].ID
+	switch {
+	case err != nil:
+		return id, err
+	case !cfg.Standalone() && found == 0:
+		if cfg.DataDir == "" {
+			return id, nil // which is said elsewhere
+		}
+		return id, fmt.Errorf("server.*: %s is missing: it holds the id of this server", name)
+	case cfg.Standalone() && found != 0 && found != id:
+		return id, fmt.Errorf("server.%d: is the only server, but %s says %d: correct the one or the other", id, name, found)
+	case found != 0:
+		id = found
+	}
+	_, err = cfg.Resolve(id)
+	return id, err
+}
+
+// readMyID reads the file myid; the id is 0 if there is none.
+func readMyID(dir string) (id core.PeerID, name string, err error) {
+	if dir == "" {
+		return 0, "", nil
+	}
+	name = filepath.Join(dir, "myid")
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return 0, name, nil
 	}
 	if err != nil {
-		return err
+		return 0, name, err
 	}
 	defer f.Close()
-	found, err := apache.ParseMyID(f)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+	if id, err = apache.ParseMyID(f); err != nil {
+		return 0, name, fmt.Errorf("%s: %w", name, err)
 	}
-	if found != id {
-		return fmt.Errorf("server.%d: is the only server, but %s says %d: correct the one or the other", id, name, found)
+	return id, name, nil
+}
+
+// joinZooCfg makes the planned server one of those that a zoo.cfg lists.
+func (p *plan) joinZooCfg(cfg *apache.Config) {
+	if cfg.Standalone() {
+		return
 	}
-	return nil
+	host := ""
+	var port int
+	for _, s := range cfg.Servers {
+		if s.ID == p.id {
+			host, port = s.Addresses[0].Host, s.Addresses[0].QuorumPort
+			if len(s.Addresses) > 1 || cfg.ListenOnAllIPs {
+				host = ""
+			}
+		}
+	}
+	e := ensembleOf(p.id, cfg.Servers, net.JoinHostPort(host, strconv.Itoa(port)))
+	e.initTicks, e.syncTicks = int64(cfg.InitLimit), int64(cfg.SyncLimit)
+	p.join(e)
+}
+
+// openSecret is what the members of an ensemble have in common whose configuration
+// names no secret: nothing that others do not know, as with ZooKeeper.
+func openSecret() (settings.Secret, error) {
+	return settings.NewSecret([]byte("an ensemble that keeps no secret from those who reach its ports"))
 }
 
 func planOf(cfg *apache.Config, id core.PeerID) (*plan, error) {
@@ -187,6 +222,7 @@ func planOf(cfg *apache.Config, id core.PeerID) (*plan, error) {
 	if cfg.Metrics.Enabled {
 		p.metrics = net.JoinHostPort(cfg.Metrics.Host, strconv.Itoa(cfg.Metrics.Port))
 	}
+	p.joinZooCfg(cfg)
 	return p, p.takeOurs(cfg)
 }
 
@@ -220,10 +256,20 @@ func (p *plan) takeOurs(cfg *apache.Config) error {
 	if cfg.DataDir != "" {
 		found = look(&s)
 	}
+	if p.ensemble != nil && s.SecretFile == "" && s.Listen.HTTP != settings.Off {
+		problems = append(problems, errors.New("zensus.secret_file: is blank: members that open zensus.listen.http must share one"))
+	}
 	if err := errors.Join(append(problems, inWords(zooNames, s.Validate()), inWords(zooNames, found))...); err != nil {
 		return err
 	}
-	return p.takeNacos(&s)
+	if err := p.takeNacos(&s); err != nil {
+		return err
+	}
+	if p.ensemble != nil && s.SecretFile == "" {
+		p.secret = openSecret
+		p.warnings = append(p.warnings, "zensus.secret_file is not set: whoever reaches the ports of the servers can join them, as with ZooKeeper")
+	}
+	return nil
 }
 
 // zooNames are the names that settings have in a zoo.cfg.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/zensus-io/zensus/core/apache"
 	"github.com/zensus-io/zensus/core/replica"
+	"github.com/zensus-io/zensus/core/zab"
 )
 
 // fields is an answer in the order in which it is printed.
@@ -282,8 +283,27 @@ func (s *Server) adminLsnp(ctx context.Context, _ *http.Request) (fields, error)
 	}, err
 }
 
-func (s *Server) adminLead(context.Context, *http.Request) (fields, error) {
-	return nil, fmt.Errorf("server is not initialized")
+func (s *Server) adminLead(ctx context.Context, _ *http.Request) (fields, error) {
+	if len(s.cfg.About.Servers) == 0 {
+		return nil, fmt.Errorf("server is not initialized")
+	}
+	r, err := s.look(ctx, false)
+	host := ""
+	for _, m := range s.cfg.About.Servers {
+		if m.ID == r.Leader {
+			host = m.Addresses[0].Host
+		}
+	}
+	return fields{{"is_leader", r.Role == zab.Leading}, {"leader_id", int64(r.Leader)}, {"leader_ip", host}}, err
+}
+
+// peerAddresses are where the others reach a member, as ZooKeeper writes them.
+func peerAddresses(m apache.Server) (quorum, election []string) {
+	for _, a := range m.Addresses {
+		quorum = append(quorum, apache.Endpoint{Host: a.Host, Port: a.QuorumPort}.String())
+		election = append(election, apache.Endpoint{Host: a.Host, Port: a.ElectionPort}.String())
+	}
+	return quorum, election
 }
 
 func (s *Server) adminMntr(ctx context.Context, _ *http.Request) (fields, error) {
@@ -317,7 +337,7 @@ func (s *Server) serverFields(r *report) fields {
 		{"data_dir_size", size.SnapshotBytes},
 		{"log_dir_size", size.LogBytes},
 		{"provider_null", false},
-		{"server_state", mode},
+		{"server_state", s.mode(r)},
 		{"last_processed_zxid", int64(r.Applied)},
 		{"outstanding_requests", r.Outstanding},
 		{"avg_latency", latency},
@@ -372,7 +392,24 @@ func secretive(key string) bool {
 }
 
 func (s *Server) adminVoting(context.Context, *http.Request) (fields, error) {
-	return fields{{"current_config", fields{}}}, nil
+	voters := fields{}
+	for _, m := range s.cfg.About.Servers {
+		if m.Role != apache.Participant {
+			continue
+		}
+		quorum, election := peerAddresses(m)
+		client := ""
+		if m.Client != (apache.Endpoint{}) {
+			client = m.Client.String()
+		}
+		voters = append(voters, field{strconv.Itoa(int(m.ID)), fields{
+			{"server_addresses", quorum},
+			{"election_addresses", election},
+			{"client_address", client},
+			{"learner_type", "PARTICIPANT"},
+		}})
+	}
+	return fields{{"current_config", voters}}, nil
 }
 
 func (s *Server) adminWchs(ctx context.Context, _ *http.Request) (fields, error) {
@@ -400,7 +437,7 @@ func (s *Server) adminWchp(ctx context.Context, _ *http.Request) (fields, error)
 
 func (s *Server) adminZab(ctx context.Context, _ *http.Request) (fields, error) {
 	r, err := s.look(ctx, false)
-	return fields{
+	f := fields{
 		{"myid", s.cfg.About.ServerID},
 		{"is_leader", false},
 		{"quorum_address", ""},
@@ -411,5 +448,14 @@ func (s *Server) adminZab(ctx context.Context, _ *http.Request) (fields, error) 
 		{"zab_epoch", uint32(r.Applied.Epoch())},
 		{"zab_counter", r.Applied.Counter()},
 		{"zabstate", ""},
-	}, err
+	}
+	for _, m := range s.cfg.About.Servers {
+		if int(m.ID) == s.cfg.About.ServerID {
+			quorum, election := peerAddresses(m)
+			f[1].value, f[2].value, f[3].value = r.Role == zab.Leading, quorum, election
+			f[4].value = apache.Endpoint{Port: s.cfg.About.ClientPort}.String()
+			f[5].value, f[9].value = m.Role == apache.Participant, r.Phase.String()
+		}
+	}
+	return f, err
 }

@@ -1,6 +1,10 @@
 package server
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/zensus-io/zensus/core/zab"
+)
 
 // reading is one line of mntr, under its name without the zk_ prefix.
 type reading struct {
@@ -28,9 +32,9 @@ func (s *Server) monitor(r *report) []reading {
 		avgFsync = float64(fsyncTime.Milliseconds()) / float64(fsyncs)
 	}
 	open, most := descriptors()
-	return []reading{
+	return append([]reading{
 		{"version", s.version()},
-		{"server_state", mode},
+		{"server_state", s.mode(r)},
 		{"ephemerals_count", int64(r.Ephemerals)},
 		{"num_alive_connections", int64(s.connections())},
 		{"avg_latency", latency},
@@ -65,5 +69,40 @@ func (s *Server) monitor(r *report) []reading {
 		{"cnt_snapshottime", r.Snapshots},
 		// Ours: the longest that the owner loop was busy with one thing.
 		{"longest_step_us", s.node.LongestStep().Microseconds()},
+	}, s.monitorEnsemble(r)...)
+}
+
+// monitorEnsemble are the lines that only members of an ensemble have.
+func (s *Server) monitorEnsemble(r *report) []reading {
+	if len(s.cfg.About.Servers) == 0 {
+		return nil
 	}
+	list := []reading{
+		{"quorum_size", int64(r.Voters)},
+		{"looking_count", int64(r.Zab.Elections)},
+		{"diff_count", int64(r.Zab.Diff)},
+		{"snap_count", int64(r.Zab.Snap)},
+	}
+	if r.Role != zab.Leading {
+		return list
+	}
+	var learners, followers, observers, nonVoting int64
+	for _, l := range r.Learners {
+		learners++
+		switch {
+		case !l.UpToDate:
+		case l.Observer:
+			observers++
+		case l.Counts:
+			followers++
+		default:
+			nonVoting++
+		}
+	}
+	return append(list,
+		reading{"learners", learners}, reading{"synced_followers", followers},
+		reading{"synced_non_voting_followers", nonVoting}, reading{"synced_observers", observers},
+		reading{"pending_syncs", int64(r.PendingSyncs)},
+		reading{"last_proposal_size", int64(-1)}, reading{"max_proposal_size", int64(-1)}, reading{"min_proposal_size", int64(-1)},
+	)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/zensus-io/zensus/core/apache"
 	"github.com/zensus-io/zensus/core/replica"
 	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/storage"
@@ -24,6 +25,10 @@ type About struct {
 	MaxTimeout     int
 	Backlog        int // -1 is the system's
 	ServerID       int
+	InitTicks      int // of the ensemble
+	SyncTicks      int
+	// Servers are those of the ensemble; nil for a single one.
+	Servers []apache.Server
 	// InitialConfig is the text of the configuration file.
 	InitialConfig string
 }

@@ -14,7 +14,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zensus-io/zensus/core/apache"
 	"github.com/zensus-io/zensus/core/replica"
+	"github.com/zensus-io/zensus/core/zab"
 )
 
 // Words says which four-letter words are answered.
@@ -174,12 +176,28 @@ func (s *Server) writeServerLines(b *strings.Builder, r *report) {
 	fmt.Fprintf(b, "Connections: %d\n", s.connections())
 	fmt.Fprintf(b, "Outstanding: %d\n", r.Outstanding)
 	fmt.Fprintf(b, "Zxid: %v\n", r.Applied)
-	fmt.Fprintf(b, "Mode: %s\n", mode)
+	fmt.Fprintf(b, "Mode: %s\n", s.mode(r))
 	fmt.Fprintf(b, "Node count: %d\n", r.Nodes)
+	if s.mode(r) == "leader" {
+		b.WriteString("Proposal sizes last/min/max: -1/-1/-1\n") // which are not kept
+	}
 }
 
-// mode is the role as the field names it: an ensemble of one is standalone.
-const mode = "standalone"
+// mode is the role as the field names it.
+func (s *Server) mode(r *report) string {
+	if len(s.cfg.About.Servers) == 0 {
+		return "standalone"
+	}
+	switch r.Role {
+	case zab.Leading:
+		return "leader"
+	case zab.Following:
+		return "follower"
+	case zab.Observing:
+		return "observer"
+	}
+	return "looking"
+}
 
 func (s *Server) wordStat(ctx context.Context, _ []byte) (string, error) {
 	r, err := s.look(ctx, true)
@@ -247,11 +265,39 @@ func (s *Server) wordConf(context.Context, []byte) (string, error) {
 		{"minSessionTimeout", a.MinTimeout},
 		{"maxSessionTimeout", a.MaxTimeout},
 		{"clientPortListenBacklog", a.Backlog},
-		{"serverId", 0}, // ZooKeeper's of a standalone server, whatever its id
+		{"serverId", s.serverID()},
 	} {
 		fmt.Fprintf(&b, "%s=%v\n", kv.key, kv.value)
 	}
+	if len(a.Servers) > 0 {
+		s.writeEnsemble(&b)
+	}
 	return b.String(), nil
+}
+
+// serverID is what ZooKeeper shows: 0 for a standalone server, whatever its id.
+func (s *Server) serverID() int {
+	if len(s.cfg.About.Servers) == 0 {
+		return 0
+	}
+	return s.cfg.About.ServerID
+}
+
+// writeEnsemble writes what conf says of a member, as ZooKeeper does.
+func (s *Server) writeEnsemble(b *strings.Builder) {
+	a := &s.cfg.About
+	for _, m := range a.Servers {
+		if int(m.ID) != a.ServerID {
+			continue
+		}
+		peerType := 0
+		if m.Role == apache.Observer {
+			peerType = 1
+		}
+		fmt.Fprintf(b, "initLimit=%d\nsyncLimit=%d\nelectionAlg=3\nelectionPort=%d\nquorumPort=%d\npeerType=%d\n",
+			a.InitTicks, a.SyncTicks, m.Addresses[0].ElectionPort, m.Addresses[0].QuorumPort, peerType)
+	}
+	b.WriteString("membership: \n" + apache.FormatDynamic(a.Servers, 0))
 }
 
 // environment are the lines of envi. The keys are those that monitoring reads;

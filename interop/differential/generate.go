@@ -32,8 +32,11 @@ func Generate(seed uint64, o Options) *Script {
 	g.limits()
 	if g.enforced && g.quota { // so that some of it is used up
 		q := "/zookeeper/quota" + g.root
-		for _, n := range [][2]string{{q, ""}, {q + "/zookeeper_limits", fmt.Sprintf("count=-1,bytes=-1=;byteHardLimit=-1;countHardLimit=%d", 3+g.rng.IntN(6))},
-			{q + "/zookeeper_stats", ""}} {
+		for _, n := range [][2]string{
+			{q, ""},
+			{q + "/zookeeper_limits", fmt.Sprintf("count=-1,bytes=-1=;byteHardLimit=-1;countHardLimit=%d", 3+g.rng.IntN(6))},
+			{q + "/zookeeper_stats", ""},
+		} {
 			b := new(body).buffer([]byte(n[0])).buffer([]byte(n[1])).acl([]rawACL{{31, []byte("world"), []byte("anyone")}}).int(0)
 			s.Steps = append(s.Steps, Step{ID: -1 - len(s.Steps), Requests: []Request{g.make(wire.OpCreate, b, quote([]byte(n[0]))+" "+n[1])}})
 		}

@@ -13,8 +13,10 @@ func made() (*Judge, *Script, *Record, *Record) {
 	s := &Script{Root: rootOf(0), Steps: []Step{{Requests: []Request{{Xid: 7, Op: wire.OpGetData}}}}}
 	record := func(base int64) *Record {
 		stat := core.Stat{Czxid: core.Zxid(base + 3), Mzxid: core.Zxid(base + 3), Ctime: 1.8e12, Mtime: 1.8e12}
-		reply := Frame{Kind: Reply, Request: &s.Steps[0].Requests[0], Xid: 7, Zxid: base + 9,
-			Body: wire.AppendStat(wire.AppendBuffer(nil, []byte("x")), &stat)}
+		reply := Frame{
+			Kind: Reply, Request: &s.Steps[0].Requests[0], Xid: 7, Zxid: base + 9,
+			Body: wire.AppendStat(wire.AppendBuffer(nil, []byte("x")), &stat),
+		}
 		return &Record{Start: base + 9, Outcomes: []Outcome{{Own: []Frame{reply}, Zxid: base + 9}}}
 	}
 	j := NewJudge(&Side{Name: "reference", first: 1}, &Side{Name: "zensus", first: 1 << 32})

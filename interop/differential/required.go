@@ -41,23 +41,31 @@ var RequiredCodes = []core.Code{
 // RequiredOps are the operations that both servers must have answered, and with
 // which codes; a code within a multi counts for the multi.
 var RequiredOps = map[wire.OpCode][]core.Code{
-	wire.OpCreate: {core.OK, core.MarshallingError, core.BadArguments, core.NoNode, core.NoAuth, core.NoChildrenForEphemerals, core.NodeExists,
-		core.InvalidACL},
+	wire.OpCreate: {
+		core.OK, core.MarshallingError, core.BadArguments, core.NoNode, core.NoAuth, core.NoChildrenForEphemerals, core.NodeExists,
+		core.InvalidACL,
+	},
 	wire.OpDelete:  {core.OK, core.MarshallingError, core.BadArguments, core.NoNode, core.NoAuth, core.BadVersion, core.NotEmpty},
 	wire.OpExists:  {core.OK, core.MarshallingError, core.BadArguments, core.NoNode},
 	wire.OpGetData: {core.OK, core.MarshallingError, core.NoNode, core.NoAuth},
 	wire.OpSetData: {core.OK, core.MarshallingError, core.BadArguments, core.NoNode, core.NoAuth, core.BadVersion},
 	wire.OpGetACL:  {core.OK, core.MarshallingError, core.NoNode, core.NoAuth},
-	wire.OpSetACL: {core.OK, core.MarshallingError, core.BadArguments, core.NoNode, core.NoAuth, core.BadVersion,
-		core.InvalidACL},
+	wire.OpSetACL: {
+		core.OK, core.MarshallingError, core.BadArguments, core.NoNode, core.NoAuth, core.BadVersion,
+		core.InvalidACL,
+	},
 	wire.OpGetChildren:  {core.OK, core.MarshallingError, core.NoNode, core.NoAuth},
 	wire.OpSync:         {core.OK, core.MarshallingError},
 	wire.OpPing:         {core.OK},
 	wire.OpGetChildren2: {core.OK, core.MarshallingError, core.NoNode, core.NoAuth},
-	wire.OpMulti: {core.OK, core.MarshallingError, core.RuntimeInconsistency, core.BadArguments, core.NoNode, core.NoAuth, core.BadVersion,
-		core.NodeExists, core.InvalidACL},
-	wire.OpCreate2: {core.OK, core.MarshallingError, core.BadArguments, core.NoNode, core.NoAuth, core.NoChildrenForEphemerals, core.NodeExists,
-		core.InvalidACL},
+	wire.OpMulti: {
+		core.OK, core.MarshallingError, core.RuntimeInconsistency, core.BadArguments, core.NoNode, core.NoAuth, core.BadVersion,
+		core.NodeExists, core.InvalidACL,
+	},
+	wire.OpCreate2: {
+		core.OK, core.MarshallingError, core.BadArguments, core.NoNode, core.NoAuth, core.NoChildrenForEphemerals, core.NodeExists,
+		core.InvalidACL,
+	},
 	wire.OpReconfig:             {core.MarshallingError, core.Unimplemented, core.ReconfigDisabled},
 	wire.OpCheckWatches:         {core.OK, core.MarshallingError, core.NoWatcher},
 	wire.OpRemoveWatches:        {core.OK, core.MarshallingError, core.NoWatcher},

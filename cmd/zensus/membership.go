@@ -1,0 +1,148 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/zensus-io/zensus/core"
+)
+
+// The file members of a data directory says which server it is of and who voted
+// when that last served. While the configuration says who votes, it may change by
+// restarts only so that a quorum before and one after have a server in common
+// (zab Z-62): else two of them could decide differently.
+const membersFile = "members"
+
+// membership is what the file holds.
+type membership struct {
+	self   core.PeerID
+	voters []core.PeerID
+}
+
+func (m *membership) String() string {
+	var ids []string
+	for _, id := range m.voters {
+		ids = append(ids, strconv.Itoa(int(id)))
+	}
+	return fmt.Sprintf("self=%d\nvoters=%s\n", m.self, strings.Join(ids, ","))
+}
+
+func parseMembership(text string) (*membership, error) {
+	m := &membership{}
+	for line := range strings.Lines(text) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		for id := range strings.SplitSeq(value, ",") {
+			n, err := strconv.ParseUint(id, 10, 8)
+			if err != nil || n == 0 {
+				return nil, fmt.Errorf("%q is no server's id", id)
+			}
+			switch key {
+			case "self":
+				m.self = core.PeerID(n)
+			case "voters":
+				m.voters = append(m.voters, core.PeerID(n))
+			default:
+				return nil, fmt.Errorf("unknown line %q", line)
+			}
+		}
+	}
+	if m.self == 0 || len(m.voters) == 0 {
+		return nil, errors.New("it is not whole")
+	}
+	return m, nil
+}
+
+// mayBecome returns why the voters cannot become others by a restart.
+func (m *membership) mayBecome(next *membership) error {
+	if m.self != next.self {
+		return fmt.Errorf("this data directory is of server %d, and the configuration says that this is server %d", m.self, next.self)
+	}
+	all := slices.Clone(m.voters)
+	for _, id := range next.voters {
+		if !slices.Contains(all, id) {
+			all = append(all, id)
+		}
+	}
+	before, after := len(m.voters)/2+1, len(next.voters)/2+1
+	switch {
+	case before+after <= len(all):
+		return fmt.Errorf("the voters were %v and would be %v: a quorum of these need not know what one of those has decided; change one at a time, and let all servers restart in between", m.voters, next.voters)
+	case len(m.voters) == 1 && len(next.voters) > 1:
+		return fmt.Errorf("a single server cannot become one of %v in this release: the others have nothing to vouch for, and it is no quorum of them", next.voters)
+	}
+	return nil
+}
+
+// members are those of the plan.
+func (p *plan) members() *membership {
+	m := &membership{self: p.id, voters: []core.PeerID{p.id}}
+	if p.ensemble != nil {
+		m.voters = slices.Sorted(slices.Values(p.ensemble.voters))
+	}
+	return m
+}
+
+// checkMembers compares the plan with the data directory. The members of a new one
+// are noted at once, later ones when they have begun to serve (noteMembers).
+func (p *plan) checkMembers() error {
+	text, err := os.ReadFile(filepath.Join(p.dataDir, membersFile))
+	switch {
+	case err == nil:
+		was, err := parseMembership(string(text))
+		if err == nil {
+			err = was.mayBecome(p.members())
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", filepath.Join(p.dataDir, membersFile), err)
+		}
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	switch _, err := os.Stat(filepath.Join(p.dataDir, "meta")); {
+	case errors.Is(err, fs.ErrNotExist):
+		return p.noteMembers()
+	case err != nil:
+		return err
+	}
+	// It has been run by a release that had single servers only.
+	was := &membership{self: p.id, voters: []core.PeerID{p.id}}
+	if err := was.mayBecome(p.members()); err != nil {
+		return fmt.Errorf("%s: %w", p.dataDir, err)
+	}
+	return nil
+}
+
+// noteMembers writes the file, so that it is whole or as it was.
+func (p *plan) noteMembers() (err error) {
+	name := filepath.Join(p.dataDir, membersFile)
+	text := p.members().String()
+	if old, err := os.ReadFile(name); err == nil && string(old) == text {
+		return nil
+	}
+	if err := os.MkdirAll(p.dataDir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(p.dataDir, membersFile+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	if err := os.Rename(f.Name(), name); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	dir, err := os.Open(p.dataDir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

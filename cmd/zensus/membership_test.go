@@ -1,0 +1,65 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/zensus-io/zensus/core"
+)
+
+func TestVotersChangeOnlySoThatQuorumsMeet(t *testing.T) {
+	ids := func(list ...core.PeerID) []core.PeerID { return list }
+	for _, c := range []struct {
+		from, to []core.PeerID
+		refused  string
+	}{
+		{ids(1, 2, 3), ids(1, 2, 3), ""},
+		{ids(1, 2, 3), ids(1, 2, 3, 4), ""},
+		{ids(1, 2, 3, 4), ids(1, 2, 3, 4, 5), ""},
+		{ids(1, 2, 3), ids(1, 2), ""},
+		{ids(1, 2), ids(1), ""},
+		{ids(1, 2, 3), ids(1, 2, 3, 4, 5), "change one at a time"},
+		{ids(1, 2, 3), ids(1, 2, 4), "change one at a time"},
+		{ids(1, 2, 3), ids(1), "change one at a time"},
+		{ids(1), ids(1, 2, 3), "change one at a time"},
+		{ids(1), ids(1, 2), "single server"},
+	} {
+		err := (&membership{1, c.from}).mayBecome(&membership{1, c.to})
+		if c.refused == "" {
+			require.NoError(t, err, "%v", c)
+		} else {
+			require.ErrorContains(t, err, c.refused, "%v", c)
+		}
+	}
+	require.ErrorContains(t, (&membership{1, ids(1)}).mayBecome(&membership{2, ids(2)}), "is of server 1")
+}
+
+func TestMembersAreNotedInTheDataDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	p := func(id core.PeerID, voters ...core.PeerID) *plan {
+		return &plan{dataDir: dir, id: id, ensemble: &ensemble{voters: voters}}
+	}
+	require.NoError(t, p(2, 3, 1, 2).checkMembers())
+	text, err := os.ReadFile(filepath.Join(dir, membersFile))
+	require.NoError(t, err)
+	require.Equal(t, "self=2\nvoters=1,2,3\n", string(text))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "meta"), nil, 0o600))
+
+	next := p(2, 1, 2, 3, 4)
+	require.NoError(t, next.checkMembers())
+	require.ErrorContains(t, p(2, 1, 2, 3, 4, 5).checkMembers(), "one at a time", "it has not served as one of four yet")
+	require.NoError(t, next.noteMembers())
+	require.NoError(t, p(2, 1, 2, 3, 4, 5).checkMembers())
+	require.ErrorContains(t, p(4, 1, 2, 3, 4).checkMembers(), "is of server 2")
+
+	require.NoError(t, os.Remove(filepath.Join(dir, membersFile)))
+	require.ErrorContains(t, p(2, 1, 2, 3).checkMembers(), "one at a time", "a directory from before is of a single server")
+	require.NoError(t, (&plan{dataDir: dir, id: 2}).checkMembers())
+	for _, text := range []string{"", "self=2\n", "self=x\nvoters=1\n", "self=2\nvoters=1,300\n", "what=1\n"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, membersFile), []byte(text), 0o600))
+		require.ErrorContains(t, p(2, 1, 2, 3).checkMembers(), membersFile, text)
+	}
+}
