@@ -34,8 +34,8 @@ race: ## run the tests of the product under the race detector
 	CGO_ENABLED=1 $(GO) test -race -short ./...
 
 .PHONY: sim
-sim: ## simulate a server and its crashes at length (SEED=n replays one seed)
-	$(GO) test ./core/sim -run "TestSim|TestMutants" -count=1 -timeout 20m -args -long $(if $(SEED),-seed=$(SEED))
+sim: ## simulate a server and its crashes, and whole ensembles, at length (SEED=n replays one seed)
+	$(GO) test ./core/sim -run "TestSim|TestEnsembles|TestMutants" -count=1 -timeout 20m -args -long $(if $(SEED),-seed=$(SEED))
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (default 60s); FUZZPART=1/2 every second of them
@@ -48,6 +48,18 @@ bench: ## run the benchmarks beside the code
 .PHONY: compat
 compat: ## real clients against a real server: go-zookeeper, Java, Curator, kazoo, Dubbo, the Nacos SDKs
 	cd interop && ZENSUS_REQUIRE_INTEROP=1 $(GO) test -count=1 -v ./...
+
+ROLES ?= leader follower observer
+.PHONY: compat-members
+compat-members: ## the same clients against members of an ensemble, in each of ROLES
+	set -e; for role in $(ROLES); do echo "through a $$role"; \
+		(cd interop && ZENSUS_TEST_ROLE=$$role ZENSUS_REQUIRE_INTEROP=1 $(GO) test -count=1 .); done
+
+CHAOS_TIME ?= 15m
+.PHONY: chaos
+chaos: ## three and then five real servers under load and faults, each for CHAOS_TIME
+	ZENSUS_CHAOS_TIME=$(CHAOS_TIME) ZENSUS_CHAOS_SERVERS=3 $(GO) test -count=1 -v -timeout 2h ./internal/chaos
+	ZENSUS_CHAOS_TIME=$(CHAOS_TIME) ZENSUS_CHAOS_SERVERS=5 $(GO) test -count=1 -v -timeout 2h ./internal/chaos
 
 .PHONY: deps
 deps: web-deps ## install what the foreign clients need: Python's below interop/.deps, Java's by Maven, the console's by npm

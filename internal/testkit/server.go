@@ -29,6 +29,11 @@ type Options struct {
 	// Auth requires logins on the Nacos side (which it needs). Such a server runs
 	// on flags, without a zoo.cfg.
 	Auth bool
+	// Alone: the test is about a single server, whatever RoleVariable says.
+	Alone bool
+	// Between, if set, says under which address one member of an ensemble reaches
+	// another: of which the port of the peers is addr.
+	Between func(from, to int, addr string) string
 	// Config holds further lines of the zoo.cfg, by key.
 	Config map[string]string
 }
@@ -44,13 +49,17 @@ type Server struct {
 	Dir string
 
 	t       testing.TB
-	args    []string // of the command
+	args    []string          // of the command
+	member  map[string]string // lines of the zoo.cfg that members have
 	process *process
 }
 
 // Start runs a server until the test ends. It returns when the server answers.
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
+	if role := os.Getenv(RoleVariable); role != "" && !o.Auth && !o.Alone {
+		return startAs(t, o, role)
+	}
 	s := &Server{t: t, Dir: t.TempDir()}
 	for tries := 1; ; tries++ {
 		s.pickPorts(o)
@@ -97,8 +106,10 @@ func (s *Server) configure(o Options) {
 	if o.Nacos {
 		settings["zensus.listen.http"], settings["zensus.listen.grpc"] = s.HTTP, s.GRPC
 	}
-	for k, v := range o.Config {
-		settings[k] = v
+	for _, more := range []map[string]string{s.member, o.Config} {
+		for k, v := range more {
+			settings[k] = v
+		}
 	}
 	lines := make([]string, 0, len(settings))
 	for k, v := range settings {
@@ -189,6 +200,9 @@ func (s *Server) Restart() {
 		s.t.Fatal(err)
 	}
 }
+
+// Signal sends the server a signal.
+func (s *Server) Signal(sig syscall.Signal) { s.process.signal(sig) }
 
 // Launch starts a server that was killed or stopped, and does not wait for it.
 func (s *Server) Launch() {

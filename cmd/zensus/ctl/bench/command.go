@@ -45,6 +45,9 @@ func zkCommand() *cobra.Command {
 		Short: "measure any server that speaks ZooKeeper's protocol",
 		Long: `Measure a server that speaks ZooKeeper's protocol, by default 127.0.0.1:2181.
 
+An ensemble has several addresses, parted by commas, over which connections are spread;
+its command of --start starts all of its servers.
+
 With --vs a second one is measured in turn, round by round, and the medians are
 compared: a ratio above 1 says that the first does more. With --start, once for each
 side and in the order of the addresses, bench starts the servers itself, each in the

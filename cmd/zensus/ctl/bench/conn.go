@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/zensus-io/zensus/core"
@@ -27,8 +29,25 @@ const sessionMillis = 30_000
 // dial opens a connection and a session.
 func dial(addr string) (*conn, error) { return dialWithin(addr, 30*time.Second) }
 
-// dialWithin opens a connection and a session, or gives up in time.
+// turn counts connections to servers that have several addresses.
+var turn atomic.Uint64
+
+// dialWithin opens a connection and a session, or gives up in time. Of several
+// addresses, parted by commas, each has its turn; such a connection has seen what
+// others had done before.
 func dialWithin(addr string, within time.Duration) (*conn, error) {
+	list := strings.Split(addr, ",")
+	if len(list) == 1 {
+		return dialOne(addr, within)
+	}
+	c, err := dialOne(list[turn.Add(1)%uint64(len(list))], within)
+	if err == nil {
+		_, _, err = c.call(wire.OpSync, wire.AppendString(nil, "/"))
+	}
+	return c, err
+}
+
+func dialOne(addr string, within time.Duration) (*conn, error) {
 	nc, err := net.DialTimeout("tcp", addr, within)
 	if err != nil {
 		return nil, err

@@ -70,9 +70,18 @@ func tail(b []byte) []byte { return b[max(0, len(b)-2000):] }
 // it serves may forget who came too early.
 const patience = time.Second
 
-// read is one correct read.
+// read is one correct read, at each address.
 func (s *Server) read() error {
-	c, err := dialWithin(s.Addr, patience)
+	for addr := range strings.SplitSeq(s.Addr, ",") {
+		if err := readAt(addr); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readAt(addr string) error {
+	c, err := dialOne(addr, patience)
 	if err != nil {
 		return err
 	}
