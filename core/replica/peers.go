@@ -213,3 +213,10 @@ func SignsOfLife(body []byte) (core.Epoch, []core.SessionID) {
 	}
 	return 0, nil
 }
+
+// IsQuestion reports whether a message asks the leader about a session. It too is for
+// those who watch.
+func IsQuestion(body []byte) bool { return len(body) > 0 && body[0] == kindRevalidate }
+
+// IsForward reports whether a message brings the leader a write.
+func IsForward(body []byte) bool { return len(body) > 0 && body[0] == kindForward }

@@ -65,6 +65,9 @@ func (o *oracle) agree(s *server, rec *wire.Record) {
 
 // holds reports whether a server has a record on its disk, synced.
 func (s *server) holds(rec *wire.Record) bool {
+	if rec.Zxid <= s.had {
+		return true // it had, and has told so, before its disk lost it
+	}
 	if s.synced < rec.Zxid {
 		return false
 	}

@@ -156,7 +156,7 @@ func (c *client) connect() {
 	c.link, c.welcomed = l, false
 	c.heard, c.sent = c.w.now, c.w.now
 	q := wire.ConnectRequest{
-		LastZxidSeen: c.last, TimeoutMillis: c.asked, SessionID: c.session, Password: c.password, HasReadOnly: true,
+		LastZxidSeen: c.w.opt.Mutant.lastSeen(c.last), TimeoutMillis: c.asked, SessionID: c.session, Password: c.password, HasReadOnly: true,
 	}
 	if c.session == 0 {
 		q.Password = make([]byte, wire.PasswordBytes)

@@ -24,5 +24,8 @@
 // simulator that went quiet fails. Mutants put known mistakes back, at the seams,
 // and each must be caught.
 //
-// Servers are a list of which the first release has one.
+// Worlds of several servers have a network between them as well, with partitions and
+// cuts in one direction, disks that are lost, and crashes of several at once. Each
+// server has a model of its own, and nobody may apply anything else than others have,
+// nor anything that is not on the disks of a quorum.
 package sim

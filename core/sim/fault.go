@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -277,7 +278,7 @@ func (w *World) finish() {
 	}
 	for _, c := range w.clients {
 		if w.now-c.readyAt > 10*second {
-			w.fail("client %d (%s) has no session after %d quiet seconds (C11)", c.id, c.kind, quietSeconds)
+			w.fail("client %d (%s) has no session after %d quiet seconds (C11): %s", c.id, c.kind, quietSeconds, c.state())
 		}
 		if c.picture != nil && w.err == nil {
 			if err := c.picture.compare(); err != nil {
@@ -303,4 +304,16 @@ func (w *World) finish() {
 		w.fail("%w", err)
 	}
 	w.cover.hit("run to the end")
+}
+
+// state tells how a client stands.
+func (c *client) state() string {
+	text := fmt.Sprintf("session %v, last %v, welcomed %v", c.session, c.last, c.welcomed)
+	if c.link != nil {
+		text += fmt.Sprintf(", linked with server %d, told %v", c.link.s.id, c.link.told.welcomed)
+	}
+	for _, s := range c.w.servers {
+		text += "; " + c.w.oracle.whyAlive(s, c.session)
+	}
+	return text
 }

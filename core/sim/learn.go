@@ -84,8 +84,10 @@ func (s *server) install(part *zab.Snap) (*state.State, error) {
 		return nil, err
 	}
 	s.installing = &position{part.At.Zxid, part.At.Chain}
-	if err := s.store.InstallSnapshot(info); err != nil {
-		return nil, err
+	if s.w.opt.Mutant != SnapInMemory {
+		if err := s.store.InstallSnapshot(info); err != nil {
+			return nil, err
+		}
 	}
 	s.beginAt(*s.installing)
 	return st, nil
@@ -117,6 +119,7 @@ func (s *server) lose(rec *storage.Recovered) {
 	if n == 0 {
 		s.base = position{rec.LastLogged, rec.LastChain}
 	}
+	s.had = max(s.had, s.synced)
 	s.synced = rec.LastLogged
 	if s.model.Applied > rec.LastLogged {
 		s.forgetState()
@@ -172,7 +175,9 @@ func (s *server) truncate(job *diskWork) {
 		return
 	}
 	s.after(s.latency(), func() {
-		if err := s.store.Truncate(job.truncate.Zxid, job.truncate.Chain); err != nil {
+		if s.w.opt.Mutant == TruncInexact {
+			s.gone = nil
+		} else if err := s.store.Truncate(job.truncate.Zxid, job.truncate.Chain); err != nil {
 			s.diskFailed(fmt.Errorf("truncate to %v: %w", job.truncate.Zxid, err))
 			return
 		}

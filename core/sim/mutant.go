@@ -6,9 +6,11 @@ import (
 	"slices"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/replica"
 	"github.com/zensus-io/zensus/core/storage"
 	"github.com/zensus-io/zensus/core/vfs"
 	"github.com/zensus-io/zensus/core/wire"
+	"github.com/zensus-io/zensus/core/zab"
 )
 
 // Mutant is a known mistake, put back at the seams between the replica, the
@@ -36,6 +38,54 @@ var Mutants = []Mutant{
 	PositionBeforeState, SecondApplyPath, ReplyZxid, SetWatchesOffByOne, WatchBeforeData,
 }
 
+// Those of an ensemble.
+const (
+	EmptyDiskVotes          Mutant = "empty-disk-votes"
+	SyncWithoutConfirmation Mutant = "sync-without-confirmation"
+	LastSeenGateOff         Mutant = "lastSeen-gate-off"
+	TouchesLost             Mutant = "touches-lost"
+	SnapInMemory            Mutant = "snap-in-memory"
+	TruncInexact            Mutant = "trunc-inexact"
+	UpToDateZxid            Mutant = "uptodate-zxid"
+	ForwardLost             Mutant = "forward-lost"
+)
+
+// EnsembleMutants lists those that are put into ensembles.
+var EnsembleMutants = []Mutant{
+	ApplyBeforeDurable, AsyncLogThenAck, SecondApplyPath, ReplyZxid, SetWatchesOffByOne,
+	EmptyDiskVotes, SyncWithoutConfirmation, LastSeenGateOff, TouchesLost,
+	SnapInMemory, TruncInexact, UpToDateZxid, ForwardLost,
+}
+
+// spoilMessage changes what a server says to another, or takes it back: nil.
+func (m Mutant) spoilMessage(s *server, to core.PeerID, body []byte) []byte {
+	switch m {
+	case SyncWithoutConfirmation: // the leader takes everybody's word for given
+		if msg, err := zab.DecodeMessage(body); err == nil {
+			if ping, ok := msg.(zab.Ping); ok {
+				pong := zab.AppendMessage(nil, zab.Pong{Stream: ping.Stream, Nonce: ping.Nonce})
+				s.after(0, func() { s.input(replica.Message{From: to, Body: pong}) })
+			}
+		}
+	case TouchesLost:
+		if _, ids := replica.SignsOfLife(body); len(ids) > 0 && !replica.IsQuestion(body) {
+			return nil
+		}
+	case ForwardLost:
+		if replica.IsForward(body) && oneIn(s.w.network, 40) {
+			return nil
+		}
+	case UpToDateZxid: // a learner serves from what the leader has logged, not committed
+		if msg, err := zab.DecodeMessage(body); err == nil {
+			if up, ok := msg.(zab.UpToDate); ok {
+				up.Committed = s.rep.Status().Logged
+				return zab.AppendMessage(nil, up)
+			}
+		}
+	}
+	return body
+}
+
 // fileSystem puts the mutants of the disk between the store and the faults.
 func (m Mutant) fileSystem(fs vfs.FS) vfs.FS {
 	switch m {
@@ -45,6 +95,14 @@ func (m Mutant) fileSystem(fs vfs.FS) vfs.FS {
 		return retryFS{fs}
 	}
 	return fs
+}
+
+// lastSeen is what a client says that it has seen.
+func (m Mutant) lastSeen(z core.Zxid) core.Zxid {
+	if m == LastSeenGateOff {
+		return 0
+	}
+	return z
 }
 
 // noDirSync leaves out the syncs of directories.

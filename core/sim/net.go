@@ -11,6 +11,7 @@ type pair struct {
 	w    *World
 	ends [2]*server
 	up   bool
+	upAt int64 // since when
 	gen  uint64
 	// knows says which end has been told of this link, and not of its end.
 	knows [2]bool
@@ -66,7 +67,7 @@ func (p *pair) dialLater() {
 }
 
 func (p *pair) connect() {
-	p.up, p.lost = true, [2]bool{}
+	p.up, p.upAt, p.lost = true, p.w.now, [2]bool{}
 	p.gen++
 	for i := range p.ends {
 		p.tell(i, true)
@@ -108,6 +109,20 @@ func (p *pair) end() {
 	}
 }
 
+// reachable reports whether nothing is between a server and all others, and has not
+// been for long enough that they have found together again.
+func (w *World) reachable(s *server) bool {
+	for _, p := range w.pairs {
+		if p.ends[0] != s && p.ends[1] != s {
+			continue
+		}
+		if !p.up || p.cut != [2]bool{} || p.lost != [2]bool{} || w.now-p.upAt < 5*second {
+			return false
+		}
+	}
+	return true
+}
+
 // forget ends the links of a server whose process is over.
 func (w *World) forgetLinks(s *server) {
 	for _, p := range w.pairs {
@@ -124,6 +139,9 @@ func (w *World) forgetLinks(s *server) {
 func (s *server) sendPeer(to core.PeerID, body []byte) {
 	p, i := s.w.pairOf(s, to)
 	if p == nil || !p.knows[i] || !p.up {
+		return
+	}
+	if body = s.w.opt.Mutant.spoilMessage(s, to, body); body == nil {
 		return
 	}
 	if p.cut[i] || p.lost[i] {

@@ -39,12 +39,32 @@ type writeFate struct {
 	want    model.Expected
 }
 
-// sessionState is when a session was heard of.
+// sessionState is when a session was heard of, by those who may end it: there may be
+// a leader that does not know yet that it is one no more.
 type sessionState struct {
 	timeout int64 // milliseconds, as negotiated last
-	heard   int64 // simulated time
-	stalls  int64 // of the server, by then
+	began   int64 // simulated time
+	heard   map[core.PeerID]sign
 	closing bool
+}
+
+// sign is a sign of life, as a server has heard it.
+type sign struct {
+	at     int64 // simulated time
+	stalls int64 // of the server, by then
+	life   int
+}
+
+func (st *sessionState) hear(s *server, at int64) { st.heard[s.id] = sign{at, s.stalls, s.life} }
+
+// by is the last sign of life that a server has heard.
+func (st *sessionState) by(s *server) sign {
+	last := st.heard[s.id]
+	if last.life != s.life {
+		last = sign{at: last.at, life: s.life}
+	}
+	last.at = max(last.at, st.began)
+	return last
 }
 
 func newOracle(w *World) *oracle {
@@ -68,6 +88,7 @@ func (o *oracle) before(s *server, in replica.Input) {
 	switch in := in.(type) {
 	case replica.Requests:
 		if l := s.links[in.Conn]; l != nil && l.told.session != 0 {
+			l.told.heard = o.w.now
 			o.heard(s, l.told.session)
 		}
 	case replica.Touched:
@@ -94,13 +115,13 @@ func (o *oracle) heard(s *server, id core.SessionID) {
 		return
 	}
 	if st := o.sessions[id]; st != nil {
-		st.heard, st.stalls = o.w.now, s.stalls
+		st.hear(s, o.w.now)
 	}
 }
 
 // appended learns of a record as it is proposed: the end of a session that no
 // client asked for must not come before its time (C7).
-func (o *oracle) appended(rec *wire.Record) {
+func (o *oracle) appended(leader *server, rec *wire.Record) {
 	if rec.Kind != wire.RecordTxn {
 		return
 	}
@@ -111,7 +132,9 @@ func (o *oracle) appended(rec *wire.Record) {
 	}
 	st := o.sessions[h.Session]
 	if st == nil {
-		o.w.fail("session %v ends and nobody knows it", h.Session)
+		if o.w.alone() { // else another leader may have ended it, of whom this one has not heard
+			o.w.fail("session %v ends and nobody knows it", h.Session)
+		}
 		return
 	}
 	st.closing = true
@@ -119,25 +142,43 @@ func (o *oracle) appended(rec *wire.Record) {
 		return
 	}
 	o.w.cover.hit("session expired")
-	if silent := (o.w.now - st.heard) / millisecond; silent < st.timeout {
-		o.w.fail("session %v expires after %d ms of silence, its timeout is %d ms (C7)", h.Session, silent, st.timeout)
+	o.unheard(leader, h.Session, st)
+	if silent := (o.w.now - st.by(leader).at) / millisecond; silent < st.timeout {
+		o.w.fail("session %v expires after %d ms of silence, its timeout is %d ms (C7): %s", h.Session, silent, st.timeout, o.whyAlive(leader, h.Session))
+	}
+}
+
+// unheard finds a client of a session that expires which has shown that it lives, to a
+// server that has followed the leader all the time and must have told it.
+func (o *oracle) unheard(leader *server, id core.SessionID, st *sessionState) {
+	long := 2 * st.timeout * millisecond
+	for _, s := range o.w.servers {
+		if s == leader || !s.up || !s.serving || s.pausedUntil > o.w.now || o.w.now-s.steady < long || s.rep.Status().Leader != leader.id {
+			continue
+		}
+		p, i := o.w.pairOf(s, leader.id)
+		if !p.up || p.lost[0] || p.lost[1] || p.cut[i] || o.w.now-p.upAt < long || st.timeout < 2*int64(s.cfg.TickMillis) {
+			continue
+		}
+		for _, l := range linksOf(s) {
+			if l.told.session == id && l.told.welcomed && !l.clientGone && o.w.now-l.told.heard < st.timeout*millisecond/3 {
+				o.w.fail("session %v expires, and server %d heard of it %d ms ago (C7)", id, s.id, (o.w.now-l.told.heard)/millisecond)
+			}
+		}
 	}
 }
 
 // overdue looks for sessions that should have ended: within their timeout and two
 // ticks, and what the server itself stood still.
 func (o *oracle) overdue(s *server) {
-	if !s.serving || !o.w.alone() && !s.leads() {
+	if !s.serving || !o.w.alone() && (!s.leads() || !o.w.reachable(s)) {
 		return
 	}
 	for _, id := range slices.Sorted(maps.Keys(o.sessions)) {
 		st := o.sessions[id]
-		stalls := s.stalls - st.stalls
-		if stalls < 0 { // another server had heard of it last
-			stalls = s.stalls
-		}
-		limit := st.timeout + 2*int64(s.cfg.TickMillis) + 2*stalls + 1000
-		if silent := (o.w.now - max(st.heard, s.steady)) / millisecond; !st.closing && silent > limit {
+		last := st.by(s)
+		limit := st.timeout + 2*int64(s.cfg.TickMillis) + 2*(s.stalls-last.stalls) + 1000
+		if silent := (o.w.now - max(last.at, s.steady)) / millisecond; !st.closing && silent > limit {
 			o.w.fail("session %v lives on after %d ms of silence, its timeout is %d ms (C7): %+v", id, silent, st.timeout, o.whyAlive(s, id))
 		}
 	}
@@ -160,7 +201,7 @@ func (o *oracle) served(s *server) {
 		return
 	}
 	for _, st := range o.sessions {
-		st.heard, st.stalls = o.w.now, s.stalls
+		st.hear(s, o.w.now)
 		if !o.w.alone() {
 			st.closing = false // what another leader had proposed is in the log, or is gone
 		}
@@ -383,7 +424,7 @@ func (o *oracle) applyNext(s *server) {
 	switch id := out.Header.Session; out.Header.Op {
 	case wire.OpCreateSession:
 		if first {
-			o.sessions[id] = &sessionState{timeout: int64(out.Timeout), heard: o.w.now, stalls: s.stalls}
+			o.sessions[id] = &sessionState{timeout: int64(out.Timeout), began: o.w.now, heard: map[core.PeerID]sign{}}
 		}
 	case wire.OpCloseSession:
 		if first {
@@ -456,5 +497,7 @@ func (o *oracle) whyAlive(s *server, id core.SessionID) string {
 		return true
 	})
 	timeout, open := s.rep.State().SessionTimeout(id)
-	return fmt.Sprintf("server %d, at %d, has it end at %d; its timeout there is %d, open %v", s.id, s.now().Mono, deadline, timeout, open)
+	z := s.rep.Status()
+	return fmt.Sprintf("server %d, at %d, has it end at %d; its timeout there is %d, open %v; %v %v epoch %d, committed %v of %v, %+v, handed %d",
+		s.id, s.now().Mono, deadline, timeout, open, z.Role, z.Phase, z.Epochs.Current, z.Committed, z.Logged, z.Learners, z.Zab.Handed)
 }

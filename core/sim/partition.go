@@ -36,28 +36,34 @@ func (w *World) cutNetwork(kind FaultKind) {
 	})
 }
 
-// mayLose reports whether the disk of a server may lose something: all others are
-// there, whole and up to date.
+// mayLose reports whether the disk of a server may lose something: all others have a
+// vote, and so many of them have all that it may have acknowledged that every quorum
+// without it has one of these.
 func (w *World) mayLose(lost *server) bool {
-	if w.voters() < 3 {
+	voters := w.voters()
+	if voters < 3 {
 		return false
 	}
+	least := lost.synced
+	if n := len(w.oracle.agreed); n > 0 {
+		least = max(least, w.oracle.agreed[n-1].Zxid)
+	}
+	whole := 0
 	for _, s := range w.servers {
-		if s == lost || s.observer {
-			continue
-		}
-		if !s.up || !s.serving || !s.store.Meta().Voteable || s.store.Damaged() {
+		switch {
+		case s == lost || s.observer:
+		case !s.up || !s.store.Meta().Voteable || s.store.Damaged():
 			return false
-		}
-		if n := len(w.oracle.agreed); n > 0 && s.synced < w.oracle.agreed[n-1].Zxid {
-			return false
+		case s.synced >= least && s.serving:
+			whole++
 		}
 	}
-	return true
+	return whole > voters-1-(voters/2+1)
 }
 
 // wipe puts an empty disk in the place of the server's, which is down.
 func (s *server) wipe() {
+	s.had = max(s.had, s.synced)
 	s.mem = vfs.NewMem()
 	s.log, s.base, s.synced, s.lastEpochs = nil, position{}, 0, zeroEpochs
 	s.gone, s.installing = nil, nil

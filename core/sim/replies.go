@@ -92,7 +92,7 @@ func (o *oracle) welcome(l *link, f []byte) bool {
 	if st := o.sessions[resp.SessionID]; st != nil { // else others have seen its end already
 		st.timeout = int64(resp.TimeoutMillis)
 		if o.w.alone() || l.s.leads() {
-			st.heard, st.stalls = o.w.now, l.s.stalls
+			st.hear(l.s, o.w.now)
 		}
 	}
 	if old := l.told.asked.SessionID; old != 0 && old != resp.SessionID {

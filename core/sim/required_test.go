@@ -46,3 +46,17 @@ var requiredInLong = []string{
 	"reply setACL -103", "reply getACL -102",
 	"reply getChildren2 -102", "reply checkWatches 0", "reply checkWatches -121",
 }
+
+var requiredOfEnsembles = []string{
+	"run to the end", "trees compared", "mirror compared", "role lost", "learner fed from the log", "network healed",
+	"input replica.Message", "input replica.LinkUp", "input replica.LinkDown", "input replica.Fed",
+	"fault leader killed", "fault link broken", "session resumed", "session expired", "reply sync 0",
+}
+
+var requiredOfEnsemblesInLong = []string{
+	"input replica.Truncated", "input replica.SnapshotInstalled", "log truncated", "log gone while a learner is fed",
+	"fault partition", "fault one-way cut", "fault several killed", "fault disk lost", "link given up for silence",
+	"damage for a leader to mend", "damage in older log", "snapshot of a leader installed",
+	"crash behind the switch of an installation", "restart with torn tail", "power lost between write and sync",
+	"disk full recovered", "stall noticed", "watches re-armed with setWatches2", "client learnt that its session expired",
+}

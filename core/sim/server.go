@@ -39,7 +39,8 @@ type server struct {
 	// still be there, and the last that a sync confirmed.
 	log      []wire.Record
 	synced   core.Zxid
-	base     position // what the log begins with, after an installation
+	had      core.Zxid // synced, before the disk lost it
+	base     position  // what the log begins with, after an installation
 	model    *model.Model
 	compared core.Zxid // up to which trees were compared
 
@@ -104,6 +105,9 @@ func newServer(w *World, id core.PeerID) *server {
 	s.model.TTL = s.cfg.State.TTLNodes
 	if oneIn(r, 3) {
 		s.cfg.Zab.CounterMax = uint32(between(r, 60, 400)) // epochs advance in place
+		if voters > 1 {
+			s.cfg.Zab.CounterMax *= 8 // each hand-over breaks the links of all clients
+		}
 	}
 	// Most worlds are short: without a rest they write many snapshots.
 	snaps := stream(w.opt.Seed, 6)
@@ -203,6 +207,9 @@ func (s *server) boot() error {
 		}
 		durable.Voteable = w.opt.Mutant == TornTailTruncatesMiddle
 		s.lose(rec)
+	}
+	if w.opt.Mutant == EmptyDiskVotes {
+		durable.Voteable = durable.Voteable || durable.Fresh
 	}
 	var chain uint64
 	if rec.Snapshot != nil {
@@ -327,7 +334,7 @@ func (s *server) perform(in replica.Input) {
 		}
 		s.log = append(s.log, rec)
 		if s.rep.Role() == zab.Leading {
-			w.oracle.appended(&rec)
+			w.oracle.appended(s, &rec)
 		}
 		if rec.Kind == wire.RecordEpoch && s.serving {
 			w.cover.hit("epoch advanced in place")

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -82,6 +83,15 @@ func TestEnsembles(t *testing.T) {
 		met.Add(rep.Coverage)
 	}
 	saveEvidence(t, "sim-ensemble-coverage.txt", met)
+	want := requiredOfEnsembles
+	if *longFlag {
+		want = append(slices.Clone(want), requiredOfEnsemblesInLong...)
+	}
+	for _, name := range want {
+		if met[name] == 0 {
+			t.Errorf("in %d seeds this never happened: %s", count, name)
+		}
+	}
 }
 
 // ensembleOf is the world of a seed.
@@ -117,7 +127,10 @@ func firstDifference(a, b []byte) []byte {
 }
 
 // onlyFault is the fault that some mutants need much of.
-var onlyFault = map[Mutant]FaultKind{PurgeByCount: FaultFlip, FsyncRetry: FaultFsync, TornTailTruncatesMiddle: FaultFlip}
+var onlyFault = map[Mutant]FaultKind{
+	PurgeByCount: FaultFlip, FsyncRetry: FaultFsync, TornTailTruncatesMiddle: FaultFlip,
+	SyncWithoutConfirmation: FaultPartition,
+}
 
 // TestMutants puts known mistakes back. Each must be found within a few seeds.
 func TestMutants(t *testing.T) {
@@ -138,6 +151,30 @@ func TestMutants(t *testing.T) {
 		})
 	}
 	saveEvidence(t, "sim-mutants.txt", caught)
+}
+
+// TestEnsembleMutants puts known mistakes into ensembles. Each must be found within a
+// few seeds.
+func TestEnsembleMutants(t *testing.T) {
+	if !*longFlag {
+		t.Skip("only with -long")
+	}
+	caught := Coverage{}
+	for _, m := range EnsembleMutants {
+		t.Run(string(m), func(t *testing.T) {
+			for seed := uint64(1); seed <= 40; seed++ {
+				opt := ensembleOf(seed)
+				opt.Mutant, opt.Only = m, onlyFault[m]
+				if rep := Run(opt); rep.Err != nil {
+					t.Logf("seed %d: %v", seed, rep.Err)
+					caught.hit("mutant " + string(m))
+					return
+				}
+			}
+			t.Errorf("%s survives 40 seeds", m)
+		})
+	}
+	saveEvidence(t, "sim-ensemble-mutants.txt", caught)
 }
 
 // saveEvidence writes what was met into the directory that ZENSUS_EVIDENCE names,

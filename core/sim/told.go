@@ -27,6 +27,7 @@ type linkOracle struct {
 	sent     []*request // in order, not yet answered
 	welcomed bool
 	session  core.SessionID
+	heard    int64 // when the server last heard of the client
 	watches  watchSets
 	events   []expected
 	catchup  []expected
