@@ -17,7 +17,7 @@ type position struct {
 // alone reports whether the world has one server only.
 func (w *World) alone() bool { return len(w.servers) == 1 }
 
-// after finds the first record behind z in a list.
+// recordAfter is the first record behind z in a list.
 func recordAfter(list []wire.Record, z core.Zxid) *wire.Record {
 	at := sort.Search(len(list), func(i int) bool { return list[i].Zxid > z })
 	if at == len(list) {

@@ -159,7 +159,7 @@ func (s *server) sendPeer(to core.PeerID, body []byte) {
 			p.swallow(i)
 			return
 		}
-		t.hears(replica.Message{From: s.id, Body: body})
+		t.input(replica.Message{From: s.id, Body: body})
 	})
 }
 
@@ -177,9 +177,4 @@ func (p *pair) swallow(i int) {
 			p.end()
 		}
 	})
-}
-
-// hears is a message that arrives.
-func (s *server) hears(in replica.Message) {
-	s.input(in)
 }

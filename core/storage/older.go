@@ -17,16 +17,14 @@ import (
 // join, oldest first.
 type older struct {
 	segments []*segment
-	epochs   []EpochEnd // of them, without the last position of all
+	epochs   []EpochEnd // where those in them end
 	damage   []Damage   // in front of them
 }
 
-// olderSegments, as far as they are whole, needs no sync: a segment is made when all
-// that is before it is durable.
-//
-// It looks at the headers of the segments at places, which lie in front
-// of a run that begins at next. A segment in which an epoch ends is read whole: only
-// the records say where.
+// olderSegments looks at the headers of the segments at places, which lie in front of
+// a run that begins at next. A segment in which an epoch ends is read whole: only the
+// records say where. None needs to be synced: a segment is made when all that is
+// before it is durable.
 func (s *Store) olderSegments(places []place, next position) (older, error) {
 	var o older
 	for _, p := range slices.Backward(places) {

@@ -3,7 +3,6 @@ package zab
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/check"
@@ -432,9 +431,6 @@ func (m *Machine) Learners() []LearnerInfo {
 	}
 	return list
 }
-
-// Voters are the servers that vote, by id.
-func (m *Machine) Voters() []core.PeerID { return slices.Sorted(slices.Values(m.cfg.Voters)) }
 
 // Stranger counts a message or link of a peer that is no member, which was dropped.
 func (m *Machine) Stranger() { m.stats.Strangers++ }
