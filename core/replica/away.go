@@ -48,6 +48,9 @@ func (r *Replica) tooManyAway(c *conn, frame []byte) bool {
 	return false
 }
 
+// Zxid is that of the state which the read is made on.
+func (v *ViewRead) Zxid() core.Zxid { return v.zxid }
+
 // Make makes the read. It may run on any goroutine, once, beside everything else.
 func (v *ViewRead) Make() {
 	defer v.view.Close()

@@ -32,6 +32,7 @@ type conn struct {
 	last    bool       // it is to be closed when the read that is away is back
 	resting bool       // it has had its share of this Step; others come first
 	clogged bool       // its output waits to be drained; so do its requests
+	unsent  bool       // it was kept, and some of its writes are to be submitted again
 	reads   int        // waiting in pending
 	waits   int        // bytes of the bodies waiting in pending
 	cost    int        // of its requests in the Step costAt
@@ -78,7 +79,7 @@ type waiting struct {
 	kind  waitKind
 	code  core.Code
 	zxid  core.Zxid       // of the write
-	body  []byte          // of a read that waits
+	body  []byte          // of a read that waits, or of a write that the leader may not have proposed
 	ids   []core.Identity // likewise: whose the connection was when the read came
 	since int64           // monotonic milliseconds of arrival
 	sync  uint64          // number of a sync that waits
@@ -122,6 +123,12 @@ const (
 	holdOutstanding holdReason = 1 << iota // too many writes of all are under way
 	holdBacklog                            // its own backlog is long
 )
+
+// forgetBody drops what was kept of a write that need not be submitted again.
+func (c *conn) forgetBody(w *waiting) {
+	c.waits -= len(w.body)
+	w.body, w.ids = nil, nil
+}
 
 // output returns the connection's buffer, marked as having something in it.
 func (r *Replica) output(c *conn) *ConnOutput {

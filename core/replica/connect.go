@@ -46,7 +46,10 @@ func (r *Replica) open(c *conn) {
 	r.bySession[id] = c
 	w := waiting{op: wire.OpCreateSession, kind: waitWrite, since: r.now.Mono}
 	req := state.Request{Session: id, Op: wire.OpCreateSession, Body: wire.AppendInt(nil, c.timeout), Internal: true}
-	w.zxid = r.submit(&req)
+	if w.zxid = r.submit(&req); w.zxid == 0 {
+		w.body = req.Body
+		c.waits += len(w.body)
+	}
 	c.pending.push(w)
 	c.pending.writes++
 	r.inflight++
@@ -71,6 +74,12 @@ func (r *Replica) resume(c *conn, q *wire.ConnectRequest) {
 	}
 	r.bySession[id] = c
 	r.stats.Connects++
+	r.revive(c)
+}
+
+// revive finds out whether the session that a connection has come to is alive.
+func (r *Replica) revive(c *conn) {
+	id := c.asker.Session
 	asked := revalidate{epoch: r.zab.Epoch(), session: id, timeout: c.timeout, conn: c.id}
 	switch {
 	case r.learner != nil: // the leader says whether it is alive, and lets it move here
@@ -156,6 +165,7 @@ func (r *Replica) tick() {
 		r.note(NoteStall, "", r.state.Applied())
 	}
 	r.ask(r.zab.Tick)
+	r.giveUp()
 	r.tellTouches()
 	for _, c := range r.sessionlessOver() {
 		r.stats.SessionlessExpired++

@@ -132,6 +132,7 @@ func (r *Replica) follow() {
 	}
 	r.established()
 	if r.serving {
+		r.submitAgain()
 		r.proposeWaiting()
 		r.confirmed()
 		r.letComersIn()
@@ -154,15 +155,29 @@ func (r *Replica) apply() {
 	}
 }
 
-// endRole stops to serve. A single server goes on with its clients in the next
-// epoch; those of an ensemble are hung up on, and what they asked for and were not
-// answered is of unknown outcome (Z-59).
+// endRole stops to serve. After a hand-over, and on a single server, the clients wait
+// for the next role and notice nothing. Otherwise they are hung up on, and what they
+// asked for and were not answered is of unknown outcome (Z-59).
 func (r *Replica) endRole() {
+	served := r.serving
 	r.serving, r.reading = false, false
 	if r.decidesAlone() {
 		return
 	}
-	r.learner, r.leader = nil, nil
+	r.learner, r.leader, r.waitingRequests = nil, nil, nil
+	r.syncTargets = nil
+	r.state.ForgetOutstanding()
+	if served && r.zab.Unplanned() != r.unplanned {
+		r.letDown()
+	} else if r.keptSince == 0 {
+		r.keptSince = r.now.Mono
+	}
+}
+
+// letDown hangs up on all clients: this server cannot tell what became of what they
+// asked for, or has no role to tell it in.
+func (r *Replica) letDown() {
+	r.keptSince = 0
 	for _, c := range r.connsByID() {
 		if c.local && c.phase == ready && !c.ending {
 			r.lose(c)
@@ -171,9 +186,8 @@ func (r *Replica) endRole() {
 		}
 	}
 	r.inflight = 0
-	r.syncing, r.syncTargets, r.waitingRequests = nil, nil, nil
+	r.syncing = nil
 	r.syncReady = r.syncs
-	r.state.ForgetOutstanding()
 }
 
 // lose answers what a session of the process itself waits for: what became of it is
@@ -187,11 +201,100 @@ func (r *Replica) lose(c *conn) {
 		r.reply(c, &w, r.state.Applied(), core.ConnectionLoss)
 	}
 	c.pending = queue[waiting]{}
-	c.reads, c.waits = 0, 0
+	c.reads, c.waits, c.unsent = 0, 0, false
+}
+
+// keepTicks is how long clients are kept without a role after a hand-over.
+const keepTicks = 4
+
+// giveUp lets clients go to another server that were kept in vain.
+func (r *Replica) giveUp() {
+	if r.keptSince != 0 && !r.serving && r.now.Mono-r.keptSince > keepTicks*int64(r.cfg.TickMillis) {
+		r.letDown()
+	}
+}
+
+// keepOn takes over the clients that were kept from an earlier role: this one has all
+// that was proposed for them, and what was not is to be submitted again.
+func (r *Replica) keepOn() {
+	if r.keptSince == 0 {
+		return
+	}
+	r.keptSince = 0
+	for _, c := range r.conns {
+		c.unsent = c.phase == opening || c.pending.writes > 0
+		r.unsent = r.unsent || c.unsent
+		if c.phase == ready {
+			r.keepSession(c)
+		}
+	}
+	if len(r.syncing) == 0 {
+		return
+	}
+	if r.learner == nil {
+		r.awaitSync(syncWait{upTo: r.syncs})
+		return
+	}
+	r.learner.asking = true
+	r.send(r.zab.Leader(), syncAsk{epoch: r.zab.Epoch(), upTo: r.syncs})
+}
+
+// keepSession tells the leader what it cannot know of a session of a kept client: that
+// it has moved here, and what timeout was agreed on then.
+func (r *Replica) keepSession(c *conn) {
+	id := c.asker.Session
+	opened, _ := r.state.SessionTimeout(id)
+	if core.PeerID(uint64(id)>>56) == r.cfg.Zab.Self && opened == c.timeout {
+		return
+	}
+	if r.learner == nil {
+		r.own(id, r.cfg.Zab.Self)
+		r.tracker.SetTimeout(id, c.timeout, r.now.Mono)
+		return
+	}
+	r.send(r.zab.Leader(), revalidate{epoch: r.zab.Epoch(), session: id, timeout: c.timeout, conn: c.id})
+}
+
+// submitAgain submits what kept clients had asked for and no leader had proposed, each
+// one's in its order.
+func (r *Replica) submitAgain() {
+	if !r.unsent {
+		return
+	}
+	for _, c := range r.connsByID() {
+		if c.unsent && !r.submitAllOf(c) {
+			return // the epoch is used up; the next one goes on
+		}
+		r.advance(c)
+		r.workOff(c)
+	}
+	r.unsent = false
+}
+
+func (r *Replica) submitAllOf(c *conn) bool {
+	for i := c.pending.head; i < len(c.pending.items); i++ {
+		w := &c.pending.items[i]
+		if w.kind != waitWrite || w.zxid != 0 {
+			continue
+		}
+		if !r.takesWrites() {
+			return false
+		}
+		w.zxid = r.submit(&state.Request{
+			Session: c.asker.Session, Cxid: w.xid, Op: w.op, Body: w.body, IDs: w.ids, Internal: w.op == wire.OpCreateSession,
+		})
+	}
+	c.unsent = false
+	if c.phase == opening && c.pending.writes == 0 {
+		r.revive(c)
+	}
+	return true
 }
 
 // beginRole begins to serve in the role that the protocol has given.
 func (r *Replica) beginRole() {
+	r.unplanned = r.zab.Unplanned()
+	defer r.keepOn()
 	if r.ids == nil {
 		r.ids = session.NewIDs(r.cfg.Zab.Self, r.now.Wall, r.state.HighestSession(r.cfg.Zab.Self))
 	}
@@ -230,14 +333,13 @@ func (r *Replica) tellTouches() {
 }
 
 // submit puts a write into the order, or sends it to the leader who does. The zxid is
-// 0 until a learner is told of it.
+// 0 until a learner is told of it; a learner keeps the request's body.
 func (r *Replica) submit(req *state.Request) core.Zxid {
 	if r.learner == nil {
 		return r.propose(req)
 	}
 	r.send(r.zab.Leader(), forward{
-		epoch: r.zab.Epoch(), session: req.Session, cxid: req.Cxid, op: req.Op, ids: req.IDs,
-		body: slices.Clone(req.Body),
+		epoch: r.zab.Epoch(), session: req.Session, cxid: req.Cxid, op: req.Op, ids: req.IDs, body: req.Body,
 	})
 	return 0
 }
@@ -416,6 +518,7 @@ func (r *Replica) refused(m *refused) {
 		w := &c.pending.items[i]
 		if w.kind == waitWrite && w.zxid == 0 && w.xid == m.cxid {
 			w.kind, w.code = waitReply, m.code
+			c.forgetBody(w)
 			c.pending.writes--
 			r.inflight--
 			break
@@ -428,7 +531,7 @@ func (r *Replica) refused(m *refused) {
 // claim gives the first write of a connection that has no zxid yet the one at which
 // it was proposed, if it is that write.
 func (r *Replica) claim(c *conn, z core.Zxid, h wire.TxnHeader) {
-	if r.learner == nil || c.pending.writes == 0 {
+	if c.pending.writes == 0 {
 		return
 	}
 	for i := c.pending.head; i < len(c.pending.items); i++ {
@@ -438,6 +541,7 @@ func (r *Replica) claim(c *conn, z core.Zxid, h wire.TxnHeader) {
 		}
 		if w.zxid == 0 && w.xid == h.Cxid {
 			w.zxid = z
+			c.forgetBody(w)
 		}
 		return
 	}

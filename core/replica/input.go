@@ -144,6 +144,11 @@ type SnapshotInstalled struct {
 // SnapshotNow asks for a snapshot at once, as an operator does.
 type SnapshotNow struct{}
 
+// Transfer asks a leader to hand the leadership over to another voter, 0 for the one
+// that has most. Clients notice nothing. One that does not lead, or whose successor is
+// not in step, does nothing.
+type Transfer struct{ To core.PeerID }
+
 // Kick closes the connection of a session; the session itself lives on.
 type Kick struct{ Session core.SessionID }
 
@@ -171,5 +176,6 @@ func (Truncated) isInput()         {}
 func (Fed) isInput()               {}
 func (SnapshotInstalled) isInput() {}
 func (SnapshotNow) isInput()       {}
+func (Transfer) isInput()          {}
 func (Kick) isInput()              {}
 func (Tick) isInput()              {}

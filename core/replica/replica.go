@@ -106,6 +106,13 @@ type Replica struct {
 	reading  bool
 	readUpTo core.Zxid
 
+	// unplanned is the protocol's count of ended roles when this one began to serve.
+	unplanned uint64
+	// keptSince is when the role ended that the clients were kept from, 0 if none were.
+	// Of what they asked for, all that any leader has proposed is in the history that
+	// the next one begins with; the rest is submitted again.
+	keptSince int64
+
 	conns       map[ConnID]*conn
 	sessionless map[ConnID]*conn
 	held        map[ConnID]*conn
@@ -133,6 +140,7 @@ type Replica struct {
 	steps    uint64
 	resting  queue[*conn]     // that have had their share, in order
 	aways    int              // long reads that are being made
+	unsent   bool             // some kept connections are
 	waitView map[ConnID]*conn // whose next frame is a long read, while there are too many
 	stats    Stats
 
@@ -230,6 +238,8 @@ func (r *Replica) Step(now Now, in Input, out *Output) {
 	case SnapshotNow:
 		r.wantSnapshot = true
 		r.snapshot()
+	case Transfer:
+		r.ask(func(z *zab.Output) { r.zab.Transfer(in.To, z) })
 	case Kick:
 		if c := r.bySession[in.Session]; c != nil {
 			r.hangUp(c)
@@ -302,14 +312,18 @@ func (r *Replica) logRead(in LogRead) {
 		chain, intact := rec.CarriedChain()
 		check.That(intact, "replica: %v has changed since it was read", rec.Zxid)
 		r.verifyDigest(rec.CommitHint, rec.DigestVersion, rec.TreeDigest)
-		if rec.Kind == wire.RecordEpoch {
+		switch {
+		case rec.Kind == wire.RecordEpoch:
 			r.state.Skip(rec.Zxid)
-		} else {
+			r.chain = chain
+		case len(r.conns) > 0: // of an earlier role: they may wait for it, or watch what it changes
+			r.commit(&zab.Proposal{Zxid: rec.Zxid, Kind: rec.Kind, Payload: rec.Payload, Chain: chain})
+		default:
 			r.state.Apply(rec.Zxid, rec.Payload)
 			r.sinceSnapshot++
 			r.bytesSince += int64(len(rec.Payload))
+			r.chain = chain
 		}
-		r.chain = chain
 	}
 	if !in.Done {
 		return
@@ -336,6 +350,7 @@ func (r *Replica) serve() {
 	r.beginRole()
 	r.ask(r.zab.Open)
 	r.note(NoteLeading, "", r.state.Applied())
+	r.submitAgain()
 	for _, c := range r.connsByID() {
 		r.advance(c)
 		r.workOff(c)

@@ -29,7 +29,7 @@ func (r *Replica) requests(in Requests) {
 
 // takes reports whether a connection's next frame can be looked at now.
 func (r *Replica) takes(c *conn) bool {
-	return r.takesWrites() && c.phase != opening && !c.clogged && !c.resting && c.away == nil &&
+	return r.takesWrites() && c.phase != opening && !c.unsent && !c.clogged && !c.resting && c.away == nil &&
 		c.pending.len() < pendingMax && c.waits < pendingBytesMax
 }
 
@@ -185,8 +185,13 @@ func (r *Replica) await(c *conn, w waiting) {
 
 // write proposes a write and queues its reply.
 func (r *Replica) write(c *conn, w waiting, body []byte) {
-	r.req = state.Request{Session: c.asker.Session, Cxid: w.xid, Op: w.op, Body: body, IDs: c.asker.IDs}
 	w.kind = waitWrite
+	if r.learner != nil { // it may have to be sent again
+		body = append([]byte(nil), body...)
+		w.body, w.ids = body, c.asker.IDs
+		c.waits += len(body)
+	}
+	r.req = state.Request{Session: c.asker.Session, Cxid: w.xid, Op: w.op, Body: body, IDs: c.asker.IDs}
 	w.zxid = r.submit(&r.req)
 	r.await(c, w)
 	c.pending.writes++

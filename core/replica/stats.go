@@ -81,6 +81,9 @@ func (r *Replica) State() *state.State { return r.state }
 // Role is the part that this server has in the ensemble.
 func (r *Replica) Role() zab.Role { return r.zab.Role() }
 
+// Handed counts the leaderships that this server has handed over.
+func (r *Replica) Handed() uint64 { return r.zab.Stats().Handed }
+
 // Serving reports whether clients are answered.
 func (r *Replica) Serving() bool { return r.serving }
 

@@ -213,6 +213,7 @@ func (o *oracle) served(s *server) {
 // brings forward on the way. It returns what is to be carried.
 func (o *oracle) after(s *server, in replica.Input, out *replica.Output) []delivery {
 	committing := false
+	_, begins := in.(replica.LogRead) // requests that have waited are looked at behind it, and more may be applied after them
 	switch in.(type) {
 	case replica.Synced, replica.Message, replica.MetaSynced:
 		committing = true
@@ -237,7 +238,7 @@ func (o *oracle) after(s *server, in replica.Input, out *replica.Output) []deliv
 	}
 	for _, v := range out.ViewReads {
 		if l := s.links[v.Conn]; l != nil {
-			l.told.leaves = true
+			l.told.leaves, l.told.leavesAt = true, v.Zxid()
 			if !slices.Contains(speaking, l) {
 				l.told.frames = nil
 				speaking = append(speaking, l)
@@ -252,7 +253,8 @@ func (o *oracle) after(s *server, in replica.Input, out *replica.Output) []deliv
 			}
 			// What waited for the link's own write goes when that is applied,
 			// everything else at the end of the step.
-			now := s.model.Applied == s.rep.State().Applied() || committing && l.told.own == s.model.Applied
+			now := s.model.Applied == s.rep.State().Applied() || committing && l.told.own == s.model.Applied ||
+				begins && l.told.leavesAt == s.model.Applied
 			if now && len(l.told.frames) == 0 {
 				o.sendAway(l)
 			}

@@ -105,9 +105,6 @@ func newServer(w *World, id core.PeerID) *server {
 	s.model.TTL = s.cfg.State.TTLNodes
 	if oneIn(r, 3) {
 		s.cfg.Zab.CounterMax = uint32(between(r, 60, 400)) // epochs advance in place
-		if voters > 1 {
-			s.cfg.Zab.CounterMax *= 8 // each hand-over breaks the links of all clients
-		}
 	}
 	// Most worlds are short: without a rest they write many snapshots.
 	snaps := stream(w.opt.Seed, 6)

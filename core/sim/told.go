@@ -34,9 +34,10 @@ type linkOracle struct {
 	frames   [][]byte
 	closed   bool
 
-	leaves bool      // a long read leaves the loop in this step
-	away   *request  // and has not come back
-	own    core.Zxid // of the link's write that was applied last
+	leaves   bool // a long read leaves the loop in this step
+	leavesAt core.Zxid
+	away     *request  // and has not come back
+	own      core.Zxid // of the link's write that was applied last
 }
 
 func (t *linkOracle) init() { t.watches = newWatchSets() }

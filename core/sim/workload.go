@@ -58,6 +58,14 @@ func (w *World) administer() {
 			if c.session != 0 {
 				s.input(replica.Touched{Sessions: []core.SessionID{c.session, 12345}})
 			}
+		case 5:
+			if s.leads() {
+				handed := s.rep.Handed()
+				s.input(replica.Transfer{To: core.PeerID(w.work.IntN(len(w.servers) + 1))})
+				if s.up && s.rep.Handed() > handed {
+					w.cover.hit("leadership handed over")
+				}
+			}
 		}
 	}
 	if !w.still {

@@ -35,6 +35,10 @@ type looking struct {
 // look begins a round of the election when everything that the disk was given by
 // the last role is done: what speaks for a server is what is durable (Z-21, Z-67).
 func (m *Machine) look(out *Output) {
+	if m.phase == Broadcast && !m.planned {
+		m.unplanned++
+	}
+	m.planned = false
 	m.endRole(out)
 	m.role, m.phase = Looking, Election
 	m.draining = true

@@ -8,11 +8,14 @@ import (
 
 // Transfer hands the leadership over to another voter (Z-63): no proposals are taken
 // until that has everything, and then all vote for it. If it takes longer than two
-// ticks this server goes on to lead. It reports false, and does nothing, if that
-// server does not follow this one in step.
+// ticks this server goes on to lead. To 0 is the one that has most. It reports false,
+// and does nothing, if that server does not follow this one in step.
 func (m *Machine) Transfer(to core.PeerID, out *Output) bool {
 	if !m.Ready() {
 		return false
+	}
+	if to == 0 {
+		to = m.nextBest()
 	}
 	p := m.leading.learners[to]
 	if p == nil || !p.counts || !p.upToDate {
@@ -21,6 +24,17 @@ func (m *Machine) Transfer(to core.PeerID, out *Output) bool {
 	m.leading.successor, m.leading.handBy = to, m.now+2*m.cfg.TickMillis
 	m.handOver(out)
 	return true
+}
+
+// nextBest is the voter in step that has acknowledged most; 0 is nobody.
+func (m *Machine) nextBest() (best core.PeerID) {
+	most := core.Zxid(0)
+	for _, p := range m.leading.sorted() {
+		if p.counts && p.upToDate && p.acked > most {
+			best, most = p.peer, p.acked
+		}
+	}
+	return best
 }
 
 // handOver ends the leadership when the successor has everything.
@@ -41,9 +55,7 @@ func (m *Machine) handOver(out *Output) {
 		l.learners = nil // they know
 		m.named = v
 		m.stats.Handed++
-		queue, head := m.queue, m.head
-		m.look(out)
-		m.queue, m.head = queue, head // committed, and still to be applied
+		m.resign(out)
 	}
 }
 

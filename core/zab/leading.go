@@ -66,11 +66,16 @@ func (m *Machine) lead(out *Output) {
 // info takes a learner in that asks for it.
 func (m *Machine) info(from core.PeerID, in FollowerInfo, out *Output) {
 	l := m.leading
-	if l == nil {
-		if m.looking != nil { // it was faster
-			m.looking.early[from] = in
-		}
+	switch {
+	case l != nil:
+	case m.looking != nil: // it was faster
+		m.looking.early[from] = in
 		return
+	case m.following != nil: // it was too slow: this server has given up what it was elected for
+		m.send(out, from, Leave{Stream: in.Stream})
+		return
+	default:
+		return // it asks again
 	}
 	if old := l.learners[from]; old != nil && old.stream >= in.Stream {
 		return // it has not heard yet what it was told
@@ -234,6 +239,7 @@ func (m *Machine) establish() {
 	}
 	m.phase = Broadcast
 	m.commit = core.MakeZxid(l.epoch, 0)
+	m.dropQueue(m.commit) // of the role before; it is read from the log
 	check.That(m.epochs.Current == l.epoch, "zab: established in epoch %d, current is %d", l.epoch, m.epochs.Current)
 	m.vote = Vote{Leader: m.cfg.Self, Epoch: l.epoch, Zxid: m.commit}
 }

@@ -268,6 +268,7 @@ func (m *Machine) elect(f *following, in Elect, out *Output) {
 	if f.upToDate && m.isVoter(in.Vote.Leader) {
 		m.named = in.Vote
 	}
+	m.planned = true
 	m.look(out)
 }
 

@@ -60,6 +60,8 @@ type Machine struct {
 	calmUntil  int64  // nobody is followed before: the last one did not take this server
 	renewed    int64  // when renew last handed over
 	draining   bool   // the disk still works for the last role
+	planned    bool   // the role that is about to end has left nothing undecided
+	unplanned  uint64 // counts the roles in broadcast that ended otherwise
 	looking    *looking
 	leading    *leading
 	following  *following
@@ -285,6 +287,13 @@ func (m *Machine) advance(out *Output) {
 			return
 		}
 	}
+	m.resign(out)
+}
+
+// resign ends a leadership that has nothing undecided: all that it proposed is
+// committed.
+func (m *Machine) resign(out *Output) {
+	m.planned = true
 	queue, head := m.queue, m.head
 	m.look(out)
 	m.queue, m.head = queue, head // committed, and still to be applied
@@ -390,6 +399,12 @@ func (m *Machine) Epoch() core.Epoch { return m.epochs.Current }
 
 // Epochs are the accepted and the current epoch.
 func (m *Machine) Epochs() Epochs { return m.epochs }
+
+// Unplanned counts the roles in broadcast that ended with something undecided: what a
+// server has proposed or forwarded in one may be committed later, or never. While the
+// count stays, the roles ended by a hand-over (Z-63): all that their leaders had
+// proposed is committed, and a later leader's history begins with it.
+func (m *Machine) Unplanned() uint64 { return m.unplanned }
 
 // Generation counts roles; disk jobs carry it.
 func (m *Machine) Generation() uint64 { return m.generation }

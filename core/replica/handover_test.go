@@ -1,0 +1,205 @@
+package replica
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/wire"
+)
+
+// deliverSome delivers messages, of links in any order.
+func (n *network) deliverSome(r *rand.Rand, most int) {
+	n.t.Helper()
+	for range most {
+		if len(n.queue) == 0 {
+			return
+		}
+		at := r.IntN(len(n.queue))
+		for i, d := range n.queue { // the first of that link
+			if d.from == n.queue[at].from && d.to == n.queue[at].to {
+				at = i
+				break
+			}
+		}
+		d := n.queue[at]
+		n.queue = append(n.queue[:at:at], n.queue[at+1:]...)
+		n.servers[d.to].step(Message{From: d.from, Body: d.body})
+	}
+}
+
+func (n *network) leader() core.PeerID {
+	for id := range core.PeerID(3) {
+		if s := n.servers[id+1]; s.r.leads(s.r.zab.Epoch()) {
+			return id + 1
+		}
+	}
+	return 0
+}
+
+// rider is a client that lives through hand-overs.
+type rider struct {
+	*peer
+	node    string
+	asked   map[int32]wire.OpCode
+	next    int32 // the xid that is answered next
+	version int32 // of its node, as last seen
+	events  int
+}
+
+// take reads what has come and checks it.
+func (c *rider) take() {
+	t := c.t
+	t.Helper()
+	for {
+		f, ok := c.frame()
+		if !ok {
+			return
+		}
+		r := wire.NewReader(f)
+		h := wire.DecodeReplyHeader(&r)
+		if h.Xid == wire.XidNotification {
+			c.events++
+			continue
+		}
+		require.Equal(t, c.next, h.Xid, "replies come in order, each once")
+		require.Equal(t, core.OK, h.Err, "%v", c.asked[h.Xid])
+		c.next++
+		switch c.asked[h.Xid] {
+		case wire.OpSetData:
+			require.Equal(t, c.version+1, wire.DecodeStat(&r).Version, "each write counts once")
+			c.version++
+		case wire.OpGetData:
+			r.Bytes()
+			require.Equal(t, c.version, wire.DecodeStat(&r).Version, "a read sees what its session wrote before")
+		}
+	}
+}
+
+// TestHandOverIsNoticedByNoClient hands the leadership over again and again while
+// clients of all servers write, read and sync with much under way.
+func TestHandOverIsNoticedByNoClient(t *testing.T) {
+	for seed := range uint64(40) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { rideThrough(t, rand.New(rand.NewPCG(seed, 1))) })
+	}
+}
+
+func rideThrough(t *testing.T, r *rand.Rand) {
+	n := three(t)
+	watcher := n.come(2, wire.ConnectRequest{TimeoutMillis: 40_000, HasReadOnly: true})
+	h, _ := n.ask(watcher, wire.OpAddWatch, wire.AppendInt(wire.AppendString(nil, "/"), 1))
+	require.Equal(t, core.OK, h.Err)
+	var riders []*rider
+	for i := range 6 {
+		c := &rider{peer: n.come(core.PeerID(i%3+1), wire.ConnectRequest{TimeoutMillis: 40_000, HasReadOnly: true}), asked: map[int32]wire.OpCode{}}
+		if i >= 3 { // it has moved
+			c.peer = n.come(core.PeerID((i+1)%3+1), wire.ConnectRequest{
+				TimeoutMillis: 30_000, SessionID: c.resp.SessionID, Password: c.resp.Password[:], HasReadOnly: true,
+			})
+		}
+		c.node = fmt.Sprintf("/%d", i)
+		h, _ := n.ask(c.peer, wire.OpCreate, create(c.node, core.Ephemeral))
+		require.Equal(t, core.OK, h.Err)
+		c.next = c.xid + 1
+		riders = append(riders, c)
+	}
+	newcomers, writes := 0, 0
+	for range 2000 {
+		for id := range core.PeerID(3) {
+			s := n.servers[id+1]
+			s.manual = r.IntN(4) > 0
+			if r.IntN(3) == 0 {
+				s.syncNow()
+			}
+			if r.IntN(8) == 0 {
+				s.now.Mono += 50
+				s.step(Tick{})
+			}
+		}
+		n.deliverSome(r, r.IntN(8))
+		switch c := riders[r.IntN(len(riders))]; r.IntN(8) {
+		case 0, 1, 2:
+			writes++
+			c.ask(wire.OpSetData, wire.AppendSetData(nil, c.node, []byte("x"), core.AnyVersion))
+		case 3:
+			c.ask(wire.OpGetData, wire.AppendPathWatch(nil, c.node, false))
+		case 4:
+			c.ask(wire.OpSync, wire.AppendString(nil, c.node))
+		case 5:
+			if id := n.leader(); id != 0 && r.IntN(3) == 0 {
+				n.servers[id].step(Transfer{To: core.PeerID(r.IntN(4))})
+			}
+		case 6:
+			if newcomers < 40 && r.IntN(4) == 0 {
+				newcomers++
+				n.servers[core.PeerID(r.IntN(3)+1)].dial().send((&wire.ConnectRequest{TimeoutMillis: 40_000, HasReadOnly: true}).Append(nil))
+			}
+		}
+		for _, c := range riders {
+			c.take()
+		}
+	}
+	for range 40 {
+		n.pass(500)
+		for _, s := range n.servers {
+			s.manual = false
+			s.syncNow()
+		}
+		n.settle()
+	}
+	total := uint64(0)
+	for _, s := range n.servers {
+		total += s.r.zab.Stats().Handed
+		for _, p := range s.conns {
+			require.False(t, p.closed && p.resp.SessionID != 0 && !moved(riders, p), "a client is hung up on")
+		}
+	}
+	require.Positive(t, total, "nothing was handed over")
+	for _, c := range riders {
+		c.take()
+		require.False(t, c.closed)
+		require.Equal(t, c.xid+1, c.next, "everything is answered")
+	}
+	events := 0
+	for {
+		if _, ok := watcher.frame(); !ok {
+			break
+		}
+		events++
+	}
+	require.Equal(t, writes+len(riders), events, "a watcher hears of each change once")
+	for id, s := range n.servers {
+		require.Equal(t, n.servers[1].r.state.Tree().Digest(), s.r.state.Tree().Digest(), "server %d", id)
+		require.Zero(t, s.r.inflight, "server %d", id)
+		opened := 0
+		for _, p := range s.conns {
+			if f, ok := p.frame(); ok && p.resp.SessionID == 0 {
+				resp, err := wire.DecodeConnectResponse(f)
+				require.NoError(t, err)
+				require.NotZero(t, resp.SessionID)
+				opened++
+			}
+		}
+		newcomers -= opened
+	}
+	require.Zero(t, newcomers, "who came during a hand-over got a session")
+}
+
+func (c *rider) ask(op wire.OpCode, body []byte) {
+	frame := c.request(op, body)
+	c.asked[c.xid] = op
+	c.send(frame)
+}
+
+// moved reports whether a connection was left by a rider that has moved elsewhere.
+func moved(riders []*rider, p *peer) bool {
+	for _, c := range riders {
+		if c.peer != p && c.resp.SessionID == p.resp.SessionID {
+			return true
+		}
+	}
+	return false
+}
