@@ -33,6 +33,9 @@ const NodeScheme = "zensus"
 // NodeACL shuts a znode to everybody but the servers themselves.
 func NodeACL() []ACL { return []ACL{{Perms: PermAll, Scheme: NodeScheme, ID: "node"}} }
 
+// SuperScheme is the scheme of those who pass every access list.
+const SuperScheme = "super"
+
 // Identity is who a connection has shown itself to be, under one scheme.
 type Identity struct {
 	Scheme string

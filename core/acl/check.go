@@ -8,7 +8,7 @@ const (
 	schemeAuth   = "auth"
 	schemeDigest = "digest"
 	schemeIP     = "ip"
-	schemeSuper  = "super"
+	schemeSuper  = core.SuperScheme
 	schemeSASL   = "sasl"
 	schemeX509   = "x509"
 )

@@ -75,9 +75,9 @@ server.2=[2001:db8::2]:2888:3888:PARTICIPANT;[2001:db8::3]:2181
 	want.SuperDigest = "super:D/InIHSb7yEEbrWz8b9l71RjZJU="
 	want.Zensus = map[string]string{"listen.http": "127.0.0.1:8848"}
 	want.Servers = []Server{
-		{ID: 1, Addresses: []PeerAddress{{"zk1", 2888, 3888}}, Role: Participant, Client: Endpoint{"", 2181}},
-		{ID: 2, Addresses: []PeerAddress{{"2001:db8::2", 2888, 3888}}, Role: Participant, Client: Endpoint{"2001:db8::3", 2181}},
-		{ID: 3, Addresses: []PeerAddress{{"zk3", 2888, 3888}}, Role: Observer},
+		{ID: 1, Addresses: []PeerAddress{{Host: "zk1", QuorumPort: 2888, ElectionPort: 3888}}, Role: Participant, Client: Endpoint{Host: "", Port: 2181}},
+		{ID: 2, Addresses: []PeerAddress{{Host: "2001:db8::2", QuorumPort: 2888, ElectionPort: 3888}}, Role: Participant, Client: Endpoint{Host: "2001:db8::3", Port: 2181}},
+		{ID: 3, Addresses: []PeerAddress{{Host: "zk3", QuorumPort: 2888, ElectionPort: 3888}}, Role: Observer},
 	}
 	if !reflect.DeepEqual(cfg, want) {
 		t.Errorf("got  %+v\nwant %+v", cfg, want)
@@ -234,9 +234,9 @@ func TestResolve(t *testing.T) {
 		client     Endpoint
 		want       string
 	}{
-		{"the server line gives the client address", members, 1, Endpoint{"10.0.0.1", 2181}, ""},
-		{"the file gives it where the line does not", members + "clientPort=2182", 2, Endpoint{"", 2182}, ""},
-		{"both say the same", members + "clientPort=2181\nclientPortAddress=10.0.0.1", 1, Endpoint{"10.0.0.1", 2181}, ""},
+		{"the server line gives the client address", members, 1, Endpoint{Host: "10.0.0.1", Port: 2181}, ""},
+		{"the file gives it where the line does not", members + "clientPort=2182", 2, Endpoint{Host: "", Port: 2182}, ""},
+		{"both say the same", members + "clientPort=2181\nclientPortAddress=10.0.0.1", 1, Endpoint{Host: "10.0.0.1", Port: 2181}, ""},
 		{"two ports", members + "clientPort=2182", 1, Endpoint{}, "clientPort: is 2182, the server line says 2181"},
 		{"two addresses", members + "clientPort=2181\nclientPortAddress=10.0.0.9", 1, Endpoint{}, "clientPortAddress: is 10.0.0.9, the server line says 10.0.0.1:2181"},
 		{"two secure ports", members + "secureClientPort=1", 1, Endpoint{}, "secureClientPort: is 1, the server line says 2281"},
@@ -253,7 +253,7 @@ func TestResolve(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || s.ID != tt.id || (Endpoint{cfg.ClientPortAddress, cfg.ClientPort}) != tt.client {
+			if err != nil || s.ID != tt.id || (Endpoint{Host: cfg.ClientPortAddress, Port: cfg.ClientPort}) != tt.client {
 				t.Errorf("got %v at %s:%d, %v", s, cfg.ClientPortAddress, cfg.ClientPort, err)
 			}
 		})

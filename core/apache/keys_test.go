@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/zensus-io/zensus/core/member"
 )
 
 // documented is every key of ZooKeeper's manual and of its sources up to 3.9 and
@@ -79,7 +81,7 @@ func TestDefaultsOfTheTableAreThoseOfTheConfiguration(t *testing.T) {
 			t.Errorf("%s: its default: %v", k.Name, err)
 		}
 		// Any address may be said in words or left empty.
-		cfg.Admin.Address, cfg.Metrics.Host = normalHost(cfg.Admin.Address), normalHost(cfg.Metrics.Host)
+		cfg.Admin.Address, cfg.Metrics.Host = member.NormalHost(cfg.Admin.Address), member.NormalHost(cfg.Metrics.Host)
 		if !reflect.DeepEqual(cfg, DefaultConfig()) {
 			t.Errorf("%s: its default is not the configuration's", k.Name)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/member"
 	"github.com/zensus-io/zensus/core/quorum"
 )
 
@@ -139,7 +140,7 @@ func adopt(key string, from Endpoint, port *int, address *string) error {
 	if *port != 0 && *port != from.Port {
 		return fmt.Errorf("%s: is %d, the server line says %d", key, *port, from.Port)
 	}
-	if *address != "" && normalHost(*address) != from.Host {
+	if *address != "" && member.NormalHost(*address) != from.Host {
 		return fmt.Errorf("%sAddress: is %s, the server line says %v", key, *address, from)
 	}
 	*port, *address = from.Port, from.Host

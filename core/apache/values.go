@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/member"
 )
 
 // The functions below make a Key's set for a field of one kind.
@@ -94,7 +95,7 @@ func sessionTimeout(field func(*Config) *time.Duration) setter {
 
 func port(field func(*Config) *int) setter {
 	return func(c *Config, _, value string) (err error) {
-		*field(c), err = parsePort(value)
+		*field(c), err = member.ParsePort(value)
 		return err
 	}
 }

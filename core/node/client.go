@@ -133,12 +133,20 @@ func (n *Node) Detach(id core.SessionID) {
 var nodeIdentity = []core.Identity{{Scheme: core.NodeScheme, ID: "node"}}
 
 func (n *Node) attach(ctx context.Context, q wire.ConnectRequest, opt core.SessionOptions) (core.Client, error) {
+	c, err := n.attachAs(ctx, nodeIdentity, q, opt)
+	if err != nil {
+		return nil, err // and no client, not one that is nil
+	}
+	return c, nil
+}
+
+func (n *Node) attachAs(ctx context.Context, ids []core.Identity, q wire.ConnectRequest, opt core.SessionOptions) (*client, error) {
 	c := &client{node: n, acl: opt.ACL, keep: opt.KeepAlive, welcome: make(chan wire.ConnectResponse, 1)}
 	if c.acl == nil {
 		c.acl = core.OpenACL()
 	}
 	c.conn = replica.ConnID(n.lastConn.Add(1))
-	open := replica.Connected{Conn: c.conn, Remote: netip.AddrPort{}, Local: true, IDs: nodeIdentity}
+	open := replica.Connected{Conn: c.conn, Remote: netip.AddrPort{}, Local: true, IDs: ids}
 	if !n.inbox.put(item{in: open, port: c}, false) {
 		return nil, &core.OpError{Op: "createSession", Err: core.ErrClosed}
 	}

@@ -22,6 +22,9 @@ import (
 type Config struct {
 	Replica replica.Config
 	Storage storage.Options
+	// Members is told when others have become the members of the ensemble. It must not
+	// block. Nil is nobody.
+	Members func(zab.Members)
 	// Logger is where the life of the node is told; nil is nowhere.
 	Logger hclog.Logger
 	// Registerer takes the node's metrics; nil is nobody.
@@ -102,7 +105,7 @@ func New(cfg Config) (*Node, error) {
 	n.touched.ids = make(map[core.SessionID]struct{})
 	n.local.init()
 	n.metrics = newMetrics(cfg.Registerer)
-	if err := n.recover(store, rec); err != nil {
+	if err := n.recover(store, rec, restored); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	n.disk.restored, restored = restored, nil // cfg.Storage.Restore must not hold it for ever
@@ -117,25 +120,30 @@ func atOnce(a, b func()) {
 	wg.Wait()
 }
 
-func (n *Node) recover(store *storage.Store, rec *storage.Recovered) error {
+func (n *Node) recover(store *storage.Store, rec *storage.Recovered, restored *state.State) error {
 	for _, d := range rec.Damage {
 		n.tellDamage(d)
 	}
 	if rec.TornBytes > 0 {
 		n.log.Warn("cut a torn tail that was never acknowledged", "size_bytes", rec.TornBytes)
 	}
-	if rec.Lost && len(n.cfg.Replica.Zab.Voters) > 1 {
+	durable := zab.Durable{
+		AcceptedEpoch: rec.Meta.AcceptedEpoch, CurrentEpoch: rec.Meta.CurrentEpoch,
+		LastLogged: rec.LastLogged, LastChain: rec.LastChain,
+		Voteable: rec.Meta.Voteable && !rec.Lost, Fresh: rec.Meta.Fresh && !rec.Lost,
+	}
+	alone, err := recoverMembers(&n.cfg.Replica.Zab, &durable, restored, rec)
+	if err != nil {
+		return fmt.Errorf("%s: the members of the ensemble: %w", n.cfg.Storage.Dir, err)
+	}
+	if rec.Lost && !alone {
 		// A leader sends what is missing; until then this server has no vote (Z-04).
 		if err := store.Repair(); err != nil {
 			return err
 		}
 		n.log.Warn("set aside what is damaged; a leader has to send what is missing", "from", rec.LastLogged.String())
 	}
-	durable := zab.Durable{
-		AcceptedEpoch: rec.Meta.AcceptedEpoch, CurrentEpoch: rec.Meta.CurrentEpoch,
-		LastLogged: rec.LastLogged, LastChain: rec.LastChain, Base: store.Base(),
-		Voteable: rec.Meta.Voteable && !rec.Lost, Fresh: rec.Meta.Fresh && !rec.Lost,
-	}
+	durable.Base = store.Base()
 	for _, e := range rec.Epochs {
 		durable.Epochs = append(durable.Epochs, zab.EpochEnd{Last: e.Last, Chain: e.Chain})
 	}
@@ -346,6 +354,9 @@ func (n *Node) perform() {
 		e := &out.Send[i]
 		n.links.Send(e.To, n.gens[e.To], e.Append)
 	}
+	if out.Members != nil && n.cfg.Members != nil {
+		n.cfg.Members(*out.Members)
+	}
 	for _, f := range out.Feeds {
 		n.feed(f)
 	}
@@ -394,6 +405,8 @@ func (n *Node) tell(note replica.Note) {
 		n.log.Warn("quota exceeded", "path", note.Path)
 	case replica.NoteBadMessage:
 		n.log.Warn("a peer sent what is no message")
+	case replica.NoteRemoved:
+		n.log.Warn("this server is no member of the ensemble any more", "since", note.Zxid.String())
 	case replica.NoteStall:
 		n.log.Warn("this server stood still; no session is expired for it")
 	}

@@ -51,9 +51,7 @@ type syncWait struct {
 }
 
 // decidesAlone reports whether this server is the only voter: nobody else can lead.
-func (r *Replica) decidesAlone() bool {
-	return len(r.cfg.Zab.Voters) == 1 && r.cfg.Zab.Voters[0] == r.cfg.Zab.Self
-}
+func (r *Replica) decidesAlone() bool { return r.zab.Alone() }
 
 func (r *Replica) send(to core.PeerID, msg any) {
 	r.out.Send = append(r.out.Send, Envelope{To: to, msg: msg})

@@ -25,6 +25,9 @@ type Output struct {
 	// Snapshot asks for a snapshot of the view, which the shell closes; Chain is
 	// the chain hash at its zxid. SnapshotWritten answers.
 	Snapshot *SnapshotJob
+	// Members are set when others have become the members of the ensemble: those that
+	// the shell is to be linked with. Send comes before it.
+	Members *zab.Members
 	// Send is for peers, in order.
 	Send []Envelope
 	// Feeds asks for parts of the log for learners; Fed answers.
@@ -113,6 +116,8 @@ const (
 	NoteFollowing
 	// NoteBadMessage says that a peer sent what is no message.
 	NoteBadMessage
+	// NoteRemoved says that this server is no member of the ensemble since Zxid.
+	NoteRemoved
 	// NoteStall says that the server itself stood still; nobody is expired for it.
 	NoteStall
 )

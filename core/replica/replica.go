@@ -155,6 +155,7 @@ type Replica struct {
 // snapshot to be loaded, chain is the log's chain hash at its zxid.
 func New(cfg Config, d zab.Durable, hasSnapshot bool, chain uint64) (*Replica, error) {
 	cfg.fill()
+	cfg.Zab.MembersOf = MembersOf
 	if cfg.MinTimeoutMillis > cfg.MaxTimeoutMillis {
 		return nil, fmt.Errorf("replica: minimum session timeout %d ms is above the maximum %d ms",
 			cfg.MinTimeoutMillis, cfg.MaxTimeoutMillis)
@@ -224,7 +225,7 @@ func (r *Replica) Step(now Now, in Input, out *Output) {
 			r.hangUp(c)
 		}
 		r.state, r.chain = in.State, in.At.Chain
-		r.ask(func(z *zab.Output) { r.zab.SnapshotInstalled(in.At, z) })
+		r.ask(func(z *zab.Output) { r.zab.SnapshotInstalled(in.At, StateMembers(in.State), z) })
 	case LogRead:
 		r.logRead(in)
 	case More:
@@ -271,6 +272,9 @@ func (r *Replica) ask(act func(*zab.Output)) {
 	}
 	for _, e := range z.Send {
 		r.send(e.To, e.Msg)
+	}
+	if z.Members != nil {
+		r.newMembers(z.Members)
 	}
 	r.out.Feeds = append(r.out.Feeds, z.Feeds...)
 	r.out.Install = append(r.out.Install, z.Install...)
@@ -365,7 +369,7 @@ func (r *Replica) note(what NoteKind, path string, z core.Zxid) {
 // propose puts a write into the order. Call only while the protocol is ready.
 func (r *Replica) propose(req *state.Request) core.Zxid {
 	z := r.zab.Next()
-	payload := r.state.Prepare(req, z, r.now.Wall)
+	payload, reconfigures := r.prepare(req, z)
 	if path, ok := r.state.TakeSoftQuota(); ok {
 		r.note(NoteSoftQuota, path, z)
 	}
@@ -373,7 +377,13 @@ func (r *Replica) propose(req *state.Request) core.Zxid {
 	if r.state.Applied() == r.zab.Committed() {
 		version, digest = digestVersion, r.state.Tree().Digest()
 	}
-	r.ask(func(out *zab.Output) { r.zab.Propose(payload, r.now.Wall, version, digest, out) })
+	r.ask(func(out *zab.Output) {
+		if reconfigures {
+			r.zab.Reconfigure(payload, r.now.Wall, version, digest, out)
+			return
+		}
+		r.zab.Propose(payload, r.now.Wall, version, digest, out)
+	})
 	return z
 }
 

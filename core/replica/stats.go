@@ -68,7 +68,7 @@ func (r *Replica) Status() Status {
 	t := r.state.Tree()
 	return Status{
 		Stats: r.stats, Outstanding: r.inflight, PendingSyncs: len(r.syncing), Serving: r.serving, Role: r.zab.Role(), Phase: r.zab.Phase(), Epochs: r.zab.Epochs(),
-		Leader: r.zab.Leader(), Voters: len(r.cfg.Zab.Voters), Learners: r.zab.Learners(), Zab: r.zab.Stats(),
+		Leader: r.zab.Leader(), Voters: r.zab.Members().Voters.Len(), Learners: r.zab.Learners(), Zab: r.zab.Stats(),
 		Applied: r.state.Applied(), Committed: r.zab.Committed(), Logged: r.zab.Logged(), Durable: r.zab.Durable(),
 		Conns: len(r.conns), Sessions: r.state.SessionCount(), Nodes: t.Count(),
 		Watches: r.state.Watches().Len(), Ephemerals: t.EphemeralCount(), DataSize: t.DataSize(), Digest: t.Digest(),

@@ -6,6 +6,7 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/acl"
+	"github.com/zensus-io/zensus/core/tree"
 	"github.com/zensus-io/zensus/core/wire"
 )
 
@@ -18,6 +19,9 @@ type Request struct {
 	IDs     []core.Identity
 	// Internal marks requests that the server made: no access check.
 	Internal bool
+	// Veto is why a reconfiguration that would be right cannot be made now; 0 is that
+	// it can.
+	Veto core.Code
 }
 
 // IsWrite reports whether op is one that Prepare takes from a client.
@@ -99,14 +103,7 @@ func (p *preparation) request() prepared {
 	case wire.OpMulti:
 		return p.transaction(&r)
 	case wire.OpReconfig:
-		wire.DecodeReconfig(&r)
-		if r.Err() != nil {
-			return refuse(core.MarshallingError)
-		}
-		if p.s.cfg.ReconfigEnabled {
-			return refuse(core.Unimplemented) // this server has no ensemble to change
-		}
-		return refuse(core.ReconfigDisabled)
+		return p.reconfig()
 	case wire.OpCreateSession:
 		timeout := r.Int()
 		if r.Err() != nil {
@@ -391,7 +388,7 @@ func (p *preparation) setData(d wire.SetData) prepared {
 		return refuse(core.SessionExpired)
 	}
 	asked := wire.View(d.Path)
-	if core.ValidatePath(asked) != nil {
+	if core.ValidatePath(asked) != nil || p.s.cfg.ReconfigEnabled && asked == tree.ConfigPath { // that is a reconfiguration's
 		return refuse(core.BadArguments)
 	}
 	var n place

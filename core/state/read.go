@@ -137,12 +137,12 @@ func (s *State) readNode(a *Asker, op wire.OpCode, q wire.PathWatch, dst []byte)
 	return wire.AppendStat(dst, &st), core.OK
 }
 
-// dataOf is the data and the Stat of a znode. What a server of several says of the
-// ensemble is its own (Config.Ensemble), at version -1, as ZooKeeper has it where
-// nobody reconfigures (seen on 3.8.0).
+// dataOf is the data and the Stat of a znode. Until the first reconfiguration, what a
+// server of several says of the ensemble is its own (Config.Ensemble), at version -1,
+// as ZooKeeper has it (seen on 3.8.0).
 func (s *State) dataOf(ref tree.Ref, path []byte) ([]byte, core.Stat) {
 	st := s.tree.Stat(ref)
-	if s.cfg.Ensemble == "" || string(path) != tree.ConfigPath {
+	if s.cfg.Ensemble == "" || string(path) != tree.ConfigPath || st.DataLength > 0 {
 		return s.tree.Data(ref), st
 	}
 	st.Version, st.DataLength = -1, int32(len(s.cfg.Ensemble))

@@ -19,6 +19,8 @@ func AppendReply(dst []byte, op wire.OpCode, res *Result) ([]byte, core.Code) {
 		return wire.AppendStat(wire.AppendString(dst, res.Path), &res.Stat), core.OK
 	case wire.OpSetData, wire.OpSetACL:
 		return wire.AppendStat(dst, &res.Stat), core.OK
+	case wire.OpReconfig: // answered as a getData
+		return wire.AppendStat(wire.AppendBuffer(dst, res.Effects[0].Data), &res.Stat), core.OK
 	case wire.OpMulti:
 		for i := range res.Multi {
 			dst = appendMultiResult(dst, &res.Multi[i])

@@ -10,6 +10,7 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/vfs"
+	"github.com/zensus-io/zensus/core/wire"
 )
 
 // Recovered is what Open found.
@@ -25,6 +26,9 @@ type Recovered struct {
 	CommitHint core.Zxid
 	// Epochs are the epochs in the log with their last positions, oldest first.
 	Epochs []EpochEnd
+	// Configs are the reconfigurations in the log that a start from Snapshot reads, in
+	// order.
+	Configs []wire.Record
 	// Records is how many records Open has read of those that a start needs.
 	Records int64
 	// TornBytes is what was cut off a torn tail: never acknowledged.

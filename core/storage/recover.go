@@ -254,6 +254,11 @@ func (s *Store) keep(p *plan, rec *Recovered) error {
 		}
 		rec.Records += sc.records
 		rec.CommitHint = max(rec.CommitHint, min(sc.commitHint, s.last.zxid))
+		for _, c := range sc.configs {
+			if c.Zxid <= s.last.zxid {
+				rec.Configs = append(rec.Configs, c)
+			}
+		}
 		for _, e := range sc.epochs {
 			s.epochs = noteEpoch(s.epochs, position{e.Last, e.Chain})
 		}

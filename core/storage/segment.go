@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -157,6 +158,7 @@ type scan struct {
 	records    int64
 	commitHint core.Zxid
 	epochs     []EpochEnd
+	configs    []wire.Record // reconfigurations
 	index      []indexMark
 
 	later     bool  // the trailer of a later batch stands behind the end
@@ -244,6 +246,11 @@ func (s *scanner) step() (done bool, err error) {
 	s.crc = crc32.Update(s.crc, castagnoli, fr.raw)
 	s.commitHint = max(s.commitHint, rec.CommitHint)
 	s.epochs = noteEpoch(s.epochs, s.last)
+	if rec.Kind == wire.RecordConfig {
+		c := *rec
+		c.Payload = bytes.Clone(c.Payload) // the scanner's memory is used again
+		s.configs = append(s.configs, c)
+	}
 	if s.visit != nil {
 		s.visit(rec, s.last)
 	}

@@ -54,6 +54,7 @@ func TestChaos(t *testing.T) {
 			all.Snap += s.Snap
 			all.Handed += s.Handed
 			all.Elections += s.Elections
+			all.Reconfigured += s.Reconfigured
 		}()
 	}
 	t.Logf("%+v", all)
@@ -61,12 +62,38 @@ func TestChaos(t *testing.T) {
 	require.NotZero(t, all.Trunc)
 	require.NotZero(t, all.Snap)
 	require.NotZero(t, all.Handed)
+	require.NotZero(t, all.Reconfigured)
 	require.NotZero(t, fed)
+}
+
+// reconfigureAtRandom changes the members at a leader that may: some of the servers
+// vote, some observe, and some are none of it.
+func (e *ensemble) reconfigureAtRandom(p *peer, ids []core.PeerID) {
+	if p.m == nil || !p.m.Ready() || p.m.Reconfiguring() {
+		return
+	}
+	was := p.m.Members()
+	voters, observers := was.Voters, was.Observers
+	for n := e.rng.IntN(3); n >= 0; n-- {
+		id := ids[e.rng.IntN(len(ids))]
+		voters.Remove(id)
+		observers.Remove(id)
+		switch e.rng.IntN(3) {
+		case 0, 1:
+			voters.Add(id)
+		case 2:
+			observers.Add(id)
+		}
+	}
+	if voters.Len() > 0 && p.m.InStep(voters) {
+		p.reconfigure(voters, observers)
+	}
 }
 
 func chaos(t *testing.T, seed uint64, ids []core.PeerID) (all Stats, fed int) {
 	e := newEnsemble(t, seed, ids...)
-	if seed%7 < 3 {
+	changing := seed%2 == 1 // the members
+	if seed%7 < 3 && !changing {
 		for _, id := range ids {
 			e.peers[id].wipe()
 		}
@@ -95,6 +122,7 @@ func chaos(t *testing.T, seed uint64, ids []core.PeerID) (all Stats, fed int) {
 			all.Snap += s.Snap
 			all.Handed += s.Handed
 			all.Elections += s.Elections
+			all.Reconfigured += s.Reconfigured
 		}
 	}
 	for range 400 {
@@ -113,7 +141,7 @@ func chaos(t *testing.T, seed uint64, ids []core.PeerID) (all Stats, fed int) {
 				p.purge()
 			}
 		case 10:
-			if p.m == nil && e.mayLose(id) {
+			if p.m == nil && !changing && e.mayLose(id) {
 				p.wipe()
 			}
 		case 11: // several at once, and back
@@ -139,6 +167,9 @@ func chaos(t *testing.T, seed uint64, ids []core.PeerID) (all Stats, fed int) {
 		case 6, 7, 8:
 			if p.m != nil && e.rng.IntN(10) == 0 && p.m.Role() == Leading {
 				p.act(func(out *Output) { p.m.Transfer(other, out) })
+			}
+			if changing && e.rng.IntN(3) == 0 {
+				e.reconfigureAtRandom(p, ids)
 			}
 			if p.m != nil && p.m.Ready() {
 				for n := 0; n <= e.rng.IntN(4) && p.m.Ready(); n++ {

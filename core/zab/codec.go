@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/quorum"
 	"github.com/zensus-io/zensus/core/wire"
 )
 
@@ -42,7 +43,7 @@ func AppendMessage(dst []byte, msg Message) []byte {
 	case Notification:
 		dst = appendVote(append(dst, kindNotification, byte(m.State)), m.Vote)
 		long(m.Round)
-		dst = wire.AppendBool(dst, m.Fresh)
+		dst = appendMembers(wire.AppendBool(dst, m.Fresh), m.Members)
 	case FollowerInfo:
 		stream(kindFollowerInfo, m.Stream)
 		dst = wire.AppendInt(dst, int32(m.Accepted))
@@ -117,6 +118,36 @@ func decodeVote(r *wire.Reader) Vote {
 	return Vote{Leader: core.PeerID(r.Byte()), Epoch: core.Epoch(r.Int()), Zxid: core.Zxid(r.Long()), Named: r.Bool()}
 }
 
+func appendMembers(dst []byte, m *Members) []byte {
+	if m == nil {
+		return wire.AppendBool(dst, false)
+	}
+	dst = wire.AppendLong(wire.AppendBool(dst, true), int64(m.Version))
+	for _, set := range []quorum.Set{m.Voters, m.Observers} {
+		for _, word := range set {
+			dst = wire.AppendLong(dst, int64(word))
+		}
+	}
+	return wire.AppendString(dst, m.Text)
+}
+
+func decodeMembers(r *wire.Reader) *Members {
+	if !r.Bool() {
+		return nil
+	}
+	m := &Members{Version: core.Zxid(r.Long())}
+	for _, set := range []*quorum.Set{&m.Voters, &m.Observers} {
+		for i := range set {
+			set[i] = uint64(r.Long())
+		}
+	}
+	m.Text = r.String()
+	if m.Version == 0 || len(m.Text) > membersTextMax || m.Voters.Len() == 0 || m.Voters.Has(0) || m.Observers.Has(0) {
+		r.Fail()
+	}
+	return m
+}
+
 // DecodeMessage reads one message, which is all of b. What it returns may alias b.
 func DecodeMessage(b []byte) (Message, error) {
 	if len(b) == 0 {
@@ -126,6 +157,7 @@ func DecodeMessage(b []byte) (Message, error) {
 	var msg Message
 	if kind == kindNotification {
 		n := Notification{State: Role(r.Byte()), Vote: decodeVote(&r), Round: uint64(r.Long()), Fresh: r.Bool()}
+		n.Members = decodeMembers(&r)
 		if n.State > Observing {
 			r.Fail()
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/quorum"
 	"github.com/zensus-io/zensus/core/wire"
 )
 
@@ -21,6 +22,7 @@ func record(z core.Zxid, kind wire.RecordKind, payload string) wire.Record {
 var messages = []Message{
 	Notification{State: Following, Vote: Vote{Leader: 3, Epoch: 1 << 31, Zxid: 1<<63 | 9, Named: true}, Round: 12},
 	Notification{Vote: Vote{Leader: 1}, Round: 1, Fresh: true},
+	Notification{Vote: Vote{Leader: 2}, Members: &Members{Version: 7, Voters: quorum.Of(1, 2, 254), Observers: quorum.Of(9), Text: "who"}},
 	FollowerInfo{Stream: 1, Accepted: 2, Observer: true},
 	LeaderInfo{Stream: 1, Epoch: 3},
 	AckEpoch{Stream: 1, Counted: true, Current: 2, Last: 3, Chain: 4, Base: 5, Epochs: []EpochEnd{{6, 7}, {8, 9}}},

@@ -4,7 +4,8 @@ import "github.com/zensus-io/zensus/core"
 
 // Config describes the ensemble. Zero values stand for the defaults named.
 type Config struct {
-	Self   core.PeerID
+	Self core.PeerID
+	// Voters are those of the configuration: who votes until a reconfiguration says who.
 	Voters []core.PeerID
 	// TickMillis is the unit of the limits below. 0 is 2000.
 	TickMillis int64
@@ -21,6 +22,10 @@ type Config struct {
 	// CounterMax is the counter at which a new epoch begins, before 32 bits run
 	// out (zab 11). 0 is 0xfff00000.
 	CounterMax uint32
+	// Several says that the ensemble may come to have more servers than one.
+	Several bool
+	// MembersOf reads the transaction of a reconfiguration. Nil if there are none.
+	MembersOf func(payload []byte) (Members, error)
 }
 
 const defaultCounterMax = 0xfff00000
@@ -53,6 +58,12 @@ type Durable struct {
 	// Base is where the log begins, Epochs where each epoch in it ends, oldest first.
 	Base   core.Zxid
 	Epochs []EpochEnd
+	// Members are those of the snapshot that the log goes on from, nil if it says
+	// nothing; Configs the reconfigurations behind it, in order; CommitHint what the log
+	// knows to be committed.
+	Members    *Members
+	Configs    []Members
+	CommitHint core.Zxid
 	// Voteable is false after damage in the middle of the log: such a server
 	// must be repaired before it counts (Z-04).
 	Voteable bool

@@ -14,7 +14,8 @@
 // proposed just now. The marker is the NEWLEADER of the papers, and its ack accepts
 // the epoch. docs/decisions/0019 says why.
 //
-// What it does not do yet: change the membership.
+// Who votes is what the last committed reconfiguration says; while one is in the log that
+// is not known to be committed, decisions need the old quorum and the new (members.go).
 //
 // The package is pure. Its owner is core/replica.
 package zab

@@ -25,6 +25,7 @@ type looking struct {
 	vote     Vote
 	received map[core.PeerID]Notification // of this round, of those who look
 	settled  map[core.PeerID]Notification // of those who have a role
+	told     map[core.PeerID]int64        // when those without a vote were answered last
 	early    map[core.PeerID]FollowerInfo // of those who take this server for their leader already
 	fresh    quorum.Set                   // of those who have never promised nor logged anything
 	decideAt int64                        // when finalizeMillis are over; 0 is not waiting
@@ -57,7 +58,7 @@ func (m *Machine) drained(out *Output) {
 	m.round++
 	l := &looking{
 		received: make(map[core.PeerID]Notification), settled: make(map[core.PeerID]Notification),
-		early: make(map[core.PeerID]FollowerInfo),
+		early: make(map[core.PeerID]FollowerInfo), told: make(map[core.PeerID]int64),
 		pause: resendMin, resendAt: m.now + resendMin,
 	}
 	m.looking = l
@@ -78,17 +79,28 @@ func (m *Machine) candidacy() Vote {
 	return Vote{Leader: m.cfg.Self, Epoch: m.epochs.Current, Zxid: m.durable}
 }
 
-// notification is what this server tells others of itself. Who may not vote has a
-// vote all the same, to know whom to follow, and keeps it to himself.
+// notification is what this server tells others of itself. Who has nothing to vouch for
+// has a vote all the same, to know whom to follow, and keeps it to himself. Who does not
+// vote by what he knows of the members tells it: the candidate may know of later ones,
+// and who counts it decides whether it counts.
 func (m *Machine) notification() Notification {
 	if m.looking != nil {
-		n := Notification{State: Looking, Round: m.round, Fresh: m.blank()}
-		if m.candidacy().Leader != 0 {
+		n := Notification{State: Looking, Round: m.round, Fresh: m.blank(), Members: m.toldMembers()}
+		if m.synced.Voteable {
 			n.Vote = m.looking.vote
 		}
 		return n
 	}
-	return Notification{State: m.role, Vote: m.vote, Round: m.round}
+	return Notification{State: m.role, Vote: m.vote, Round: m.round, Members: m.toldMembers()}
+}
+
+// toldMembers are what others are told of: what a reconfiguration has made of them.
+func (m *Machine) toldMembers() *Members {
+	if m.members.Version == 0 {
+		return nil
+	}
+	tell := m.members
+	return &tell
 }
 
 // notifyAll tells the other voters whom this server votes for.
@@ -109,13 +121,19 @@ func (m *Machine) notified(from core.PeerID, n Notification, out *Output) {
 		m.heardWhileInRole(from, n, out)
 		return
 	}
+	if m.learnMembers(n.Members, out) {
+		m.look(out) // other votes count now
+		if m.looking == nil {
+			return
+		}
+	}
 	if n.State == Looking {
 		delete(m.looking.early, from)
 	}
 	m.heardIfFresh(from, n, out)
 	if !m.isVoter(from) {
 		if n.State == Looking {
-			m.send(out, from, m.notification())
+			m.tellOnlooker(from, n, out)
 		}
 		return
 	}
@@ -126,6 +144,21 @@ func (m *Machine) notified(from core.PeerID, n Notification, out *Output) {
 		m.heardOfRole(from, n, out)
 	case Observing:
 	}
+}
+
+// tellOnlooker answers one that has no vote, if this server has one or knows of later
+// members. That too takes this one for an onlooker, perhaps, and answers: so not at once
+// again.
+func (m *Machine) tellOnlooker(from core.PeerID, n Notification, out *Output) {
+	newer := m.members.Version > 0 && (n.Members == nil || n.Members.Version < m.members.Version)
+	if !m.isVoter(m.cfg.Self) && !newer {
+		return
+	}
+	if at, told := m.looking.told[from]; told && m.now < at+resendMin {
+		return
+	}
+	m.looking.told[from] = m.now
+	m.send(out, from, m.notification())
 }
 
 // blank reports whether this server has never promised nor logged anything.
@@ -171,7 +204,7 @@ func (m *Machine) heardWhileInRole(from core.PeerID, n Notification, out *Output
 		m.leading.drop(from)
 	}
 	m.send(out, from, m.notification())
-	if m.following != nil && m.following.leader == from && m.following.accepted {
+	if f := m.following; f != nil && f.leader == from && (f.accepted || n.Vote.Leader != from) {
 		m.look(out)
 	}
 }
@@ -182,17 +215,17 @@ func (m *Machine) heardOfVote(from core.PeerID, n Notification, out *Output) {
 		m.watchVote(from, n, out)
 		return
 	}
+	unknown := n.Vote.Leader != 0 && !m.mayStand(n.Vote.Leader)
 	switch {
-	case n.Vote.Leader != 0 && !m.isVoter(n.Vote.Leader):
-		return
 	case n.Round > m.round:
 		m.round = n.Round
 		clear(l.received)
 		l.vote = m.candidacy()
-		if n.Vote.better(l.vote) {
+		if !unknown && n.Vote.better(l.vote) {
 			l.vote = n.Vote
 		}
 		m.notifyAll(out)
+	case unknown:
 	case n.Round < m.round:
 		m.send(out, from, m.notification())
 		return
@@ -202,7 +235,7 @@ func (m *Machine) heardOfVote(from core.PeerID, n Notification, out *Output) {
 	case m.notification().Vote.better(n.Vote):
 		m.send(out, from, m.notification()) // it may have had a role when it was told
 	}
-	if n.Vote.Leader == 0 { // of one who may not vote
+	if n.Vote.Leader == 0 || unknown { // of one who may not vote
 		delete(l.received, from)
 		return
 	}
@@ -210,11 +243,16 @@ func (m *Machine) heardOfVote(from core.PeerID, n Notification, out *Output) {
 	m.decide(out)
 }
 
+// mayStand reports whether a server may be voted for. One that this server knows of may
+// vote by a reconfiguration that this one has not heard of: who is a leader is decided
+// by those who promise, and not here.
+func (m *Machine) mayStand(p core.PeerID) bool { return m.isVoter(p) || m.linked(p) }
+
 // watchVote looks on at an election without a part in it: in whatever round the
 // voters are.
 func (m *Machine) watchVote(from core.PeerID, n Notification, out *Output) {
 	l := m.looking
-	if n.Vote.Leader == 0 || !m.isVoter(n.Vote.Leader) {
+	if n.Vote.Leader == 0 || !m.mayStand(n.Vote.Leader) {
 		return
 	}
 	if n.Round != m.round {
@@ -223,6 +261,7 @@ func (m *Machine) watchVote(from core.PeerID, n Notification, out *Output) {
 	}
 	if n.Vote.better(l.vote) {
 		l.vote = n.Vote
+		m.notifyAll(out)
 	}
 	l.received[from] = n
 	m.decide(out)
@@ -240,7 +279,7 @@ func (m *Machine) heardOfRole(from core.PeerID, n Notification, out *Output) {
 		}
 	}
 	leader, ok := l.settled[n.Vote.Leader]
-	if !m.voters.HasQuorum(have) || n.Vote.Leader == m.cfg.Self || !ok || leader.State != Leading {
+	if !m.followed(have) || n.Vote.Leader == m.cfg.Self || !ok || leader.State != Leading {
 		return
 	}
 	m.round = n.Round
@@ -261,8 +300,11 @@ func (m *Machine) decide(out *Output) {
 	}
 	alike := true
 	for p := range m.voters.Voters().All() {
+		_, follows := l.early[p]
 		switch n, ok := l.received[p]; {
 		case p == m.cfg.Self:
+		case follows && l.vote.Leader == m.cfg.Self:
+			have.Add(p)
 		case ok && n.Vote == l.vote:
 			have.Add(p)
 		case m.linked(p):

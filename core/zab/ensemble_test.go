@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/quorum"
 	"github.com/zensus-io/zensus/core/wire"
 )
 
@@ -57,7 +58,7 @@ func newEnsemble(t testing.TB, seed uint64, ids ...core.PeerID) *ensemble {
 	}
 	for _, id := range ids {
 		e.peers[id] = &peer{
-			e: e, id: id, cfg: Config{Self: id, Voters: ids}, meta: Epochs{Voteable: true}, wire: map[core.PeerID][]Message{},
+			e: e, id: id, cfg: Config{Self: id, Voters: ids, MembersOf: readMembers, Several: true}, meta: Epochs{Voteable: true}, wire: map[core.PeerID][]Message{},
 		}
 	}
 	return e
@@ -65,7 +66,37 @@ func newEnsemble(t testing.TB, seed uint64, ids ...core.PeerID) *ensemble {
 
 // observe adds a server that follows and does not vote.
 func (e *ensemble) observe(id core.PeerID) {
-	e.peers[id] = &peer{e: e, id: id, cfg: Config{Self: id, Voters: e.voters}, wire: map[core.PeerID][]Message{}}
+	e.peers[id] = &peer{e: e, id: id, cfg: Config{Self: id, Voters: e.voters, MembersOf: readMembers, Several: true}, wire: map[core.PeerID][]Message{}}
+}
+
+// readMembers reads the transaction of a reconfiguration, as reconfigure makes it.
+func readMembers(payload []byte) (Members, error) {
+	r := wire.NewReader(payload)
+	m := decodeMembers(&r)
+	if m == nil || r.Err() != nil {
+		return Members{}, ErrMessage
+	}
+	return *m, nil
+}
+
+// reconfigure proposes other members.
+func (p *peer) reconfigure(voters, observers quorum.Set) {
+	p.act(func(out *Output) {
+		m := Members{Version: p.m.Next(), Voters: voters, Observers: observers, Text: fmt.Sprint(voters, observers)}
+		p.m.Reconfigure(appendMembers(nil, &m), p.e.now, 0, 0, out)
+	})
+}
+
+// membersAt are those of the committed history up to a zxid, nil if it says nothing.
+func (e *ensemble) membersAt(z core.Zxid) (last *Members) {
+	for _, r := range e.agreed {
+		if r.Zxid <= z && r.Kind == wire.RecordConfig {
+			m, err := readMembers(r.Payload)
+			require.NoError(e.t, err)
+			last = &m
+		}
+	}
+	return last
 }
 
 func (e *ensemble) ids() []core.PeerID {
@@ -84,7 +115,7 @@ func (e *ensemble) start(id core.PeerID) {
 	p := e.peers[id]
 	d := Durable{
 		AcceptedEpoch: p.meta.Accepted, CurrentEpoch: p.meta.Current, Voteable: p.meta.Voteable, Fresh: p.base.Zxid == 0 && len(p.disk) == 0,
-		Base: p.base.Zxid, LastLogged: p.base.Zxid, LastChain: p.base.Chain,
+		Base: p.base.Zxid, LastLogged: p.base.Zxid, LastChain: p.base.Chain, Members: e.membersAt(p.base.Zxid),
 	}
 	if p.base.Zxid != 0 {
 		d.Epochs = append(d.Epochs, EpochEnd{p.base.Zxid, p.base.Chain})
@@ -95,6 +126,11 @@ func (e *ensemble) start(id core.PeerID) {
 			d.Epochs = append(d.Epochs, EpochEnd{})
 		}
 		d.LastLogged, d.LastChain = r.Zxid, r.Chain()
+		if d.CommitHint = max(d.CommitHint, r.CommitHint); r.Kind == wire.RecordConfig {
+			m, err := readMembers(r.Payload)
+			require.NoError(e.t, err)
+			d.Configs = append(d.Configs, m)
+		}
 		d.Epochs[len(d.Epochs)-1] = EpochEnd{d.LastLogged, d.LastChain}
 	}
 	m, err := New(p.cfg, d)
@@ -211,11 +247,11 @@ func (p *peer) mayLeave(to core.PeerID, msg Message) {
 	case Trunc:
 		p.e.trace = append(p.e.trace, fmt.Sprintf("%d sends %d TRUNC to %v", p.id, to, msg.Keep))
 	case Notification:
-		require.False(t, msg.State == Looking && msg.Vote.Leader != 0 && !slices.Contains(p.e.voters, p.id), "an observer votes")
 		if msg.State == Looking && msg.Vote.Leader == p.id {
 			require.Equal(t, p.last().Zxid, msg.Vote.Zxid, "a vote for what is not durable (Z-21)")
 			require.Equal(t, p.meta.Current, msg.Vote.Epoch)
 			require.True(t, p.meta.Voteable, "Z-14")
+			require.True(t, p.m.isVoter(p.id), "an observer stands for election")
 		}
 	case LeaderInfo:
 		require.GreaterOrEqual(t, p.meta.Accepted, msg.Epoch, "Z-01")
@@ -223,7 +259,7 @@ func (p *peer) mayLeave(to core.PeerID, msg Message) {
 		require.Equal(t, p.m.following.epoch, p.meta.Accepted, "Z-01")
 		require.Equal(t, p.last().Zxid, msg.Last)
 	case Propose:
-		if o := p.e.peers[to]; !slices.Contains(p.e.voters, o.id) {
+		if o := p.e.peers[to]; !p.m.isVoter(o.id) {
 			for _, r := range msg.Records {
 				require.LessOrEqual(t, r.Zxid, p.m.Committed(), "an observer is told what is not committed (Z-64)")
 			}
@@ -303,7 +339,7 @@ func (p *peer) diskStep() {
 		p.act(func(out *Output) { p.m.Synced(j.generation, j.records[n-1].Zxid, out) })
 	}
 	if j.install != nil {
-		p.act(func(out *Output) { p.m.SnapshotInstalled(*j.install, out) })
+		p.act(func(out *Output) { p.m.SnapshotInstalled(*j.install, p.e.membersAt(j.install.Zxid), out) })
 	}
 	if j.epochs != nil && p.m != nil {
 		p.act(func(out *Output) { p.m.EpochsSynced(j.generation, out) })

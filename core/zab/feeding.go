@@ -108,6 +108,7 @@ func (w *window) durable(upTo core.Zxid) {
 // pump sends every learner what it has not been sent: records, in one message, and
 // how far they are committed. An observer gets what is committed only (Z-64).
 func (m *Machine) pump(out *Output) {
+	m.settle(out)
 	l := m.leading
 	if l == nil || len(l.learners) == 0 {
 		return
@@ -132,10 +133,15 @@ func (m *Machine) pump(out *Output) {
 			}
 			m.sendRecords(p, records, out)
 		}
-		if p.upToDate && p.sentUpTo < m.commit && p.sent >= m.commit {
-			p.sentUpTo = m.commit
-			m.send(out, p.peer, Propose{Stream: p.stream, Committed: m.commit})
-		}
+		m.tellCommitted(p, out)
+	}
+}
+
+// tellCommitted tells a learner what is committed, if it has all of that.
+func (m *Machine) tellCommitted(p *learner, out *Output) {
+	if p.upToDate && p.sentUpTo < m.commit && p.sent >= m.commit {
+		p.sentUpTo = m.commit
+		m.send(out, p.peer, Propose{Stream: p.stream, Committed: m.commit})
 	}
 }
 

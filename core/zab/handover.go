@@ -50,6 +50,7 @@ func (m *Machine) handOver(out *Output) {
 	case m.commit == m.logged && p.acked == m.logged:
 		v := Vote{Leader: p.peer, Epoch: m.epochs.Current, Zxid: m.logged, Named: true}
 		for _, o := range l.sorted() {
+			m.tellCommitted(o, out)
 			m.send(out, o.peer, Elect{Stream: o.stream, Vote: v})
 		}
 		l.learners = nil // they know

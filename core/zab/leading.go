@@ -70,6 +70,7 @@ func (m *Machine) info(from core.PeerID, in FollowerInfo, out *Output) {
 	case l != nil:
 	case m.looking != nil: // it was faster
 		m.looking.early[from] = in
+		m.decide(out)
 		return
 	case m.following != nil: // it was too slow: this server has given up what it was elected for
 		m.send(out, from, Leave{Stream: in.Stream})
@@ -82,7 +83,7 @@ func (m *Machine) info(from core.PeerID, in FollowerInfo, out *Output) {
 	}
 	l.drop(from)
 	p := &learner{
-		peer: from, stream: in.Stream, observer: in.Observer || !m.isVoter(from), accepted: in.Accepted, heard: m.now,
+		peer: from, stream: in.Stream, observer: !m.isVoter(from), accepted: in.Accepted, heard: m.now,
 	}
 	p.counts = !p.observer && in.Voteable
 	if l.epoch != 0 && in.Accepted > l.epoch {
@@ -319,7 +320,9 @@ func (m *Machine) leadTick(out *Output) {
 			alive.Add(p.peer)
 		}
 	}
+	m.stepAside(out)
 	switch {
+	case m.leading == nil:
 	case m.phase == Broadcast && !m.voters.HasQuorum(alive):
 		m.look(out)
 	case l.outgrown && m.now-m.renewed > renewMillis:

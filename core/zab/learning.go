@@ -29,10 +29,7 @@ const askMillis = 100
 
 // follow enters the role of a learner.
 func (m *Machine) follow(leader core.PeerID, out *Output) {
-	m.role, m.phase = Following, Discovery
-	if !m.isVoter(m.cfg.Self) {
-		m.role = Observing
-	}
+	m.role, m.phase = m.roleOfLearner(), Discovery
 	m.following = &following{
 		leader: leader, stream: Stream(m.generation), heard: m.now, askAt: m.now,
 	}
@@ -111,6 +108,7 @@ func (m *Machine) trunc(f *following, in Trunc, out *Output) {
 	m.logged, m.durable, m.chain = in.Keep, in.Keep, in.Chain
 	m.cutEnds()
 	m.recent.cut(in.Keep)
+	m.forgetMembers(in.Keep, out)
 	m.truncating = true
 	out.Truncate = &Position{Zxid: in.Keep, Chain: in.Chain}
 }
@@ -144,13 +142,18 @@ func (m *Machine) snap(f *following, in Snap, out *Output) {
 }
 
 // SnapshotInstalled learns that the log begins anew behind a snapshot, durably.
-func (m *Machine) SnapshotInstalled(at Position, out *Output) {
+// members are those that it holds, nil if it says nothing of them.
+func (m *Machine) SnapshotInstalled(at Position, members *Members, out *Output) {
 	check.That(m.installing == at && at.Zxid != 0, "zab: no snapshot at %v was asked for", at.Zxid)
 	m.installing = Position{}
 	m.base, m.logged, m.durable, m.chain = at.Zxid, at.Zxid, at.Zxid, at.Chain
 	m.ends = nil
 	m.recent = recent{most: m.cfg.RecentBytes, before: at.Zxid}
 	m.commit = max(m.commit, at.Zxid) // only committed state is snapshotted (Z-10)
+	m.next = nil
+	if !m.learnMembers(members, out) {
+		m.reckon(out)
+	}
 	if m.draining {
 		m.drained(out)
 		return
@@ -265,7 +268,7 @@ func (m *Machine) ackDurable(out *Output) {
 
 // elect votes for the successor that the leader names.
 func (m *Machine) elect(f *following, in Elect, out *Output) {
-	if f.upToDate && m.isVoter(in.Vote.Leader) {
+	if f.upToDate && m.mayStand(in.Vote.Leader) {
 		m.named = in.Vote
 	}
 	m.planned = true

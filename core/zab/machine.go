@@ -44,10 +44,12 @@ func (p Phase) String() string {
 
 // Machine is one server's part in the protocol.
 type Machine struct {
-	cfg    Config
-	voters quorum.Majority
-	now    int64 // monotonic milliseconds
-	links  quorum.Set
+	cfg     Config
+	members Members         // as they are committed
+	next    *Members        // a reconfiguration in the log that is not known to be
+	voters  quorum.Verifier // of both
+	now     int64           // monotonic milliseconds
+	links   quorum.Set
 
 	role  Role
 	phase Phase
@@ -95,13 +97,15 @@ func New(cfg Config, d Durable) (*Machine, error) {
 	if len(cfg.Voters) == 0 {
 		return nil, fmt.Errorf("zab: an ensemble of no voters")
 	}
-	if len(cfg.Voters) == 1 && cfg.Voters[0] != cfg.Self {
+	m := &Machine{cfg: cfg, members: Members{Voters: quorum.Of(cfg.Voters...)}}
+	m.recoverMembers(d)
+	if m.members.Voters.Len() == 1 && !m.members.Voters.Has(cfg.Self) && !cfg.Several {
 		return nil, fmt.Errorf("zab: observers alone: the only voter is %d", cfg.Voters[0])
 	}
-	if d.Fresh && len(cfg.Voters) == 1 {
+	if d.Fresh && m.Alone() {
 		d.Voteable = true
 	}
-	if !d.Voteable && len(cfg.Voters) == 1 {
+	if !d.Voteable && m.Alone() {
 		return nil, fmt.Errorf("zab: the log is damaged and there is no other server to repair it from; `zensus data verify` on the directory says where")
 	}
 	if d.AcceptedEpoch < d.CurrentEpoch {
@@ -111,14 +115,11 @@ func New(cfg Config, d Durable) (*Machine, error) {
 		return nil, fmt.Errorf("zab: epochs are used up at %d", d.AcceptedEpoch)
 	}
 	e := Epochs{Accepted: d.AcceptedEpoch, Current: d.CurrentEpoch, Voteable: d.Voteable}
-	m := &Machine{
-		cfg: cfg, voters: quorum.Majority(quorum.Of(cfg.Voters...)),
-		epochs: e, written: e, synced: e,
-		base: d.Base, logged: d.LastLogged, chain: d.LastChain, durable: d.LastLogged,
-		recent: recent{most: cfg.RecentBytes, before: d.LastLogged},
-		acked:  make(map[core.PeerID]core.Zxid),
-		fresh:  d.Fresh,
-	}
+	m.epochs, m.written, m.synced = e, e, e
+	m.base, m.logged, m.chain, m.durable = d.Base, d.LastLogged, d.LastChain, d.LastLogged
+	m.recent = recent{most: cfg.RecentBytes, before: d.LastLogged}
+	m.acked = make(map[core.PeerID]core.Zxid)
+	m.fresh = d.Fresh
 	for _, end := range d.Epochs {
 		if end.Last.Epoch() != d.LastLogged.Epoch() {
 			m.ends = append(m.ends, end)
@@ -214,9 +215,10 @@ func (m *Machine) appendAs(out *Output, r wire.Record) {
 		m.markerRecord = r
 	}
 	out.Append = append(out.Append, r)
-	if len(m.cfg.Voters) > 1 {
+	if m.cfg.Several || !m.Alone() {
 		m.recent.add(r, m.durable)
 	}
+	m.logMembers(&r, out)
 }
 
 // epochsMax bounds how many epochs a server tells of.
@@ -339,16 +341,20 @@ func (m *Machine) Next() core.Zxid { return m.logged + 1 }
 // is the tree's at the committed zxid, 0 in version where it is not known. It
 // returns the zxid. Call only when Ready. What is proposed leaves with Flush.
 func (m *Machine) Propose(payload []byte, time int64, digestVersion uint32, digest uint64, out *Output) core.Zxid {
+	return m.propose(wire.RecordTxn, payload, time, digestVersion, digest, out)
+}
+
+func (m *Machine) propose(kind wire.RecordKind, payload []byte, time int64, digestVersion uint32, digest uint64, out *Output) core.Zxid {
 	if !m.Ready() {
 		check.Fail("zab: proposal in role %v, phase %v", m.role, m.phase)
 	}
 	z := m.logged + 1
 	m.append(out, wire.Record{
-		Zxid: z, Kind: wire.RecordTxn, Time: time, Payload: payload,
+		Zxid: z, Kind: kind, Time: time, Payload: payload,
 		DigestVersion: digestVersion, TreeDigest: digest,
 	})
 	m.queue = append(m.queue, Proposal{
-		Zxid: z, Kind: wire.RecordTxn, Payload: payload, Chain: m.chain,
+		Zxid: z, Kind: kind, Payload: payload, Chain: m.chain,
 		CommitHint: m.commit, DigestVersion: digestVersion, TreeDigest: digest,
 	})
 	if z.Counter() >= m.cfg.CounterMax {

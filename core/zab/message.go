@@ -24,6 +24,9 @@ type Notification struct {
 	// Fresh: the sender has promised nothing and logged nothing, ever, and looks for
 	// a leader (Z-14).
 	Fresh bool
+	// Members are what the last reconfiguration that the sender knows to be committed
+	// has made of the ensemble (Z-60); nil if there was none.
+	Members *Members
 }
 
 // FollowerInfo asks a leader to be taken in.

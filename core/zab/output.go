@@ -33,7 +33,9 @@ type Output struct {
 	Append   []wire.Record
 	Epochs   *Epochs
 	Send     []Envelope
-	Feeds    []Feed
+	// Members are set when others have become the members.
+	Members *Members
+	Feeds   []Feed
 	// Snapshots asks for snapshots of the committed state, sent as Snap messages.
 	Snapshots []Learner
 	// Install is what came of one: the parts in order, the first of each with a
@@ -78,4 +80,5 @@ type Stats struct {
 	Abandoned         uint64 // leaders that this server gave up
 	Handed            uint64 // leaderships that it handed over
 	Strangers         uint64 // messages of peers that are no members
+	Reconfigured      uint64 // reconfigurations that were committed
 }

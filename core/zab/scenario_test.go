@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/quorum"
 	"github.com/zensus-io/zensus/core/wire"
 )
 
@@ -142,6 +143,19 @@ func (s *scenario) command(verb string, args []string) []string {
 	case "transfer":
 		p, to := e.peers[s.id(args[0])], s.id(args[1])
 		p.act(func(out *Output) { require.True(s.t, p.m.Transfer(to, out)) })
+	case "members": // L VOTERS [OBSERVERS]: L proposes a reconfiguration
+		p := e.peers[s.id(args[0])]
+		sets := [2]quorum.Set{}
+		for i, list := range args[1:] {
+			for id := range strings.SplitSeq(list, ",") {
+				sets[i].Add(s.id(id))
+			}
+		}
+		require.True(s.t, p.m.Ready() && !p.m.Reconfiguring())
+		if !p.m.InStep(sets[0]) {
+			return []string{"no quorum of them is in step"}
+		}
+		p.reconfigure(sets[0], sets[1])
 	case "disk": // does all that it was asked for
 		for _, p := range s.peers(args) {
 			for len(p.jobs) > 0 {
@@ -183,9 +197,28 @@ func (s *scenario) status(args []string) (lines []string) {
 			v := p.m.looking.vote
 			line += fmt.Sprintf(", votes for %d at %v", v.Leader, v.Zxid)
 		}
-		lines = append(lines, line+fmt.Sprintf(", epoch %d, committed %v", p.m.Epoch(), p.m.Committed()))
+		line += fmt.Sprintf(", epoch %d, committed %v", p.m.Epoch(), p.m.Committed())
+		if now := p.m.Members(); now.Version > 0 {
+			line += ", members " + memberList(&now)
+		}
+		if p.m.next != nil {
+			line += ", perhaps soon " + memberList(p.m.next)
+		}
+		lines = append(lines, line)
 	}
 	return lines
+}
+
+// memberList writes voters, and observers in brackets.
+func memberList(m *Members) string {
+	var words []string
+	for id := range m.Voters.All() {
+		words = append(words, fmt.Sprint(id))
+	}
+	for id := range m.Observers.All() {
+		words = append(words, fmt.Sprintf("(%d)", id))
+	}
+	return strings.Join(words, " ")
 }
 
 func (s *scenario) log(args []string) (lines []string) {
@@ -195,9 +228,14 @@ func (s *scenario) log(args []string) (lines []string) {
 			line += fmt.Sprintf(" (%v)", p.base.Zxid)
 		}
 		for _, r := range p.disk {
-			if r.Kind == wire.RecordEpoch {
+			switch r.Kind {
+			case wire.RecordEpoch:
 				line += fmt.Sprintf(" [%d]", r.Zxid.Epoch())
-			} else {
+			case wire.RecordConfig:
+				m, err := readMembers(r.Payload)
+				require.NoError(s.t, err)
+				line += fmt.Sprintf(" {%s}", memberList(&m))
+			case wire.RecordTxn:
 				line += " " + string(r.Payload)
 			}
 		}

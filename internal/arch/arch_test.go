@@ -136,6 +136,7 @@ func TestNobodyImportsWhatHeMustNot(t *testing.T) {
 // randomness or logger.
 var pure = []string{
 	"core", "core/check", "core/wire", "core/acl", "core/tree", "core/watch", "core/session", "core/quorum",
+	"core/member",
 	"core/state", "core/zab", "core/replica",
 }
 
