@@ -91,17 +91,13 @@ func defaults(t *testing.T) map[string]string {
 	var b bytes.Buffer
 	d := settings.Default()
 	require.NoError(t, d.Print(&b))
-	out, section := map[string]string{}, ""
+	out := map[string]string{}
+	var sections []string
 	for line := range strings.SplitSeq(strings.TrimSpace(b.String()), "\n") {
-		key, value, _ := strings.Cut(line, ":")
-		if !strings.HasPrefix(line, " ") {
-			section = ""
-			if value == "" {
-				section = key + "."
-				continue
-			}
-		}
-		out[section+strings.TrimSpace(key)] = strings.Trim(strings.TrimSpace(value), `"`)
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		depth := (len(line) - len(strings.TrimLeft(line, " "))) / 2
+		sections = append(sections[:depth], key)
+		out[strings.Join(sections, ".")] = strings.Trim(strings.TrimSpace(value), `"`)
 	}
 	return out
 }

@@ -37,6 +37,7 @@ type instance struct {
 
 	warned atomic.Int64 // of too many connections
 	nodes  []byte       // what the nodes prove to one another that they know
+	certs  *peer.Certificates
 
 	// ports says what was opened, for the log and for tests.
 	ports []openPort
@@ -131,13 +132,17 @@ func (p *plan) refused(key string, err error) error {
 }
 
 // engine opens the data directory and makes the node and its client port.
-func (in *instance) engine(secret settings.Secret) error {
+func (in *instance) engine(secret settings.Secret) (err error) {
 	cfg := in.plan.replica
 	cfg.Zab = zab.Config{Self: in.plan.id, Voters: []core.PeerID{in.plan.id}, TickMillis: int64(cfg.TickMillis)}
 	if e := in.plan.ensemble; e != nil {
 		cfg.Zab.Voters, cfg.Zab.InitTicks, cfg.Zab.SyncTicks = e.voters, e.initTicks, e.syncTicks
+		if e.tls.Mode != peer.TLSOff {
+			if in.certs, err = peer.OpenCertificates(e.tls, in.log.Named("peer")); err != nil {
+				return inWords(in.plan.names, fmt.Errorf("peer.tls: %w", err))
+			}
+		}
 	}
-	var err error
 	if cfg.Secret, err = secret.Derive(settings.PurposeSessions); err != nil {
 		return err
 	}
@@ -167,8 +172,8 @@ func (in *instance) start(ports listeners, secret settings.Secret) {
 	s.start("memory", tuneGC)
 	if l := ports["listen.peer"]; l != nil {
 		t := peer.New(peer.Config{
-			Self: in.plan.id, Listener: l, Peers: in.plan.ensemble.others, Secret: in.nodes, Handler: in.node,
-			Logger: in.log.Named("peer"),
+			Self: in.plan.id, Listener: l, Peers: in.plan.ensemble.others, Secret: in.nodes, Certificates: in.certs,
+			Handler: in.node, Logger: in.log.Named("peer"),
 		})
 		in.node.Link(t)
 		s.start("node", in.node.Run)

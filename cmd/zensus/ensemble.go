@@ -6,6 +6,7 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/apache"
+	"github.com/zensus-io/zensus/core/peer"
 	"github.com/zensus-io/zensus/internal/settings"
 )
 
@@ -17,6 +18,8 @@ type ensemble struct {
 	listen  string                   // and this one
 
 	initTicks, syncTicks int64 // 0 are the defaults
+
+	tls peer.TLS // of the links
 }
 
 // ensembleOf is what server self has to know of the servers.

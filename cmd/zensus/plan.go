@@ -170,6 +170,9 @@ func fromSettings(s *settings.Settings) (*plan, error) {
 	}
 	if len(members) > 0 {
 		p.join(ensembleOf(p.id, serversOf(members), s.Listen.Peer))
+		if err := p.encrypt(tlsOfSettings(&s.Peer.TLS)); err != nil {
+			return nil, err
+		}
 	}
 	return p, p.takeNacos(s)
 }

@@ -223,7 +223,11 @@ func planOf(cfg *apache.Config, id core.PeerID) (*plan, error) {
 		p.metrics = net.JoinHostPort(cfg.Metrics.Host, strconv.Itoa(cfg.Metrics.Port))
 	}
 	p.joinZooCfg(cfg)
-	return p, p.takeOurs(cfg)
+	var links error
+	if p.ensemble != nil && cfg.QuorumTLS.KeyStore != "" && cfg.QuorumTLS.TrustStore != "" { // else that is said elsewhere
+		links = inWords(zooNames, p.encrypt(tlsOfZooCfg(&cfg.QuorumTLS)))
+	}
+	return p, errors.Join(links, p.takeOurs(cfg))
 }
 
 // takeOurs applies the keys of a zoo.cfg that begin with "zensus.". They open
@@ -267,7 +271,9 @@ func (p *plan) takeOurs(cfg *apache.Config) error {
 	}
 	if p.ensemble != nil && s.SecretFile == "" {
 		p.secret = openSecret
-		p.warnings = append(p.warnings, "zensus.secret_file is not set: whoever reaches the ports of the servers can join them, as with ZooKeeper")
+		if !p.ensemble.closed() {
+			p.warnings = append(p.warnings, "zensus.secret_file is not set: whoever reaches the ports of the servers can join them, as with ZooKeeper")
+		}
 	}
 	return nil
 }
@@ -275,7 +281,7 @@ func (p *plan) takeOurs(cfg *apache.Config) error {
 // zooNames are the names that settings have in a zoo.cfg.
 var zooNames = map[string]string{
 	"data_dir": "dataDir", "secret_file": "zensus.secret_file", "auth.enabled": "zensus.auth.enabled",
-	"listen.http": "zensus.listen.http", "listen.grpc": "zensus.listen.grpc", "listen.zookeeper": "clientPort",
+	"listen.http": "zensus.listen.http", "peer.tls": "ssl.quorum.*", "listen.grpc": "zensus.listen.grpc", "listen.zookeeper": "clientPort",
 	"log.level": "zensus.log.level", "log.format": "zensus.log.format",
 	"admin": "admin.serverPort", "metrics": "metricsProvider.httpPort",
 }

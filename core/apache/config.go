@@ -78,6 +78,7 @@ type Config struct {
 	Admin           Admin
 	Metrics         Metrics
 	TLS             TLS
+	QuorumTLS       QuorumTLS
 
 	// Zensus holds the keys that began with "zensus.", without that.
 	Zensus map[string]string
@@ -119,6 +120,18 @@ type TLS struct {
 	ClientAuth         string // need, want or none
 }
 
+// QuorumTLS is how members encrypt their links.
+type QuorumTLS struct {
+	Enabled    bool   // sslQuorum: links are dialed with TLS
+	PlainToo   bool   // portUnification: both are taken
+	KeyStore   string // as those of TLS
+	TrustStore string
+	ClientAuth string // need, want or none
+	// VerifyHosts and VerifyClientHosts want the certificates of who is dialed and of
+	// who dials to be for their hosts; the second holds only with the first.
+	VerifyHosts, VerifyClientHosts bool
+}
+
 // DefaultConfig is what an empty file means.
 func DefaultConfig() *Config {
 	return &Config{
@@ -137,6 +150,7 @@ func DefaultConfig() *Config {
 		Admin:                  Admin{Port: 8080, CommandURL: "/commands"},
 		Metrics:                Metrics{Port: 7000},
 		TLS:                    TLS{ClientAuth: "need"},
+		QuorumTLS:              QuorumTLS{ClientAuth: "need", VerifyHosts: true, VerifyClientHosts: true},
 		Zensus:                 map[string]string{},
 	}
 }

@@ -75,15 +75,17 @@ var byName = func() map[string]int {
 
 // Notes that several keys share.
 const (
-	jvm     = "it tunes the JVM, and there is none"
-	pacing  = "requests are batched and bounded by the node's own limits"
-	peers   = "members show themselves to one another with the secret that they share"
-	logging = "the log has a format of its own, always flushed before a write is acknowledged"
-	noSASL  = "the sasl scheme is not supported"
-	noX509  = "the x509 scheme is not supported"
-	oneTLS  = "TLS 1.2 and 1.3 with the cipher suites of the Go library"
-	weights = "weighted and hierarchical quorums are not supported, and without them others would be a quorum"
-	open    = "not supported, and without it clients would be let in who are to be kept out"
+	jvm       = "it tunes the JVM, and there is none"
+	pacing    = "requests are batched and bounded by the node's own limits"
+	peers     = "members show themselves to one another with the secret that they share, and with certificates"
+	logging   = "the log has a format of its own, always flushed before a write is acknowledged"
+	noSASL    = "the sasl scheme is not supported"
+	noX509    = "the x509 scheme is not supported"
+	oneTLS    = "TLS 1.2 and 1.3 with the cipher suites of the Go library"
+	weights   = "weighted and hierarchical quorums are not supported, and without them others would be a quorum"
+	open      = "not supported, and without it clients would be let in who are to be kept out"
+	openLinks = "not supported, and without it members would be let in who are to be kept out"
+	onlyOpen  = "only a key that needs none can be read"
 )
 
 var keys = []Key{
@@ -202,7 +204,7 @@ var keys = []Key{
 	{Name: "ssl.trustStore.password", Status: Honoured, Note: "PEM needs none", set: secret(func(c *Config) *Secret { return &c.TLS.TrustStorePassword })},
 	{Name: "ssl.trustStore.type", Default: "PEM", Status: Refused, Note: "only PEM can be read"},
 	{Name: "ssl.trustStore.passwordPath", Status: Warned, Note: "PEM needs none"},
-	{Name: "ssl.clientAuth", Default: "need", Status: Honoured, Note: "need, want or none", set: setClientAuth},
+	{Name: "ssl.clientAuth", Default: "need", Status: Honoured, Note: "need, want or none", set: clientAuth(func(c *Config) *string { return &c.TLS.ClientAuth })},
 	{Name: "ssl.protocol", Default: "TLSv1.2", Status: Warned, Note: oneTLS, also: []string{"tls", "tlsv1.3"}},
 	{Name: "ssl.enabledProtocols", Default: "TLSv1.2", Status: Warned, Note: oneTLS, also: []string{"tlsv1.3", "tlsv1.2,tlsv1.3", "tlsv1.3,tlsv1.2"}},
 	{Name: "ssl.ciphersuites", Status: Warned, Note: oneTLS},
@@ -211,9 +213,22 @@ var keys = []Key{
 	{Name: "ssl.crl", Default: "false", Status: Refused, Note: open},
 	{Name: "ssl.ocsp", Default: "false", Status: Refused, Note: open},
 	{Name: "ssl.authProvider", Default: "x509", Status: Refused, Note: open},
-	{Name: "ssl.quorum.*", Status: Warned, Note: "sslQuorum decides"},
-	{Name: "sslQuorum", Default: "false", Status: Refused, Note: "TLS between members is not read from here, and without it their links would not be encrypted"},
-	{Name: "portUnification", Default: "false", Status: Warned, Note: "links between members have one port of their own"},
+	{Name: "sslQuorum", Default: "false", Status: Honoured, Note: "links between members are TLS, always 1.3", set: boolean(func(c *Config) *bool { return &c.QuorumTLS.Enabled })},
+	{Name: "portUnification", Default: "false", Status: Honoured, Note: "members take plain links beside those with TLS", set: boolean(func(c *Config) *bool { return &c.QuorumTLS.PlainToo })},
+	{Name: "ssl.quorum.keyStore.location", Status: Honoured, Note: "a PEM file with the key and its certificates", set: text(func(c *Config) *string { return &c.QuorumTLS.KeyStore })},
+	{Name: "ssl.quorum.keyStore.password", Status: Refused, Note: onlyOpen},
+	{Name: "ssl.quorum.keyStore.passwordPath", Status: Refused, Note: onlyOpen},
+	{Name: "ssl.quorum.keyStore.type", Default: "PEM", Status: Refused, Note: "only PEM can be read"},
+	{Name: "ssl.quorum.trustStore.location", Status: Honoured, Note: "a PEM file with certificates", set: text(func(c *Config) *string { return &c.QuorumTLS.TrustStore })},
+	{Name: "ssl.quorum.trustStore.password", Status: Warned, Note: "PEM needs none"},
+	{Name: "ssl.quorum.trustStore.passwordPath", Status: Warned, Note: "PEM needs none"},
+	{Name: "ssl.quorum.trustStore.type", Default: "PEM", Status: Refused, Note: "only PEM can be read"},
+	{Name: "ssl.quorum.clientAuth", Default: "need", Status: Honoured, Note: "need, want or none", set: clientAuth(func(c *Config) *string { return &c.QuorumTLS.ClientAuth })},
+	{Name: "ssl.quorum.hostnameVerification", Default: "true", Status: Honoured, Note: "by a certificate's alternative names, never its common name", set: boolean(func(c *Config) *bool { return &c.QuorumTLS.VerifyHosts })},
+	{Name: "ssl.quorum.clientHostnameVerification", Default: "true", Status: Honoured, Note: "whoever dials shows a certificate for a host of his server line; no name is looked up", set: boolean(func(c *Config) *bool { return &c.QuorumTLS.VerifyClientHosts })},
+	{Name: "ssl.quorum.crl", Default: "false", Status: Refused, Note: openLinks},
+	{Name: "ssl.quorum.ocsp", Default: "false", Status: Refused, Note: openLinks},
+	{Name: "ssl.quorum.*", Status: Warned, Note: "TLS 1.3 with the cipher suites of the Go library"},
 	{Name: "ssl.*", Status: Warned, Note: oneTLS},
 	{Name: "client.portUnification", Default: "false", Status: Warned, Note: "clientPort speaks plain text, secureClientPort TLS"},
 	{Name: "client.certReload", Default: "false", Status: Warned, Note: "certificates are always reloaded", also: []string{"true"}},

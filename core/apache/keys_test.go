@@ -25,7 +25,7 @@ X509AuthenticationProvider.superUser superUser superUser.x authProvider.1 authPr
 enforce.auth.schemes sessionRequireClientSASLAuth allowSaslFailedClients letAnySaslUserDoX kerberos.removeHostFromPrincipal
 kerberos.removeRealmFromPrincipal ssl.keyStore.location ssl.keyStore.password ssl.keyStore.passwordPath ssl.keyStore.type
 ssl.trustStore.location ssl.trustStore.password ssl.trustStore.passwordPath ssl.trustStore.type ssl.protocol ssl.enabledProtocols
-ssl.ciphersuites ssl.clientAuth ssl.hostnameVerification ssl.crl ssl.ocsp ssl.quorum.keyStore.location sslQuorum portUnification
+ssl.ciphersuites ssl.clientAuth ssl.hostnameVerification ssl.crl ssl.ocsp ssl.quorum.keyStore.location ssl.quorum.clientHostnameVerification sslQuorumReloadCertFiles sslQuorum portUnification
 client.portUnification client.certReload serverCnxnFactory request_throttle_max_requests requestThrottleLimit
 request_throttle_stall_time request_throttle_drop_stale throttled_op_wait_time largeRequestThreshold largeRequestMaxBytes
 connection_throttle_tokens connection_throttle_fill_time connection_throttle_fill_count maxResponseCacheSize
@@ -60,7 +60,7 @@ func TestTheTableOfKeysIsWhole(t *testing.T) {
 	if k, _ := lookup("admin.forceHttps"); k.Name != "admin.forceHttps" {
 		t.Errorf("a pattern, %s, comes before the key itself", k.Name)
 	}
-	if k, _ := lookup("ssl.quorum.crl"); k.Name != "ssl.quorum.*" {
+	if k, _ := lookup("ssl.quorum.protocol"); k.Name != "ssl.quorum.*" {
 		t.Errorf("a shorter pattern, %s, comes before the longer one", k.Name)
 	}
 	Keys()[0].Name = "changed"

@@ -43,6 +43,25 @@ func (c *Config) Validate() error {
 		errs = append(errs, c.validateTLS())
 	}
 	errs = append(errs, c.validateMembers())
+	if c.SpeaksTLS() && !c.Standalone() {
+		errs = append(errs, c.validateQuorumTLS())
+	}
+	return errors.Join(errs...)
+}
+
+// SpeaksTLS reports whether members take links with TLS.
+func (c *Config) SpeaksTLS() bool { return c.QuorumTLS.Enabled || c.QuorumTLS.PlainToo }
+
+func (c *Config) validateQuorumTLS() error {
+	var errs []error
+	for key, value := range map[string]string{
+		"ssl.quorum.keyStore.location": c.QuorumTLS.KeyStore, "ssl.quorum.trustStore.location": c.QuorumTLS.TrustStore,
+	} {
+		if value == "" && !slices.Contains(c.refused, key) {
+			errs = append(errs, fmt.Errorf("%s: is required where sslQuorum or portUnification is true", key))
+		}
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(errs...)
 }
 

@@ -180,11 +180,13 @@ func setSuperDigest(c *Config, _, value string) error {
 	return nil
 }
 
-func setClientAuth(c *Config, _, value string) error {
-	switch auth := strings.ToLower(value); auth {
-	case "need", "want", "none":
-		c.TLS.ClientAuth = auth
-		return nil
+func clientAuth(field func(*Config) *string) setter {
+	return func(c *Config, _, value string) error {
+		switch auth := strings.ToLower(value); auth {
+		case "need", "want", "none":
+			*field(c) = auth
+			return nil
+		}
+		return fmt.Errorf("%q is not need, want or none", value)
 	}
-	return fmt.Errorf("%q is not need, want or none", value)
 }

@@ -3,8 +3,10 @@
 //
 // A frame is a length, a CRC32C and a body; one that is damaged ends the link (TCP's
 // own checksum is not enough). Both sides prove with the ensemble's secret that they
-// belong to it before anything else is read, so that no stranger joins. Of a pair the
-// node with the higher id dials, again and again until it gets through.
+// belong to it before anything else is read, so that no stranger joins. They may do so
+// within TLS, where each also shows a certificate for the host under which the other
+// knows it. Of a pair the node with the higher id dials, again and again until it gets
+// through.
 //
 // Every link has a generation. What was meant for an earlier link of the same pair is
 // not sent on a later one.

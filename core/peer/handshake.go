@@ -14,7 +14,8 @@ import (
 // The handshake, in frames: the dialer says hello with a nonce, the other answers with
 // one of its own and a proof that it knows the secret, and the dialer proves the same.
 // A proof is a MAC over who speaks to whom and both nonces, with another label on each
-// side: none can be played back, nor turned around.
+// side: none can be played back, nor turned around. Within TLS the secret is bound to
+// the connection (bind), so that none can be passed on either.
 const (
 	magic     = "ZNSP"
 	version   = 1 // of the protocol; both sides must know the other's
@@ -88,7 +89,7 @@ func greet(c io.ReadWriter, secret []byte, self, to core.PeerID) error {
 	}
 	b, err := readFrame(c, helloMax)
 	if err != nil {
-		return err
+		return fmt.Errorf("peer: no answer to the greeting: %w", err)
 	}
 	theirs, err := decodeHello(b)
 	if err != nil {
@@ -101,8 +102,8 @@ func greet(c io.ReadWriter, secret []byte, self, to core.PeerID) error {
 	return sendFrame(c, prove(secret, labelDialer, self, to, own.nonce, theirs.nonce))
 }
 
-// welcome is the other side. known says who may come.
-func welcome(c io.ReadWriter, secret []byte, self core.PeerID, known func(core.PeerID) bool) (core.PeerID, error) {
+// welcome is the other side. mayCome returns why somebody may not.
+func welcome(c io.ReadWriter, secret []byte, self core.PeerID, mayCome func(core.PeerID) error) (core.PeerID, error) {
 	b, err := readFrame(c, helloMax)
 	if err != nil {
 		return 0, err
@@ -111,8 +112,11 @@ func welcome(c io.ReadWriter, secret []byte, self core.PeerID, known func(core.P
 	if err != nil {
 		return 0, err
 	}
-	if theirs.to != self || !known(theirs.from) {
+	if theirs.to != self {
 		return 0, fmt.Errorf("%w: server %d for server %d", errStranger, theirs.from, theirs.to)
+	}
+	if err := mayCome(theirs.from); err != nil {
+		return 0, err
 	}
 	own := hello{from: self, to: theirs.from}
 	_, _ = rand.Read(own.nonce[:])

@@ -14,6 +14,7 @@ type link struct {
 	peer core.PeerID
 	gen  uint64
 	conn net.Conn
+	cut  net.Conn      // what conn lies on, or conn
 	done chan struct{} // closed when nobody uses it any more
 
 	mu struct {
@@ -41,7 +42,7 @@ const (
 )
 
 func newLink(p core.PeerID, gen uint64, c net.Conn) *link {
-	l := &link{peer: p, gen: gen, conn: c, done: make(chan struct{})}
+	l := &link{peer: p, gen: gen, conn: c, cut: carrier(c), done: make(chan struct{})}
 	l.mu.work.L = &l.mu
 	return l
 }
@@ -87,7 +88,7 @@ func (l *link) closeLocked() {
 	if !l.mu.closed {
 		l.mu.closed = true
 		l.mu.work.Broadcast()
-		_ = l.conn.Close()
+		_ = l.cut.Close()
 	}
 }
 

@@ -2,7 +2,9 @@ package peer
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -29,9 +31,11 @@ type Config struct {
 	// Peers are the addresses of the others; several lead to the same peer.
 	Peers map[core.PeerID][]string
 	// Secret is known to every member and to nobody else.
-	Secret  []byte
-	Handler Handler
-	Logger  hclog.Logger // nil is nowhere
+	Secret []byte
+	// Certificates encrypt the links; nil is plain text.
+	Certificates *Certificates
+	Handler      Handler
+	Logger       hclog.Logger // nil is nowhere
 }
 
 // Transport is a node's links with the others.
@@ -39,11 +43,14 @@ type Transport struct {
 	cfg Config
 	log hclog.Logger
 
+	strangers strangers
+
 	mu struct {
 		sync.Mutex
-		links map[core.PeerID]*link
-		gen   uint64
-		ended bool
+		links  map[core.PeerID]*link
+		gen    uint64
+		ended  bool
+		warned time.Time // of somebody who was refused
 	}
 	wg sync.WaitGroup // of links and of those who dial
 }
@@ -54,8 +61,12 @@ const (
 	dialPauseMax  = 500 * time.Millisecond
 	dialTime      = 5 * time.Second
 	handshakeTime = 5 * time.Second
-	// strangersMax bounds connections that have not proved anything yet.
-	strangersMax = 64
+	// warnTime is the pause between two warnings of strangers. Of a peer with whom no
+	// handshake succeeds, one attempt in mistrustsTold is told of, the first time after
+	// mistrustsMin.
+	warnTime      = time.Second
+	mistrustsTold = 120
+	mistrustsMin  = 5
 )
 
 // New makes a transport that does nothing yet.
@@ -76,11 +87,15 @@ func (t *Transport) Run(ctx context.Context) error {
 			t.wg.Go(func() { t.dial(ctx, p, addrs) })
 		}
 	}
+	if t.cfg.Certificates != nil {
+		t.wg.Go(func() { t.cfg.Certificates.watch(ctx) })
+	}
 	accepting := make(chan struct{})
-	go func() { defer close(accepting); t.accept() }()
+	go func() { defer close(accepting); t.accept(ctx) }()
 	<-ctx.Done()
 	_ = t.cfg.Listener.Close()
 	<-accepting
+	t.strangers.end()
 	t.mu.Lock()
 	t.mu.ended = true
 	for _, l := range t.mu.links {
@@ -118,6 +133,7 @@ func (t *Transport) link(p core.PeerID, gen uint64) *link {
 // dial reaches for a peer with a lower id, again and again.
 func (t *Transport) dial(ctx context.Context, p core.PeerID, addrs []string) {
 	pause := dialPauseMin
+	mistrusts := 0 // one after the other
 	for i := 0; ctx.Err() == nil; i++ {
 		addr := addrs[i%len(addrs)]
 		began := time.Now()
@@ -126,7 +142,13 @@ func (t *Transport) dial(ctx context.Context, p core.PeerID, addrs []string) {
 			pause = dialPauseMin // it was there
 		}
 		if err != nil && ctx.Err() == nil {
-			t.log.Debug("no link", "peer", int(p), "addr", addr, "err", err)
+			level := hclog.Debug
+			if failed := new(handshakeError); !errors.As(err, &failed) {
+				mistrusts = 0
+			} else if mistrusts++; mistrusts%mistrustsTold == mistrustsMin {
+				level = hclog.Warn // it does not go away by itself
+			}
+			t.log.Log(level, "no link", "peer", int(p), "addr", addr, "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -138,22 +160,40 @@ func (t *Transport) dial(ctx context.Context, p core.PeerID, addrs []string) {
 
 func (t *Transport) reach(ctx context.Context, p core.PeerID, addr string) error {
 	d := net.Dialer{Timeout: dialTime}
-	c, err := d.DialContext(ctx, "tcp", addr)
+	raw, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return err
 	}
-	_ = c.SetDeadline(time.Now().Add(handshakeTime))
-	if err := greet(c, t.cfg.Secret, t.cfg.Self, p); err != nil {
-		return errors.Join(err, c.Close())
+	c, err := t.introduce(ctx, p, raw, addr)
+	if err != nil {
+		return errors.Join(err, raw.Close())
 	}
 	return t.serve(p, c)
 }
 
+// handshakeError is why there is no link with one who has answered.
+type handshakeError struct{ error }
+
+func (e *handshakeError) Unwrap() error { return e.error }
+
+// introduce is the dialer's handshake.
+func (t *Transport) introduce(ctx context.Context, p core.PeerID, raw net.Conn, addr string) (net.Conn, error) {
+	_ = raw.SetDeadline(time.Now().Add(handshakeTime))
+	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
+	c, channel, err := t.secureDialed(ctx, raw, addr)
+	if err == nil {
+		err = greet(c, bind(t.cfg.Secret, channel), t.cfg.Self, p)
+	}
+	if err != nil {
+		return nil, &handshakeError{err}
+	}
+	return c, nil
+}
+
 // accept takes in those with higher ids.
-func (t *Transport) accept() {
-	strangers := make(chan struct{}, strangersMax)
+func (t *Transport) accept(ctx context.Context) {
 	for {
-		c, err := t.cfg.Listener.Accept()
+		raw, err := t.cfg.Listener.Accept()
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) {
 				return
@@ -162,19 +202,13 @@ func (t *Transport) accept() {
 			time.Sleep(dialPauseMin)
 			continue
 		}
-		select {
-		case strangers <- struct{}{}:
-		default: // too many at once
-			_ = c.Close()
-			continue
-		}
+		t.strangers.add(raw)
 		t.wg.Go(func() {
-			_ = c.SetDeadline(time.Now().Add(handshakeTime))
-			p, err := welcome(c, t.cfg.Secret, t.cfg.Self, t.mayDial)
-			<-strangers
+			p, c, err := t.meet(ctx, raw)
+			t.strangers.remove(raw)
 			if err != nil {
-				t.log.Warn("refused a connection", "from", c.RemoteAddr().String(), "err", err)
-				_ = c.Close()
+				t.refused(raw, err)
+				_ = raw.Close()
 				return
 			}
 			if err := t.serve(p, c); err != nil {
@@ -184,10 +218,38 @@ func (t *Transport) accept() {
 	}
 }
 
-// mayDial reports whether a peer is one that dials this one.
-func (t *Transport) mayDial(p core.PeerID) bool {
-	_, known := t.cfg.Peers[p]
-	return known && p > t.cfg.Self
+// meet is the handshake of who was dialed.
+func (t *Transport) meet(ctx context.Context, raw net.Conn) (core.PeerID, net.Conn, error) {
+	_ = raw.SetDeadline(time.Now().Add(handshakeTime))
+	c, channel, err := t.secureAccepted(ctx, raw)
+	if err != nil {
+		return 0, nil, err
+	}
+	p, err := welcome(c, bind(t.cfg.Secret, channel), t.cfg.Self, func(p core.PeerID) error { return t.mayDial(p, c) })
+	return p, c, err
+}
+
+// refused warns of a stranger, but not of each where there are many.
+func (t *Transport) refused(c net.Conn, err error) {
+	t.mu.Lock()
+	level := hclog.Debug
+	if now := time.Now(); now.Sub(t.mu.warned) > warnTime && !t.mu.ended {
+		level, t.mu.warned = hclog.Warn, now
+	}
+	t.mu.Unlock()
+	t.log.Log(level, "refused a connection", "from", c.RemoteAddr().String(), "err", err)
+}
+
+// mayDial returns why a peer is none that dials this one, by this connection.
+func (t *Transport) mayDial(p core.PeerID, c net.Conn) error {
+	addrs, known := t.cfg.Peers[p]
+	switch {
+	case !known || p <= t.cfg.Self:
+		return fmt.Errorf("%w: no server %d dials this one", errStranger, p)
+	case !t.cfg.Certificates.vouches(c, addrs):
+		return fmt.Errorf("%w: its certificate is not that of server %d, which is at %v", errStranger, p, addrs)
+	}
+	return nil
 }
 
 // serve is the life of a link whose handshake is done. An earlier one of the same
@@ -198,6 +260,8 @@ func (t *Transport) serve(p core.PeerID, c net.Conn) error {
 	if l == nil {
 		return errors.Join(net.ErrClosed, c.Close())
 	}
+	_, encrypted := c.(*tls.Conn)
+	t.log.Info("linked", "peer", int(p), "tls", encrypted)
 	t.cfg.Handler.LinkUp(p, l.gen)
 	var workers sync.WaitGroup
 	workers.Go(l.write)

@@ -70,14 +70,30 @@ type node struct {
 
 func run(t *testing.T, self core.PeerID, l net.Listener, peers map[core.PeerID][]string, secret string) *node {
 	t.Helper()
+	return runConfig(t, Config{Self: self, Listener: l, Peers: peers, Secret: []byte(secret)})
+}
+
+func runConfig(t *testing.T, cfg Config) *node {
+	t.Helper()
 	n := &node{log: newLog()}
-	n.Transport = New(Config{Self: self, Listener: l, Peers: peers, Secret: []byte(secret), Handler: n.log})
+	cfg.Handler = n.log
+	n.Transport = New(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = n.Run(ctx) }()
 	n.stop = func() { cancel(); <-done }
 	t.Cleanup(n.stop)
 	return n
+}
+
+// cut ends the link with a peer.
+func (n *node) cut(p core.PeerID) {
+	n.mu.Lock()
+	l := n.mu.links[p]
+	n.mu.Unlock()
+	if l != nil {
+		l.close()
+	}
 }
 
 func listen(t *testing.T) net.Listener {

@@ -202,7 +202,7 @@ func strictDuration(from, to reflect.Type, v any) (any, error) {
 }
 
 func (s *Settings) trim() {
-	for _, p := range []*string{&s.Listen.HTTP, &s.Listen.GRPC, &s.Listen.ZooKeeper, &s.Listen.Peer, &s.Auth.Enabled, &s.Engine.Backend, &s.Log.Level, &s.Log.Format} {
+	for _, p := range []*string{&s.Listen.HTTP, &s.Listen.GRPC, &s.Listen.ZooKeeper, &s.Listen.Peer, &s.Auth.Enabled, &s.Peer.TLS.Mode, &s.Peer.TLS.ClientAuth, &s.Engine.Backend, &s.Log.Level, &s.Log.Format} {
 		*p = strings.TrimSpace(*p)
 	}
 	for _, list := range []*[]string{&s.Members, &s.Engine.FourLetterWords} {
@@ -252,7 +252,7 @@ func unknownEnvironment() error {
 	var problems []error
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
-		for _, section := range []string{"LISTEN_", "NODE_", "AUTH_", "ENGINE_", "LIMITS_", "LOG_"} {
+		for _, section := range []string{"LISTEN_", "NODE_", "PEER_", "AUTH_", "ENGINE_", "LIMITS_", "LOG_"} {
 			if strings.HasPrefix(name, envPrefix+"_"+section) && !known[name] {
 				problems = append(problems, fmt.Errorf("%s: there is no such setting", name))
 			}

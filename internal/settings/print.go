@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -36,17 +37,17 @@ func (s *Settings) Resolved() []string {
 // Print writes the settings that hold as YAML that could be read back.
 func (s *Settings) Print(w io.Writer) error {
 	var b strings.Builder
-	section := ""
+	var sections []string // that the line before was in
 	err := eachKey("", reflect.ValueOf(*s), func(key string, value any) {
-		indent := ""
-		if head, rest, ok := strings.Cut(key, "."); ok {
-			if head != section {
-				section = head
-				fmt.Fprintf(&b, "%s:\n", head)
+		words := strings.Split(key, ".")
+		within := words[:len(words)-1]
+		for i, section := range within {
+			if i >= len(sections) || !slices.Equal(sections[:i+1], within[:i+1]) {
+				fmt.Fprintf(&b, "%s%s:\n", strings.Repeat("  ", i), section)
 			}
-			key, indent = rest, "  "
 		}
-		fmt.Fprintf(&b, "%s%s: %s\n", indent, key, yamlOf(value))
+		sections = within
+		fmt.Fprintf(&b, "%s%s: %s\n", strings.Repeat("  ", len(within)), words[len(within)], yamlOf(value))
 	})
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ type Settings struct {
 
 	Listen Listen `mapstructure:"listen"`
 	Node   Node   `mapstructure:"node"`
+	Peer   Peer   `mapstructure:"peer"`
 	Auth   Auth   `mapstructure:"auth"`
 	Engine Engine `mapstructure:"engine"`
 	Limits Limits `mapstructure:"limits"`
@@ -39,6 +40,39 @@ type Listen struct {
 // Node is this server among the members.
 type Node struct {
 	ID int `mapstructure:"id"` // 1 to 254
+}
+
+// Peer is how the members speak to one another.
+type Peer struct {
+	TLS PeerTLS `mapstructure:"tls"`
+}
+
+// The values of PeerTLS.Mode. Those in the middle take an ensemble that runs from plain
+// text to TLS by restarting one member after the other, once for each of them.
+const (
+	TLSAccept  = "accept"  // both are taken, plain text is dialed
+	TLSPrefer  = "prefer"  // both are taken, TLS is dialed
+	TLSRequire = "require" // TLS only
+)
+
+// The values of PeerTLS.ClientAuth.
+const (
+	ClientAuthNeed = "need" // who dials shows a certificate of the authorities
+	ClientAuthWant = "want" // or none
+	ClientAuthNone = "none" // it is asked for none
+)
+
+// PeerTLS encrypts the links between members. The files are PEM, and read again when
+// they have changed.
+type PeerTLS struct {
+	Mode       string `mapstructure:"mode"`      // off, accept, prefer or require
+	CertFile   string `mapstructure:"cert_file"` // this server's, and what leads to an authority
+	KeyFile    string `mapstructure:"key_file"`  // blank is CertFile
+	CAFile     string `mapstructure:"ca_file"`
+	ClientAuth string `mapstructure:"client_auth"` // need, want or none
+	// VerifyHosts wants a member's certificate to be for a host under which the members
+	// list has it.
+	VerifyHosts bool `mapstructure:"verify_hosts"`
 }
 
 // The values of Auth.Enabled.
@@ -102,6 +136,7 @@ func Default() Settings {
 		DataDir: "zensus-data",
 		Listen:  Listen{HTTP: "127.0.0.1:8848", ZooKeeper: "127.0.0.1:2181", Peer: "127.0.0.1:2888"},
 		Node:    Node{ID: 1},
+		Peer:    Peer{TLS: PeerTLS{Mode: Off, ClientAuth: ClientAuthNeed, VerifyHosts: true}},
 		Auth:    Auth{Enabled: AuthAuto, TokenTTL: 5 * time.Hour},
 		Engine: Engine{
 			Backend: BackendEmbedded, TickTime: 2 * time.Second, OutstandingMax: 1000, TTLNodes: true,

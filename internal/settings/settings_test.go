@@ -61,6 +61,7 @@ func TestEachSourceOverridesThoseBeforeIt(t *testing.T) {
 func TestEveryKeyCanBeSetInTheEnvironment(t *testing.T) {
 	values := map[string]string{
 		"members": "1=a:2888", "secret_file": "/s", "engine.backend": "zookeeper://h:1", "auth.enabled": "true",
+		"peer.tls.mode": "require", "peer.tls.cert_file": "/c", "peer.tls.key_file": "/k", "peer.tls.ca_file": "/a", "peer.tls.client_auth": "want", "peer.tls.verify_hosts": "false",
 		"log.level": "warn", "log.format": "text", "data_dir": "/d", "engine.ttl_nodes": "false", "engine.enforce_quota": "true", "engine.four_letter_words": "ruok", "engine.frame_bytes_max": "5000000",
 	}
 	for i, key := range Keys() {
@@ -155,6 +156,7 @@ data_dir: ""
 listen: {http: nonsense, zookeeper: "127.0.0.1:99999"}
 node: {id: 300}
 members: ["1=a:2888", "1=b:2888", "2=c", "x", "3=d:2888;king"]
+peer: {tls: {mode: on, client_auth: maybe}}
 auth: {enabled: maybe, token_ttl: 1s}
 engine: {backend: "mysql://", tick_time: 1ms, min_session_timeout: 1h, snapshots_retained: 1, four_letter_words: [hello]}
 limits: {grpc_connections: 0}
@@ -163,7 +165,7 @@ log: {level: loud, format: xml}
 	require.Error(t, err)
 	for _, key := range []string{
 		"data_dir:", "listen.http:", "listen.zookeeper:", "node.id:", `members: "1=b:2888"`, `members: "2=c"`, `members: "x"`, `members: "3=d:2888;king"`,
-		"auth.enabled:", "auth.token_ttl:", "engine.backend:", "engine.tick_time: 1ms", "engine.min_session_timeout:", "engine.snapshots_retained:", "engine.four_letter_words:",
+		"peer.tls.mode:", "peer.tls.cert_file: is blank", "peer.tls.ca_file: is blank", "peer.tls.client_auth:", "auth.enabled:", "auth.token_ttl:", "engine.backend:", "engine.tick_time: 1ms", "engine.min_session_timeout:", "engine.snapshots_retained:", "engine.four_letter_words:",
 		"limits.grpc_connections:", "log.level:", "log.format:",
 	} {
 		require.ErrorContains(t, err, key)

@@ -198,6 +198,12 @@ func (s *Settings) Validate() error {
 		check(s.Listen.Peer != Off, "listen.peer", "is off, but there are members")
 		check(s.SecretFile != "", "secret_file", "is blank: members must share one")
 	}
+	oneOf("peer.tls.mode", s.Peer.TLS.Mode, Off, TLSAccept, TLSPrefer, TLSRequire)
+	oneOf("peer.tls.client_auth", s.Peer.TLS.ClientAuth, ClientAuthNeed, ClientAuthWant, ClientAuthNone)
+	if s.Peer.TLS.Mode != Off {
+		check(s.Peer.TLS.CertFile != "", "peer.tls.cert_file", "is blank")
+		check(s.Peer.TLS.CAFile != "", "peer.tls.ca_file", "is blank")
+	}
 	oneOf("auth.enabled", s.Auth.Enabled, AuthAuto, AuthOn, AuthOff)
 	within := func(key string, d, least, most time.Duration) {
 		check(d >= least && d <= most, key, "%v is not from %v to %v", d, least, most)
