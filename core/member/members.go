@@ -121,7 +121,7 @@ type Change struct {
 	All     []Server // if it is not nil, nothing else counts
 }
 
-// ParseChange reads the three texts of a reconfig request (zookeeper-protocol 3):
+// ParseChange reads the three texts of a reconfig request:
 // joining and all are lists of server lines, parted by commas or newlines, leaving is
 // one of ids.
 func ParseChange(joining, leaving, all string) (*Change, error) {
