@@ -35,7 +35,7 @@ race: ## run the tests of the product under the race detector
 
 .PHONY: sim
 sim: ## simulate a server and its crashes, and whole ensembles, at length (SEED=n replays one seed)
-	$(GO) test ./core/sim -run "TestSim|TestEnsembles|TestMutants|TestEnsembleMutants" -count=1 -timeout 20m -args -long $(if $(SEED),-seed=$(SEED))
+	$(GO) test ./core/sim -run "TestSim|TestEnsembles|TestSameSeed|TestMutants|TestEnsembleMutants" -count=1 -timeout 20m -args -long $(if $(SEED),-seed=$(SEED))
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (default 60s); FUZZPART=1/2 every second of them

@@ -240,6 +240,7 @@ func (c *client) receive(l *link, b []byte) {
 	if c.link != l {
 		return
 	}
+	c.w.trace.note("client", b, int64(c.id), int64(l.id), c.w.now)
 	frames, err := cutFrames(b)
 	if err != nil {
 		c.w.fail("client %d: %w", c.id, err)

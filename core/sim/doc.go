@@ -2,7 +2,9 @@
 // replica and the real storage on a file system that forgets, clients that speak
 // the wire protocol, a clock of its own, and faults. Nothing in it depends on the
 // scheduler, the wall clock or the order of maps, so a seed is a run, and a
-// failure is replayed by its seed.
+// failure is replayed by its seed: all that every replica is told and says, all that
+// the network carries and every call on a disk go into a sum, which must come out the
+// same when a seed is run again.
 //
 // A World holds a heap of events, ordered by time and by the order in which they
 // were made, and one stream of random numbers for each concern (disk, workload,

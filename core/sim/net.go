@@ -145,6 +145,7 @@ func (s *server) sendPeer(to core.PeerID, body []byte) {
 		return
 	}
 	if p.cut[i] || p.lost[i] {
+		s.w.trace.note("lost", body, int64(s.id), int64(to))
 		p.swallow(i)
 		return
 	}
@@ -156,6 +157,7 @@ func (s *server) sendPeer(to core.PeerID, body []byte) {
 			return
 		}
 		if p.cut[i] || p.lost[i] {
+			s.w.trace.note("lost under way", body, int64(s.id), int64(to))
 			p.swallow(i)
 			return
 		}

@@ -166,7 +166,7 @@ func (s *server) boot() error {
 	w := s.w
 	s.life++
 	s.fs = vfs.NewFault(s.mem, storage.FileClass, nil)
-	s.opt.FS = w.opt.Mutant.fileSystem(s.fs)
+	s.opt.FS = w.opt.Mutant.fileSystem(tracedFS{s.fs, s})
 	if plan := w.bootPlan(s); plan != nil {
 		s.fs.SetPlan(plan)
 	}
@@ -312,7 +312,9 @@ func (s *server) step(in replica.Input) {
 	}
 	s.w.cover.hit(fmt.Sprintf("input %T", in))
 	s.w.oracle.before(s, in)
+	s.w.trace.input(s, in)
 	s.rep.Step(s.now(), in, &s.out)
+	s.w.trace.output(s, &s.out)
 	s.perform(in)
 }
 

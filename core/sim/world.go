@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"bytes"
 	"container/heap"
 	"fmt"
 	"math/rand/v2"
@@ -32,8 +31,9 @@ type Options struct {
 
 // Report is what a run came to.
 type Report struct {
-	Err      error // nil: nothing was found
-	Trace    []byte
+	Err      error  // nil: nothing was found
+	Trace    []byte // for people; each line ends with the sum so far
+	Sum      uint64 // of everything that happened: the same for each run of a seed
 	Events   int
 	Replies  int // that the oracle has compared
 	Watches  int // events that it has compared
@@ -56,7 +56,7 @@ type World struct {
 	oracle  *oracle
 	history *history
 	cover   Coverage
-	trace   bytes.Buffer
+	trace   trace
 	err     error
 	events  int
 	quiet   bool // no more faults
@@ -110,7 +110,7 @@ func Run(opt Options) (rep Report) {
 			}
 		}
 		rep = Report{
-			Err: w.err, Trace: w.trace.Bytes(), Events: w.events, Replies: w.oracle.replies, Watches: w.oracle.events,
+			Err: w.err, Trace: w.trace.lines.Bytes(), Sum: w.trace.sum, Events: w.events, Replies: w.oracle.replies, Watches: w.oracle.events,
 			Coverage: w.cover,
 		}
 		for _, s := range w.servers {
@@ -180,11 +180,7 @@ func (w *World) fail(format string, args ...any) {
 }
 
 // logf writes a line into the trace.
-func (w *World) logf(format string, args ...any) {
-	fmt.Fprintf(&w.trace, "%d ", w.now)
-	fmt.Fprintf(&w.trace, format, args...)
-	w.trace.WriteByte('\n')
-}
+func (w *World) logf(format string, args ...any) { w.trace.line(w.now, format, args...) }
 
 // between draws a number from lo to hi.
 func between(r *rand.Rand, lo, hi int64) int64 {
