@@ -351,7 +351,9 @@ func (r *Replica) forwarded(from core.PeerID, m *forward) {
 	req := state.Request{Session: m.session, Cxid: m.cxid, Op: m.op, Body: m.body, IDs: m.ids}
 	switch {
 	case m.op == wire.OpCreateSession:
-		if core.PeerID(uint64(m.session)>>56) != from {
+		if core.PeerID(uint64(m.session)>>56) != from || r.state.SessionOpen(m.session) {
+			// Of an earlier life of that server, whose clock went back, the same id may
+			// have been under way: whoever came then or comes now takes another.
 			refuse(core.SessionExpired)
 			return
 		}

@@ -181,3 +181,22 @@ func TestSessionsMoveAndOutliveTheirServer(t *testing.T) {
 	h, _ = n.ask(other, wire.OpExists, wire.AppendPathWatch(nil, "/mine", false))
 	require.Equal(t, core.NoNode, h.Err, "the session has expired, and what it owned went with it")
 }
+
+// TestAnIdIsNotGivenToTwoSessions has a server, whose clock went back, give out an id
+// that it had given out before it crashed and that was still under way when it came back.
+func TestAnIdIsNotGivenToTwoSessions(t *testing.T) {
+	n := three(t)
+	at1 := n.come(1, wire.ConnectRequest{TimeoutMillis: 10_000, HasReadOnly: true})
+	id := at1.resp.SessionID
+	leader := n.servers[3]
+	require.Equal(t, zab.Leading, leader.r.Role())
+	logged := leader.r.Status().Logged
+	again := forward{
+		epoch: leader.r.Status().Epochs.Current, session: id, op: wire.OpCreateSession, body: wire.AppendInt(nil, 30_000),
+	}
+	leader.step(Message{From: 1, Body: appendPeer(nil, again)})
+	n.settle()
+	require.Equal(t, logged, leader.r.Status().Logged, "it is not proposed")
+	timeout, _ := leader.r.State().SessionTimeout(id)
+	require.EqualValues(t, 10_000, timeout)
+}
