@@ -262,10 +262,10 @@ func (m *Machine) Open(out *Output) {
 }
 
 // welcome tells a learner that it may serve, and from where on (Z-39: what is
-// committed at this moment).
+// committed at this moment, also where it has yet to be sent).
 func (m *Machine) welcome(p *learner, out *Output) {
 	p.upToDate = true
-	p.sentUpTo = min(m.commit, p.sent)
+	p.sentUpTo = m.commit
 	m.send(out, p.peer, UpToDate{Stream: p.stream, Committed: p.sentUpTo})
 }
 

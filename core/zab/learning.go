@@ -230,9 +230,10 @@ func (m *Machine) proposed(f *following, in Propose, out *Output) {
 	}
 }
 
-// upToDate begins broadcast: everything up to the zxid told is committed.
+// upToDate begins broadcast when everything up to the zxid told is here: that is
+// committed, and some of it may still be on its way.
 func (m *Machine) upToDate(f *following, in UpToDate, out *Output) {
-	if f.acked == 0 || in.Committed > m.logged {
+	if f.acked == 0 {
 		m.abandon(out)
 		return
 	}
