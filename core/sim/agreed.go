@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"bytes"
 	"sort"
 
 	"github.com/zensus-io/zensus/core"
@@ -39,7 +38,7 @@ func (o *oracle) next(s *server) (rec *wire.Record, first bool) {
 		o.agree(s, own)
 		return own, true
 	case own != nil && own.Zxid == agreed.Zxid:
-		if own.Kind != agreed.Kind || own.PrevChain != agreed.PrevChain || !bytes.Equal(own.Payload, agreed.Payload) {
+		if !sameRecord(own, agreed) {
 			o.w.fail("server %d applies another record at %v than others have (I10)", s.id, own.Zxid)
 		}
 	case own != nil && own.Zxid < agreed.Zxid:
@@ -52,12 +51,7 @@ func (o *oracle) next(s *server) (rec *wire.Record, first bool) {
 // quorum, synced (I7).
 func (o *oracle) agree(s *server, rec *wire.Record) {
 	o.agreed = append(o.agreed, *rec)
-	have := 0
-	for _, other := range o.w.servers {
-		if !other.observer && other.holds(rec) {
-			have++
-		}
-	}
+	have := o.w.holders(rec)
 	if voters := o.w.voters(); 2*have <= voters {
 		o.w.fail("server %d applies %v, which %d of %d voters have on their disks (I7)", s.id, rec.Zxid, have, voters)
 	}
@@ -75,7 +69,7 @@ func (s *server) holds(rec *wire.Record) bool {
 		return true // in the snapshot that its log begins with
 	}
 	own := recordAfter(s.log, rec.Zxid-1)
-	return own != nil && own.Zxid == rec.Zxid && own.PrevChain == rec.PrevChain && bytes.Equal(own.Payload, rec.Payload)
+	return own != nil && sameRecord(own, rec)
 }
 
 // allServe reports whether every server serves, and all have applied the same.

@@ -140,6 +140,7 @@ func (s *server) writeMeta(job *diskWork) {
 			s.diskFailed(err)
 			return
 		}
+		s.w.oracle.keptEpochs(s, s.lastEpochs, *job.epochs)
 		s.lastEpochs = *job.epochs
 		s.readLog(job)
 		s.step(replica.MetaSynced{Generation: job.generation})

@@ -144,6 +144,7 @@ func (s *server) sendPeer(to core.PeerID, body []byte) {
 	if body = s.w.opt.Mutant.spoilMessage(s, to, body); body == nil {
 		return
 	}
+	s.w.oracle.said(s, to, body)
 	if p.cut[i] || p.lost[i] {
 		s.w.trace.note("lost", body, int64(s.id), int64(to))
 		p.swallow(i)

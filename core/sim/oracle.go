@@ -25,6 +25,7 @@ type oracle struct {
 	agreed  []wire.Record
 	digests map[core.Zxid]uint64
 	leaders map[core.Epoch]core.PeerID
+	sure    core.Zxid // up to where commits were told, and were found on a quorum's disks
 }
 
 type writeKey struct {

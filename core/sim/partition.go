@@ -66,6 +66,6 @@ func (s *server) wipe() {
 	s.had = max(s.had, s.synced)
 	s.mem = vfs.NewMem()
 	s.log, s.base, s.synced, s.lastEpochs = nil, position{}, 0, zeroEpochs
-	s.gone, s.installing = nil, nil
+	s.gone, s.installing, s.said = nil, nil, saidState{}
 	s.forgetState()
 }

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -69,8 +68,9 @@ type server struct {
 	waiting     []func() // what came while the server stood still
 	steady      int64    // since when it has served without a break
 	serving     bool
-	stalls      int64 // time it stood still in this life, milliseconds
-	lastEpochs  zab.Epochs
+	stalls      int64      // time it stood still in this life, milliseconds
+	lastEpochs  zab.Epochs // that the disk has confirmed
+	said        saidState
 	cut         bool  // the power goes with the next batch that is not synced
 	low         bool  // as the replica was told of the disk
 	lowUntil    int64 // when it was last told that it no longer is
@@ -226,6 +226,7 @@ func (s *server) boot() error {
 	s.pend, s.busy, s.snap = diskWork{}, false, nil
 	s.links = map[replica.ConnID]*link{}
 	s.comes, s.sending = nil, nil
+	s.said = saidState{promised: s.said.promised}
 	s.pausedUntil, s.waiting, s.serving, s.stalls, s.low, s.cut = 0, nil, false, 0, false, false
 	s.began = w.now - between(w.sched, 0, 5)*second
 	s.up = true
@@ -278,7 +279,7 @@ func (s *server) compareLog(rec *storage.Recovered) error {
 		if at == n {
 			return fmt.Errorf("the log holds %v, which was never appended", r.Zxid)
 		}
-		if want := &s.log[at]; want.Zxid != r.Zxid || want.Kind != r.Kind || want.PrevChain != r.PrevChain || !bytes.Equal(want.Payload, r.Payload) {
+		if !sameRecord(&s.log[at], &r) {
 			return fmt.Errorf("the log holds another record at %v", r.Zxid)
 		}
 		at++
@@ -294,6 +295,7 @@ func (s *server) compareLog(rec *storage.Recovered) error {
 		(epochs.Accepted < s.lastEpochs.Accepted || epochs.Current < s.lastEpochs.Current) {
 		err = fmt.Errorf("epochs went back from %+v to %+v (I1)", s.lastEpochs, epochs)
 	}
+	s.lastEpochs = zab.Epochs{Accepted: rec.Meta.AcceptedEpoch, Current: rec.Meta.CurrentEpoch, Voteable: rec.Meta.Voteable && !rec.Lost}
 	return err
 }
 
