@@ -156,10 +156,13 @@ func (n *Node) attachAs(ctx context.Context, ids []core.Identity, q wire.Connect
 	n.Submit(c.conn, b)
 	select {
 	case resp := <-c.welcome:
-		if resp.SessionID == 0 {
-			return nil, &core.OpError{Op: "createSession", Err: core.SessionExpired}
+		switch {
+		case resp.SessionID != 0:
+			return c, nil
+		case !c.greeted: // there was nobody to ask
+			return nil, &core.OpError{Op: "createSession", Err: core.ConnectionLoss}
 		}
-		return c, nil
+		return nil, &core.OpError{Op: "createSession", Err: core.SessionExpired}
 	case <-ctx.Done():
 		c.end(core.ErrClosed)
 		n.Disconnect(c.conn)
@@ -446,18 +449,36 @@ func (c *client) AddAuth(ctx context.Context, scheme string, auth []byte) error 
 	return nil
 }
 
-// Close ends the session and waits until its ephemerals are gone.
+// Close ends the session and waits until its ephemerals are gone. Where no quorum can
+// be told, the session is let go of instead, and the error says so: it lives on until
+// its timeout, or until somebody resumes it to end it.
 func (c *client) Close() error {
 	c.mu.Lock()
 	c.mu.closing = true // first: the connection may end before anything else is done here
 	p, err := c.startLocked(wire.OpCloseSession, nil)
 	c.mu.Unlock()
-	if err == nil {
-		select {
-		case <-p.done:
-		case <-c.node.ended:
+	if err != nil { // it is over already
+		c.end(core.ErrClosed)
+		return nil
+	}
+	late := time.NewTimer(closePatience)
+	defer late.Stop()
+	select {
+	case <-p.done:
+		if p.err == nil && p.hdr.Err != core.OK {
+			err = p.hdr.Err
 		}
+	case <-late.C:
+		err = core.OperationTimeout
+	case <-c.node.ended:
 	}
 	c.end(core.ErrClosed)
-	return nil
+	if err == nil {
+		return nil
+	}
+	c.node.Disconnect(c.conn)
+	return fail("closeSession", "", err)
 }
+
+// closePatience is how long a Close waits for a quorum that may be there.
+const closePatience = 1500 * time.Millisecond

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,7 +33,8 @@ type ensemble struct {
 
 type member struct {
 	*node.Node
-	stop func()
+	stop      func()
+	cut, mend func() // its links
 }
 
 func newEnsemble(t *testing.T, n int) *ensemble {
@@ -68,24 +71,46 @@ func (e *ensemble) start(id core.PeerID) {
 	}
 	n, err := node.New(cfg)
 	require.NoError(t, err)
-	l, err := net.Listen("tcp", e.addrs[id][0])
-	require.NoError(t, err)
-	links := peer.New(peer.Config{Self: id, Listener: l, Peers: others, Secret: []byte("of the nodes"), Handler: n})
+	links := &links{}
 	n.Link(links)
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 2)
+	ended := make(chan error, 1)
 	go func() { ended <- n.Run(ctx) }()
-	go func() { ended <- links.Run(ctx) }()
-	stopped := false
-	m := &member{Node: n, stop: func() {
-		if !stopped {
-			stopped = true
-			cancel()
-			require.NoError(t, errors.Join(<-ended, <-ended))
-		}
-	}}
+	m := &member{Node: n}
+	m.mend = func() {
+		l, err := net.Listen("tcp", e.addrs[id][0])
+		require.NoError(t, err)
+		now := peer.New(peer.Config{Self: id, Listener: l, Peers: others, Secret: []byte("of the nodes"), Handler: n})
+		links.Store(now)
+		linked, unlink := context.WithCancel(context.Background())
+		gone := make(chan error, 1)
+		go func() { gone <- now.Run(linked) }()
+		m.cut = sync.OnceFunc(func() {
+			unlink()
+			require.NoError(t, <-gone)
+		})
+	}
+	m.mend()
+	m.stop = sync.OnceFunc(func() {
+		cancel()
+		require.NoError(t, <-ended)
+		m.cut()
+	})
 	t.Cleanup(m.stop)
 	e.nodes[id] = m
+}
+
+// links are those of a node, which can be cut.
+type links struct {
+	atomic.Pointer[peer.Transport]
+}
+
+func (l *links) Send(p core.PeerID, gen uint64, appendTo func([]byte) []byte) {
+	l.Load().Send(p, gen, appendTo)
+}
+
+func (l *links) SendSlowly(p core.PeerID, gen uint64, appendTo func([]byte) []byte) bool {
+	return l.Load().SendSlowly(p, gen, appendTo)
 }
 
 func (e *ensemble) startAll() {

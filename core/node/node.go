@@ -52,7 +52,8 @@ type Node struct {
 		sync.Mutex
 		ids map[core.SessionID]struct{}
 	}
-	local localClients
+	local   localClients
+	contact *contact
 
 	// owner is held by whoever has the loop in his hands: the Run goroutine as a
 	// rule, see help for the others.
@@ -98,7 +99,8 @@ func New(cfg Config) (*Node, error) {
 		cfg: cfg, log: cfg.Logger, start: time.Now(),
 		inbox: newInbox(), flusher: newFlusher(),
 		serving: make(chan struct{}), ended: make(chan struct{}), viewSlots: make(chan struct{}, viewsAtOnce),
-		links: noLinks{}, gens: make(map[core.PeerID]uint64),
+		contact: newContact(),
+		links:   noLinks{}, gens: make(map[core.PeerID]uint64),
 		ports: make(map[replica.ConnID]Port), watchers: make(map[replica.ConnID]*watcher),
 	}
 	n.out.Buffer = takeOutput
@@ -327,6 +329,7 @@ func (n *Node) handle(now replica.Now, it *item) {
 		n.gens[in.Peer] = in.Gen
 	case replica.LinkDown:
 		delete(n.gens, in.Peer)
+		n.contact.trouble()
 	}
 	n.step(now, it.in)
 	if it.buf != nil {
@@ -382,6 +385,7 @@ func (n *Node) perform() {
 		n.tell(note)
 	}
 	out.Reset()
+	n.contact.stand(n.replica.Serving(), n.replica.Epoch())
 	n.replica.State().Tree().Maintain(maintainBudget)
 }
 
@@ -408,6 +412,7 @@ func (n *Node) tell(note replica.Note) {
 	case replica.NoteRemoved:
 		n.log.Warn("this server is no member of the ensemble any more", "since", note.Zxid.String())
 	case replica.NoteStall:
+		n.contact.trouble()
 		n.log.Warn("this server stood still; no session is expired for it")
 	}
 }

@@ -175,7 +175,7 @@ func (r *Replica) endRole() {
 // letDown hangs up on all clients: this server cannot tell what became of what they
 // asked for, or has no role to tell it in.
 func (r *Replica) letDown() {
-	r.keptSince = 0
+	r.keptSince, r.alone = 0, true
 	for _, c := range r.connsByID() {
 		if c.local && c.phase == ready && !c.ending {
 			r.lose(c)
@@ -189,8 +189,9 @@ func (r *Replica) letDown() {
 }
 
 // lose answers what a session of the process itself waits for: what became of it is
-// unknown. The session itself, which lives with this server, goes on in the next role,
-// and so do its watches: the tree goes on from where it stands.
+// unknown. What was not looked at yet has not been done, and is refused (onlyReads). The
+// session itself, which lives with this server, goes on in the next role, and so do its
+// watches: the tree goes on from where it stands.
 func (r *Replica) lose(c *conn) {
 	c.away, c.late = nil, nil
 	for c.pending.len() > 0 {
@@ -200,6 +201,7 @@ func (r *Replica) lose(c *conn) {
 	}
 	c.pending = queue[waiting]{}
 	c.reads, c.waits, c.unsent = 0, 0, false
+	r.workOff(c)
 }
 
 // keepTicks is how long clients are kept without a role after a hand-over.
@@ -291,7 +293,7 @@ func (r *Replica) submitAllOf(c *conn) bool {
 
 // beginRole begins to serve in the role that the protocol has given.
 func (r *Replica) beginRole() {
-	r.unplanned = r.zab.Unplanned()
+	r.unplanned, r.alone = r.zab.Unplanned(), false
 	defer r.keepOn()
 	if r.ids == nil {
 		r.ids = session.NewIDs(r.cfg.Zab.Self, r.now.Wall, r.state.HighestSession(r.cfg.Zab.Self))

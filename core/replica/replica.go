@@ -112,6 +112,8 @@ type Replica struct {
 	// Of what they asked for, all that any leader has proposed is in the history that
 	// the next one begins with; the rest is submitted again.
 	keptSince int64
+	// alone is set when the clients have been let down, until the next role begins.
+	alone bool
 
 	conns       map[ConnID]*conn
 	sessionless map[ConnID]*conn

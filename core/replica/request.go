@@ -29,9 +29,14 @@ func (r *Replica) requests(in Requests) {
 
 // takes reports whether a connection's next frame can be looked at now.
 func (r *Replica) takes(c *conn) bool {
-	return r.takesWrites() && c.phase != opening && !c.unsent && !c.clogged && !c.resting && c.away == nil &&
+	return (r.takesWrites() || r.onlyReads(c)) && c.phase != opening && !c.unsent && !c.clogged && !c.resting && c.away == nil &&
 		c.pending.len() < pendingMax && c.waits < pendingBytesMax
 }
+
+// onlyReads reports whether a connection is a session of the process itself, and this
+// server out of contact with a quorum: what the session reads is answered from what is
+// applied here, and what needs a quorum is refused, so that nothing of it is done later.
+func (r *Replica) onlyReads(c *conn) bool { return r.alone && c.local && c.phase == ready }
 
 // readsBehindMax is how many reads of a connection may wait for one of its writes
 // when the next write comes: that one waits in the backlog until they are
@@ -128,6 +133,9 @@ func (r *Replica) request(c *conn, frame []byte) {
 	h := wire.DecodeRequestHeader(&rd)
 	w := waiting{xid: h.Xid, op: h.Op, since: r.now.Mono}
 	switch {
+	case r.onlyReads(c) && (state.IsWrite(h.Op) || h.Op == wire.OpSync):
+		r.reply(c, &w, r.state.Applied(), core.NotReadOnly)
+		return
 	case state.IsRead(h.Op):
 		if c.pending.len() == 0 {
 			r.read(c, &w, rd.Rest())
@@ -208,7 +216,7 @@ func (r *Replica) write(c *conn, w waiting, body []byte) {
 // wait any longer.
 func (r *Replica) advance(c *conn) {
 	for c.pending.len() > 0 && c.phase != closing && !c.clogged && !c.resting && c.away == nil && c.pending.front().kind != waitWrite {
-		if w := c.pending.front(); !r.serving || w.kind == waitSync && w.sync > r.syncReady {
+		if w := c.pending.front(); !r.serving && !r.onlyReads(c) || w.kind == waitSync && w.sync > r.syncReady {
 			return
 		}
 		r.answerFront(c)

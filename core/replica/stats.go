@@ -84,6 +84,9 @@ func (r *Replica) Role() zab.Role { return r.zab.Role() }
 // Handed counts the leaderships that this server has handed over.
 func (r *Replica) Handed() uint64 { return r.zab.Stats().Handed }
 
+// Epoch is that of the present leader, or of the last one.
+func (r *Replica) Epoch() core.Epoch { return r.zab.Epoch() }
+
 // Serving reports whether clients are answered.
 func (r *Replica) Serving() bool { return r.serving }
 
