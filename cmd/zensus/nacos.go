@@ -55,8 +55,9 @@ func (in *instance) runNacos(ctx context.Context, ports listeners, secret settin
 	case <-ctx.Done():
 		return nil
 	}
-	client, err := in.node.Open(ctx, core.SessionOptions{Timeout: systemTimeout, ACL: core.NodeACL(), KeepAlive: true})
-	if err != nil {
+	var t troubles
+	client, err := in.ownSession(ctx, &t)
+	if client == nil || err != nil {
 		return err
 	}
 	defer client.Close()
@@ -64,7 +65,10 @@ func (in *instance) runNacos(ctx context.Context, ports listeners, secret settin
 	if err != nil {
 		return err
 	}
+	t.tell(side.naming)
 	s := newStack()
+	s.start("session", ended(client.Run))
+	s.start("contact", func(ctx context.Context) error { return t.watch(ctx, in.node) })
 	s.start("auth", side.auth.Run)
 	s.start("namespaces", side.namespaces.Run)
 	s.start("naming", side.naming.Run)
@@ -111,7 +115,14 @@ func (in *instance) runNacos(ctx context.Context, ports listeners, secret settin
 }
 
 func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret settings.Secret) (*nacosSide, error) {
-	if _, _, err := client.Create(ctx, "/zensus", nil, core.CreateOptions{}); err != nil && core.CodeOf(err) != core.NodeExists {
+	err := insist(ctx, func() error {
+		_, _, err := client.Create(ctx, "/zensus", nil, core.CreateOptions{})
+		if core.CodeOf(err) == core.NodeExists {
+			err = nil
+		}
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	log := in.log
@@ -274,7 +285,11 @@ func (side *nacosSide) adminToken(ctx context.Context, in *instance) error {
 		return nil
 	}
 	file := in.plan.adminTokenFile()
-	made, err := side.auth.EnsureAdminToken(ctx, file)
+	var made bool
+	err := insist(ctx, func() (err error) {
+		made, err = side.auth.EnsureAdminToken(ctx, file)
+		return err
+	})
 	if err != nil {
 		return err
 	}
