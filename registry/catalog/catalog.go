@@ -38,9 +38,10 @@ type Catalog struct {
 	mu struct {
 		sync.RWMutex
 		services map[registry.ServiceKey]*service
-		names    btree.Map[string, *service] // those whose znode exists, by sortName
-		counts   map[string]int              // those, by groupName
-		bad      int                         // values that could not be decoded
+		names    btree.Map[string, *service]      // those whose znode exists, by sortName
+		counts   map[string]int                   // those, by groupName
+		bad      int                              // values that could not be decoded
+		ahead    map[registry.ServiceKey]struct{} // those with overlays
 	}
 }
 
@@ -49,6 +50,7 @@ func New(listener Listener) *Catalog {
 	c := &Catalog{listener: listener}
 	c.mu.services = make(map[registry.ServiceKey]*service)
 	c.mu.counts = make(map[string]int)
+	c.mu.ahead = make(map[registry.ServiceKey]struct{})
 	return c
 }
 
@@ -251,6 +253,11 @@ func (c *Catalog) finishLocked(touched map[registry.ServiceKey]*service) []regis
 	for k, s := range touched {
 		s.bump()
 		keys = append(keys, k)
+		if len(s.overlays) > 0 {
+			c.mu.ahead[k] = struct{}{}
+		} else {
+			delete(c.mu.ahead, k)
+		}
 		if !s.exists && len(s.slots) == 0 && len(s.overlays) == 0 && len(s.overrides) == 0 {
 			delete(c.mu.services, k)
 		}

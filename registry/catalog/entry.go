@@ -26,6 +26,9 @@ type Overlay struct {
 	// Wants is everything that the client wants in this service; empty if it has
 	// withdrawn all of it.
 	Wants []Want
+	// Without are znodes, by path, that are not shown whoever owns them: they are to be
+	// gone, and still there.
+	Without []string
 }
 
 // Want is an instance that a local client wants to be registered.
@@ -169,14 +172,18 @@ func (s *service) overlaid() []registry.Instance {
 	}
 	best := make(map[registry.InstanceKey]candidate, len(s.slots))
 	hidden := make(map[core.SessionID]bool, len(s.overlays))
+	without := make(map[string]bool)
 	for _, o := range s.overlays {
 		if o.Session != 0 {
 			hidden[o.Session] = true
 		}
+		for _, path := range o.Without {
+			without[path] = true
+		}
 	}
 	for _, sl := range s.slots {
 		for _, e := range sl.entries {
-			if !hidden[e.Owner] {
+			if !hidden[e.Owner] && !without[e.Path] {
 				best[sl.key] = candidate{e.Czxid, &e.Instance}
 				break
 			}

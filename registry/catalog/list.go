@@ -170,6 +170,14 @@ func (c *Catalog) Size(k registry.ServiceKey) int {
 	return 0
 }
 
+// Ahead is how many services show what clients of this node want and the tree does
+// not have yet.
+func (c *Catalog) Ahead() int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return len(c.mu.ahead)
+}
+
 // Totals are for metrics.
 func (c *Catalog) Totals() (services, instances int) {
 	c.mu.RLock()

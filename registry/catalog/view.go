@@ -31,6 +31,9 @@ type View struct {
 	Known bool
 	// Total is how many instances the service has, whatever the filter.
 	Total int
+	// Ahead says that the list shows what clients of this node want and the tree does
+	// not have yet.
+	Ahead bool
 
 	gen   uint64
 	hosts []byte // Instances as a JSON array
@@ -104,7 +107,7 @@ func (s *service) view(name string, f registry.Filter) *View {
 	}
 	all := s.instances()
 	sel := f.Select(&s.value, all)
-	v := &View{Key: s.key, LastRefTime: s.ref, Protected: sel.Protected, Instances: sel.Hosts, Known: s.exists, Total: len(all), gen: s.gen}
+	v := &View{Key: s.key, LastRefTime: s.ref, Protected: sel.Protected, Instances: sel.Hosts, Known: s.exists, Total: len(all), Ahead: len(s.overlays) > 0, gen: s.gen}
 	v.hosts = s.encode(sel)
 	v.memo = new(memo)
 	if old != nil && v.SameHosts(old) && v.Known == old.Known {

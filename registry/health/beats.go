@@ -40,6 +40,9 @@ type Beats struct {
 	log    hclog.Logger
 	// Stalled, if set, hears that this node stood still.
 	stalled func(time.Duration)
+	// alone reports whether this node is out of contact with the others, so that beats
+	// may go to them.
+	alone func() bool
 
 	mu struct {
 		sync.Mutex
@@ -57,14 +60,18 @@ type watched struct {
 }
 
 // New makes Beats. stalled, which may be nil, hears how long this node stood still.
-func New(leases Leases, log hclog.Logger, stalled func(time.Duration)) *Beats {
+// While alone reports true nobody's silence counts; nil is never.
+func New(leases Leases, log hclog.Logger, stalled func(time.Duration), alone func() bool) *Beats {
 	if log == nil {
 		log = hclog.NewNullLogger()
 	}
 	if stalled == nil {
 		stalled = func(time.Duration) {}
 	}
-	b := &Beats{leases: leases, log: log, stalled: stalled}
+	if alone == nil {
+		alone = func() bool { return false }
+	}
+	b := &Beats{leases: leases, log: log, stalled: stalled, alone: alone}
 	b.mu.watched = make(map[string]*watched)
 	return b
 }
@@ -165,11 +172,15 @@ func (b *Beats) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 		now := time.Now()
-		if late := now.Sub(last) - lookEvery; late > stallAfter {
+		late := now.Sub(last) - lookEvery
+		switch {
+		case b.alone():
+			b.forgive(now.Sub(last))
+		case late > stallAfter:
 			b.log.Warn("this node stood still, heartbeats may be waiting", "stalled_ms", late.Milliseconds())
 			b.forgive(late)
 			b.stalled(late)
-		} else {
+		default:
 			b.look(now)
 		}
 		last = now

@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,6 +26,7 @@ type leases struct {
 	want    map[string][]registry.Instance
 	timeout map[string]time.Duration
 	alive   int
+	alone   atomic.Bool // the node is
 }
 
 func (l *leases) Set(_ context.Context, id string, opt lease.Options, _ registry.ServiceKey, instances []registry.Instance) (core.Zxid, bool, error) {
@@ -82,7 +84,7 @@ func start(t *testing.T) (*Beats, *leases, *time.Duration) {
 	t.Helper()
 	l := &leases{want: map[string][]registry.Instance{}, timeout: map[string]time.Duration{}}
 	var stalled time.Duration
-	b := New(l, nil, func(d time.Duration) { stalled += d })
+	b := New(l, nil, func(d time.Duration) { stalled += d }, l.alone.Load)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = b.Run(ctx) }()
@@ -184,7 +186,7 @@ func TestInstanceDeletedBySomebodyIsRegisteredByItsNextBeat(t *testing.T) {
 }
 
 func TestNodeThatStoodStillAccusesNobody(t *testing.T) {
-	b := New(&leases{want: map[string][]registry.Instance{}, timeout: map[string]time.Duration{}}, nil, nil)
+	b := New(&leases{want: map[string][]registry.Instance{}, timeout: map[string]time.Duration{}}, nil, nil, nil)
 	i := at(80, nil)
 	_, _, err := b.Register(t.Context(), shop, i)
 	require.NoError(t, err)
@@ -195,6 +197,25 @@ func TestNodeThatStoodStillAccusesNobody(t *testing.T) {
 	require.Equal(t, 1, b.Watched())
 	require.False(t, w.sick)
 	require.False(t, w.last.After(time.Now()))
+}
+
+func TestNobodysSilenceCountsWhileTheNodeIsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, l, _ := start(t)
+		i := at(80, nil)
+		id := clientID(shop, i.IP, i.Port)
+		_, _, err := b.Register(t.Context(), shop, i)
+		require.NoError(t, err)
+		time.Sleep(10 * time.Second)
+		l.alone.Store(true)
+		time.Sleep(10 * time.Minute)
+		require.Equal(t, "healthy", l.state(id))
+		l.alone.Store(false)
+		time.Sleep(4 * time.Second)
+		require.Equal(t, "healthy", l.state(id))
+		time.Sleep(2 * time.Second)
+		require.Equal(t, "sick", l.state(id), "after fifteen seconds that count")
+	})
 }
 
 func TestRandomBeatsWithinTheirTimeoutNeverFlap(t *testing.T) {

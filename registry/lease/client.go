@@ -87,8 +87,9 @@ type waiter struct {
 }
 
 type result struct {
-	zxid core.Zxid
-	err  error
+	zxid    core.Zxid
+	pending bool // of a withdrawal: not yet
+	err     error
 }
 
 func newClient(id, overlay string, opt Options) *client {

@@ -84,8 +84,12 @@ func (m *Manager) hide(c *client, session core.SessionID) {
 // forgetEnded drops what is remembered of sessions whose time is over.
 func (m *Manager) forgetEnded(now time.Time) {
 	var over []*farewell
+	stale := m.cfg.Picture.Stale()
 	m.mu.Lock()
 	for id, bye := range m.mu.ended {
+		if stale { // nothing expires
+			bye.until = now.Add(bye.client.timeout + farewellExtra)
+		}
 		if now.After(bye.until) {
 			over = append(over, bye)
 			delete(m.mu.ended, id)

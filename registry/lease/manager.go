@@ -21,7 +21,8 @@ const (
 	// without the tree.
 	overlayAfter = 100 * time.Millisecond
 	// patience is how long a registration waits for the tree: clients give up after
-	// 3 s, and a failed answer can lose a registration for good.
+	// 3 s, and a failed answer can lose a registration for good. Where it is known that
+	// there is no quorum it waits for overlayAfter only.
 	patience = 2 * time.Second
 	// touchEvery bounds how often a session is touched, however chatty its client.
 	touchEvery = time.Second
@@ -73,11 +74,14 @@ type Manager struct {
 		clients  map[string]*client
 		sessions map[core.SessionID]*client
 		ended    map[core.SessionID]*farewell
+		// withdrawals are instances of others that are to be removed, by overlay.
+		withdrawals map[string]*withdrawal
 	}
 
 	queue struct {
 		sync.Mutex
-		clients []*client
+		clients     []*client
+		withdrawals []*withdrawal
 	}
 	queued chan struct{} // capacity 1: queue may hold something
 }
@@ -103,6 +107,7 @@ func New(cfg Config) (*Manager, error) {
 	m.mu.clients = make(map[string]*client)
 	m.mu.sessions = make(map[core.SessionID]*client)
 	m.mu.ended = make(map[core.SessionID]*farewell)
+	m.mu.withdrawals = make(map[string]*withdrawal)
 	return m, nil
 }
 
@@ -124,11 +129,14 @@ func (m *Manager) Run(ctx context.Context) error {
 			m.forgetEnded(now)
 		case <-m.queued:
 			m.queue.Lock()
-			clients := m.queue.clients
-			m.queue.clients = nil
+			clients, withdrawals := m.queue.clients, m.queue.withdrawals
+			m.queue.clients, m.queue.withdrawals = nil, nil
 			m.queue.Unlock()
 			for _, c := range clients {
 				workers.Go(func() { m.work(ctx, c) })
+			}
+			for _, w := range withdrawals {
+				workers.Go(func() { m.withdraw(ctx, w) })
 			}
 		}
 	}
@@ -213,6 +221,9 @@ func (m *Manager) set(ctx context.Context, c *client, k registry.ServiceKey, ins
 			return r.zxid, false, r.err
 		case <-slow.C:
 			m.overlay(c, k, w)
+			if m.cfg.Picture.Stale() {
+				return 0, true, nil
+			}
 		case <-late.C:
 			return 0, true, nil
 		case <-ctx.Done(): // the wish is noted; the caller is not there to hear more
@@ -398,6 +409,21 @@ func (m *Manager) Clients() int {
 func (m *Manager) Pending() bool {
 	at := m.troubled.Load()
 	return at != 0 && time.Since(time.Unix(0, at)) < 2*retryMax
+}
+
+// Wake has what could not be written tried again at once: there may be a quorum again.
+func (m *Manager) Wake() {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for _, c := range m.mu.clients {
+		c.wakeUp()
+	}
+	for _, bye := range m.mu.ended {
+		bye.client.wakeUp()
+	}
+	for _, w := range m.mu.withdrawals {
+		w.wakeUp()
+	}
 }
 
 // Sessions are those that this node holds for its clients.

@@ -20,7 +20,7 @@ func (m *Manager) work(ctx context.Context, c *client) {
 		c.mu.Lock()
 		if c.mu.ending != staying {
 			c.mu.Unlock()
-			m.bury(c)
+			m.bury(ctx, c)
 			return
 		}
 		k, w := c.dirtyLocked()
@@ -209,7 +209,7 @@ func (m *Manager) sessionOver(c *client) bool {
 }
 
 // bury ends or lets go of the session of a client that has left.
-func (m *Manager) bury(c *client) {
+func (m *Manager) bury(ctx context.Context, c *client) {
 	c.mu.Lock()
 	session, how := c.mu.session, c.mu.ending
 	c.mu.session = nil
@@ -235,10 +235,29 @@ func (m *Manager) bury(c *client) {
 	delete(m.mu.sessions, id)
 	m.mu.Unlock()
 	if err := session.Close(); err != nil && !core.IsSessionOver(err) {
-		// Nobody touches it any more, so its timeout ends it. Until then what it
-		// has is not shown here.
-		m.log.Warn("session of a client not ended", "client", c.id, "session", id.String(), "err", err)
-		m.hide(c, id)
+		m.log.Debug("session of a client not ended yet", "client", c.id, "session", id.String(), "err", err)
+		m.hide(c, id) // until it is
+		m.endLater(ctx, c, session.Session())
+	}
+}
+
+// endLater ends a session of a client that has left, as soon as there is a quorum for it.
+// Nobody touches it any more, so its timeout would end it too, but later.
+func (m *Manager) endLater(ctx context.Context, c *client, info core.SessionInfo) {
+	for pause := retryMin; ; pause = min(2*pause, retryMax) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.kick:
+		case <-time.After(pause):
+		}
+		session, err := m.cfg.Sessions.Resume(ctx, info.ID, info.Password)
+		if err == nil {
+			err = session.Close()
+		}
+		if err == nil || core.IsSessionOver(err) {
+			return
+		}
 	}
 }
 

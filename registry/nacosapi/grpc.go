@@ -86,6 +86,7 @@ func (a *API) instance(ctx context.Context, c *rpc.Conn, in *wire.InstanceReques
 		return nil, unsupported(in.Type)
 	}
 	err := a.onConnection(c, func() error { return a.svc.Publish(ctx, c.ID(), k, wanted) })
+	a.mark(ctx)
 	return &wire.InstanceResponse{Type: in.Type}, refusal(err)
 }
 
@@ -99,6 +100,7 @@ func (a *API) batchInstance(ctx context.Context, c *rpc.Conn, in *wire.BatchInst
 		wanted[n] = instanceOf(k, &in.Instances[n])
 	}
 	err := a.onConnection(c, func() error { return a.svc.Publish(ctx, c.ID(), k, wanted) })
+	a.mark(ctx)
 	return &wire.BatchInstanceResponse{Type: in.Type}, refusal(err)
 }
 
@@ -115,6 +117,7 @@ func (a *API) persistentInstance(ctx context.Context, _ *rpc.Conn, in *wire.Pers
 	default:
 		return nil, unsupported(in.Type)
 	}
+	a.mark(ctx)
 	return &wire.InstanceResponse{Type: in.Type}, refusal(err)
 }
 
@@ -179,6 +182,7 @@ func (a *API) queryService(ctx context.Context, _ *rpc.Conn, in *wire.ServiceQue
 	if err != nil {
 		return nil, refusal(err)
 	}
+	a.markList(ctx, v)
 	return &queryReply{ServiceInfo: info(v, in.Cluster)}, nil
 }
 
@@ -196,6 +200,7 @@ func (a *API) subscribeService(ctx context.Context, c *rpc.Conn, in *wire.Subscr
 	if err != nil {
 		return nil, refusal(err)
 	}
+	a.markList(ctx, v)
 	return &subscribeReply{Response: wire.SucceededWith("success"), ServiceInfo: info(v, in.Clusters)}, nil
 }
 
@@ -225,5 +230,6 @@ func (a *API) listServices(ctx context.Context, _ *rpc.Conn, in *wire.ServiceLis
 	if err != nil {
 		return nil, refusal(err)
 	}
+	a.mark(ctx)
 	return &wire.ServiceListResponse{Count: total, ServiceNames: names}, nil
 }

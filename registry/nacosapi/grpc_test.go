@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	grpcmeta "google.golang.org/grpc/metadata"
 
 	"github.com/zensus-io/zensus/core/coretest"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
@@ -166,4 +168,46 @@ func BenchmarkPush(b *testing.B) {
 			b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 		})
 	}
+}
+
+// marked makes a call and reports whether its answer is marked.
+func (c *client) marked(in wire.Body, out wire.Body) bool {
+	c.t.Helper()
+	p, err := wire.Encode(in, nil)
+	require.NoError(c.t, err)
+	var header grpcmeta.MD
+	reply := new(wire.Payload)
+	require.NoError(c.t, c.conn.Invoke(c.t.Context(), wire.RequestMethod, p, reply, grpc.Header(&header)))
+	require.NoError(c.t, wire.DecodeInto(reply, out))
+	return len(header.Get("zensus-stale")) > 0
+}
+
+func TestGRPCWithoutQuorum(t *testing.T) {
+	n := startNode(t, coretest.NewFake())
+	c := dial(t, n.addr)
+	require.True(t, func() bool { out := c.register("10.0.0.1", 80); return out.OK() }())
+	c.subscribe("")
+	c.pushed(1)
+	var list wire.QueryServiceResponse
+	require.False(t, c.marked(&wire.ServiceQueryRequest{ServiceKey: shop}, &list))
+
+	n.engine.Partition()
+	require.True(t, c.marked(&wire.ServiceQueryRequest{ServiceKey: shop}, &list))
+	require.Len(t, list.ServiceInfo.Hosts, 1)
+	var done wire.InstanceResponse
+	require.True(t, c.marked(&wire.InstanceRequest{ServiceKey: shop, Type: wire.RegisterInstance, Instance: instance("10.0.0.2", 80)}, &done))
+	require.True(t, done.OK(), done.Message)
+	require.Equal(t, "10.0.0.2", c.pushed(1).Hosts[0].IP, "in place of the former one")
+	persistent := instance("10.0.0.3", 80)
+	persistent.Ephemeral = false
+	other := wire.ServiceKey{ServiceName: "cp", GroupName: "DEFAULT_GROUP"}
+	require.True(t, c.marked(&wire.PersistentInstanceRequest{ServiceKey: other, Type: wire.RegisterInstance, Instance: persistent}, &done))
+	require.False(t, done.OK())
+	require.Equal(t, 500, done.ErrorCode)
+	require.Contains(t, done.Message, "no quorum")
+
+	n.engine.Heal()
+	require.Eventually(t, func() bool {
+		return !c.marked(&wire.ServiceQueryRequest{ServiceKey: shop}, &list) && list.ServiceInfo.Hosts[0].IP == "10.0.0.2"
+	}, 10*time.Second, 20*time.Millisecond)
 }

@@ -10,16 +10,18 @@ import (
 
 	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
+	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/registry"
+	"github.com/zensus-io/zensus/registry/catalog"
 )
 
 // Routes mounts HTTP v1, v2 and v3 on a group that stands for Nacos's context path
 // (/nacos).
 func (a *API) Routes(g *gin.RouterGroup) {
 	read, write := a.guard.Naming(auth.Read), a.guard.Naming(auth.Write)
-	a.routesV1(g.Group("/v1/ns"), read, write)
-	a.routesV2(g.Group("/v2/ns"), read, write)
-	a.routesV3(g.Group("/v3/client/ns"), g.Group("/v3/admin/ns"), read, write)
+	a.routesV1(g.Group("/v1/ns", a.markBehind), read, write)
+	a.routesV2(g.Group("/v2/ns", a.markBehind), read, write)
+	a.routesV3(g.Group("/v3/client/ns", a.markBehind), g.Group("/v3/admin/ns", a.markBehind), read, write)
 }
 
 func (a *API) routesV1(g *gin.RouterGroup, read, write gin.HandlerFunc) {
@@ -82,10 +84,24 @@ func (a *API) routesV2(g *gin.RouterGroup, read, write gin.HandlerFunc) {
 // staleHeader marks answers that may differ from the tree.
 const staleHeader = "zensus-stale"
 
+// markBehind sets the header of every answer that may be behind, refusals too.
+func (a *API) markBehind(c *gin.Context) {
+	if a.svc.Behind() {
+		c.Header(staleHeader, "true")
+	}
+}
+
 // mark sets the header if what this node shows may be behind or ahead.
-func (a *API) mark(ctx context.Context) {
-	if a.svc.Stale() {
+func (a *API) mark(ctx context.Context) { reply(ctx, a.svc.Stale()) }
+
+// markList sets it if that holds for a list.
+func (a *API) markList(ctx context.Context, v *catalog.View) { reply(ctx, v.Ahead || a.svc.Behind()) }
+
+// reply sets the header of whichever protocol the request came by.
+func reply(ctx context.Context, stale bool) {
+	if stale {
 		rest.Of(ctx).Reply(staleHeader, "true")
+		rpc.Reply(ctx, staleHeader, "true")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -248,4 +249,61 @@ func TestHTTPv3(t *testing.T) {
 	c.subscribe("")
 	subscribers := w.json("GET", "/v3/admin/ns/service/subscribers", "serviceName=shop")["data"].(map[string]any)
 	require.Equal(t, "shop", subscribers["pageItems"].([]any)[0].(map[string]any)["serviceName"])
+}
+
+// stale asks and returns status, body and whether the answer is marked.
+func (w *web) stale(method, path, form string) (int, string, bool) {
+	w.t.Helper()
+	r, err := http.NewRequestWithContext(w.t.Context(), method, w.base+path+"?"+form, nil)
+	require.NoError(w.t, err)
+	answer, err := http.DefaultClient.Do(r)
+	require.NoError(w.t, err)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	require.NoError(w.t, err)
+	return answer.StatusCode, string(text), answer.Header.Get("zensus-stale") == "true"
+}
+
+func TestHTTPWithoutQuorum(t *testing.T) {
+	w := startWeb(t)
+	w.ok("POST", "/v1/ns/instance", "serviceName=shop&ip=10.0.0.1&port=80")
+	_, _, marked := w.stale("GET", "/v1/ns/instance/list", "serviceName=shop")
+	require.False(t, marked)
+	w.engine.Partition()
+	for _, c := range []struct {
+		name, method, path, form string
+		status                   int
+		body                     string
+	}{
+		{"a list", "GET", "/v1/ns/instance/list", "serviceName=shop", 200, "10.0.0.1"},
+		{"a list of v2", "GET", "/v2/ns/instance/list", "serviceName=shop", 200, "10.0.0.1"},
+		{"a list of v3", "GET", "/v3/client/ns/instance/list", "serviceName=shop", 200, "10.0.0.1"},
+		{"the services", "GET", "/v1/ns/service/list", "pageNo=1&pageSize=10", 200, "shop"},
+		{"a service", "GET", "/v2/ns/service", "serviceName=shop", 200, "shop"},
+		{"a registration", "POST", "/v1/ns/instance", "serviceName=shop&ip=10.0.0.2&port=80", 200, "ok"},
+		{"and it is shown", "GET", "/v1/ns/instance/list", "serviceName=shop", 200, "10.0.0.2"},
+		{"a registration of v2", "POST", "/v2/ns/instance", "serviceName=shop&ip=10.0.0.3&port=80", 200, "success"},
+		{"a registration of v3", "POST", "/v3/client/ns/instance", "serviceName=shop&ip=10.0.0.4&port=80", 200, "success"},
+		{"a light beat", "PUT", "/v1/ns/instance/beat", "serviceName=shop&ip=10.0.0.2&port=80", 200, "10200"},
+		{"a deregistration", "DELETE", "/v1/ns/instance", "serviceName=shop&ip=10.0.0.2&port=80", 200, "ok"},
+		{"a persistent instance", "POST", "/v1/ns/instance", "serviceName=cp&ip=10.0.0.1&port=80&ephemeral=false", 503, "no quorum"},
+		{"a persistent instance of v2", "POST", "/v2/ns/instance", "serviceName=cp&ip=10.0.0.1&port=80&ephemeral=false", 503, `"code":30000`},
+		{"a persistent instance of v3", "POST", "/v3/admin/ns/instance", "serviceName=cp&ip=10.0.0.1&port=80&ephemeral=false", 503, `"code":30000`},
+		{"a service", "POST", "/v1/ns/service", "serviceName=other", 503, "no quorum"},
+		{"an override", "PUT", "/v1/ns/instance", "serviceName=shop&ip=10.0.0.1&port=80&weight=3", 503, "no quorum"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			status, body, marked := w.stale(c.method, c.path, c.form)
+			require.Equal(t, c.status, status, body)
+			require.Contains(t, body, c.body)
+			require.True(t, marked)
+		})
+	}
+	_, body, _ := w.stale("GET", "/v1/ns/instance/list", "serviceName=shop")
+	require.NotContains(t, body, "10.0.0.2")
+	w.engine.Heal()
+	require.Eventually(t, func() bool {
+		_, body, marked := w.stale("GET", "/v1/ns/instance/list", "serviceName=shop")
+		return !marked && strings.Contains(body, "10.0.0.4")
+	}, 10*time.Second, 20*time.Millisecond, "picture and tree agree in the end")
 }

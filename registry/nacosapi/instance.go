@@ -265,7 +265,7 @@ func (a *API) list(ctx context.Context, in *listForm) (json.RawMessage, error) {
 	if err != nil {
 		return nil, refusal(err)
 	}
-	a.mark(ctx)
+	a.markList(ctx, v)
 	return v.Memo("http/"+in.Clusters, func() []byte {
 		return v.AppendInfo(make([]byte, 0, v.InfoBytes()+len(in.Clusters)), catalog.Grouped, in.Clusters)
 	}), nil

@@ -71,7 +71,7 @@ func (a *API) instancesV3(ctx context.Context, in listForm) ([]json.RawMessage, 
 	if err != nil {
 		return nil, refusal(err)
 	}
-	a.mark(ctx)
+	a.markList(ctx, v)
 	list := make([]json.RawMessage, 0, len(v.Instances))
 	for n := range v.Instances {
 		list = append(list, catalog.AppendInstance(nil, k, &v.Instances[n]))

@@ -1,6 +1,7 @@
 package naming
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"hash/fnv"
@@ -9,7 +10,6 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/registry"
-	"github.com/zensus-io/zensus/registry/catalog"
 	"github.com/zensus-io/zensus/registry/lease"
 	"github.com/zensus-io/zensus/registry/store"
 )
@@ -43,11 +43,11 @@ func (s *Service) Publish(ctx context.Context, client string, k registry.Service
 	return s.shown(ctx, zxid)
 }
 
-// shown is settled for registrations: they count even if this node's picture
-// does not show them in time.
+// shown is settled for what was written: it counts even if this node's picture does
+// not show it in time.
 func (s *Service) shown(ctx context.Context, zxid core.Zxid) error {
 	if err := s.settled(ctx, zxid); err != nil {
-		s.log.Debug("registration written but not shown yet", "zxid", zxid.String(), "err", err)
+		s.log.Debug("written but not shown yet", "zxid", zxid.String(), "err", err)
 	}
 	return nil
 }
@@ -118,19 +118,33 @@ func (s *Service) Deregister(ctx context.Context, k registry.ServiceKey, key reg
 			return s.shown(ctx, zxid)
 		}
 	}
-	return s.remove(ctx, k, key, func(e *catalog.Entry) bool {
-		return e.Instance.Ephemeral == ephemeral && (e.Beat || !ephemeral)
-	})
+	if !ephemeral {
+		return s.removePersistent(ctx, k, key)
+	}
+	var drop []string
+	for _, e := range s.catalog.Entries(k, key) {
+		if e.Beat {
+			drop = append(drop, e.Path)
+		}
+	}
+	if len(drop) == 0 {
+		return nil
+	}
+	zxid, pending, err := s.leases.Withdraw(ctx, k, drop)
+	if err != nil || pending {
+		return s.unavailable(err)
+	}
+	return s.shown(ctx, zxid)
 }
 
-// remove deletes the znodes of a key that are of the kind wanted.
-func (s *Service) remove(ctx context.Context, k registry.ServiceKey, key registry.InstanceKey, want func(*catalog.Entry) bool) error {
+// removePersistent deletes the znodes of a persistent instance.
+func (s *Service) removePersistent(ctx context.Context, k registry.ServiceKey, key registry.InstanceKey) error {
 	unlock := s.locks.lock(k, key)
 	defer unlock()
 	return s.retry(ctx, func() (core.Zxid, error) {
 		var drop []string
 		for _, e := range s.catalog.Entries(k, key) {
-			if want(e) {
+			if !e.Instance.Ephemeral {
 				drop = append(drop, e.Path)
 			}
 		}
@@ -186,20 +200,23 @@ func (s *Service) retry(ctx context.Context, write func() (core.Zxid, error)) er
 	for range writeTries {
 		zxid, err := write()
 		if err == nil {
-			return s.settled(ctx, zxid)
+			return s.shown(ctx, zxid)
 		}
-		if last = err; !core.IsUnknownOutcome(err) && !errors.Is(err, core.NoNode) {
-			return s.unavailable(err)
+		switch {
+		case core.IsUnknownOutcome(err):
+			last = err
+		case !errors.Is(err, core.NoNode):
+			return s.unavailable(cmp.Or(last, err))
 		}
 		zxid, err = s.store.Sync(ctx)
 		if err != nil {
-			return s.unavailable(err)
+			return s.unavailable(cmp.Or(last, err))
 		}
 		if err := s.settled(ctx, zxid); err != nil {
 			return err
 		}
 	}
-	return s.unavailable(last)
+	return s.unavailable(cmp.Or(last, error(core.NoNode)))
 }
 
 // stripes are locks that instance keys share.
@@ -281,10 +298,10 @@ func (s *Service) Override(ctx context.Context, k registry.ServiceKey, key regis
 	if err != nil {
 		return s.unavailable(err)
 	}
-	if err := s.settled(ctx, zxid); err != nil {
-		return err
-	}
-	return s.unavailable(s.overrides.Wait(ctx, zxid))
+	ctx, cancel := context.WithTimeout(ctx, readPatience)
+	defer cancel()
+	_ = s.overrides.Wait(ctx, zxid) // it was written, shown or not
+	return s.shown(ctx, zxid)
 }
 
 // SetHealth sets the health of a persistent instance that nothing checks. It

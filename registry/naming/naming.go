@@ -112,7 +112,7 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("naming: %w", err)
 	}
-	s.beats = health.New(s.leases, cfg.Logger.Named("health"), func(time.Duration) { s.Trouble() })
+	s.beats = health.New(s.leases, cfg.Logger.Named("health"), func(time.Duration) { s.Trouble() }, s.services.Stale)
 	s.checks = health.NewChecks(s.catalog, cfg.Probe, s.checked, cfg.Logger.Named("health"))
 	if s.metrics, err = newMetrics(cfg.Registerer, s); err != nil {
 		return nil, fmt.Errorf("naming: metrics: %w", err)
@@ -182,8 +182,7 @@ func (s *Service) prepare(ctx context.Context) error {
 
 // keep keeps the node's own session alive and notices gaps of the mirror.
 func (s *Service) keep(ctx context.Context) error {
-	info := s.cfg.Client.Session()
-	tick := time.NewTicker(min(time.Second, max(info.Timeout/4, 10*time.Millisecond)))
+	tick := time.NewTicker(min(time.Second, max(s.cfg.Client.Session().Timeout/4, 10*time.Millisecond)))
 	defer tick.Stop()
 	for {
 		select {
@@ -191,7 +190,7 @@ func (s *Service) keep(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-tick.C:
 		}
-		s.cfg.Sessions.Touch(info.ID)
+		s.cfg.Sessions.Touch(s.cfg.Client.Session().ID)
 		if stale := s.services.Stale(); stale != s.gap.Swap(stale) && s.isReady() {
 			s.Trouble()
 		}
@@ -228,11 +227,20 @@ func (s *Service) await(ctx context.Context) error {
 
 // Stale reports whether what this node shows may be behind the tree, or ahead of
 // it: without a quorum clients go on to register and to ask.
-func (s *Service) Stale() bool { return s.services.Stale() || s.leases.Pending() }
+func (s *Service) Stale() bool { return s.Behind() || s.catalog.Ahead() > 0 }
 
-// Trouble tells that this server had trouble of its own: a new leader, a node
-// lost, a stall. For a while, lists that shrink much are not pushed at once.
-func (s *Service) Trouble() { s.guard.Trouble(time.Now()) }
+// Behind reports whether what this node shows may be behind the tree. Whether a list is
+// ahead of it, the list says itself.
+func (s *Service) Behind() bool { return s.services.Stale() }
+
+// Trouble tells that this server had trouble of its own: a quorum lost or found, a new
+// leader, a node lost, a stall. For a while, lists that shrink much are not pushed at
+// once: as long as sessions may end for it, which have their full timeout from then on.
+// What could not be written is tried again.
+func (s *Service) Trouble() {
+	s.guard.Trouble(time.Now().Add(connectionTimeout))
+	s.leases.Wake()
+}
 
 // settled waits until this node's catalog shows the write at zxid.
 func (s *Service) settled(ctx context.Context, zxid core.Zxid) error {
@@ -247,10 +255,14 @@ func (s *Service) settled(ctx context.Context, zxid core.Zxid) error {
 	return nil
 }
 
-// unavailable gives errors of a lost quorum their name.
+// unavailable gives errors of a lost quorum their name, and says what may have become
+// of the request.
 func (s *Service) unavailable(err error) error {
-	if core.IsUnknownOutcome(err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, core.NotReadOnly) {
-		return fmt.Errorf("%w: %w", registry.ErrNoQuorum, err)
+	switch {
+	case core.IsUnknownOutcome(err), errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%w, it is not known whether this was done: %w", registry.ErrNoQuorum, err)
+	case errors.Is(err, core.NotReadOnly):
+		return fmt.Errorf("%w, nothing was done: %w", registry.ErrNoQuorum, err)
 	}
 	return err
 }

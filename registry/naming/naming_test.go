@@ -245,6 +245,105 @@ func TestWithoutQuorumRegistrationsGoOnAndAreMarked(t *testing.T) {
 	})
 }
 
+// A client may register with one node and deregister with another, while neither can
+// write: the node that is asked does not show it from then on, and the tree follows.
+func TestWithoutQuorumAnInstanceOfAnotherNodeIsWithdrawn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := coretest.NewFake()
+		a, b := start(t, engine, "a"), start(t, engine, "b")
+		i, stays := at("10.0.0.1", 80), at("10.0.0.2", 80)
+		require.NoError(t, a.Register(t.Context(), shop, i))
+		require.NoError(t, a.Register(t.Context(), shop, stays))
+		synctest.Wait()
+		r := newReader()
+		_, err := b.Subscribe(t.Context(), "watcher", r, shop, "")
+		require.NoError(t, err)
+		r.next(t, 2)
+
+		engine.Partition()
+		before := time.Now()
+		require.NoError(t, b.Deregister(t.Context(), shop, i.Key(), true))
+		require.Less(t, time.Since(before), time.Second, "there is nothing to wait for")
+		require.Equal(t, []string{"10.0.0.2"}, b.hosts(t, shop))
+		r.next(t, 1)
+		v, err := b.Query(t.Context(), shop, registry.Filter{})
+		require.NoError(t, err)
+		require.True(t, v.Ahead)
+		require.Len(t, a.hosts(t, shop), 2, "it cannot know")
+		time.Sleep(10 * time.Minute)
+		require.Len(t, a.hosts(t, shop), 2, "nothing expires in an outage")
+		require.Equal(t, []string{"10.0.0.2"}, b.hosts(t, shop))
+		require.Len(t, b.catalog.All(shop), 2, "the tree stands still")
+
+		engine.Heal()
+		_, err = a.Beat(t.Context(), shop, stays.Key(), nil)
+		require.NoError(t, err)
+		time.Sleep(5 * time.Second)
+		for _, n := range []*node{a, b} {
+			require.Equal(t, []string{"10.0.0.2"}, n.hosts(t, shop))
+			require.False(t, n.Stale())
+		}
+		require.Len(t, b.catalog.All(shop), 1)
+		require.Empty(t, r.lists, "nobody sees a flap")
+	})
+}
+
+// What is registered anew meanwhile is not what was withdrawn.
+func TestAWithdrawalDoesNotTouchALaterRegistration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := coretest.NewFake()
+		a, b := start(t, engine, "a"), start(t, engine, "b")
+		i := at("10.0.0.1", 80)
+		require.NoError(t, a.Register(t.Context(), shop, i))
+		synctest.Wait()
+		engine.Partition()
+		require.NoError(t, b.Deregister(t.Context(), shop, i.Key(), true))
+		require.Empty(t, b.hosts(t, shop))
+		require.NoError(t, b.Register(t.Context(), shop, i))
+		require.Len(t, b.hosts(t, shop), 1)
+		engine.Heal()
+		time.Sleep(5 * time.Second)
+		require.Len(t, b.hosts(t, shop), 1)
+		require.Len(t, a.hosts(t, shop), 1)
+		require.Len(t, b.catalog.All(shop), 1)
+		require.False(t, b.Stale())
+	})
+}
+
+// A client that has gone is gone, though its session could not be ended at once.
+func TestWithoutQuorumAClientThatLeavesIsNotShownAndEndedLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := coretest.NewFake()
+		a, b := start(t, engine, "a"), start(t, engine, "b")
+		require.NoError(t, a.Publish(t.Context(), "c1", shop, []registry.Instance{at("10.0.0.1", 80)}))
+		require.NoError(t, a.Publish(t.Context(), "c2", shop, []registry.Instance{at("10.0.0.2", 80)}))
+		synctest.Wait()
+		engine.Partition()
+		a.End("c1")
+		synctest.Wait()
+		require.Equal(t, []string{"10.0.0.2"}, a.hosts(t, shop))
+		time.Sleep(10 * time.Minute)
+		require.Equal(t, []string{"10.0.0.2"}, a.hosts(t, shop), "however long it takes")
+		require.Len(t, b.hosts(t, shop), 2)
+		engine.Heal()
+		a.Trouble() // tells that there is a quorum again
+		time.Sleep(2 * time.Second)
+		require.Equal(t, []string{"10.0.0.2"}, b.hosts(t, shop), "before any timeout")
+		require.Equal(t, []string{"10.0.0.2"}, a.hosts(t, shop))
+	})
+}
+
+func TestWhatAQuorumIsNeededForSaysWhatBecameOfIt(t *testing.T) {
+	n := start(t, coretest.NewFake(), "n1")
+	err := n.unavailable(&core.OpError{Op: "multi", Err: core.NotReadOnly})
+	require.ErrorIs(t, err, registry.ErrNoQuorum)
+	require.EqualError(t, err, "no quorum, nothing was done: multi: server is read-only")
+	err = n.unavailable(&core.OpError{Op: "multi", Err: core.ConnectionLoss})
+	require.ErrorIs(t, err, registry.ErrNoQuorum)
+	require.ErrorContains(t, err, "it is not known whether this was done")
+	require.NoError(t, n.unavailable(nil))
+}
+
 func TestServiceThatFirstAppearsWithoutQuorumIsPushedAllTheSame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := coretest.NewFake()

@@ -2,6 +2,7 @@ package naming
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -27,7 +28,7 @@ func (s *Service) CreateService(ctx context.Context, svc registry.Service) error
 	if err != nil {
 		return s.unavailable(err)
 	}
-	return s.settled(ctx, zxid)
+	return s.shown(ctx, zxid)
 }
 
 // UpdateService changes a service. change may be called more than once, with
@@ -48,7 +49,7 @@ func (s *Service) UpdateService(ctx context.Context, k registry.ServiceKey, chan
 	if err != nil {
 		return s.unavailable(err)
 	}
-	return s.settled(ctx, zxid)
+	return s.shown(ctx, zxid)
 }
 
 // DeleteService removes a service without instances, and the overrides in it. It
@@ -71,9 +72,9 @@ func (s *Service) deleteService(ctx context.Context, k registry.ServiceKey, vers
 		return err
 	}
 	if err := s.store.DropOverrides(ctx, k, overrides); err != nil {
-		return err
+		return errors.Join(core.ConnectionLoss, err) // the service is gone, not all of them are
 	}
-	return s.settled(ctx, zxid)
+	return s.shown(ctx, zxid)
 }
 
 // Describe returns a service. It returns ErrServiceNotFound.
