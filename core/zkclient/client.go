@@ -149,6 +149,14 @@ func (c *Client) Close() error {
 	return nil
 }
 
+// Detach lets go of the session without ending it: its ephemeral znodes stay until
+// its timeout is over. Calls under way fail with ConnectionLoss, or with ErrClosed
+// if they were not sent. It must not be called from a callback.
+func (c *Client) Detach() {
+	c.end(core.ErrClosed)
+	<-c.done
+}
+
 // end makes err the reason why the session is over, and lets everybody go.
 func (c *Client) end(err error) {
 	c.mu.Lock()

@@ -12,7 +12,7 @@
 // ConnectionLoss, because nobody knows what became of it.
 //
 // A session that was out of contact for its whole timeout is given up by the
-// client itself, even if no server ever says so.
+// client itself, even if no server ever says so, unless it is to be patient.
 //
 // A Watch is a persistent watch (servers from 3.6). What happens while the
 // connection is down is lost by the protocol's design, so each watch gets one

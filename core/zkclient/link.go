@@ -93,8 +93,11 @@ func (c *Client) pause() bool {
 func (c *Client) timeLeft() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.mu.session.ID == 0 {
+	switch {
+	case c.mu.session.ID == 0:
 		return time.Hour
+	case c.opt.Patient: // whether it is, only a server can tell
+		return c.mu.session.Timeout
 	}
 	return c.mu.session.Timeout - c.sinceContact()
 }

@@ -51,6 +51,10 @@ type Options struct {
 	// reading goroutine: it must be quick and must not call what waits for a
 	// reply. The zxid is 0 where the server does not tell (up to 3.8).
 	OnEvent func(e wire.WatcherEvent, z core.Zxid)
+	// Patient keeps the session until a server says that it is over, however long
+	// none was heard: for sessions of which nothing is believed that only their
+	// holder may believe. After an ensemble without a quorum they go on.
+	Patient bool
 	// FrameBytesMax is the longest request frame, the servers' jute.maxbuffer.
 	// 0 is their default.
 	FrameBytesMax int
