@@ -3,6 +3,7 @@ package zkclient
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -41,8 +42,9 @@ type Client struct {
 	calls   sync.Pool // of *call
 
 	// Owned by the goroutine of run.
-	server   int // index of the next address
-	attempts int // since the last connection that was of use
+	server   int   // index of the next address
+	attempts int   // since the last connection that was of use
+	refused  error // why the last attempt to connect failed
 }
 
 var (
@@ -85,7 +87,11 @@ func Dial(ctx context.Context, addresses []string, opt Options) (*Client, error)
 	case <-ctx.Done():
 		c.end(core.ErrClosed)
 		<-c.done
-		return nil, &core.OpError{Op: "createSession", Err: ctx.Err()}
+		err := ctx.Err()
+		if c.refused != nil {
+			err = fmt.Errorf("%w: %w", err, c.refused)
+		}
+		return nil, &core.OpError{Op: "createSession", Err: err}
 	}
 }
 

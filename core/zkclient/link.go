@@ -50,6 +50,7 @@ func (c *Client) run() {
 		if c.ctx.Err() != nil {
 			return
 		}
+		c.refused = err
 		if core.IsSessionOver(err) || errors.Is(err, core.AuthFailed) {
 			c.opt.Logger.Warn("session over", "session", c.Session().ID, "err", err)
 			c.end(err)
