@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -303,5 +304,35 @@ func TestAWrongAnswerIsAnErrorAndNoPanic(t *testing.T) {
 			t.Errorf("answer %d: got %+v, %v", next.Load(), item, err)
 		}
 		next.Add(1)
+	}
+}
+
+func TestClientInOrderBeginsWithTheFirstServerAndGoesToTheNext(t *testing.T) {
+	c := newCluster(t)
+	servers := []*server{c.start("127.0.0.1:0"), c.start("127.0.0.1:0"), c.start("127.0.0.1:0")}
+	var mu sync.Mutex
+	var dialled []string
+	dialer := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		mu.Lock()
+		dialled = append(dialled, addr)
+		mu.Unlock()
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	}
+	client := dial(t, servers, sdk.InOrder(), sdk.Dialer(dialer))
+	configs := config.New(client)
+	key := config.Key{DataID: "order"}
+	if err := configs.Publish(t.Context(), key, "1"); err != nil {
+		t.Fatal(err)
+	}
+	servers[0].stop()
+	if _, err := configs.Get(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	// Dial looks whether there is a server, and the config side has a connection of its own.
+	want := []string{servers[0].addr, servers[0].addr, servers[1].addr}
+	if !slices.Equal(dialled, want) {
+		t.Fatalf("dialled %v, want %v", dialled, want)
 	}
 }

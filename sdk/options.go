@@ -13,6 +13,7 @@ type options struct {
 	appName       string
 	offset        int
 	lazy          bool
+	inOrder       bool
 	tls           *tls.Config
 	token         TokenFunc
 	log           *slog.Logger
@@ -35,6 +36,11 @@ func PortOffset(n int) Option { return func(o *options) { o.offset = n } }
 
 // Lazy makes Dial return at once; the client connects when it is used.
 func Lazy() Option { return func(o *options) { o.lazy = true } }
+
+// InOrder makes the client try the servers in the order of their addresses, from
+// the first on, for those that have one nearby. Without it clients begin at any of
+// them, so that they spread over the servers.
+func InOrder() Option { return func(o *options) { o.inOrder = true } }
 
 // TLS encrypts the connections.
 func TLS(c *tls.Config) Option { return func(o *options) { o.tls = c } }

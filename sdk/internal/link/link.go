@@ -16,6 +16,7 @@ import (
 // Config says how to connect.
 type Config struct {
 	Servers   []string // host:port of gRPC
+	InOrder   bool     // begin with the first of them, not with any
 	Module    string   // "naming" or "config"; a stock server keeps naming state for the former only
 	Namespace string
 	AppName   string
@@ -70,7 +71,9 @@ func New(cfg Config) (*Link, error) {
 	}
 	l := &Link{cfg: cfg, login: make(chan struct{}, 1)}
 	l.mu.changed = make(chan struct{})
-	l.mu.next = rand.N(len(cfg.Servers)) // clients spread over the servers
+	if !cfg.InOrder {
+		l.mu.next = rand.N(len(cfg.Servers)) // clients spread over the servers
+	}
 	return l, nil
 }
 
