@@ -60,7 +60,7 @@ func (in *instance) runNacos(ctx context.Context, ports listeners, secret settin
 	if client == nil || err != nil {
 		return err
 	}
-	defer client.Close()
+	defer farewell(client)
 	side, err := in.newNacosSide(ctx, client, secret)
 	if err != nil {
 		return err
@@ -112,6 +112,23 @@ func (in *instance) runNacos(ctx context.Context, ports listeners, secret settin
 	err = s.wait(ctx)
 	s.stop()
 	return err
+}
+
+// farewellTime is how long the end of the process's own session may take.
+const farewellTime = time.Second
+
+// farewell ends a session. Without a quorum nobody can say that it is over: then it
+// is left to its timeout, and the call ends with the node.
+func farewell(client core.Client) {
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		_ = client.Close() // it never fails
+	}()
+	select {
+	case <-gone:
+	case <-time.After(farewellTime):
+	}
 }
 
 func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret settings.Secret) (*nacosSide, error) {
