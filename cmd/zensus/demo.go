@@ -5,20 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
-	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/zensus-io/zensus/cmd/zensus/ctl"
-	"github.com/zensus-io/zensus/internal/settings"
 	"github.com/zensus-io/zensus/sdk"
 	"github.com/zensus-io/zensus/sdk/config"
 	"github.com/zensus-io/zensus/sdk/naming"
@@ -28,33 +22,43 @@ func demoCommand() *cobra.Command {
 	var length time.Duration
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "show a server, two providers, a consumer and a config at work",
-		Long: `Start a server in a temporary directory and show the main job before your eyes: two
-providers register, a consumer discovers them, one provider is killed and the consumer
-is told, a config changes and is pushed. It runs until stopped, or for as long as --for.`,
+		Short: "show three servers and their clients at work, and one of them killed",
+		Long: `Start three servers in a temporary directory, each a process of its own, with
+providers, consumers and a writer at different ones of them, and kill the server that
+leads, as kill -9 does: nobody may notice. No list loses an instance that lives, a
+config is read and published, nothing that was acknowledged is lost; else the status
+is 1. Then the server comes back, and a provider is killed, which the consumers are
+told. It goes on with the console open until it is stopped; with --for it ends by
+itself after this time, when all of that has been shown.`,
 		Args: ctl.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx := cmd.Context()
-			if length > 0 {
-				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeout(ctx, length)
-				defer cancel()
-			}
-			return runDemo(ctx, cmd.OutOrStdout())
+			return runDemo(cmd.Context(), cmd.OutOrStdout(), length)
 		},
 	}
 	cmd.Flags().DurationVar(&length, "for", 0, "end by itself after this time")
 	return cmd
 }
 
+// actTime is how long anything that is waited for may take.
+const actTime = 30 * time.Second
+
+var (
+	demoService = naming.Service{Name: "orders"}
+	demoConfig  = config.Key{DataID: "orders.yaml"}
+)
+
 // demo is a running demonstration.
 type demo struct {
-	began time.Time
-	grpc  string
+	began   time.Time
+	dir     string
+	servers []*demoServer
+	fail    context.CancelCauseFunc // ends it with an error
+	news    chan struct{}           // capacity 1: a consumer has been told something
 
 	mu struct {
 		sync.Mutex
-		out io.Writer
+		out    io.Writer
+		living map[string]string // addresses that must be in every list, and who is there
 	}
 }
 
@@ -65,160 +69,285 @@ func (d *demo) say(who, format string, args ...any) {
 	fmt.Fprintf(d.mu.out, "%8.3fs  %-10s %s\n", time.Since(d.began).Seconds(), who, fmt.Sprintf(format, args...))
 }
 
-var (
-	demoService = naming.Service{Name: "orders"}
-	demoConfig  = config.Key{DataID: "orders.yaml"}
-)
+// errLoss is in the error of a demo in which somebody noticed.
+var errLoss = errors.New("demo: a loss")
 
-func runDemo(ctx context.Context, out io.Writer) error {
-	d := &demo{began: time.Now()}
-	d.mu.out = out
-	dir, err := os.MkdirTemp("", "zensus-demo-")
-	if err != nil {
+// lose ends the demo: somebody noticed.
+func (d *demo) lose(format string, args ...any) {
+	d.fail(fmt.Errorf("%w: "+format, append([]any{errLoss}, args...)...))
+}
+
+func runDemo(ctx context.Context, out io.Writer, length time.Duration) error {
+	stopped := ctx
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	d := &demo{began: time.Now(), fail: fail, news: make(chan struct{}, 1)}
+	d.mu.out, d.mu.living = out, map[string]string{}
+	var err error
+	if d.dir, err = os.MkdirTemp("", "zensus-demo-"); err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	in, err := d.startServer(dir)
-	if err != nil {
-		return err
+	defer func() { _ = os.RemoveAll(d.dir) }()
+	defer d.stopServers()
+	if err = d.startServers(ctx); err == nil {
+		err = d.play(ctx, length)
 	}
-	serverCtx, stopServer := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan error, 1)
-	go func() { ended <- in.Run(serverCtx) }()
-	err = d.play(ctx)
-	if ctx.Err() != nil {
+	if cause := context.Cause(ctx); cause != nil { // everything else follows from it
+		err = cause
+	}
+	if stopped.Err() != nil && !errors.Is(err, errLoss) {
 		err = nil // it was to end
 	}
-	stopServer()
 	d.say("demo", "ends")
-	return errors.Join(err, <-ended)
+	return err
 }
 
-// startServer opens the usual ports where they are free, and others where not.
-func (d *demo) startServer(dir string) (*instance, error) {
-	s := settings.Default()
-	s.DataDir = dir
-	s.Engine.DiskBallastBytes, s.Engine.LogSegmentBytes = -1, 4<<20
-	s.Listen.HTTP, d.grpc = pairOfPorts(8848)
-	s.Listen.ZooKeeper = freePort(2181)
-	p, err := fromSettings(&s)
-	if err != nil {
-		return nil, err
+// play puts everybody on the stage, and takes them off again.
+func (d *demo) play(ctx context.Context, length time.Duration) (err error) {
+	s := &stage{demo: d}
+	leader := d.leader()
+	if leader == nil {
+		return errors.New("demo: nobody leads")
 	}
-	in, err := assemble(p, hclog.NewNullLogger(), prometheus.NewRegistry())
-	if err != nil {
-		return nil, err
-	}
-	d.say("server", "HTTP, console and everything else on %s, Nacos gRPC on %s, ZooKeeper on %s", s.Listen.HTTP, d.grpc, s.Listen.ZooKeeper)
-	d.say("server", "console: http://%s/", s.Listen.HTTP)
-	if usual := settings.Default().Listen; s.Listen.HTTP != usual.HTTP || s.Listen.ZooKeeper != usual.ZooKeeper {
-		d.say("server", "other ports than the usual ones, of which some are taken: 8848, 9848, 2181")
-	}
-	return in, nil
-}
-
-// freePort is an address on loopback: the port wanted, or any if that is taken.
-func freePort(want int) string {
-	for _, port := range []int{want, 0} {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err == nil {
-			_ = l.Close()
-			return l.Addr().String()
+	s.leader, s.others = leader, nil
+	for _, o := range d.servers {
+		if o != leader {
+			s.others = append(s.others, o)
 		}
 	}
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(want)) // opening it will say what is wrong
-}
-
-// pairOfPorts are two free addresses, the second 1000 above the first, as Nacos
-// clients expect.
-func pairOfPorts(want int) (http, grpc string) {
-	for try := range 50 {
-		if try > 0 {
-			want = 20_000 + (os.Getpid()*37+try*211)%30_000
-		}
-		http = net.JoinHostPort("127.0.0.1", strconv.Itoa(want))
-		grpc = net.JoinHostPort("127.0.0.1", strconv.Itoa(want+1000))
-		if freePort(want) == http && freePort(want+1000) == grpc {
-			break
-		}
-	}
-	return http, grpc
-}
-
-// play is what happens on the stage.
-func (d *demo) play(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	client, err := d.dial(ctx)
-	if err != nil {
-		cancel()
+	d.say("demo", "%s leads", leader.name)
+	defer s.close()
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
-	defer client.Close()
-	configs, services := config.New(client), naming.New(client)
-	const first = "discount: 0\n"
-	if err := configs.Publish(ctx, demoConfig, first, config.Type("yaml")); err != nil {
-		cancel()
-		return err
+	for _, act := range []func(context.Context) error{s.killLeader, s.returnLeader, s.killProvider} {
+		pause(ctx, time.Second)
+		if err := act(ctx); err != nil {
+			return err
+		}
 	}
-	d.say("publisher", "published %s: %s", demoConfig.DataID, strings.TrimSpace(first))
-	seen := make(chan int, 64)
-	var watchers sync.WaitGroup
-	watchers.Go(func() { d.watchServices(ctx, services, seen) })
-	watchers.Go(func() { d.watchConfig(ctx, configs) })
-	defer watchers.Wait()
-	defer cancel()
-	return d.acts(ctx, configs, seen)
+	return s.goOn(ctx, length)
 }
 
-func (d *demo) acts(ctx context.Context, configs *config.Config, seen chan int) error {
-	var providers []*exec.Cmd
-	defer func() {
-		for _, p := range providers {
-			_ = p.Process.Kill()
-			_ = p.Wait()
-		}
-	}()
-	start := func(name string, port int) error {
-		p, err := d.startProvider(name, port)
+// stage is who takes part.
+type stage struct {
+	*demo
+	leader    *demoServer // which is killed
+	others    []*demoServer
+	consumers []*consumer
+	providers []*provider
+	clients   []*sdk.Client
+	publisher *config.Config
+	discount  int // that was published last
+	writer    *writer
+}
+
+func (s *stage) close() {
+	if s.writer != nil {
+		s.writer.close()
+	}
+	for _, p := range s.providers {
+		s.lives(p, false)
+		p.kill()
+	}
+	var ends sync.WaitGroup
+	for _, c := range s.clients {
+		ends.Go(func() { _ = c.Close() })
+	}
+	ends.Wait()
+	for _, c := range s.consumers {
+		c.wait()
+	}
+}
+
+// enter starts the clients, each at a server of its own.
+func (s *stage) enter(ctx context.Context) error {
+	a, b := s.others[0], s.others[1]
+	client, _, err := s.dial(ctx, "publisher", b)
+	if err != nil {
+		return err
+	}
+	s.clients, s.publisher = append(s.clients, client), config.New(client)
+	if err := s.publish(ctx); err != nil {
+		return err
+	}
+	for i, at := range []*demoServer{a, s.leader} {
+		name := fmt.Sprintf("consumer-%d", i+1)
+		client, where, err := s.dial(ctx, name, at)
 		if err != nil {
 			return err
 		}
-		providers = append(providers, p)
-		d.say(name, "started as process %d, registers %s at 127.0.0.1:%d", p.Process.Pid, demoService.Name, port)
-		return nil
+		s.clients = append(s.clients, client)
+		s.consumers = append(s.consumers, s.newConsumer(ctx, name, client, where))
 	}
-	if err := errors.Join(start("provider-1", 9001), start("provider-2", 9002)); err != nil {
-		return err
-	}
-	if err := awaitCount(ctx, seen, 2); err != nil {
-		return err
-	}
-	pause(ctx, time.Second)
-	victim := providers[1]
-	d.say("demo", "kills process %d (provider-2) without a warning", victim.Process.Pid)
-	killed := time.Now()
-	_ = victim.Process.Kill()
-	_ = victim.Wait()
-	providers = providers[:1]
-	if err := awaitCount(ctx, seen, 1); err != nil {
-		return err
-	}
-	d.say("demo", "the consumer was told %d ms after the kill", time.Since(killed).Milliseconds())
-	pause(ctx, time.Second)
-	if err := start("provider-2", 9002); err != nil {
-		return err
-	}
-	if err := awaitCount(ctx, seen, 2); err != nil {
-		return err
-	}
-	for n := 5; ctx.Err() == nil; n += 5 {
-		pause(ctx, time.Second)
-		content := fmt.Sprintf("discount: %d\n", n%100)
-		if err := configs.Publish(ctx, demoConfig, content, config.Type("yaml")); err != nil {
+	for i, at := range []*demoServer{s.leader, a, b} {
+		p, err := s.startProvider(fmt.Sprintf("provider-%d", i+1), 9001+i, at)
+		if err != nil {
 			return err
 		}
-		d.say("publisher", "published %s: %s", demoConfig.DataID, strings.TrimSpace(content))
+		s.providers = append(s.providers, p)
+	}
+	if err := s.await(ctx, "see three instances", func(c *consumer) bool { return c.instances() == 3 }); err != nil {
+		return err
+	}
+	for _, p := range s.providers {
+		s.lives(p, true)
+	}
+	s.writer, err = s.newWriter(ctx, s.others)
+	return err
+}
+
+// killLeader is what nobody may notice.
+func (s *stage) killLeader(ctx context.Context) error {
+	s.say("demo", "kills process %d (%s, which leads) without a warning", s.leader.pid(), s.leader.name)
+	killed := time.Now()
+	s.leader.kill()
+	next, err := s.writer.next(ctx, killed)
+	if err != nil {
+		return err
+	}
+	s.say("writer", "its next write is acknowledged %s after the kill", millis(next))
+	if err := s.publish(ctx); err != nil {
+		return fmt.Errorf("%w: nothing can be published: %w", errLoss, err)
+	}
+	s.say("publisher", "that was acknowledged %s after the kill", millis(time.Since(killed)))
+	if err := s.await(ctx, "read what was published, and be somewhere else", func(c *consumer) bool {
+		return c.read(s.discount) && c.at() != s.leader.name
+	}); err != nil {
+		return err
+	}
+	if err := s.awaitProviders(ctx); err != nil {
+		return err
+	}
+	if err := s.look(ctx); err != nil {
+		return err
+	}
+	pause(ctx, time.Second) // lists that are still to come count as well
+	s.say("demo", "nobody noticed: no list was without an instance that lives, no write was lost")
+	return context.Cause(ctx)
+}
+
+// awaitProviders waits until the provider of the killed server is at another one.
+func (s *stage) awaitProviders(ctx context.Context) error {
+	for deadline := time.Now().Add(actTime); s.providers[0].at() == s.leader.name; pause(ctx, 5*time.Millisecond) {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%w: %s found no other server", errLoss, s.providers[0].name)
+		}
+	}
+	return nil
+}
+
+// look asks every server that is up for the list, the config and the last write.
+func (s *stage) look(ctx context.Context) error {
+	wrote := s.writer.acknowledged()
+	for _, at := range s.servers {
+		if !at.up() {
+			continue
+		}
+		seen, err := at.look(ctx)
+		if err != nil {
+			return fmt.Errorf("%w: %s does not answer: %w", errLoss, at.name, err)
+		}
+		s.compare(at.name, seen.instances)
+		if seen.discount != s.discount {
+			return fmt.Errorf("%w: %s has discount: %d, and %d was published", errLoss, at.name, seen.discount, s.discount)
+		}
+		if seen.written < wrote {
+			return fmt.Errorf("%w: %s has write %d, and %d was acknowledged", errLoss, at.name, seen.written, wrote)
+		}
+		s.say(at.name, "asked, it has %d instances, discount: %d, and write %d; %d was acknowledged before", len(seen.instances), seen.discount, seen.written, wrote)
+	}
+	return context.Cause(ctx)
+}
+
+// returnLeader starts the killed server again.
+func (s *stage) returnLeader(ctx context.Context) error {
+	began := time.Now()
+	if err := s.leader.start(); err != nil {
+		return err
+	}
+	s.say(s.leader.name, "started again as process %d", s.leader.pid())
+	if err := s.leader.ready(ctx); err != nil {
+		return err
+	}
+	s.say(s.leader.name, "serves after %s, as %s", millis(time.Since(began)), s.leader.role())
+	s.writer.close()
+	return s.look(ctx)
+}
+
+// killProvider is what the consumers must notice.
+func (s *stage) killProvider(ctx context.Context) error {
+	victim := s.providers[1]
+	s.lives(victim, false)
+	s.say("demo", "kills process %d (%s) without a warning", victim.pid(), victim.name)
+	killed := time.Now()
+	victim.kill()
+	if err := s.await(ctx, "be told", func(c *consumer) bool { return c.instances() == 2 }); err != nil {
+		return err
+	}
+	s.say("demo", "both consumers were told %s after the kill", millis(time.Since(killed)))
+	pause(ctx, time.Second)
+	again, err := s.startProvider(victim.name, victim.port, s.leader)
+	if err != nil {
+		return err
+	}
+	s.providers[1] = again
+	if err := s.await(ctx, "see three instances", func(c *consumer) bool { return c.instances() == 3 }); err != nil {
+		return err
+	}
+	s.lives(again, true)
+	return nil
+}
+
+// goOn publishes now and then until the time is over.
+func (s *stage) goOn(ctx context.Context, length time.Duration) error {
+	if left := length - time.Since(s.began); length > 0 {
+		pause(ctx, left)
+		return context.Cause(ctx)
+	}
+	for _, at := range s.servers {
+		s.say("demo", "console: http://%s/", at.http)
+	}
+	s.say("demo", "goes on until it is stopped")
+	for ctx.Err() == nil {
 		pause(ctx, 4*time.Second)
+		if err := s.publish(ctx); err != nil && ctx.Err() == nil {
+			s.say("publisher", "not acknowledged: %v", err)
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// publish changes the config.
+func (s *stage) publish(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, actTime)
+	defer cancel()
+	s.discount++
+	content := fmt.Sprintf("discount: %d\n", s.discount)
+	if err := s.publisher.Publish(ctx, demoConfig, content, config.Type("yaml")); err != nil {
+		return err
+	}
+	s.say("publisher", "published %s: %s", demoConfig.DataID, strings.TrimSpace(content))
+	return nil
+}
+
+// await waits until something holds for every consumer.
+func (s *stage) await(ctx context.Context, what string, holds func(*consumer) bool) error {
+	deadline := time.After(actTime)
+	for _, c := range s.consumers {
+		for !holds(c) {
+			select {
+			case <-s.news:
+			case <-time.After(10 * time.Millisecond):
+			case <-deadline:
+				return fmt.Errorf("%w: %s did not %s within %v", errLoss, c.name, what, actTime)
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
 	}
 	return nil
 }
@@ -230,111 +359,7 @@ func pause(ctx context.Context, t time.Duration) {
 	}
 }
 
-// awaitCount waits until the consumer has seen so many instances.
-func awaitCount(ctx context.Context, seen <-chan int, want int) error {
-	deadline := time.After(30 * time.Second)
-	for {
-		select {
-		case n := <-seen:
-			if n == want {
-				return nil
-			}
-		case <-deadline:
-			return fmt.Errorf("demo: the consumer did not see %d instances within 30s", want)
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-func (d *demo) dial(ctx context.Context) (*sdk.Client, error) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	host, port, err := net.SplitHostPort(d.grpc)
-	if err != nil {
-		return nil, err
-	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		return nil, err
-	}
-	return sdk.Dial(ctx, []string{net.JoinHostPort(host, strconv.Itoa(number-1000))})
-}
-
-func (d *demo) watchServices(ctx context.Context, services *naming.Naming, seen chan<- int) {
-	for snap, err := range services.Subscribe(ctx, demoService) {
-		if err != nil {
-			return
-		}
-		var changes []string
-		for _, i := range snap.Added {
-			changes = append(changes, "+"+i.Address())
-		}
-		for _, i := range snap.Removed {
-			changes = append(changes, "-"+i.Address())
-		}
-		for _, c := range snap.Changed {
-			changes = append(changes, "~"+c.New.Address())
-		}
-		count := "1 instance"
-		if n := len(snap.Instances); n != 1 {
-			count = fmt.Sprintf("%d instances", n)
-		}
-		d.say("consumer", "%s", strings.TrimSpace(fmt.Sprintf("sees %s of %s  %s", count, demoService.Name, strings.Join(changes, " "))))
-		select {
-		case seen <- len(snap.Instances):
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-func (d *demo) watchConfig(ctx context.Context, configs *config.Config) {
-	for item, err := range configs.Subscribe(ctx, demoConfig) {
-		if err != nil {
-			return
-		}
-		d.say("consumer", "reads %s: %s", demoConfig.DataID, strings.TrimSpace(item.Content))
-	}
-}
-
-// startProvider runs a provider as a process of its own, so that killing it is
-// the real thing.
-func (d *demo) startProvider(name string, port int) (*exec.Cmd, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	p := exec.Command(self, "demo-provider", d.grpc, name, strconv.Itoa(port)) //nolint:gosec // itself
-	p.Stderr = os.Stderr
-	return p, p.Start()
-}
-
-// demoProviderCommand is the process of one provider of the demo.
-func demoProviderCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:    "demo-provider GRPC-ADDRESS NAME PORT",
-		Hidden: true,
-		Args:   cobra.ExactArgs(3),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			port, err := strconv.Atoi(args[2])
-			if err != nil {
-				return err
-			}
-			client, err := (&demo{grpc: args[0]}).dial(ctx)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			err = naming.New(client).Register(ctx, demoService, naming.Instance{
-				IP: "127.0.0.1", Port: port, Metadata: map[string]string{"name": args[1]},
-			})
-			if err != nil {
-				return err
-			}
-			<-ctx.Done()
-			return nil
-		},
-	}
+// millis is a short time for people.
+func millis(d time.Duration) string {
+	return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000)
 }

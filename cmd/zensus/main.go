@@ -2,7 +2,7 @@
 // coordination core of its own: one binary in place of ZooKeeper, Nacos and
 // their database.
 //
-// `zensus serve` runs a server, `zensus demo` shows one at work, and the other
+// `zensus serve` runs a server, `zensus demo` shows three at work, and the other
 // commands are clients of a running one. main.go names the commands; assemble.go
 // is the one place that knows every package and wires them; plan.go and
 // zoocfg.go turn settings or a zoo.cfg into what assemble is to run.
@@ -45,7 +45,7 @@ func rootCommand() *cobra.Command {
 		Version:       version(),
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.AddCommand(serveCommand(), demoCommand(), demoProviderCommand(), bench.Command(), versionCommand())
+	root.AddCommand(serveCommand(), demoCommand(), demoServerCommand(), demoProviderCommand(), bench.Command(), versionCommand())
 	root.AddCommand(ctl.Commands()...)
 	return root
 }

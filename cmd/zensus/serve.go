@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -38,25 +39,30 @@ it is: then only the ports that it names are opened.`,
 			if check {
 				return p.print(cmd.OutOrStdout(), s)
 			}
-			t, err := telemetry.New(telemetry.Config{Level: p.log.Level, Format: p.log.Format, Output: cmd.ErrOrStderr()})
-			if err != nil {
-				return err
-			}
-			defer t.Close()
-			in, err := assemble(p, t.Log, t.Registry)
-			if err != nil {
-				return err
-			}
-			if err = in.Run(cmd.Context()); err == nil {
-				t.Log.Info("stopped")
-			}
-			return err
+			return p.serve(cmd.Context(), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", "", "zensus.yaml, or a ZooKeeper's zoo.cfg")
 	cmd.Flags().BoolVar(&check, "check", false, "print the settings that hold, and end")
 	settings.Flags(cmd.Flags())
 	return cmd
+}
+
+// serve runs the planned server until ctx ends.
+func (p *plan) serve(ctx context.Context, log io.Writer) error {
+	t, err := telemetry.New(telemetry.Config{Level: p.log.Level, Format: p.log.Format, Output: log})
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	in, err := assemble(p, t.Log, t.Registry)
+	if err != nil {
+		return err
+	}
+	if err = in.Run(ctx); err == nil {
+		t.Log.Info("stopped")
+	}
+	return err
 }
 
 // readPlan reads a zensus.yaml (also none: the defaults) or a zoo.cfg, of which
