@@ -32,6 +32,19 @@ func instructions(t *testing.T, file string) map[string][]string {
 	return out
 }
 
+// environmentOfImage is what the Dockerfile sets.
+func environmentOfImage(t *testing.T) map[string]string {
+	t.Helper()
+	env := map[string]string{}
+	for _, args := range instructions(t, filepath.Join(root, "deploy", "Dockerfile"))["ENV"] {
+		for pair := range strings.FieldsSeq(args) {
+			name, value, _ := strings.Cut(pair, "=")
+			env[name] = value
+		}
+	}
+	return env
+}
+
 func TestImageHoldsTheBinaryAloneAndOpensWhatItSays(t *testing.T) {
 	file := filepath.Join(root, "deploy", "Dockerfile")
 	is := instructions(t, file)
@@ -45,13 +58,10 @@ func TestImageHoldsTheBinaryAloneAndOpensWhatItSays(t *testing.T) {
 
 	// The environment is what the server reads, and the ports are those that it names.
 	ports := map[string]bool{}
-	for _, args := range is["ENV"] {
-		for pair := range strings.FieldsSeq(args) {
-			name, value, _ := strings.Cut(pair, "=")
-			t.Setenv(name, value)
-			if i := strings.LastIndexByte(value, ':'); i >= 0 {
-				ports[value[i+1:]] = true
-			}
+	for name, value := range environmentOfImage(t) {
+		t.Setenv(name, value)
+		if i := strings.LastIndexByte(value, ':'); i >= 0 {
+			ports[value[i+1:]] = true
 		}
 	}
 	s, err := settings.Load("", nil)
