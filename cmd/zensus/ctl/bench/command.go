@@ -24,7 +24,8 @@ func Command() *cobra.Command {
 // options are the flags of `zensus bench zk`.
 type options struct {
 	addr, vs         string
-	starts           []string
+	starts, each     []string
+	voters           int
 	names            []string
 	workloads        []string
 	shapes           []string
@@ -33,6 +34,8 @@ type options struct {
 	rounds           int
 	znodes, sessions int
 	watchers         int
+	kills, writes    int
+	storm            int
 	jsonFile         string
 	quiet            bool
 	stdout, stderr   io.Writer
@@ -46,7 +49,11 @@ func zkCommand() *cobra.Command {
 		Long: `Measure a server that speaks ZooKeeper's protocol, by default 127.0.0.1:2181.
 
 An ensemble has several addresses, parted by commas, over which connections are spread;
-its command of --start starts all of its servers.
+its command of --start starts all of its servers. In place of that the command of
+--start-each, once for each side, starts one of them, in the foreground: the one of which
+` + serverVariable + ` in the environment has the number, from 1. ` + votersVariable + ` and ` + observersVariable + ` say how many there
+are of each, in the order of the addresses, and ` + dirVariable + ` is a directory for the data that
+is empty at first and removed in the end. With it servers of the ensemble are killed.
 
 With --vs a second one is measured in turn, round by round, and the medians are
 compared: a ratio above 1 says that the first does more. With --start, once for each
@@ -57,7 +64,9 @@ named after it each round begins with an empty one. From servers that bench did 
 start it removes in the end what it created, below ` + benchRoot + `.
 
 Workloads: ` + workloadNames() + `.
-Scenarios: ` + scenarioNames() + ` (idle and big need --start).`,
+Scenarios: ` + scenarioNames() + `.
+Of these idle and big need --start; failover, catchup, join (of a fourth server, an
+observer), observers (two more) and storm need --start-each.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
@@ -71,6 +80,8 @@ Scenarios: ` + scenarioNames() + ` (idle and big need --start).`,
 	o.addr = "127.0.0.1:2181"
 	f.StringVar(&o.vs, "vs", "", "address of a second server to compare with")
 	f.StringArrayVar(&o.starts, "start", nil, "command that starts a server, once for each address")
+	f.StringArrayVar(&o.each, "start-each", nil, "command that starts one server of an ensemble, once for each side")
+	f.IntVar(&o.voters, "voters", 3, "how many of the addresses are those of voters, with --start-each; observers follow")
 	f.StringSliceVar(&o.names, "name", nil, "names of the servers in the output")
 	f.StringSliceVarP(&o.workloads, "workload", "w", []string{"get", "set", "create"}, "what to measure, or all")
 	f.StringSliceVar(&o.shapes, "shape", []string{"16x16"}, "connections x requests in flight on each")
@@ -80,6 +91,9 @@ Scenarios: ` + scenarioNames() + ` (idle and big need --start).`,
 	f.IntVar(&o.znodes, "znodes", 1_000_000, "znodes of the scenario big")
 	f.IntVar(&o.sessions, "sessions", 10_000, "sessions of the scenario idle")
 	f.IntVar(&o.watchers, "watchers", 1000, "watchers of the scenario fanout")
+	f.IntVar(&o.kills, "kills", 5, "leaders that the scenario failover kills in each round")
+	f.IntVar(&o.writes, "writes", 100_000, "writes that a follower misses in the scenario catchup")
+	f.IntVar(&o.storm, "storm", 5000, "sessions that lose their server in the scenario storm")
 	f.StringVar(&o.jsonFile, "json", "", "file for the result as JSON; - is standard output, in place of the table")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "show no progress")
 	return cmd
@@ -106,8 +120,16 @@ func (o *options) servers() ([]*Server, error) {
 	if o.vs != "" {
 		addrs = append(addrs, o.vs)
 	}
-	if len(o.starts) > 0 && len(o.starts) != len(addrs) {
+	commands := o.starts
+	switch {
+	case len(o.starts) > 0 && len(o.each) > 0:
+		return nil, errors.New("--start and --start-each exclude each other")
+	case len(o.starts) > 0 && len(o.starts) != len(addrs):
 		return nil, fmt.Errorf("--start: %d commands for %d servers", len(o.starts), len(addrs))
+	case len(o.each) > 0 && len(o.each) != len(addrs):
+		return nil, fmt.Errorf("--start-each: %d commands for %d ensembles", len(o.each), len(addrs))
+	case len(o.each) > 0:
+		commands = o.each
 	}
 	var list []*Server
 	for i, a := range addrs {
@@ -115,8 +137,11 @@ func (o *options) servers() ([]*Server, error) {
 		if i < len(o.names) {
 			s.Name = o.names[i]
 		}
-		if i < len(o.starts) {
-			s.Command = o.starts[i]
+		if i < len(commands) {
+			s.Command, s.Each, s.Voters = commands[i], len(o.each) > 0, o.voters
+		}
+		if n := strings.Count(a, ",") + 1; s.Each && (o.voters < 1 || o.voters > n) {
+			return nil, fmt.Errorf("--voters: %d of %d addresses", o.voters, n)
 		}
 		list = append(list, s)
 	}
@@ -145,7 +170,7 @@ func (o *options) run(ctx context.Context) error {
 			list = append(list, w.Name)
 		}
 		for _, s := range scenarios {
-			if !s.Starts || len(o.starts) > 0 {
+			if o.possible(s) == nil {
 				list = append(list, s.Name)
 			}
 		}
@@ -156,6 +181,28 @@ func (o *options) run(ctx context.Context) error {
 		err = errors.Join(err, o.report(rows))
 	}
 	return err
+}
+
+// possible returns what a scenario lacks.
+func (o *options) possible(sc *Scenario) error {
+	switch {
+	case sc.Starts && sc.Servers > 0 && len(o.each) == 0:
+		return fmt.Errorf("%s needs --start-each", sc.Name)
+	case sc.Starts && sc.Servers == 0 && len(o.starts) == 0:
+		return fmt.Errorf("%s needs --start", sc.Name)
+	case sc.Starts && sc.Servers > 0 && o.voters < 3:
+		return fmt.Errorf("%s needs three voters", sc.Name)
+	}
+	need := sc.Servers
+	if sc.Starts && need > 0 {
+		need += o.voters - 3
+	}
+	for _, addr := range []string{o.addr, o.vs} {
+		if n := strings.Count(addr, ",") + 1; addr != "" && n < need {
+			return fmt.Errorf("%s needs %d addresses, and %s has %d", sc.Name, need, addr, n)
+		}
+	}
+	return nil
 }
 
 func (o *options) measure(ctx context.Context, servers []*Server, list []string) (rows []Row, err error) {
@@ -170,8 +217,10 @@ func (o *options) measure(ctx context.Context, servers []*Server, list []string)
 		switch {
 		case w == nil && sc == nil:
 			return rows, fmt.Errorf("no workload %q", name)
-		case sc != nil && sc.Starts && len(o.starts) == 0:
-			return rows, fmt.Errorf("%s needs --start", name)
+		case sc != nil:
+			if err := o.possible(sc); err != nil {
+				return rows, err
+			}
 		}
 		// Scenarios that start servers begin with none running, the others with all.
 		if wants := sc == nil || !sc.Starts; wants != running {
@@ -196,6 +245,7 @@ func (o *options) measure(ctx context.Context, servers []*Server, list []string)
 			if sc != nil {
 				more, err := CompareScenario(ctx, servers, sc, &Params{
 					Shape: shape, Znodes: o.znodes, Sessions: o.sessions, Watchers: o.watchers, Rounds: o.rounds,
+					Kills: o.kills, Writes: o.writes, Storm: o.storm,
 				}, o.progress)
 				rows = append(rows, more...)
 				if err != nil {
@@ -281,11 +331,19 @@ func Table(rows []Row) string {
 	for _, r := range rows {
 		line := table.Row{r.Workload, r.Shape}
 		for _, s := range r.Sides {
+			if len(s.Values) == 0 { // it does not tell
+				line = append(line, "")
+				continue
+			}
 			line = append(line, number(s.Median))
 		}
 		line = append(line, r.Sides[0].Unit)
 		if two {
-			line = append(line, fmt.Sprintf("%.2f", r.Ratio))
+			ratio := ""
+			if r.Sides[1].Median > 0 {
+				ratio = fmt.Sprintf("%.2f", r.Ratio)
+			}
+			line = append(line, ratio)
 		}
 		line = append(line, pair(r.Sides, func(s *Side) float64 { return s.P50 }),
 			pair(r.Sides, func(s *Side) float64 { return s.P99 }), pair(r.Sides, func(s *Side) float64 { return s.CPUPer }))

@@ -16,13 +16,23 @@ import (
 
 // conn is one connection with a session of its own.
 type conn struct {
-	net     net.Conn
-	session core.SessionID
-	out     []byte
-	in      []byte // bytes read and not yet cut into frames
-	buf     []byte
-	xid     int32
+	net net.Conn
+	session
+	out []byte
+	in  []byte // bytes read and not yet cut into frames
+	buf []byte
+	xid int32
 }
+
+// session is what a client shows to have its session again. The zero value asks for a
+// new one.
+type session struct {
+	id       core.SessionID
+	password [wire.PasswordBytes]byte
+}
+
+// errOver says that the server does not know the session, or not any more.
+var errOver = errors.New("the session is over")
 
 const sessionMillis = 30_000
 
@@ -48,13 +58,19 @@ func dialWithin(addr string, within time.Duration) (*conn, error) {
 }
 
 func dialOne(addr string, within time.Duration) (*conn, error) {
+	return resume(addr, within, session{}, 64<<10)
+}
+
+// resume opens a connection and takes a session up again, or begins one. It returns
+// errOver if there is no such session. The buffer has so many bytes at first.
+func resume(addr string, within time.Duration, was session, buffer int) (*conn, error) {
 	nc, err := net.DialTimeout("tcp", addr, within)
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{net: nc, buf: make([]byte, 64<<10)}
+	c := &conn{net: nc, buf: make([]byte, buffer)}
 	_ = nc.SetDeadline(time.Now().Add(within))
-	q := wire.ConnectRequest{TimeoutMillis: sessionMillis, Password: make([]byte, wire.PasswordBytes), HasReadOnly: true}
+	q := wire.ConnectRequest{TimeoutMillis: sessionMillis, SessionID: was.id, Password: was.password[:], HasReadOnly: true}
 	body := q.Append(nil)
 	if _, err := nc.Write(append(wire.AppendInt(nil, int32(len(body))), body...)); err != nil {
 		return nil, errors.Join(err, nc.Close())
@@ -64,10 +80,13 @@ func dialOne(addr string, within time.Duration) (*conn, error) {
 		return nil, errors.Join(err, nc.Close())
 	}
 	resp, err := wire.DecodeConnectResponse(f)
-	if err != nil || resp.SessionID == 0 {
+	switch {
+	case err == nil && was.id != 0 && resp.SessionID != was.id:
+		return nil, errors.Join(errOver, nc.Close())
+	case err != nil || resp.SessionID == 0:
 		return nil, errors.Join(fmt.Errorf("%s gave no session", addr), nc.Close())
 	}
-	c.session = resp.SessionID
+	c.session = session{resp.SessionID, resp.Password}
 	_ = nc.SetDeadline(time.Time{})
 	return c, nil
 }

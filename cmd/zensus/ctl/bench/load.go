@@ -286,7 +286,7 @@ func (r *runner) drive(c *conn, i int, lat *hdrhistogram.Histogram) error {
 // it created is removed again, so that the faster of two servers does not go on
 // with the larger tree.
 func Run(srv *Server, w *Workload, s Shape) (Sample, error) {
-	control, err := dial(srv.Addr)
+	control, err := dial(srv.target())
 	if err != nil {
 		return Sample{}, err
 	}
@@ -315,7 +315,7 @@ func Run(srv *Server, w *Workload, s Shape) (Sample, error) {
 		r.limit = w.count(&s)
 	}
 	if err := parallel(s.Conns, func(i int) (err error) {
-		if conns[i], err = dial(srv.Addr); err == nil && w.each != nil {
+		if conns[i], err = dial(srv.target()); err == nil && w.each != nil {
 			err = w.each(conns[i], root, i, &s)
 		}
 		return err

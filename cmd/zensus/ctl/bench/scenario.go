@@ -20,7 +20,12 @@ import (
 type Scenario struct {
 	Name   string
 	Starts bool
-	run    func(ctx context.Context, srv *Server, p *Params) ([]Figure, error)
+	// Servers is how many an ensemble must have, of which three vote; if the scenario
+	// also Starts, it starts and kills each of them. 0 are scenarios for single servers
+	// as well.
+	Servers int
+	// run may find the same figure more than once.
+	run func(ctx context.Context, srv *Server, p *Params) ([]Figure, error)
 }
 
 // Figure is one number that a scenario found.
@@ -37,6 +42,9 @@ type Params struct {
 	Sessions int // that are idle
 	Watchers int
 	Rounds   int
+	Kills    int // of leaders, in each round
+	Writes   int // that a follower misses
+	Storm    int // sessions that lose their server
 }
 
 var scenarios = []*Scenario{
@@ -44,6 +52,12 @@ var scenarios = []*Scenario{
 	{Name: "fanout", run: fanout},
 	{Name: "idle", Starts: true, run: idle},
 	{Name: "big", Starts: true, run: big},
+	{Name: "follower", Servers: 2, run: throughFollower},
+	{Name: "failover", Starts: true, Servers: 3, run: failover},
+	{Name: "catchup", Starts: true, Servers: 3, run: catchUp},
+	{Name: "join", Starts: true, Servers: 4, run: join},
+	{Name: "observers", Starts: true, Servers: 5, run: observers},
+	{Name: "storm", Starts: true, Servers: 3, run: storm},
 }
 
 // FindScenario is the scenario of that name, nil if there is none.
@@ -111,7 +125,7 @@ func latency(_ context.Context, srv *Server, p *Params) ([]Figure, error) {
 // fanout is one change to many watchers, each on a connection of its own: until
 // the last is told.
 func fanout(_ context.Context, srv *Server, p *Params) ([]Figure, error) {
-	control, err := dial(srv.Addr)
+	control, err := dial(srv.target())
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +137,7 @@ func fanout(_ context.Context, srv *Server, p *Params) ([]Figure, error) {
 	conns := make([]*conn, p.Watchers)
 	defer closeAll(conns)
 	if err := inBatches(p.Watchers, func(i int) (err error) {
-		conns[i], err = dial(srv.Addr)
+		conns[i], err = dial(srv.target())
 		return err
 	}); err != nil {
 		return nil, err
@@ -268,7 +282,7 @@ func idle(ctx context.Context, srv *Server, p *Params) ([]Figure, error) {
 	pinged := make(chan error, 1)
 	go func() { pinged <- pingAll(conns, &opened, stop) }()
 	err := inOrder(p.Sessions, 100, func(i int) (err error) {
-		conns[i], err = dial(srv.Addr)
+		conns[i], err = dial(srv.target())
 		return err
 	}, &opened)
 	if err != nil {
@@ -384,7 +398,7 @@ func stallOfSnapshot(srv *Server, s Shape) (micros float64, told bool, err error
 	if _, ok := srv.reading("zk_longest_step_us"); !ok {
 		return 0, false, nil
 	}
-	_, _ = word(srv.Addr, "srst")
+	_, _ = word(srv.target(), "srst")
 	before, _ := srv.reading("zk_cnt_snapshottime")
 	for range 60 {
 		if _, err := Run(srv, Find("set"), s); err != nil {
@@ -399,13 +413,15 @@ func stallOfSnapshot(srv *Server, s Shape) (micros float64, told bool, err error
 }
 
 // word asks a server one of the four-letter words.
-func word(addr, w string) (string, error) {
-	c, err := net.DialTimeout("tcp", addr, 10*time.Second)
+func word(addr, w string) (string, error) { return wordWithin(addr, w, 10*time.Second) }
+
+func wordWithin(addr, w string, within time.Duration) (string, error) {
+	c, err := net.DialTimeout("tcp", addr, within)
 	if err != nil {
 		return "", err
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(within))
 	if _, err := c.Write([]byte(w)); err != nil {
 		return "", err
 	}
@@ -414,8 +430,10 @@ func word(addr, w string) (string, error) {
 }
 
 // reading is one line of a server's mntr.
-func (s *Server) reading(key string) (float64, bool) {
-	text, err := word(s.Addr, "mntr")
+func (s *Server) reading(key string) (float64, bool) { return readingOf(s.target(), key) }
+
+func readingOf(addr, key string) (float64, bool) {
+	text, err := word(addr, "mntr")
 	if err != nil {
 		return 0, false
 	}
@@ -457,7 +475,7 @@ func cpuOf(srv *Server, s Shape) ([]time.Duration, error) {
 // Fill creates n znodes of 100 bytes, a thousand to a parent, several in each
 // multi.
 func Fill(srv *Server, n int) error {
-	control, err := dial(srv.Addr)
+	control, err := dial(srv.target())
 	if err != nil {
 		return err
 	}
@@ -469,7 +487,7 @@ func Fill(srv *Server, n int) error {
 	const perParent, perMulti, conns = 1000, 50, 8
 	parents := (n + perParent - 1) / perParent
 	return parallel(conns, func(k int) error {
-		c, err := dial(srv.Addr)
+		c, err := dial(srv.target())
 		if err != nil {
 			return err
 		}
@@ -505,7 +523,7 @@ func Fill(srv *Server, n int) error {
 
 // count is the number of znodes below the root.
 func count(srv *Server) (int, error) {
-	c, err := dial(srv.Addr)
+	c, err := dial(srv.target())
 	if err != nil {
 		return 0, err
 	}

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,49 +15,143 @@ import (
 	"github.com/zensus-io/zensus/core/wire"
 )
 
-// Server is one side of a comparison. With a Command bench starts it, kills it
-// and starts it again; else it is only spoken to.
+// Server is one side of a comparison: a server, or an ensemble with several addresses.
+// With a Command bench starts it, kills it and starts it again; else it is only spoken
+// to.
 type Server struct {
 	Name    string
 	Addr    string
 	Command string // for the shell; it must stay in the foreground
+	// Each says that Command starts one server of the ensemble, the one that
+	// serverVariable names, and not all of them.
+	Each bool
+	// Voters is how many of the addresses are those of voters, with Each: those
+	// behind them are of observers.
+	Voters int
 
-	round    int      // which it is started for, from 0
-	roots    []string // znodes that rounds made for themselves
-	madeRoot bool     // and their parent
+	round     int      // which it is started for, from 0
+	observers int      // that the ensemble is to have, with Each
+	dir       string   // where the data are to be, with Each
+	only      string   // addresses to which alone connections are made; blank are all
+	counted   int      // the server, from 1, of which alone processor time counts; 0 is all
+	roots     []string // znodes that rounds made for themselves
+	madeRoot  bool     // and their parent
 
-	process *exec.Cmd
-	log     bytes.Buffer
+	processes []*process // by server, nil for one that does not run; without Each the first is all
 }
 
-// roundVariable tells a command which round it starts a server for.
-const roundVariable = "BENCH_ROUND"
+// process is one run of the command.
+type process struct {
+	cmd *exec.Cmd
+	log bytes.Buffer
+}
+
+// What a command finds in its environment: which round it starts a server for, and,
+// where it starts one of an ensemble, which, how many voters and observers there are,
+// and a directory for the data that is empty when the scenario begins.
+const (
+	roundVariable     = "BENCH_ROUND"
+	serverVariable    = "BENCH_SERVER"
+	votersVariable    = "BENCH_VOTERS"
+	observersVariable = "BENCH_OBSERVERS"
+	dirVariable       = "BENCH_DIR"
+)
 
 // startTime is how long a server may take to answer its first read.
 const startTime = 5 * time.Minute
 
+// addresses are those of the servers that there are, voters first.
+func (s *Server) addresses() []string {
+	list := strings.Split(s.Addr, ",")
+	if s.Each {
+		list = list[:s.Voters+s.observers]
+	}
+	return list
+}
+
+// target is where connections are made: to one address, or to several in turn. Load
+// is not put on observers.
+func (s *Server) target() string {
+	switch {
+	case s.only != "":
+		return s.only
+	case s.Each:
+		return strings.Join(s.addresses()[:s.Voters], ",")
+	}
+	return s.Addr
+}
+
 // Start runs the command, if there is one, and waits for the first read; it says
-// how long that took.
+// how long that took. Of an ensemble that is started server by server it starts all.
 func (s *Server) Start(ctx context.Context) (time.Duration, error) {
+	return s.startFirst(ctx, len(s.addresses()))
+}
+
+// startFirst is Start of no more than the first n servers of an ensemble.
+func (s *Server) startFirst(ctx context.Context, n int) (time.Duration, error) {
 	if s.Command == "" {
 		return 0, nil
 	}
-	s.log.Reset()
-	s.process = exec.CommandContext(ctx, "/bin/sh", "-c", "exec "+s.Command) //nolint:gosec // what the user asks for
-	s.process.Stdout, s.process.Stderr = &s.log, &s.log
-	s.process.Env = append(os.Environ(), fmt.Sprintf("%s=%d", roundVariable, s.round))
-	ownGroup(s.process)
-	s.process.WaitDelay = time.Second
-	began := time.Now()
-	if err := s.process.Start(); err != nil {
-		return 0, err
+	if s.Each && s.dir == "" {
+		var err error
+		if s.dir, err = os.MkdirTemp("", "zensus-bench-"); err != nil {
+			return 0, err
+		}
 	}
-	for {
-		if err := s.read(); err == nil {
-			return time.Since(began), nil
+	commands := 1
+	if s.Each {
+		commands = n
+	}
+	s.processes = make([]*process, len(s.addresses()))
+	began := time.Now()
+	for i := range commands {
+		if err := s.launch(ctx, i); err != nil {
+			return 0, errors.Join(err, s.Kill())
+		}
+	}
+	if err := s.await(ctx, s.addresses()[:n]...); err != nil {
+		return 0, errors.Join(err, s.Kill())
+	}
+	return time.Since(began), nil
+}
+
+// launch starts one process, the i-th from 0, and does not wait for it.
+func (s *Server) launch(ctx context.Context, i int) error {
+	p := &process{cmd: exec.CommandContext(ctx, "/bin/sh", "-c", "exec "+s.Command)} //nolint:gosec // what the user asks for
+	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
+	p.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", roundVariable, s.round))
+	if s.Each {
+		p.cmd.Env = append(p.cmd.Env, fmt.Sprintf("%s=%d", serverVariable, i+1), fmt.Sprintf("%s=%d", votersVariable, s.Voters),
+			fmt.Sprintf("%s=%d", observersVariable, s.observers), dirVariable+"="+s.dir)
+	}
+	ownGroup(p.cmd)
+	p.cmd.WaitDelay = time.Second
+	if err := p.cmd.Start(); err != nil {
+		return err
+	}
+	s.processes[i] = p
+	return nil
+}
+
+// await waits until a read at each of the addresses is answered.
+func (s *Server) await(ctx context.Context, addrs ...string) error {
+	for began := time.Now(); ; {
+		err := readAt(addrs[0])
+		if err == nil {
+			if addrs = addrs[1:]; len(addrs) == 0 {
+				return nil
+			}
+			continue
 		}
 		if time.Since(began) > startTime || ctx.Err() != nil {
-			return 0, errors.Join(fmt.Errorf("%s does not answer at %s:\n%s", s.Name, s.Addr, tail(s.log.Bytes())), s.Kill())
+			err := fmt.Errorf("%s does not answer at %s: %w", s.Name, addrs[0], err)
+			for i, p := range s.processes {
+				if p != nil {
+					_ = s.killOne(i) // so that nothing is written to the log any more
+					err = fmt.Errorf("%w\n%s", err, tail(p.log.Bytes()))
+				}
+			}
+			return err
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
@@ -70,16 +164,7 @@ func tail(b []byte) []byte { return b[max(0, len(b)-2000):] }
 // it serves may forget who came too early.
 const patience = time.Second
 
-// read is one correct read, at each address.
-func (s *Server) read() error {
-	for addr := range strings.SplitSeq(s.Addr, ",") {
-		if err := readAt(addr); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
+// readAt is one correct read.
 func readAt(addr string) error {
 	c, err := dialOne(addr, patience)
 	if err != nil {
@@ -94,58 +179,70 @@ func readAt(addr string) error {
 	return err
 }
 
-// Kill ends the process at once, without a chance to tidy up.
+// Kill ends everything at once, without a chance to tidy up, and removes the
+// directory that bench made.
 func (s *Server) Kill() error {
-	if s.process == nil {
+	for i := range s.processes {
+		if err := s.killOne(i); err != nil {
+			return err
+		}
+	}
+	s.processes = nil
+	if s.dir == "" {
 		return nil
 	}
-	killGroup(s.process)
-	_ = s.process.Wait()
-	s.process = nil
+	err := os.RemoveAll(s.dir)
+	s.dir = ""
+	return err
+}
+
+// killOne is kill -9 of one process, the i-th from 0.
+func (s *Server) killOne(i int) error {
+	if p := s.processes[i]; p != nil {
+		killGroup(p.cmd)
+		_ = p.cmd.Wait() // it was killed
+		s.processes[i] = nil
+	}
 	return nil
 }
 
-// cpu is the processor time that the server has used; 0 where it is not known.
-func (s *Server) cpu() time.Duration {
-	if s.process == nil {
-		return 0
+// roles asks every server what it is: leader, follower, observer or standalone. One
+// that does not serve has a blank.
+func (s *Server) roles() []string {
+	var list []string
+	for _, addr := range s.addresses() {
+		list = append(list, statusOf(addr).role)
 	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.process.Process.Pid))
-	if err != nil {
-		return 0
-	}
-	// Fields 14 and 15, counted from behind the name in parentheses.
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	if len(fields) < 13 {
-		return 0
-	}
-	user, err1 := strconv.ParseInt(fields[11], 10, 64)
-	system, err2 := strconv.ParseInt(fields[12], 10, 64)
-	if err1 != nil || err2 != nil {
-		return 0
-	}
-	return time.Duration(user+system) * time.Second / ticksPerSecond
+	return list
 }
 
-// ticksPerSecond is the unit of /proc/pid/stat; Linux has shown 100 everywhere
-// for as long as it has had the file.
-const ticksPerSecond = 100
+// leader is the number of the server that leads, from 0.
+func (s *Server) leader() (int, error) {
+	if i := slices.Index(s.roles(), "leader"); i >= 0 {
+		return i, nil
+	}
+	return 0, fmt.Errorf("%s: nobody leads", s.Name)
+}
 
-// Memory is the resident memory in bytes; 0 where it is not known.
-func (s *Server) Memory() int64 {
-	if s.process == nil {
-		return 0
-	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.process.Process.Pid))
+// status is what a server says of itself.
+type status struct {
+	role string // blank while it does not serve
+	zxid core.Zxid
+}
+
+func statusOf(addr string) (st status) {
+	text, err := wordWithin(addr, "srvr", patience)
 	if err != nil {
-		return 0
+		return st
 	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			if kb, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64); err == nil {
-				return kb << 10
-			}
+	for line := range strings.Lines(text) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		switch key {
+		case "Mode":
+			st.role = value
+		case "Zxid":
+			_, _ = fmt.Sscanf(value, "0x%x", &st.zxid) // 0 if it cannot be read
 		}
 	}
-	return 0
+	return st
 }

@@ -41,7 +41,7 @@ func (s *Server) Tidy() error {
 	if s.Command != "" || len(s.roots) == 0 {
 		return nil
 	}
-	c, err := dial(s.Addr)
+	c, err := dial(s.target())
 	if err != nil {
 		return fmt.Errorf("remove %s: %w", benchRoot, err)
 	}
