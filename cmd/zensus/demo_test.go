@@ -20,12 +20,6 @@ import (
 	"github.com/zensus-io/zensus/internal/testkit"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	testkit.Cleanup()
-	os.Exit(code)
-}
-
 // show is a demo that runs.
 type show struct {
 	t     *testing.T

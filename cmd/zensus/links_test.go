@@ -21,12 +21,6 @@ import (
 	"github.com/zensus-io/zensus/internal/testkit"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	testkit.Cleanup()
-	os.Exit(code)
-}
-
 const threeMembers = "dataDir=d\nclientPortAddress=127.0.0.1\nclientPort=2181\ninitLimit=1\nsyncLimit=1\nserver.1=127.0.0.1:1:2\nserver.2=127.0.0.1:3:4\nserver.3=127.0.0.1:5:6\n"
 
 func TestStoresOfMembersThatCannotBeRead(t *testing.T) {
