@@ -31,9 +31,10 @@ type instance struct {
 	log      hclog.Logger
 	registry *prometheus.Registry
 
-	node   *node.Node
-	client *server.Server
-	stack  *stack
+	node    *node.Node
+	client  *server.Server
+	members *reconfigured
+	stack   *stack
 
 	warned atomic.Int64 // of too many connections
 	nodes  []byte       // what the nodes prove to one another that they know
@@ -53,6 +54,7 @@ type openPort struct {
 // everything. It answers nobody yet. If it fails, nothing stays open.
 func assemble(p *plan, log hclog.Logger, registry *prometheus.Registry) (*instance, error) {
 	in := &instance{plan: p, log: log, registry: registry, stack: newStack()}
+	in.members = newReconfigured(in)
 	ports, err := in.listen()
 	if err != nil {
 		return nil, err
@@ -67,9 +69,17 @@ func assemble(p *plan, log hclog.Logger, registry *prometheus.Registry) (*instan
 		closeAll()
 		return nil, inWords(p.names, err)
 	}
-	err = p.checkMembers()
+	isNew, err := p.newDirectory()
+	if err == nil && isNew {
+		err = p.checkMembers(true) // and noted before there is anything else
+	}
 	if err == nil {
 		err = in.engine(secret)
+	}
+	if err == nil {
+		if err = in.members.recover(); err != nil {
+			err = errors.Join(err, in.node.Abandon())
+		}
 	}
 	if err != nil {
 		closeAll()
@@ -136,7 +146,7 @@ func (in *instance) engine(secret settings.Secret) (err error) {
 	cfg := in.plan.replica
 	cfg.Zab = zab.Config{Self: in.plan.id, Voters: []core.PeerID{in.plan.id}, TickMillis: int64(cfg.TickMillis)}
 	if e := in.plan.ensemble; e != nil {
-		cfg.Zab.Voters, cfg.Zab.InitTicks, cfg.Zab.SyncTicks = e.voters, e.initTicks, e.syncTicks
+		cfg.Zab.Voters, cfg.Zab.InitTicks, cfg.Zab.SyncTicks, cfg.Zab.Several = e.voters, e.initTicks, e.syncTicks, true
 		if e.tls.Mode != peer.TLSOff {
 			if in.certs, err = peer.OpenCertificates(e.tls, in.log.Named("peer")); err != nil {
 				return inWords(in.plan.names, fmt.Errorf("peer.tls: %w", err))
@@ -147,7 +157,7 @@ func (in *instance) engine(secret settings.Secret) (err error) {
 		return err
 	}
 	in.node, err = node.New(node.Config{
-		Replica: cfg, Storage: in.plan.storage, Logger: in.log.Named("node"), Registerer: in.registry,
+		Replica: cfg, Storage: in.plan.storage, Members: in.members.tell, Logger: in.log.Named("node"), Registerer: in.registry,
 	})
 	if err != nil {
 		return err
@@ -176,6 +186,8 @@ func (in *instance) start(ports listeners, secret settings.Secret) {
 			Handler: in.node, Logger: in.log.Named("peer"),
 		})
 		in.node.Link(t)
+		in.members.links = t
+		s.start("members", in.members.run)
 		s.start("node", in.node.Run)
 		s.start("peers", t.Run)
 	} else {
@@ -247,7 +259,7 @@ func runHTTP(ctx context.Context, srv *http.Server, l net.Listener) error {
 func (in *instance) Run(ctx context.Context) error {
 	select {
 	case <-in.node.Serving():
-		if err := in.plan.noteMembers(); err != nil {
+		if err := in.noteMembers(); err != nil {
 			in.stack.stop()
 			return err
 		}
@@ -259,6 +271,14 @@ func (in *instance) Run(ctx context.Context) error {
 	err := in.stack.wait(ctx)
 	in.stack.stop()
 	return err
+}
+
+// noteMembers notes who votes by the configuration, if nothing else says it.
+func (in *instance) noteMembers() error {
+	if in.client.Members().Version > 0 {
+		return nil
+	}
+	return in.plan.noteMembers(in.plan.members())
 }
 
 // announce tells what is open.

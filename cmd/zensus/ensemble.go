@@ -24,16 +24,10 @@ type ensemble struct {
 
 // ensembleOf is what server self has to know of the servers.
 func ensembleOf(self core.PeerID, servers []apache.Server, listen string) *ensemble {
-	e := &ensemble{servers: servers, listen: listen, others: make(map[core.PeerID][]string)}
+	e := &ensemble{servers: servers, listen: listen, others: othersOf(self, servers)}
 	for _, s := range servers {
 		if s.Role == apache.Participant {
 			e.voters = append(e.voters, s.ID)
-		}
-		if s.ID == self {
-			continue
-		}
-		for _, a := range s.Addresses {
-			e.others[s.ID] = append(e.others[s.ID], net.JoinHostPort(a.Host, strconv.Itoa(a.QuorumPort)))
 		}
 	}
 	return e
@@ -61,7 +55,7 @@ func serversOf(members []settings.Member) []apache.Server {
 func (p *plan) join(e *ensemble) {
 	p.ensemble = e
 	p.replica.State.Ensemble = apache.FormatDynamic(e.servers, 0)
-	p.client.About.Servers = e.servers
+	p.client.About.Servers, p.client.About.Reconfigurable = e.servers, p.replica.State.ReconfigEnabled
 	p.client.About.InitTicks, p.client.About.SyncTicks = int(e.initTicks), int(e.syncTicks)
 }
 

@@ -16,13 +16,16 @@ import (
 // The file members of a data directory says which server it is of and who voted
 // when that last served. While the configuration says who votes, it may change by
 // restarts only so that a quorum before and one after have a server in common
-// (zab Z-62): else two of them could decide differently.
+// (zab Z-62): else two of them could decide differently. After the first
+// reconfiguration, whose version the file notes, the log says who votes, and what the
+// configuration says of it counts no more.
 const membersFile = "members"
 
 // membership is what the file holds.
 type membership struct {
-	self   core.PeerID
-	voters []core.PeerID
+	self    core.PeerID
+	voters  []core.PeerID
+	version core.Zxid // of the reconfiguration, 0 is none
 }
 
 func (m *membership) String() string {
@@ -30,13 +33,25 @@ func (m *membership) String() string {
 	for _, id := range m.voters {
 		ids = append(ids, strconv.Itoa(int(id)))
 	}
-	return fmt.Sprintf("self=%d\nvoters=%s\n", m.self, strings.Join(ids, ","))
+	text := fmt.Sprintf("self=%d\nvoters=%s\n", m.self, strings.Join(ids, ","))
+	if m.version > 0 {
+		text += fmt.Sprintf("version=%x\n", uint64(m.version))
+	}
+	return text
 }
 
 func parseMembership(text string) (*membership, error) {
 	m := &membership{}
 	for line := range strings.Lines(text) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		if key == "version" {
+			v, err := strconv.ParseUint(value, 16, 64)
+			if err != nil {
+				return nil, fmt.Errorf("%q is no version", value)
+			}
+			m.version = core.Zxid(v)
+			continue
+		}
 		for id := range strings.SplitSeq(value, ",") {
 			n, err := strconv.ParseUint(id, 10, 8)
 			if err != nil || n == 0 {
@@ -63,6 +78,9 @@ func (m *membership) mayBecome(next *membership) error {
 	if m.self != next.self {
 		return fmt.Errorf("this data directory is of server %d, and the configuration says that this is server %d", m.self, next.self)
 	}
+	if m.version > 0 {
+		return nil // the log says it
+	}
 	all := slices.Clone(m.voters)
 	for _, id := range next.voters {
 		if !slices.Contains(all, id) {
@@ -74,7 +92,7 @@ func (m *membership) mayBecome(next *membership) error {
 	case before+after <= len(all):
 		return fmt.Errorf("the voters were %v and would be %v: a quorum of these need not know what one of those has decided; change one at a time, and let all servers restart in between", m.voters, next.voters)
 	case len(m.voters) == 1 && len(next.voters) > 1:
-		return fmt.Errorf("a single server cannot become one of %v in this release: the others have nothing to vouch for, and it is no quorum of them", next.voters)
+		return fmt.Errorf("a single server does not become one of %v by a restart: the others have nothing to vouch for, and it is no quorum of them; start it with itself as the only member, and add the others with `zensus cluster add` and `promote`", next.voters)
 	}
 	return nil
 }
@@ -88,9 +106,18 @@ func (p *plan) members() *membership {
 	return m
 }
 
+// newDirectory reports whether no server has been run on the data directory yet.
+func (p *plan) newDirectory() (bool, error) {
+	_, err := os.Stat(filepath.Join(p.dataDir, "meta"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	return false, err
+}
+
 // checkMembers compares the plan with the data directory. The members of a new one
 // are noted at once, later ones when they have begun to serve (noteMembers).
-func (p *plan) checkMembers() error {
+func (p *plan) checkMembers(isNew bool) error {
 	text, err := os.ReadFile(filepath.Join(p.dataDir, membersFile))
 	switch {
 	case err == nil:
@@ -104,12 +131,8 @@ func (p *plan) checkMembers() error {
 		return nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
-	}
-	switch _, err := os.Stat(filepath.Join(p.dataDir, "meta")); {
-	case errors.Is(err, fs.ErrNotExist):
-		return p.noteMembers()
-	case err != nil:
-		return err
+	case isNew:
+		return p.noteMembers(p.members())
 	}
 	// It has been run by a release that had single servers only.
 	was := &membership{self: p.id, voters: []core.PeerID{p.id}}
@@ -120,9 +143,9 @@ func (p *plan) checkMembers() error {
 }
 
 // noteMembers writes the file, so that it is whole or as it was.
-func (p *plan) noteMembers() (err error) {
+func (p *plan) noteMembers(m *membership) (err error) {
 	name := filepath.Join(p.dataDir, membersFile)
-	text := p.members().String()
+	text := m.String()
 	if old, err := os.ReadFile(name); err == nil && string(old) == text {
 		return nil
 	}

@@ -27,14 +27,14 @@ func TestVotersChangeOnlySoThatQuorumsMeet(t *testing.T) {
 		{ids(1), ids(1, 2, 3), "change one at a time"},
 		{ids(1), ids(1, 2), "single server"},
 	} {
-		err := (&membership{1, c.from}).mayBecome(&membership{1, c.to})
+		err := (&membership{self: 1, voters: c.from}).mayBecome(&membership{self: 1, voters: c.to})
 		if c.refused == "" {
 			require.NoError(t, err, "%v", c)
 		} else {
 			require.ErrorContains(t, err, c.refused, "%v", c)
 		}
 	}
-	require.ErrorContains(t, (&membership{1, ids(1)}).mayBecome(&membership{2, ids(2)}), "is of server 1")
+	require.ErrorContains(t, (&membership{self: 1, voters: ids(1)}).mayBecome(&membership{self: 2, voters: ids(2)}), "is of server 1")
 }
 
 func TestMembersAreNotedInTheDataDirectory(t *testing.T) {
@@ -42,24 +42,27 @@ func TestMembersAreNotedInTheDataDirectory(t *testing.T) {
 	p := func(id core.PeerID, voters ...core.PeerID) *plan {
 		return &plan{dataDir: dir, id: id, ensemble: &ensemble{voters: voters}}
 	}
-	require.NoError(t, p(2, 3, 1, 2).checkMembers())
+	require.NoError(t, p(2, 3, 1, 2).checkMembers(true))
 	text, err := os.ReadFile(filepath.Join(dir, membersFile))
 	require.NoError(t, err)
 	require.Equal(t, "self=2\nvoters=1,2,3\n", string(text))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "meta"), nil, 0o600))
 
 	next := p(2, 1, 2, 3, 4)
-	require.NoError(t, next.checkMembers())
-	require.ErrorContains(t, p(2, 1, 2, 3, 4, 5).checkMembers(), "one at a time", "it has not served as one of four yet")
-	require.NoError(t, next.noteMembers())
-	require.NoError(t, p(2, 1, 2, 3, 4, 5).checkMembers())
-	require.ErrorContains(t, p(4, 1, 2, 3, 4).checkMembers(), "is of server 2")
+	require.NoError(t, next.checkMembers(false))
+	require.ErrorContains(t, p(2, 1, 2, 3, 4, 5).checkMembers(false), "one at a time", "it has not served as one of four yet")
+	require.NoError(t, next.noteMembers(next.members()))
+	require.NoError(t, p(2, 1, 2, 3, 4, 5).checkMembers(false))
+	require.ErrorContains(t, p(4, 1, 2, 3, 4).checkMembers(false), "is of server 2")
+
+	require.NoError(t, next.noteMembers(&membership{self: 2, voters: []core.PeerID{7, 8, 9}, version: 0x1000000ff}))
+	require.NoError(t, p(2, 1, 2, 3).checkMembers(false), "the log says who votes")
+	require.ErrorContains(t, p(4, 1, 2, 3, 4).checkMembers(false), "is of server 2")
 
 	require.NoError(t, os.Remove(filepath.Join(dir, membersFile)))
-	require.ErrorContains(t, p(2, 1, 2, 3).checkMembers(), "one at a time", "a directory from before is of a single server")
-	require.NoError(t, (&plan{dataDir: dir, id: 2}).checkMembers())
+	require.ErrorContains(t, p(2, 1, 2, 3).checkMembers(false), "one at a time", "a directory from before is of a single server")
+	require.NoError(t, (&plan{dataDir: dir, id: 2}).checkMembers(false))
 	for _, text := range []string{"", "self=2\n", "self=x\nvoters=1\n", "self=2\nvoters=1,300\n", "what=1\n"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, membersFile), []byte(text), 0o600))
-		require.ErrorContains(t, p(2, 1, 2, 3).checkMembers(), membersFile, text)
+		require.ErrorContains(t, p(2, 1, 2, 3).checkMembers(false), membersFile, text)
 	}
 }

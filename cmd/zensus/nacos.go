@@ -225,6 +225,9 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	admin := gin.WrapH(in.client.Admin("/commands"))
 	engine.GET("/commands", guard.Admin(), admin)
 	engine.GET("/commands/*name", guard.Admin(), admin)
+	cluster := gin.WrapH(in.client.Cluster("/cluster"))
+	engine.GET("/cluster", guard.Admin(), cluster)
+	engine.POST("/cluster/:verb", guard.Admin(), cluster)
 	page, err := console.New(console.Options{
 		Version: Version, Log: in.log.Named("console"),
 		Auth: consoleAuth{side.auth}, Namespaces: consoleNamespaces{side.namespaces},

@@ -137,7 +137,7 @@ func fromSettings(s *settings.Settings) (*plan, error) {
 	p := &plan{
 		dataDir: s.DataDir, id: core.PeerID(s.Node.ID),
 		replica: replica.Config{
-			State:            state.Config{TTLNodes: e.TTLNodes, EnforceQuota: e.EnforceQuota},
+			State:            state.Config{TTLNodes: e.TTLNodes, EnforceQuota: e.EnforceQuota, ReconfigEnabled: true},
 			TickMillis:       int32(e.TickTime.Milliseconds()),
 			MinTimeoutMillis: int32(least.Milliseconds()), MaxTimeoutMillis: int32(most.Milliseconds()),
 			OutstandingMax: e.OutstandingMax, SnapshotTxns: e.SnapshotTxns, SnapshotBytes: e.SnapshotBytes,

@@ -43,15 +43,18 @@ func (n *Node) Reconfigure(ctx context.Context, q *wire.Reconfig) (string, error
 	return string(r.Bytes()), nil
 }
 
-// ErrNotLeading is returned where only a leader can do what is asked.
-var ErrNotLeading = errors.New("node: this server does not lead")
+// ErrNoLeader is returned where there is no leader to ask.
+var ErrNoLeader = errors.New("node: there is no leader at the moment")
 
 // ErrNotInStep is returned for a successor that does not follow in step.
 var ErrNotInStep = errors.New("node: that server does not follow in step, or does not vote")
 
-// Transfer hands the leadership over to another voter, 0 for the one that has most, and
-// returns when this server leads no more. Clients notice nothing.
-func (n *Node) Transfer(ctx context.Context, to core.PeerID) error {
+// transferTime is how long a hand-over is waited for.
+const transferTime = 10 * time.Second
+
+// Transfer has the leadership handed over to another voter, 0 for the one that has
+// most, and returns who leads when this server serves under it. Clients notice nothing.
+func (n *Node) Transfer(ctx context.Context, to core.PeerID) (leader core.PeerID, err error) {
 	status := func() (s replica.Status, err error) {
 		err = n.Do(ctx, func(r *replica.Replica) { s = r.Status() })
 		return s, err
@@ -59,36 +62,33 @@ func (n *Node) Transfer(ctx context.Context, to core.PeerID) error {
 	before, err := status()
 	switch {
 	case err != nil:
-		return err
-	case before.Role != zab.Leading || !before.Serving:
-		return ErrNotLeading
-	case to != 0 && !mayLead(&before, to):
-		return ErrNotInStep
+		return 0, err
+	case !before.Serving:
+		return 0, ErrNoLeader
+	case to == before.Leader:
+		return to, nil
 	}
 	n.inbox.put(item{in: replica.Transfer{To: to}}, false)
 	pause := time.NewTicker(2 * time.Millisecond)
 	defer pause.Stop()
-	for began := time.Now(); time.Since(began) < 2*time.Duration(n.cfg.Replica.TickMillis)*time.Millisecond+time.Second; {
+	for began := time.Now(); time.Since(began) < transferTime; {
 		now, err := status()
-		if err != nil || now.Zab.Handed > before.Zab.Handed || now.Role != zab.Leading {
-			return err
+		if err != nil {
+			return 0, err
+		}
+		if now.Serving && now.Epochs.Current > before.Epochs.Current {
+			if to != 0 && now.Leader != to {
+				return now.Leader, ErrNotInStep
+			}
+			return now.Leader, nil
 		}
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return 0, context.Cause(ctx)
 		case <-pause.C:
 		}
 	}
-	return ErrNotInStep
-}
-
-func mayLead(s *replica.Status, p core.PeerID) bool {
-	for i := range s.Learners {
-		if l := &s.Learners[i]; l.Peer == p {
-			return l.Counts && l.UpToDate
-		}
-	}
-	return false
+	return before.Leader, ErrNotInStep
 }
 
 // recoverMembers puts together what the data directory says of the members, and
@@ -111,3 +111,33 @@ func recoverMembers(cfg *zab.Config, d *zab.Durable, restored *state.State, rec 
 	}
 	return voters == quorum.Of(cfg.Self), nil
 }
+
+// surveyTime is how long Survey waits for those who are linked and say nothing.
+const surveyTime = time.Second
+
+// Survey asks the servers of the ensemble how they stand. Those that are not linked, or
+// did not answer within a second, are not in what it returns; this server is.
+func (n *Node) Survey(ctx context.Context) (map[core.PeerID]replica.Report, error) {
+	n.inbox.put(item{in: replica.Survey{}}, false)
+	pause := time.NewTicker(2 * time.Millisecond)
+	defer pause.Stop()
+	for began := time.Now(); ; {
+		var reports map[core.PeerID]replica.Report
+		missing := 0
+		if err := n.Do(ctx, func(r *replica.Replica) { reports, missing = r.Reports() }); err != nil {
+			return nil, err
+		}
+		if missing == 0 || time.Since(began) > surveyTime {
+			return reports, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-pause.C:
+		}
+	}
+}
+
+// Drain sends the clients of this node to others, and the leadership with them, until it
+// is called with false.
+func (n *Node) Drain(on bool) { n.inbox.put(item{in: replica.Drain{On: on}}, false) }

@@ -166,6 +166,9 @@ func (n *Node) tellDamage(d storage.Damage) {
 	n.log.Error("data is damaged", "file", d.File, "offset", d.Offset, "what", d.What)
 }
 
+// Abandon closes the data directory of a node that is not to be run.
+func (n *Node) Abandon() error { return n.disk.store.Close() }
+
 // Serving is closed when the node answers clients for the first time.
 func (n *Node) Serving() <-chan struct{} { return n.serving }
 

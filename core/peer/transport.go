@@ -28,7 +28,8 @@ type Handler interface {
 type Config struct {
 	Self     core.PeerID
 	Listener net.Listener // where those with higher ids dial; closed when Run returns
-	// Peers are the addresses of the others; several lead to the same peer.
+	// Peers are the addresses of the others; several lead to the same peer. SetPeers
+	// changes them.
 	Peers map[core.PeerID][]string
 	// Secret is known to every member and to nobody else.
 	Secret []byte
@@ -47,10 +48,13 @@ type Transport struct {
 
 	mu struct {
 		sync.Mutex
-		links  map[core.PeerID]*link
-		gen    uint64
-		ended  bool
-		warned time.Time // of somebody who was refused
+		links   map[core.PeerID]*link
+		peers   map[core.PeerID][]string
+		dialers map[core.PeerID]*dialer
+		run     context.Context // of Run; nil before
+		gen     uint64
+		ended   bool
+		warned  time.Time // of somebody who was refused
 	}
 	wg sync.WaitGroup // of links and of those who dial
 }
@@ -75,18 +79,18 @@ func New(cfg Config) *Transport {
 		cfg.Logger = hclog.NewNullLogger()
 	}
 	t := &Transport{cfg: cfg, log: cfg.Logger}
-	t.mu.links = make(map[core.PeerID]*link)
+	t.mu.links, t.mu.dialers = make(map[core.PeerID]*link), make(map[core.PeerID]*dialer)
+	t.mu.peers = cfg.Peers
 	return t
 }
 
 // Run keeps the links until ctx ends. It returns after every goroutine that it
 // started has returned, and LinkDown was called for every link.
 func (t *Transport) Run(ctx context.Context) error {
-	for p, addrs := range t.cfg.Peers {
-		if p < t.cfg.Self {
-			t.wg.Go(func() { t.dial(ctx, p, addrs) })
-		}
-	}
+	t.mu.Lock()
+	t.mu.run = ctx
+	t.dialLocked()
+	t.mu.Unlock()
 	if t.cfg.Certificates != nil {
 		t.wg.Go(func() { t.cfg.Certificates.watch(ctx) })
 	}
@@ -242,7 +246,7 @@ func (t *Transport) refused(c net.Conn, err error) {
 
 // mayDial returns why a peer is none that dials this one, by this connection.
 func (t *Transport) mayDial(p core.PeerID, c net.Conn) error {
-	addrs, known := t.cfg.Peers[p]
+	addrs, known := t.addressesOf(p)
 	switch {
 	case !known || p <= t.cfg.Self:
 		return fmt.Errorf("%w: no server %d dials this one", errStranger, p)

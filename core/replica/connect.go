@@ -13,7 +13,7 @@ import (
 // connect looks at the first frame of a connection.
 func (r *Replica) connect(c *conn, frame []byte) {
 	q, err := wire.DecodeConnectRequest(frame)
-	if err != nil || int64(q.LastZxidSeen) > int64(r.state.Applied()) {
+	if err != nil || int64(q.LastZxidSeen) > int64(r.state.Applied()) || r.draining && !c.local && !r.decidesAlone() {
 		// Malformed, or the client has seen what this server has not (Z-58): it
 		// is closed without a word and tries another.
 		r.hangUp(c)
@@ -166,6 +166,7 @@ func (r *Replica) tick() {
 	}
 	r.ask(r.zab.Tick)
 	r.giveUp()
+	r.drain()
 	r.tellTouches()
 	for _, c := range r.sessionlessOver() {
 		r.stats.SessionlessExpired++

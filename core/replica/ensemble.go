@@ -100,6 +100,8 @@ func (r *Replica) message(in Message) {
 		if r.follows(in.From, m.epoch) {
 			r.syncAnswered(&m)
 		}
+	default:
+		r.inquired(in.From, msg)
 	}
 }
 
@@ -159,9 +161,6 @@ func (r *Replica) apply() {
 func (r *Replica) endRole() {
 	served := r.serving
 	r.serving, r.reading = false, false
-	if r.decidesAlone() {
-		return
-	}
 	r.learner, r.leader, r.waitingRequests = nil, nil, nil
 	r.syncTargets = nil
 	r.state.ForgetOutstanding()
@@ -209,7 +208,7 @@ const keepTicks = 4
 
 // giveUp lets clients go to another server that were kept in vain.
 func (r *Replica) giveUp() {
-	if r.keptSince != 0 && !r.serving && r.now.Mono-r.keptSince > keepTicks*int64(r.cfg.TickMillis) {
+	if r.keptSince != 0 && !r.serving && !r.decidesAlone() && r.now.Mono-r.keptSince > keepTicks*int64(r.cfg.TickMillis) {
 		r.letDown()
 	}
 }

@@ -145,9 +145,16 @@ type SnapshotInstalled struct {
 type SnapshotNow struct{}
 
 // Transfer asks a leader to hand the leadership over to another voter, 0 for the one
-// that has most. Clients notice nothing. One that does not lead, or whose successor is
-// not in step, does nothing.
+// that has most. Clients notice nothing. One that does not lead passes it on to the
+// leader; a leader whose successor is not in step does nothing.
 type Transfer struct{ To core.PeerID }
+
+// Survey asks the servers of the ensemble how they stand: see Replica.Reports.
+type Survey struct{}
+
+// Drain sends the clients of this server to others, and the leadership with them, until
+// it is taken back with On false. A server that decides alone goes on.
+type Drain struct{ On bool }
 
 // Kick closes the connection of a session; the session itself lives on.
 type Kick struct{ Session core.SessionID }
@@ -177,5 +184,7 @@ func (Fed) isInput()               {}
 func (SnapshotInstalled) isInput() {}
 func (SnapshotNow) isInput()       {}
 func (Transfer) isInput()          {}
+func (Survey) isInput()            {}
+func (Drain) isInput()             {}
 func (Kick) isInput()              {}
 func (Tick) isInput()              {}

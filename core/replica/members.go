@@ -37,6 +37,9 @@ func membersForZab(m *member.Members) zab.Members {
 // configuration.
 func (r *Replica) Members() zab.Members { return r.zab.Members() }
 
+// Reconfiguring reports whether a reconfiguration is under way.
+func (r *Replica) Reconfiguring() bool { return r.zab.Reconfiguring() }
+
 // prepare makes the transaction of a write and says whether it is a reconfiguration.
 func (r *Replica) prepare(req *state.Request, z core.Zxid) (payload []byte, reconfigures bool) {
 	if req.Op == wire.OpReconfig {

@@ -72,6 +72,9 @@ const (
 	kindTouches
 	kindSyncAsk
 	kindSyncAnswer
+	kindInquiry
+	kindReport
+	kindTransferAsk
 )
 
 // touchesMax bounds the sessions in one message.
@@ -132,6 +135,13 @@ func appendPeer(dst []byte, msg any) []byte {
 		begin(kindSyncAnswer, m.epoch)
 		long(int64(m.upTo))
 		long(int64(m.zxid))
+	case inquiry:
+		dst = append(dst, kindInquiry)
+		long(int64(m.nonce))
+	case report:
+		dst = appendReport(dst, &m)
+	case transferAsk:
+		dst = append(dst, kindTransferAsk, byte(m.to))
 	}
 	return dst
 }
@@ -145,7 +155,10 @@ func decodePeer(b []byte) (any, error) {
 		return zab.DecodeMessage(b)
 	}
 	kind, r := b[0], wire.NewReader(b[1:])
-	epoch := core.Epoch(r.Int())
+	var epoch core.Epoch
+	if kind < kindInquiry {
+		epoch = core.Epoch(r.Int())
+	}
 	session := func() core.SessionID { return core.SessionID(r.Long()) }
 	var msg any
 	switch kind {
@@ -186,6 +199,12 @@ func decodePeer(b []byte) (any, error) {
 		msg = syncAsk{epoch: epoch, upTo: uint64(r.Long())}
 	case kindSyncAnswer:
 		msg = syncAnswer{epoch: epoch, upTo: uint64(r.Long()), zxid: core.Zxid(r.Long())}
+	case kindInquiry:
+		msg = inquiry{nonce: uint64(r.Long())}
+	case kindReport:
+		msg = decodeReport(&r)
+	case kindTransferAsk:
+		msg = transferAsk{to: core.PeerID(r.Byte())}
 	default:
 		return nil, fmt.Errorf("%w: kind %d", errPeer, kind)
 	}

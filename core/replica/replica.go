@@ -133,6 +133,10 @@ type Replica struct {
 	snapshotRest  int64 // when the rest after the last one ends
 	wantSnapshot  bool
 
+	surveys  uint64
+	reports  map[core.PeerID]Report // of the last survey
+	draining bool
+
 	diskLow  bool
 	lastTick int64
 	nextReap int64
@@ -242,7 +246,12 @@ func (r *Replica) Step(now Now, in Input, out *Output) {
 		r.wantSnapshot = true
 		r.snapshot()
 	case Transfer:
-		r.ask(func(z *zab.Output) { r.zab.Transfer(in.To, z) })
+		r.transfer(in.To)
+	case Survey:
+		r.survey()
+	case Drain:
+		r.draining = in.On
+		r.drain()
 	case Kick:
 		if c := r.bySession[in.Session]; c != nil {
 			r.hangUp(c)

@@ -284,12 +284,12 @@ func (s *Server) adminLsnp(ctx context.Context, _ *http.Request) (fields, error)
 }
 
 func (s *Server) adminLead(ctx context.Context, _ *http.Request) (fields, error) {
-	if len(s.cfg.About.Servers) == 0 {
+	if len(s.servers()) == 0 {
 		return nil, fmt.Errorf("server is not initialized")
 	}
 	r, err := s.look(ctx, false)
 	host := ""
-	for _, m := range s.cfg.About.Servers {
+	for _, m := range s.servers() {
 		if m.ID == r.Leader {
 			host = m.Addresses[0].Host
 		}
@@ -393,7 +393,7 @@ func secretive(key string) bool {
 
 func (s *Server) adminVoting(context.Context, *http.Request) (fields, error) {
 	voters := fields{}
-	for _, m := range s.cfg.About.Servers {
+	for _, m := range s.servers() {
 		if m.Role != apache.Participant {
 			continue
 		}
@@ -449,7 +449,7 @@ func (s *Server) adminZab(ctx context.Context, _ *http.Request) (fields, error) 
 		{"zab_counter", r.Applied.Counter()},
 		{"zabstate", ""},
 	}
-	for _, m := range s.cfg.About.Servers {
+	for _, m := range s.servers() {
 		if int(m.ID) == s.cfg.About.ServerID {
 			quorum, election := peerAddresses(m)
 			f[1].value, f[2].value, f[3].value = r.Role == zab.Leading, quorum, election

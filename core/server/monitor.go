@@ -74,7 +74,7 @@ func (s *Server) monitor(r *report) []reading {
 
 // monitorEnsemble are the lines that only members of an ensemble have.
 func (s *Server) monitorEnsemble(r *report) []reading {
-	if len(s.cfg.About.Servers) == 0 {
+	if len(s.servers()) == 0 {
 		return nil
 	}
 	list := []reading{

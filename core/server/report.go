@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/zensus-io/zensus/core/apache"
+	"github.com/zensus-io/zensus/core/member"
 	"github.com/zensus-io/zensus/core/replica"
 	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/storage"
@@ -27,8 +27,10 @@ type About struct {
 	ServerID       int
 	InitTicks      int // of the ensemble
 	SyncTicks      int
-	// Servers are those of the ensemble; nil for a single one.
-	Servers []apache.Server
+	// Servers are those of the ensemble by its configuration (Server.SetMembers); nil for
+	// a single one. Reconfigurable says that they may change without a restart.
+	Servers        []member.Server
+	Reconfigurable bool
 	// InitialConfig is the text of the configuration file.
 	InitialConfig string
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/zensus-io/zensus/core/member"
 	"github.com/zensus-io/zensus/core/node"
 	"github.com/zensus-io/zensus/core/wire"
 )
@@ -39,7 +40,8 @@ type Server struct {
 	node *node.Node
 	log  hclog.Logger
 
-	rejected  atomic.Int64 // connections over a limit
+	members   atomic.Pointer[member.Members] // of the ensemble
+	rejected  atomic.Int64                   // connections over a limit
 	traceMask atomic.Int64
 	listing   chan struct{} // of capacity 1: held by the one command that lists everything
 	poller    *poller       // from the first connection on; nil where each has a goroutine
@@ -70,6 +72,7 @@ func New(cfg Config, n *node.Node) *Server {
 		cfg.Logger = hclog.NewNullLogger()
 	}
 	s := &Server{cfg: cfg, node: n, log: cfg.Logger, listing: make(chan struct{}, 1)}
+	s.SetMembers(&member.Members{Servers: cfg.About.Servers})
 	s.traceMask.Store(traceMaskDefault)
 	s.mu.conns = make(map[*conn]struct{})
 	s.mu.perAddr = make(map[netip.Addr]int)

@@ -185,7 +185,7 @@ func (s *Server) writeServerLines(b *strings.Builder, r *report) {
 
 // mode is the role as the field names it.
 func (s *Server) mode(r *report) string {
-	if len(s.cfg.About.Servers) == 0 {
+	if len(s.servers()) == 0 {
 		return "standalone"
 	}
 	switch r.Role {
@@ -269,7 +269,7 @@ func (s *Server) wordConf(context.Context, []byte) (string, error) {
 	} {
 		fmt.Fprintf(&b, "%s=%v\n", kv.key, kv.value)
 	}
-	if len(a.Servers) > 0 {
+	if len(s.servers()) > 0 {
 		s.writeEnsemble(&b)
 	}
 	return b.String(), nil
@@ -277,7 +277,7 @@ func (s *Server) wordConf(context.Context, []byte) (string, error) {
 
 // serverID is what ZooKeeper shows: 0 for a standalone server, whatever its id.
 func (s *Server) serverID() int {
-	if len(s.cfg.About.Servers) == 0 {
+	if len(s.servers()) == 0 {
 		return 0
 	}
 	return s.cfg.About.ServerID
@@ -286,7 +286,7 @@ func (s *Server) serverID() int {
 // writeEnsemble writes what conf says of a member, as ZooKeeper does.
 func (s *Server) writeEnsemble(b *strings.Builder) {
 	a := &s.cfg.About
-	for _, m := range a.Servers {
+	for _, m := range s.servers() {
 		if int(m.ID) != a.ServerID {
 			continue
 		}
@@ -297,7 +297,7 @@ func (s *Server) writeEnsemble(b *strings.Builder) {
 		fmt.Fprintf(b, "initLimit=%d\nsyncLimit=%d\nelectionAlg=3\nelectionPort=%d\nquorumPort=%d\npeerType=%d\n",
 			a.InitTicks, a.SyncTicks, m.Addresses[0].ElectionPort, m.Addresses[0].QuorumPort, peerType)
 	}
-	b.WriteString("membership: \n" + apache.FormatDynamic(a.Servers, 0))
+	b.WriteString("membership: \n" + s.members.Load().String())
 }
 
 // environment are the lines of envi. The keys are those that monitoring reads;

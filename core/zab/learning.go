@@ -104,7 +104,7 @@ func (m *Machine) trunc(f *following, in Trunc, out *Output) {
 		m.abandon(out)
 		return
 	}
-	f.synced = true
+	f.synced, m.lastSync = true, SyncTrunc
 	m.logged, m.durable, m.chain = in.Keep, in.Keep, in.Chain
 	m.cutEnds()
 	m.recent.cut(in.Keep)
@@ -125,7 +125,7 @@ func (m *Machine) diff(f *following, in Diff, out *Output) {
 		m.abandon(out)
 		return
 	}
-	f.synced = true
+	f.synced, m.lastSync = true, SyncDiff
 }
 
 // snap passes on a part of a snapshot.
@@ -159,7 +159,7 @@ func (m *Machine) SnapshotInstalled(at Position, members *Members, out *Output) 
 		return
 	}
 	f := m.following
-	f.snapping, f.synced = Position{}, true
+	f.snapping, f.synced, m.lastSync = Position{}, true, SyncSnap
 	m.send(out, f.leader, Installed{Stream: f.stream, Zxid: at.Zxid})
 }
 

@@ -62,6 +62,7 @@ type Machine struct {
 	calmUntil  int64  // nobody is followed before: the last one did not take this server
 	renewed    int64  // when renew last handed over
 	draining   bool   // the disk still works for the last role
+	lastSync   SyncKind
 	planned    bool   // the role that is about to end has left nothing undecided
 	unplanned  uint64 // counts the roles in broadcast that ended otherwise
 	looking    *looking
@@ -437,6 +438,12 @@ func (m *Machine) Durable() core.Zxid { return m.durable }
 
 // Chain is the chain hash at Logged.
 func (m *Machine) Chain() uint64 { return m.chain }
+
+// LastSync is how this server came to a leader's history last.
+func (m *Machine) LastSync() SyncKind { return m.lastSync }
+
+// Links is who is linked.
+func (m *Machine) Links() quorum.Set { return m.links }
 
 // Learners are those that follow or observe this server, by id.
 func (m *Machine) Learners() []LearnerInfo {

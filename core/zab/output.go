@@ -73,6 +73,21 @@ type LearnerInfo struct {
 	HeardAgo int64     // milliseconds
 }
 
+// SyncKind is how a learner came to its leader's history.
+type SyncKind uint8
+
+// The ways: from the end of its log on, after something was removed from it, or from a
+// snapshot.
+const (
+	SyncNone SyncKind = iota
+	SyncDiff
+	SyncTrunc
+	SyncSnap
+)
+
+// String is the name that the protocol has for it, "-" for none.
+func (k SyncKind) String() string { return [...]string{"-", "DIFF", "TRUNC", "SNAP"}[k] }
+
 // Stats counts what happened since the start.
 type Stats struct {
 	Elections         uint64 // that this server took part in

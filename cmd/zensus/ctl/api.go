@@ -129,6 +129,28 @@ func (a *api) do(req *http.Request) (status int, answer []byte, err error) {
 	return res.StatusCode, answer, err
 }
 
+// cluster asks about the ensemble, and decodes the whole answer.
+func (a *api) cluster(ctx context.Context, method, path string, form url.Values, out any) error {
+	req, err := http.NewRequestWithContext(ctx, method, a.base+path+"?"+form.Encode(), http.NoBody)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("X-Zensus-Cluster", "zensus cluster")
+	if a.token != "" {
+		req.Header.Set("Authorization", "Bearer "+a.token)
+	}
+	status, answer, err := a.do(req)
+	switch {
+	case err != nil:
+		return err
+	case status != http.StatusOK:
+		return errors.New(reason(status, answer))
+	case json.Unmarshal(answer, out) != nil:
+		return fmt.Errorf("%s: the answer is not that of a Zensus server", a.base)
+	}
+	return nil
+}
+
 func (a *api) send(req *http.Request, out any) error {
 	if a.token != "" {
 		req.Header.Set("Authorization", "Bearer "+a.token)

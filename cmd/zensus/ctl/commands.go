@@ -8,7 +8,7 @@ import (
 
 // Commands are the client commands, for the root command.
 func Commands() []*cobra.Command {
-	return []*cobra.Command{zkCommand(), userCommand(), dataCommand()}
+	return []*cobra.Command{zkCommand(), userCommand(), clusterCommand(), dataCommand()}
 }
 
 // output is how results are written.

@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// users is one use of `zensus user`.
-type users struct {
+// asker is who asks a server's HTTP port, and how.
+type asker struct {
 	server    string
 	tokenFile string
 	login     string
@@ -24,8 +24,38 @@ type users struct {
 	output    output
 }
 
+func (u *asker) flags(cmd *cobra.Command) {
+	f := cmd.PersistentFlags()
+	f.StringVar(&u.server, "server", "http://127.0.0.1:8848", "the server's HTTP port")
+	f.StringVar(&u.tokenFile, "token-file", "", "file with the admin token")
+	f.StringVar(&u.login, "login", "", "log in by this name")
+	f.StringVar(&u.loginFile, "login-password-file", "", "file with the password for --login; otherwise it is asked for")
+	f.DurationVar(&u.timeout, "timeout", u.timeout, "how long to wait for an answer")
+	f.VarP(&u.output, "output", "o", "form of results")
+	cmd.MarkFlagsMutuallyExclusive("token-file", "login")
+}
+
+// show tells the server who asks.
+func (u *asker) show(cmd *cobra.Command, a *api) (err error) {
+	switch {
+	case u.tokenFile != "":
+		a.token, err = readSecretFile(u.tokenFile)
+	case u.login != "":
+		var password string
+		if password, err = askPassword(cmd, u.loginFile, "password of "+u.login, false); err == nil {
+			err = a.login(cmd.Context(), u.login, password)
+		}
+	default:
+		err = errors.New("who asks? Log in with --login NAME, or show the admin token with --token-file FILE")
+	}
+	return err
+}
+
+// users is one use of `zensus user`.
+type users struct{ asker }
+
 func userCommand() *cobra.Command {
-	u := &users{output: text}
+	u := &users{asker{timeout: 10 * time.Second, output: text}}
 	cmd := &cobra.Command{
 		Use:   "user",
 		Short: "manage the users of a server",
@@ -33,14 +63,7 @@ func userCommand() *cobra.Command {
 which the first start wrote into the file that the log names, or logs in as an
 administrator.`,
 	}
-	f := cmd.PersistentFlags()
-	f.StringVar(&u.server, "server", "http://127.0.0.1:8848", "the server's HTTP port")
-	f.StringVar(&u.tokenFile, "token-file", "", "file with the admin token")
-	f.StringVar(&u.login, "login", "", "log in by this name")
-	f.StringVar(&u.loginFile, "login-password-file", "", "file with the password for --login; otherwise it is asked for")
-	f.DurationVar(&u.timeout, "timeout", 10*time.Second, "how long to wait for an answer")
-	f.VarP(&u.output, "output", "o", "form of results")
-	cmd.MarkFlagsMutuallyExclusive("token-file", "login")
+	u.flags(cmd)
 	cmd.AddCommand(u.addCommand(), u.passwdCommand(), u.rmCommand(), u.lsCommand())
 	return cmd
 }
@@ -64,18 +87,7 @@ func (u *users) open(cmd *cobra.Command) (*api, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case u.tokenFile != "":
-		a.token, err = readSecretFile(u.tokenFile)
-	case u.login != "":
-		var password string
-		if password, err = askPassword(cmd, u.loginFile, "password of "+u.login, false); err == nil {
-			err = a.login(cmd.Context(), u.login, password)
-		}
-	default:
-		err = errors.New("who asks? Log in with --login NAME, or show the admin token with --token-file FILE")
-	}
-	return a, err
+	return a, u.show(cmd, a)
 }
 
 func (u *users) addCommand() *cobra.Command {

@@ -1,0 +1,78 @@
+package peer
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/zensus-io/zensus/core"
+)
+
+// partTime is how long the link of one that is no peer any more stays: what was sent
+// last, which tells it so, still arrives.
+const partTime = 5 * time.Second
+
+// dialer reaches for one peer until it is cancelled.
+type dialer struct {
+	addrs  []string
+	cancel context.CancelFunc
+}
+
+// SetPeers says who is linked from now on, in place of Config.Peers. A link with one
+// that stays is left alone unless its addresses are others; with one that goes it ends a
+// few seconds later. It never waits.
+func (t *Transport) SetPeers(peers map[core.PeerID][]string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.peers = maps.Clone(peers)
+	t.dialLocked()
+	for p := range t.mu.links {
+		if _, stays := peers[p]; !stays {
+			time.AfterFunc(partTime, func() { t.partFrom(p) })
+		}
+	}
+}
+
+// partFrom ends the link of one that is no peer, if it still is none.
+func (t *Transport) partFrom(p core.PeerID) {
+	t.mu.Lock()
+	l := t.mu.links[p]
+	if _, back := t.mu.peers[p]; back {
+		l = nil
+	}
+	t.mu.Unlock()
+	if l != nil {
+		l.close()
+	}
+}
+
+// addressesOf are those of a peer.
+func (t *Transport) addressesOf(p core.PeerID) ([]string, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	addrs, known := t.mu.peers[p]
+	return addrs, known
+}
+
+// dialLocked begins to reach for the peers with lower ids that nobody reaches for, and
+// stops to reach for those that are none. Before Run and after it it does nothing.
+func (t *Transport) dialLocked() {
+	if t.mu.run == nil || t.mu.ended {
+		return
+	}
+	for p, d := range t.mu.dialers {
+		if addrs, stays := t.mu.peers[p]; !stays || !slices.Equal(addrs, d.addrs) {
+			d.cancel()
+			delete(t.mu.dialers, p)
+		}
+	}
+	for p, addrs := range t.mu.peers {
+		if _, dialed := t.mu.dialers[p]; dialed || p >= t.cfg.Self {
+			continue
+		}
+		ctx, cancel := context.WithCancel(t.mu.run)
+		t.mu.dialers[p] = &dialer{addrs: addrs, cancel: cancel}
+		t.wg.Go(func() { t.dial(ctx, p, addrs) })
+	}
+}
