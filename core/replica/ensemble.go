@@ -220,7 +220,7 @@ func (r *Replica) keepOn() {
 		return
 	}
 	r.keptSince = 0
-	for _, c := range r.conns {
+	for _, c := range r.connsByID() {
 		c.unsent = c.phase == opening || c.pending.writes > 0
 		r.unsent = r.unsent || c.unsent
 		if c.phase == ready {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/zensus-io/zensus/core"
@@ -51,9 +52,8 @@ func (o *oracle) next(s *server) (rec *wire.Record, first bool) {
 // quorum, synced (I7).
 func (o *oracle) agree(s *server, rec *wire.Record) {
 	o.agreed = append(o.agreed, *rec)
-	have := o.w.holders(rec)
-	if voters := o.w.voters(); 2*have <= voters {
-		o.w.fail("server %d applies %v, which %d of %d voters have on their disks (I7)", s.id, rec.Zxid, have, voters)
+	if voters, have, ok := o.w.quorumHas(s, rec); !ok {
+		o.w.fail("server %d applies %v, which %v of the voters %v have on their disks (I7)", s.id, rec.Zxid, slices.Collect(have.All()), slices.Collect(voters.All()))
 	}
 }
 

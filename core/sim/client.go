@@ -225,6 +225,9 @@ func (c *client) push(q *request) {
 		id := core.Identity{Scheme: string(a.Scheme), ID: acl.Digest(a.Auth)}
 		if !slices.Contains(l.told.ids, id) {
 			l.told.ids = append(slices.Clone(l.told.ids), id)
+			if isSuper(a.Auth) {
+				l.told.ids = append(l.told.ids, core.Identity{Scheme: core.SuperScheme})
+			}
 		}
 	}
 	c.pending = append(c.pending, q)

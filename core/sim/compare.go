@@ -14,6 +14,9 @@ import (
 
 // sameFate compares what the log made of a request with what the model expects.
 func sameFate(q *request, out *model.Outcome, want model.Expected) error {
+	if q.op == wire.OpReconfig {
+		return reconfigFate(q, out)
+	}
 	if out.Code != want.Code {
 		return fmt.Errorf("became %d, expected %d", int32(out.Code), int32(want.Code))
 	}

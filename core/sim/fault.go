@@ -268,7 +268,7 @@ func (w *World) finish() {
 	}
 	for _, s := range w.servers {
 		if !s.up || !s.serving {
-			w.fail("server %d does not serve after %d quiet seconds (C11)", s.id, quietSeconds)
+			w.fail("server %d does not serve after %d quiet seconds (C11): %s", s.id, quietSeconds, w.standing())
 			return
 		}
 		w.oracle.compare(s)
@@ -316,4 +316,19 @@ func (c *client) state() string {
 		text += "; " + c.w.oracle.whyAlive(s, c.session)
 	}
 	return text
+}
+
+// standing tells how all servers stand.
+func (w *World) standing() string {
+	var text strings.Builder
+	for _, s := range w.servers {
+		if !s.up {
+			fmt.Fprintf(&text, "%d is down; ", s.id)
+			continue
+		}
+		z, m := s.rep.Status(), s.rep.Members()
+		fmt.Fprintf(&text, "%d: %v %v of %d, epochs %+v, serving %v, logged %v, committed %v, members %v of %v; ",
+			s.id, z.Role, z.Phase, z.Leader, z.Epochs, s.serving, z.Logged, z.Committed, slices.Collect(m.Voters.All()), m.Version)
+	}
+	return text.String()
 }

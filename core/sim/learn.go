@@ -129,6 +129,7 @@ func (s *server) lose(rec *storage.Recovered) {
 // forgetState begins to apply from the beginning again.
 func (s *server) forgetState() {
 	s.model = model.New()
+	s.model.Ensemble = s.cfg.State.Ensemble
 	s.model.TTL = s.cfg.State.TTLNodes
 	s.compared = 0
 }

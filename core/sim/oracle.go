@@ -79,7 +79,7 @@ func newOracle(w *World) *oracle {
 func (o *oracle) sent(q *request) {
 	switch q.op {
 	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL, wire.OpDelete,
-		wire.OpSetData, wire.OpSetACL, wire.OpMulti, wire.OpCloseSession:
+		wire.OpSetData, wire.OpSetACL, wire.OpMulti, wire.OpReconfig, wire.OpCloseSession:
 		o.writes[writeKey{q.session, q.xid}] = q
 	}
 }
@@ -123,7 +123,7 @@ func (o *oracle) heard(s *server, id core.SessionID) {
 // appended learns of a record as it is proposed: the end of a session that no
 // client asked for must not come before its time (C7).
 func (o *oracle) appended(leader *server, rec *wire.Record) {
-	if rec.Kind != wire.RecordTxn {
+	if rec.Kind == wire.RecordEpoch {
 		return
 	}
 	r := wire.NewReader(rec.Payload)
@@ -449,7 +449,7 @@ func (o *oracle) applyNext(s *server) {
 
 // expect finds the request behind a record and says what it must have become.
 func (o *oracle) expect(s *server, rec *wire.Record) (*request, model.Expected) {
-	if rec.Kind != wire.RecordTxn {
+	if rec.Kind == wire.RecordEpoch {
 		return nil, model.Expected{}
 	}
 	r := wire.NewReader(rec.Payload)

@@ -41,7 +41,7 @@ func (w *World) cutNetwork(kind FaultKind) {
 // without it has one of these.
 func (w *World) mayLose(lost *server) bool {
 	voters := w.voters()
-	if voters < 3 {
+	if voters < 3 || w.opt.Changing {
 		return false
 	}
 	least := lost.synced

@@ -47,7 +47,7 @@ func (o *oracle) frame(l *link, f []byte) bool {
 		q.plan = o.planFor(l, q)
 	}
 	if h.Zxid != q.plan.zxid {
-		o.w.fail("link %d: the reply to %v %s is of %v, and was made at %v", l.id, q.op, q.path, h.Zxid, q.plan.zxid)
+		o.w.fail("link %d: the reply to %v %s is of %v (%d), and was made at %v", l.id, q.op, q.path, h.Zxid, int32(h.Err), q.plan.zxid)
 		return true
 	}
 	if h.Zxid < l.s.model.Applied {
@@ -223,6 +223,11 @@ func (o *oracle) written(q *request, h wire.ReplyHeader, r *wire.Reader) error {
 		return sameStat(r, out.Results[0].Stat)
 	case wire.OpMulti:
 		return sameResults(r, out.Results)
+	case wire.OpReconfig:
+		if text := r.Bytes(); !sameBytes(text, out.Changes[0].Data) {
+			return fmt.Errorf("is answered %q", text)
+		}
+		return sameStat(r, out.Results[0].Stat)
 	}
 	return nil
 }

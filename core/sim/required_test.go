@@ -51,7 +51,7 @@ var requiredOfEnsembles = []string{
 	"run to the end", "trees compared", "mirror compared", "role lost", "learner fed from the log", "network healed",
 	"input replica.Message", "input replica.LinkUp", "input replica.LinkDown", "input replica.Fed",
 	"fault leader killed", "fault link broken", "session resumed", "session expired", "reply sync 0",
-	"leadership handed over",
+	"leadership handed over", "members changed", "reply reconfig 0",
 }
 
 var requiredOfEnsemblesInLong = []string{

@@ -87,7 +87,7 @@ func (o *oracle) voted(s *server, m zab.Notification) {
 	if m.Vote.Zxid > s.synced || m.Vote.Epoch > s.lastEpochs.Current {
 		o.w.fail("server %d votes for itself with epoch %d and %v, and its disk has %+v and %v (Z-21)", s.id, m.Vote.Epoch, m.Vote.Zxid, s.lastEpochs, s.synced)
 	}
-	if s.observer || !s.lastEpochs.Voteable && len(o.w.servers) > 1 {
+	if s.observer && !o.w.opt.Changing || !s.lastEpochs.Voteable && len(o.w.servers) > 1 {
 		o.w.fail("server %d votes for itself and may not: %+v (Z-14)", s.id, s.lastEpochs)
 	}
 }
@@ -162,11 +162,11 @@ func (o *oracle) fed(s *server, to core.PeerID, msg zab.Message) {
 // toObserver checks a record that goes to an observer.
 func (o *oracle) toObserver(s *server, to core.PeerID, rec *wire.Record) {
 	t := o.w.serverOf(to)
-	if t == nil || !t.observer || rec.Zxid <= o.sure {
+	if t == nil || !t.observer || rec.Zxid <= o.sure || o.w.opt.Changing {
 		return
 	}
-	if have := o.w.holders(rec); 2*have <= o.w.voters() {
-		o.w.fail("server %d sends observer %d %v, which %d voters have on their disks (Z-64)", s.id, to, rec.Zxid, have)
+	if _, have, ok := o.w.quorumHas(s, rec); !ok {
+		o.w.fail("server %d sends observer %d %v, which %d voters have on their disks (Z-64)", s.id, to, rec.Zxid, have.Len())
 	}
 }
 
@@ -180,20 +180,10 @@ func (o *oracle) committed(s *server, z core.Zxid) {
 		o.w.fail("server %d calls %v committed, which is not in its log", s.id, z)
 		return
 	}
-	if have := o.w.holders(rec); 2*have <= o.w.voters() {
-		o.w.fail("server %d calls %v committed, which %d of %d voters have on their disks (I10)", s.id, z, have, o.w.voters())
+	if voters, have, ok := o.w.quorumHas(s, rec); !ok {
+		o.w.fail("server %d calls %v committed, which %d of %d voters have on their disks (I10)", s.id, z, have.Len(), voters.Len())
 	}
 	o.sure = z
-}
-
-// holders is how many voters have a record on their disks.
-func (w *World) holders(rec *wire.Record) (n int) {
-	for _, s := range w.servers {
-		if !s.observer && s.holds(rec) {
-			n++
-		}
-	}
-	return n
 }
 
 func (w *World) serverOf(id core.PeerID) *server {

@@ -102,6 +102,7 @@ func newServer(w *World, id core.PeerID) *server {
 		s.cfg.Zab.Voters = append(s.cfg.Zab.Voters, core.PeerID(i+1))
 	}
 	s.cfg.State.TTLNodes = !oneIn(r, 5)
+	s.changeable()
 	s.model.TTL = s.cfg.State.TTLNodes
 	if oneIn(r, 3) {
 		s.cfg.Zab.CounterMax = uint32(between(r, 60, 400)) // epochs advance in place
@@ -126,6 +127,7 @@ func (s *server) configureLike(first *server) {
 	s.speed = pick(r, diskSpeed{100, 2 * millisecond}, diskSpeed{millisecond, 20 * millisecond}, diskSpeed{10, 100})
 	s.cfg, s.opt = first.cfg, first.opt
 	s.cfg.Zab.Self = s.id
+	s.model.Ensemble = s.cfg.State.Ensemble
 	s.cfg.SnapshotTxns = pick(r, 15, 60, 300)
 	s.cfg.Zab.RecentBytes, s.cfg.Zab.WindowBytes = pick(r, 1, 2000, 0), pick(r, 500, 0)
 	s.model.TTL = s.cfg.State.TTLNodes
@@ -193,6 +195,9 @@ func (s *server) boot() error {
 		AcceptedEpoch: rec.Meta.AcceptedEpoch, CurrentEpoch: rec.Meta.CurrentEpoch,
 		LastLogged: rec.LastLogged, LastChain: rec.LastChain,
 		Voteable: rec.Meta.Voteable && !rec.Lost, Fresh: rec.Meta.Fresh && !rec.Lost,
+	}
+	if err := s.recoverMembers(&durable, rec); err != nil {
+		return err
 	}
 	durable.Base = store.Base()
 	for _, e := range rec.Epochs {
@@ -366,6 +371,9 @@ func (s *server) perform(in replica.Input) {
 			v.Make()
 			s.step(*v)
 		})
+	}
+	if out.Members != nil {
+		w.cover.hit("members changed")
 	}
 	deliveries := w.oracle.after(s, in, out)
 	for _, note := range out.Notes {

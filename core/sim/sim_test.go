@@ -103,6 +103,9 @@ func ensembleOf(seed uint64) Options {
 	if seed%4 == 1 {
 		opt.Observers = 1
 	}
+	if seed%5 == 2 {
+		opt.Observers, opt.Changing = 2, true
+	}
 	return opt
 }
 

@@ -30,6 +30,9 @@ func (w *World) addClients() {
 	some(2, "storm", storm, func(c *client) { c.restless = 6 })
 	some(1, "reaped", reaped, nil)
 	some(2, "acl", lists, nil)
+	if w.opt.Changing {
+		some(1, "operator", operate, func(c *client) { c.think = second })
+	}
 	if w.alone() { // in an ensemble its session outlives roles: see the tests of core/node
 		some(1, "local", random, func(c *client) { c.local = true; c.depth = 2 })
 	}
@@ -91,6 +94,9 @@ func (c *client) prepare() {
 		c.picture.begin()
 	case "bulk":
 		c.create("/bulk/"+strconv.Itoa(c.id), make([]byte, 300<<10), core.Persistent)
+	case "operator":
+		c.auths = append(c.auths, superUser)
+		c.sendAuth(superUser)
 	case "acl":
 		user := fmt.Sprintf("user%d:secret", c.id)
 		c.auths = append(c.auths, user)

@@ -21,6 +21,8 @@ type Options struct {
 	Seed uint64
 	// Voters and Observers are the servers; 0 voters are one.
 	Voters, Observers int
+	// Changing says that the members change.
+	Changing bool
 	// Seconds of simulated time with faults; a quiet end follows.
 	Seconds int
 	// Mutant is a mistake to make, "" for none.

@@ -388,7 +388,7 @@ func (p *preparation) setData(d wire.SetData) prepared {
 		return refuse(core.SessionExpired)
 	}
 	asked := wire.View(d.Path)
-	if core.ValidatePath(asked) != nil || p.s.cfg.ReconfigEnabled && asked == tree.ConfigPath { // that is a reconfiguration's
+	if core.ValidatePath(asked) != nil {
 		return refuse(core.BadArguments)
 	}
 	var n place
@@ -398,6 +398,9 @@ func (p *preparation) setData(d wire.SetData) prepared {
 	}
 	if !p.allowed(n.acl, core.PermWrite) {
 		return refuse(core.NoAuth)
+	}
+	if p.s.cfg.ReconfigEnabled && asked == tree.ConfigPath {
+		return refuse(core.BadArguments) // only a reconfiguration writes it
 	}
 	if code := p.s.checkQuota(asked, 0, int64(len(d.Data))-int64(n.bytes)); code != core.OK {
 		return refuse(code)

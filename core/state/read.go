@@ -159,7 +159,7 @@ func (s *State) readACL(a *Asker, path, dst []byte) ([]byte, core.Code) {
 		return dst, core.NoAuth
 	}
 	dst = wire.AppendACLs(dst, acl.Mask(list, a.IDs))
-	st := s.tree.Stat(ref)
+	_, st := s.dataOf(ref, path)
 	return wire.AppendStat(dst, &st), core.OK
 }
 

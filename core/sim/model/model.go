@@ -65,6 +65,8 @@ func (n *Node) Stat() core.Stat {
 type Model struct {
 	// TTL says that znodes with a time to live are switched on.
 	TTL bool
+	// Ensemble is what /zookeeper/config says until the first reconfiguration.
+	Ensemble string
 
 	Nodes    map[string]*Node
 	Sessions map[core.SessionID]int32 // timeouts, milliseconds
@@ -333,6 +335,15 @@ func (m *Model) one(out *Outcome, op wire.OpCode, r *wire.Reader) (Result, error
 		n := m.Nodes[string(s.Path)]
 		if n == nil || s.Version != nextVersion(n.Version) {
 			return res, fmt.Errorf("setData %s: not there, or version %d after another", s.Path, s.Version)
+		}
+		n.Data, n.Version, n.Mzxid, n.Mtime = clone(s.Data), s.Version, h.Zxid, h.Time
+		res.Stat = n.Stat()
+		out.Changes = append(out.Changes, Change{core.NodeDataChanged, string(s.Path), n.ACL, nil, n.Data, res.Stat})
+	case wire.OpReconfig:
+		s := wire.DecodeSetDataTxn(r)
+		n := m.Nodes["/zookeeper/config"]
+		if string(s.Path) != "/zookeeper/config" || s.Version != -1 {
+			return res, fmt.Errorf("a reconfiguration sets %s to version %d", s.Path, s.Version)
 		}
 		n.Data, n.Version, n.Mzxid, n.Mtime = clone(s.Data), s.Version, h.Zxid, h.Time
 		res.Stat = n.Stat()

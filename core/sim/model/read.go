@@ -43,9 +43,14 @@ func (m *Model) Read(op wire.OpCode, path string, session core.SessionID, ids []
 		return Answer{Code: core.NoAuth}
 	}
 	a := Answer{Stat: n.Stat()}
+	data := n.Data
+	if path == "/zookeeper/config" && len(data) == 0 && m.Ensemble != "" { // until the first reconfiguration
+		data = []byte(m.Ensemble)
+		a.Stat.Version, a.Stat.DataLength = -1, int32(len(data))
+	}
 	switch op {
 	case wire.OpGetData:
-		a.Data = n.Data
+		a.Data = data
 	case wire.OpGetChildren, wire.OpGetChildren2:
 		a.Children = slices.Sorted(maps.Keys(n.Children))
 	case wire.OpGetACL:
