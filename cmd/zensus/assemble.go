@@ -269,8 +269,24 @@ func (in *instance) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	err := in.stack.wait(ctx)
+	if err == nil {
+		in.resign()
+	}
 	in.stack.stop()
 	return err
+}
+
+// resignTime is how long the end of a server waits for another to lead in its place.
+const resignTime = time.Second
+
+// resign hands the leadership over before the server ends, so that the others need not
+// find out that it has gone.
+func (in *instance) resign() {
+	ctx, cancel := context.WithTimeout(context.Background(), resignTime)
+	defer cancel()
+	if err := in.node.Resign(ctx); err != nil {
+		in.log.Debug("the leadership is not handed over", "err", err)
+	}
 }
 
 // noteMembers notes who votes by the configuration, if nothing else says it.

@@ -49,8 +49,12 @@ var ErrNoLeader = errors.New("node: there is no leader at the moment")
 // ErrNotInStep is returned for a successor that does not follow in step.
 var ErrNotInStep = errors.New("node: that server does not follow in step, or does not vote")
 
-// transferTime is how long a hand-over is waited for.
-const transferTime = 10 * time.Second
+// transferTime is how long a hand-over is waited for, and transferAgain how long until
+// it is asked for again.
+const (
+	transferTime  = 10 * time.Second
+	transferAgain = 500 * time.Millisecond
+)
 
 // Transfer has the leadership handed over to another voter, 0 for the one that has
 // most, and returns who leads when this server serves under it. Clients notice nothing.
@@ -68,10 +72,14 @@ func (n *Node) Transfer(ctx context.Context, to core.PeerID) (leader core.PeerID
 	case to == before.Leader:
 		return to, nil
 	}
-	n.inbox.put(item{in: replica.Transfer{To: to}}, false)
 	pause := time.NewTicker(2 * time.Millisecond)
 	defer pause.Stop()
+	asked := time.Time{}
 	for began := time.Now(); time.Since(began) < transferTime; {
+		if time.Since(asked) > transferAgain { // the successor may come into step
+			asked = time.Now()
+			n.inbox.put(item{in: replica.Transfer{To: to}}, false)
+		}
 		now, err := status()
 		if err != nil {
 			return 0, err
@@ -141,3 +149,15 @@ func (n *Node) Survey(ctx context.Context) (map[core.PeerID]replica.Report, erro
 // Drain sends the clients of this node to others, and the leadership with them, until it
 // is called with false.
 func (n *Node) Drain(on bool) { n.inbox.put(item{in: replica.Drain{On: on}}, false) }
+
+// Resign hands the leadership over if this server has it, so that its end is noticed by
+// nobody. It returns when another serves, when there is nobody to hand over to, or when
+// ctx ends.
+func (n *Node) Resign(ctx context.Context) error {
+	leads := false
+	if err := n.Do(ctx, func(r *replica.Replica) { leads = r.Serving() && r.Role() == zab.Leading && r.CanHandOver() }); err != nil || !leads {
+		return err
+	}
+	_, err := n.Transfer(ctx, 0)
+	return err
+}

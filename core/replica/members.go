@@ -40,6 +40,16 @@ func (r *Replica) Members() zab.Members { return r.zab.Members() }
 // Reconfiguring reports whether a reconfiguration is under way.
 func (r *Replica) Reconfiguring() bool { return r.zab.Reconfiguring() }
 
+// CanHandOver reports whether there is a voter in step that could lead.
+func (r *Replica) CanHandOver() bool {
+	for _, l := range r.zab.Learners() {
+		if l.Counts && l.UpToDate {
+			return true
+		}
+	}
+	return false
+}
+
 // prepare makes the transaction of a write and says whether it is a reconfiguration.
 func (r *Replica) prepare(req *state.Request, z core.Zxid) (payload []byte, reconfigures bool) {
 	if req.Op == wire.OpReconfig {
