@@ -47,6 +47,10 @@ var verdicts = []struct {
 	{ErrConflict, http.StatusConflict, "conflict"},
 	{ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large"},
 	{ErrThrottled, http.StatusTooManyRequests, "throttled"},
+	{core.ConnectionLoss, http.StatusGatewayTimeout, "unknown_outcome"},
+	{core.OperationTimeout, http.StatusGatewayTimeout, "unknown_outcome"},
+	{core.RequestTimeout, http.StatusGatewayTimeout, "unknown_outcome"},
+	{context.DeadlineExceeded, http.StatusGatewayTimeout, "unknown_outcome"},
 	{ErrNoQuorum, http.StatusServiceUnavailable, "no_quorum"},
 	{ErrAbsent, http.StatusNotImplemented, "absent"},
 
@@ -62,10 +66,6 @@ var verdicts = []struct {
 	{core.QuotaExceeded, http.StatusRequestEntityTooLarge, "too_large"},
 	{core.ThrottledOp, http.StatusTooManyRequests, "throttled"},
 	{core.NotReadOnly, http.StatusServiceUnavailable, "no_quorum"},
-	{core.ConnectionLoss, http.StatusGatewayTimeout, "unknown_outcome"},
-	{core.OperationTimeout, http.StatusGatewayTimeout, "unknown_outcome"},
-	{core.RequestTimeout, http.StatusGatewayTimeout, "unknown_outcome"},
-	{context.DeadlineExceeded, http.StatusGatewayTimeout, "unknown_outcome"},
 	{core.SessionExpired, http.StatusServiceUnavailable, "unavailable"},
 	{core.ErrClosed, http.StatusServiceUnavailable, "unavailable"},
 }

@@ -179,7 +179,7 @@ func TestAPublishWithoutTheEngineSaysSo(t *testing.T) {
 	cluster.engine.Partition()
 	var refused *sdk.Error
 	err := c.Publish(t.Context(), app, "2")
-	if !errors.As(err, &refused) {
+	if !errors.As(err, &refused) || !errors.Is(err, sdk.ErrUnknownOutcome) {
 		t.Errorf("got %v", err)
 	}
 	if got, err := c.Get(t.Context(), app); err != nil || got.Content != "1" {

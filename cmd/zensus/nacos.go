@@ -166,7 +166,7 @@ func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret
 	if err != nil {
 		return nil, err
 	}
-	side.configs, err = center.New(center.Config{Client: client, Registerer: in.registry, Logger: telemetry.Slog(log.Named("config"))})
+	side.configs, err = center.New(center.Config{Client: client, Shared: in.plan.ensemble != nil, Registerer: in.registry, Logger: telemetry.Slog(log.Named("config"))})
 	if err != nil {
 		return nil, err
 	}

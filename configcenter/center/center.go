@@ -23,6 +23,9 @@ type Config struct {
 	// Client is a session of the node itself. The znodes that the Center creates
 	// get its default ACL.
 	Client core.Client
+	// Shared says that other nodes write too, so that what this one shows may be behind
+	// what a client knows.
+	Shared bool
 	// Limits bound what is published; the zero value is DefaultLimits.
 	Limits configcenter.Limits
 	// Listeners bound what clients listen to; the zero value is DefaultLimits.
@@ -40,6 +43,7 @@ type Config struct {
 // wait until Run has brought the picture up.
 type Center struct {
 	client core.Client
+	shared bool
 	limits configcenter.Limits
 	log    *slog.Logger
 	mirror *mirror.Mirror
@@ -73,7 +77,7 @@ func New(cfg Config) (*Center, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	c := &Center{client: cfg.Client, limits: cfg.Limits, log: cfg.Logger}
+	c := &Center{client: cfg.Client, shared: cfg.Shared, limits: cfg.Limits, log: cfg.Logger}
 	m, err := mirror.New(mirror.Config{
 		Client: cfg.Client, Root: store.ConfigRoot, Logger: cfg.Logger, OnChange: c.changed,
 	})
@@ -139,6 +143,9 @@ func (c *Center) changed(changes []mirror.Change, upTo core.Zxid) {
 
 // Ready is closed when reads can be answered.
 func (c *Center) Ready() <-chan struct{} { return c.mirror.Ready() }
+
+// Shared reports whether other nodes write too.
+func (c *Center) Shared() bool { return c.shared }
 
 // Stale reports whether what is read may be behind.
 func (c *Center) Stale() bool { return c.mirror.Stale() }

@@ -36,6 +36,12 @@ func newMetrics(r prometheus.Registerer, c *Center) (*metrics, error) {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
 	}
 	err := errors.Join(r.Register(m.writes), r.Register(m.changes), r.Register(m.stale),
+		r.Register(gauge("zensus_config_stale", "1 while what is read may be behind what is committed.", func() float64 {
+			if c.Stale() {
+				return 1
+			}
+			return 0
+		})),
 		r.Register(gauge("zensus_config_items", "Configs in this node's picture.", func() float64 { return float64(c.cache.Len()) })),
 		r.Register(gauge("zensus_config_listened_keys", "Configs listened to, counted per client.", func() float64 { return float64(c.table.Stats().Keys) })),
 		r.Register(gauge("zensus_config_long_polls", "Long-polls that are held.", func() float64 { return float64(c.table.Stats().Polls) })),
@@ -54,6 +60,8 @@ func (m *metrics) wrote(op string, err error) {
 		result = "refused"
 	case core.IsUnknownOutcome(err):
 		result = "unknown"
+	case errors.Is(err, core.NotReadOnly):
+		result = "no_quorum"
 	default:
 		result = "failed"
 	}

@@ -28,7 +28,7 @@ func keyOf(k wire.ConfigKey) configcenter.Key {
 const codeNotFoundRPC = 300
 
 func (a *API) query(ctx context.Context, c *rpc.Conn, in *wire.ConfigQueryRequest) (*wire.ConfigQueryResponse, error) {
-	a.settle(ctx, c)
+	a.freshenFor(ctx, c)
 	k := keyOf(in.ConfigKey)
 	it, err := a.get(ctx, k)
 	if in.Tag != "" && err == nil { // a tag that is asked for by name has no substitute
@@ -53,6 +53,7 @@ func (a *API) publish(ctx context.Context, c *rpc.Conn, in *wire.ConfigPublishRe
 	if m[wire.AdditionBetaIPs] != "" || m[wire.AdditionTag] != "" {
 		return nil, errGray
 	}
+	a.markStale(ctx, a.center.Stale())
 	_, err := a.center.Publish(ctx, &configcenter.Publish{
 		Key: keyOf(in.ConfigKey), Content: in.Content, CASMD5: in.CASMD5,
 		Attributes: configcenter.Attributes{
@@ -92,6 +93,7 @@ func (a *API) listen(ctx context.Context, c *rpc.Conn, in *wire.ConfigBatchListe
 		return nil, nil
 	}
 	a.settle(ctx, c)
+	a.markStale(ctx, a.center.Stale())
 	s := a.subscriber(c, true)
 	if s == nil {
 		return nil, wire.Refuse(wire.Released, "Connection is unregistered.")

@@ -21,17 +21,21 @@ import (
 // character of which is escaped.
 const publishBodyBytes = 3*(16<<20) + 1<<20
 
-// HeaderStale marks an answer that may be behind what is committed.
-const HeaderStale = "Zensus-Stale"
-
 // Routes mounts the HTTP interfaces on g, whose path is the context path of
 // Nacos: /nacos.
 func (a *API) Routes(g *gin.RouterGroup) {
 	limit := rest.BodyLimit(publishBodyBytes)
 	read, write, user := a.guard.Config(auth.Read), a.guard.Config(auth.Write), a.guard.User()
-	a.routesV1(g.Group("/v1/cs"), limit, read, write, user)
-	a.routesV2(g.Group("/v2/cs"), limit, read, write)
-	a.routesV3(g.Group("/v3"), limit, read, write)
+	a.routesV1(g.Group("/v1/cs", a.markBehind), limit, read, write, user)
+	a.routesV2(g.Group("/v2/cs", a.markBehind), limit, read, write)
+	a.routesV3(g.Group("/v3", a.markBehind), limit, read, write)
+}
+
+// markBehind marks every answer that may be behind what is committed, refusals too.
+func (a *API) markBehind(c *gin.Context) {
+	if a.center.Stale() {
+		c.Header(wire.HeaderStale, "true")
+	}
 }
 
 // keyParams name a config in every version of the interface. Where a name has
@@ -101,7 +105,7 @@ func (a *API) read(ctx context.Context, in readParams) (*configcenter.Item, erro
 
 func (a *API) freshen(ctx context.Context) {
 	if !a.center.Fresh(ctx) {
-		rest.Of(ctx).Reply(HeaderStale, "true")
+		rest.Of(ctx).Reply(wire.HeaderStale, "true")
 	}
 }
 

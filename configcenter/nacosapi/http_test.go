@@ -14,6 +14,7 @@ import (
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/core/coretest"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
 // web is a node's HTTP side.
@@ -338,4 +339,30 @@ func TestReadsWithoutTheEngineAreMarkedStale(t *testing.T) {
 	if a := w.do("POST", "/v1/cs/configs", nil, append(name, "content", "two")...); a.status != 503 {
 		t.Errorf("publish without the engine: %d %q", a.status, a.body)
 	}
+}
+
+func TestWhatBecameOfAPublishWithoutTheEngineIsSaid(t *testing.T) {
+	engine := coretest.NewFake()
+	w := startWeb(t, engine)
+	name := []string{"dataId", "a", "group", "g"}
+	w.do("POST", "/v1/cs/configs", nil, append(name, "content", "one")...)
+	engine.Partition() // as over TCP: nobody knows what becomes of what was sent
+	for _, c := range []struct{ method, path string }{
+		{"POST", "/v1/cs/configs"},
+		{"DELETE", "/v1/cs/configs"},
+		{"POST", "/v2/cs/config"},
+		{"DELETE", "/v2/cs/config"},
+		{"POST", "/v3/admin/cs/config"},
+		{"DELETE", "/v3/admin/cs/config"},
+	} {
+		a := w.do(c.method, c.path, nil, append(name, "content", "two")...)
+		if a.status != 503 || !strings.Contains(a.body, "no quorum, it is not known whether this was done") {
+			t.Errorf("%s %s: %d %q", c.method, c.path, a.status, a.body)
+		}
+		if a.header.Get(wire.HeaderOutcome) != "unknown" || a.header.Get(wire.HeaderStale) != "true" {
+			t.Errorf("%s %s: %v", c.method, c.path, a.header)
+		}
+	}
+	engine.Heal()
+	w.want(w.do("GET", "/v1/cs/configs", nil, name...), 200, "one")
 }

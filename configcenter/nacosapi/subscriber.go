@@ -93,14 +93,35 @@ func (a *API) forget(c *rpc.Conn) {
 
 // settle lets the first config request of a connection see everything that was
 // committed before: its client may come from a node that was ahead of this one.
-// From then on the node itself is the measure.
-func (a *API) settle(ctx context.Context, c *rpc.Conn) {
+// From then on the node itself is the measure. It reports whether that was made sure of.
+func (a *API) settle(ctx context.Context, c *rpc.Conn) bool {
 	s := a.subscriber(c, true)
 	if s == nil || s.settled.Load() {
-		return
+		return true
 	}
-	if a.center.Fresh(ctx) {
-		s.settled.Store(true)
+	if !a.center.Fresh(ctx) {
+		return false
+	}
+	s.settled.Store(true)
+	return true
+}
+
+// freshenFor lets a read see what was committed before: where other nodes write too, its
+// client may have written there or have heard of it.
+func (a *API) freshenFor(ctx context.Context, c *rpc.Conn) {
+	var fresh bool
+	if a.center.Shared() {
+		fresh = a.center.Fresh(ctx)
+	} else {
+		fresh = a.settle(ctx, c)
+	}
+	a.markStale(ctx, !fresh || a.center.Stale())
+}
+
+// markStale marks the answer to a request over gRPC.
+func (*API) markStale(ctx context.Context, stale bool) {
+	if stale {
+		rpc.Reply(ctx, wire.HeaderStale, "true")
 	}
 }
 

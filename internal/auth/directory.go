@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/mirror"
@@ -400,13 +401,26 @@ func validPermission(p Permission) error {
 	return nil
 }
 
+// ownWritePatience is how long a writer waits to see his own write. It stands, seen or not.
+const ownWritePatience = 2500 * time.Millisecond
+
+// shown waits until the mirror shows a write.
+func (d *Directory) shown(ctx context.Context, z core.Zxid) {
+	ctx, cancel := context.WithTimeout(ctx, ownWritePatience)
+	defer cancel()
+	if err := d.mirror.Wait(ctx, z); err != nil {
+		d.log.Debug("own write is not seen yet", "zxid", z.String(), "err", err)
+	}
+}
+
 // write does ops at once and waits until the mirror shows them. exists and
 // absent are the errors for NodeExists and NoNode.
 func (d *Directory) write(ctx context.Context, exists, absent error, ops ...core.Op) error {
 	_, zxid, err := d.client.Multi(ctx, ops...)
 	switch {
 	case err == nil:
-		return d.mirror.Wait(ctx, zxid)
+		d.shown(ctx, zxid)
+		return nil
 	case exists != nil && errors.Is(err, core.NodeExists):
 		return exists
 	case absent != nil && errors.Is(err, core.NoNode):

@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -181,7 +182,8 @@ func (n *Namespaces) Create(ctx context.Context, id, name, description string) (
 	if err != nil {
 		return "", err
 	}
-	return id, n.mirror.Wait(ctx, st.Czxid)
+	n.shown(ctx, st.Czxid)
+	return id, nil
 }
 
 // Update replaces name and description. It returns ErrNotFound or ErrIllegal.
@@ -203,7 +205,8 @@ func (n *Namespaces) Update(ctx context.Context, id, name, description string) e
 	if err != nil {
 		return err
 	}
-	return n.mirror.Wait(ctx, st.Mzxid)
+	n.shown(ctx, st.Mzxid)
+	return nil
 }
 
 // Delete removes a namespace, not what lies in it. One that is not there is no
@@ -222,7 +225,20 @@ func (n *Namespaces) Delete(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return n.mirror.Wait(ctx, zxid)
+	n.shown(ctx, zxid)
+	return nil
+}
+
+// ownWritePatience is how long a writer waits to see his own write. It stands, seen or not.
+const ownWritePatience = 2500 * time.Millisecond
+
+// shown waits until the picture shows a write.
+func (n *Namespaces) shown(ctx context.Context, z core.Zxid) {
+	ctx, cancel := context.WithTimeout(ctx, ownWritePatience)
+	defer cancel()
+	if err := n.mirror.Wait(ctx, z); err != nil {
+		n.log.Debug("own write is not seen yet", "zxid", z.String(), "err", err)
+	}
 }
 
 func pathOf(id string) string { return core.JoinPath(Root, segment.Escape(id)) }

@@ -11,6 +11,7 @@ import (
 	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/registry"
 	"github.com/zensus-io/zensus/registry/catalog"
 )
@@ -81,13 +82,10 @@ func (a *API) routesV2(g *gin.RouterGroup, read, write gin.HandlerFunc) {
 	}
 }
 
-// staleHeader marks answers that may differ from the tree.
-const staleHeader = "zensus-stale"
-
 // markBehind sets the header of every answer that may be behind, refusals too.
 func (a *API) markBehind(c *gin.Context) {
 	if a.svc.Behind() {
-		c.Header(staleHeader, "true")
+		c.Header(wire.HeaderStale, "true")
 	}
 }
 
@@ -100,8 +98,8 @@ func (a *API) markList(ctx context.Context, v *catalog.View) { reply(ctx, v.Ahea
 // reply sets the header of whichever protocol the request came by.
 func reply(ctx context.Context, stale bool) {
 	if stale {
-		rest.Of(ctx).Reply(staleHeader, "true")
-		rpc.Reply(ctx, staleHeader, "true")
+		rest.Of(ctx).Reply(wire.HeaderStale, "true")
+		rpc.Reply(ctx, wire.HeaderStale, "true")
 	}
 }
 

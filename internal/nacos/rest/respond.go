@@ -101,6 +101,9 @@ func (r Responder) respond(c *gin.Context, v any) {
 
 func (r Responder) refuse(c *gin.Context, err error) {
 	c.Set(keyError, err)
+	if wire.UnknownOutcome(err) {
+		c.Header(wire.HeaderOutcome, "unknown")
+	}
 	r.fail(c, wire.AsError(err))
 }
 

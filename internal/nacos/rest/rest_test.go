@@ -223,7 +223,11 @@ func TestAnswersOfEachVersion(t *testing.T) {
 		{"bytes of the handler's own", V1, &Raw{Status: 404, ContentType: textPlain, Body: []byte("config data not exist\n")}, nil, 404, textPlain, "config data not exist\n"},
 		{
 			"no quorum", V2, nil, &core.OpError{Op: "create", Path: "/a", Err: core.ConnectionLoss}, 503, jsonType,
-			`{"code":30000,"message":"server error","data":"create /a: connection loss"}`,
+			`{"code":30000,"message":"server error","data":"no quorum, it is not known whether this was done: create /a: connection loss"}`,
+		},
+		{
+			"no quorum and nothing done", V2, nil, &core.OpError{Op: "create", Path: "/a", Err: core.NotReadOnly}, 503, jsonType,
+			`{"code":30000,"message":"server error","data":"no quorum, nothing was done: create /a: server is read-only"}`,
 		},
 		{"what nobody foresaw", V2, nil, errors.New("boom"), 500, jsonType, `{"code":30000,"message":"server error","data":"boom"}`},
 	} {

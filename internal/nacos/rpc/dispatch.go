@@ -145,6 +145,9 @@ func (s *Server) answer(ctx context.Context, t *transport, name string, in *wire
 	}
 	reply, err := s.call(ctx, h, c, request)
 	if err != nil {
+		if wire.UnknownOutcome(err) {
+			Reply(ctx, wire.HeaderOutcome, "unknown")
+		}
 		if e := wire.AsError(err); e.Kind == wire.ServerError {
 			s.log.Warn("request failed", "client", c.id, "type", name, "err", err)
 		} else if s.log.IsDebug() {

@@ -180,6 +180,19 @@ type Kinder interface {
 	NacosKind() Kind
 }
 
+// Headers of answers, over HTTP and as metadata over gRPC. Stock clients do not look.
+const (
+	// HeaderStale is "true" where an answer may be behind what is committed, or ahead of it.
+	HeaderStale = "zensus-stale"
+	// HeaderOutcome is "unknown" where nobody knows whether what was asked for was done.
+	HeaderOutcome = "zensus-outcome"
+)
+
+// UnknownOutcome reports whether err leaves open if something was done.
+func UnknownOutcome(err error) bool {
+	return core.IsUnknownOutcome(err) || errors.Is(err, context.DeadlineExceeded)
+}
+
 // AsError finds the refusal within err. Errors of the engine and of contexts
 // have kinds of their own; everything else is a ServerError. It is nil for nil.
 func AsError(err error) *Error {
@@ -195,8 +208,13 @@ func AsError(err error) *Error {
 		return RefuseBy(k.NacosKind(), err)
 	}
 	switch {
-	case core.IsUnknownOutcome(err), errors.Is(err, core.SessionMoved), errors.Is(err, core.NotReadOnly),
-		core.IsSessionOver(err), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case core.IsUnknownOutcome(err):
+		return &Error{Kind: NoQuorum, Text: "no quorum, it is not known whether this was done: " + err.Error(), Err: err}
+	case errors.Is(err, core.NotReadOnly):
+		return &Error{Kind: NoQuorum, Text: "no quorum, nothing was done: " + err.Error(), Err: err}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Error{Kind: NoQuorum, Text: "it is not known whether this was done: " + err.Error(), Err: err}
+	case errors.Is(err, core.SessionMoved), core.IsSessionOver(err), errors.Is(err, context.Canceled):
 		return RefuseBy(NoQuorum, err)
 	case errors.Is(err, core.QuotaExceeded):
 		return RefuseBy(ClusterQuota, err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/zensus-io/zensus/internal/nacos/wire"
@@ -186,7 +188,8 @@ func (c *Conn) call(ctx context.Context, request wire.Body, reply wire.Reply, he
 		return err
 	}
 	out := new(wire.Payload)
-	if err := c.cc.Invoke(ctx, wire.RequestMethod, in, out); err != nil {
+	var header metadata.MD
+	if err := c.cc.Invoke(ctx, wire.RequestMethod, in, out, grpc.Header(&header)); err != nil {
 		if ctx.Err() != nil {
 			return fmt.Errorf("%s: %w: %w", request.PayloadType(), ErrUnknownOutcome, context.Cause(ctx))
 		}
@@ -205,7 +208,11 @@ func (c *Conn) call(ctx context.Context, request wire.Body, reply wire.Reply, he
 		if err := wire.DecodeInto(out, reply); err != nil {
 			return fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
 		}
-		return refusal(reply.Base())
+		err := refusal(reply.Base())
+		if err != nil && slices.Contains(header.Get(wire.HeaderOutcome), "unknown") { // our own servers say so
+			err = fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+		}
+		return err
 	case "ErrorResponse":
 		var e wire.ErrorResponse
 		if err := wire.DecodeInto(out, &e); err != nil {
