@@ -122,15 +122,20 @@ func (b browser) ok(method, path string, pairs ...string) answer {
 	return a
 }
 
-// program is a client with our SDK, of one server.
+// program is a client with our SDK.
 type program struct {
 	naming *naming.Naming
 	config *config.Config
 }
 
-func start(t *testing.T, s *testkit.Server) program {
+// start runs a program that goes to a server, and if that fails to the next.
+func start(t *testing.T, s *testkit.Server, next ...*testkit.Server) program {
 	t.Helper()
-	c, err := sdk.Dial(t.Context(), []string{s.HTTP})
+	addresses := []string{s.HTTP}
+	for _, s := range next {
+		addresses = append(addresses, s.HTTP)
+	}
+	c, err := sdk.Dial(t.Context(), addresses, sdk.InOrder())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	return program{naming.New(c), config.New(c)}
