@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,8 +29,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// TestChaos runs three servers, or five where ZENSUS_CHAOS_SERVERS says so, for
-// ZENSUS_CHAOS_TIME (20 s). ZENSUS_SEED repeats the faults, not what comes of them.
+// TestChaos runs three servers that vote, or five where ZENSUS_CHAOS_SERVERS says so,
+// and two observers (ZENSUS_CHAOS_OBSERVERS) for ZENSUS_CHAOS_TIME (20 s). ZENSUS_SEED
+// repeats the faults, not what comes of them. With ZENSUS_CHAOS_DISKS, which is the
+// mount namespace (/proc/self/ns/mnt) outside that of the test, each server gets a small
+// disk of its own, which can be full.
+// ZENSUS_CHAOS_LOG is a file to which the faults are appended, with their times.
 func TestChaos(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes half a minute")
@@ -40,8 +45,10 @@ func TestChaos(t *testing.T) {
 	require.NoError(t, err)
 	seed, err := strconv.ParseUint(otherwise(os.Getenv("ZENSUS_SEED"), strconv.FormatInt(time.Now().UnixNano(), 10)), 10, 64)
 	require.NoError(t, err)
-	t.Logf("ZENSUS_SEED=%d, %d servers, %v", seed, servers, length)
-	w := newWorld(t, servers, seed)
+	observers, err := strconv.Atoi(otherwise(os.Getenv("ZENSUS_CHAOS_OBSERVERS"), "2"))
+	require.NoError(t, err)
+	w := newWorld(t, servers, observers, seed)
+	w.note("ZENSUS_SEED=%d, %d voters, %d observers, %v, commit %s", seed, servers, observers, length, commit())
 	ctx, cancel := context.WithTimeout(t.Context(), length)
 	defer cancel()
 	var clients sync.WaitGroup
@@ -52,11 +59,28 @@ func TestChaos(t *testing.T) {
 		clients.Go(func() { w.ephemeral(ctx, i) })
 	}
 	clients.Go(func() { w.watch(ctx) })
+	if len(w.disks.all) > 0 {
+		clients.Go(func() { w.bulk(ctx) })
+	}
 	w.faults(ctx)
 	clients.Wait()
 	w.heal()
 	w.judge()
-	t.Logf("%d operations, %d of unknown outcome, %d events, %d sessions; faults %v", w.ops.Load(), w.unknown.Load(), w.events.Load(), w.sessions.Load(), w.struck)
+	verdict := "it holds"
+	if t.Failed() {
+		verdict = "it does not hold"
+	}
+	w.note("%s: %d operations, %d of unknown outcome, %d events, %d sessions; faults %v; %d ended by themselves",
+		verdict, w.ops.Load(), w.unknown.Load(), w.events.Load(), w.sessions.Load(), w.struck, w.ended.Load())
+}
+
+// commit is what is tested, as far as that is known.
+func commit() string {
+	out, err := exec.Command("git", "describe", "--always", "--dirty").Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(out))
 }
 
 func otherwise(text, def string) string {
@@ -70,25 +94,60 @@ func otherwise(text, def string) string {
 type world struct {
 	t       *testing.T
 	rng     *rand.Rand
-	members []*testkit.Server
+	members []*testkit.Server // voters, and then observers
+	voters  int
+	disks   *disks
+	log     *os.File          // nil for none
 	between map[[2]int]*proxy // from the one who dials to the other
 	struck  map[string]int
 	history history
 
-	ops, unknown, events, sessions atomic.Int64
+	ops, unknown, events, sessions, ended atomic.Int64
 }
 
-func newWorld(t *testing.T, servers int, seed uint64) *world {
-	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 0)), between: map[[2]int]*proxy{}, struck: map[string]int{}}
-	w.members = testkit.StartEnsemble(t, testkit.Options{
-		Alone: true, Config: map[string]string{"snapCount": "2000", "syncLimit": "6"},
+func newWorld(t *testing.T, voters, observers int, seed uint64) *world {
+	w := &world{
+		t: t, voters: voters, rng: rand.New(rand.NewPCG(seed, 0)), between: map[[2]int]*proxy{}, struck: map[string]int{},
+		disks: &disks{t: t, outside: os.Getenv("ZENSUS_CHAOS_DISKS"), all: map[int]*disk{}},
+	}
+	if name := os.Getenv("ZENSUS_CHAOS_LOG"); name != "" {
+		var err error
+		w.log, err = os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, w.log.Close()) })
+	}
+	o := testkit.Options{
+		Alone: true,
 		Between: func(from, to int, addr string) string {
 			p := newProxy(t, addr)
 			w.between[[2]int{from, to}] = p
 			return p.l.Addr().String()
 		},
-	}, servers, 0)
+		Settings: map[string]map[string]any{"engine": {
+			"snapshot_txns": 2000, "snapshot_bytes": 8 << 20, "log_segment_bytes": 4 << 20, "disk_ballast_bytes": 8 << 20, "disk_low_water_bytes": lowWater,
+		}},
+	}
+	if w.disks.outside != "" {
+		o.Data = w.disks.make
+	}
+	w.members = testkit.StartEnsemble(t, o, voters, observers)
+	if w.disks.none != nil {
+		w.note("no disk can be full: %v", w.disks.none)
+	}
 	return w
+}
+
+// lowWater is the free space below which only deletions are accepted.
+const lowWater = 8 << 20
+
+// note tells the test's output and the log of faults.
+func (w *world) note(format string, args ...any) {
+	text := time.Now().UTC().Format("2006-01-02 15:04:05.000 ") + fmt.Sprintf(format, args...)
+	w.t.Log(text)
+	if w.log != nil {
+		_, err := fmt.Fprintln(w.log, text)
+		require.NoError(w.t, err)
+	}
 }
 
 func (w *world) addresses() (list []string) {
@@ -123,13 +182,20 @@ func (w *world) faults(ctx context.Context) {
 		}
 	}
 	some := func(lo, hi time.Duration) time.Duration { return lo + time.Duration(w.rng.Int64N(int64(hi-lo))) }
+	kinds := []string{"kill", "kill the leader", "stop", "pause", "isolate", "one way", "rolling restart", "kill all"}
+	if len(w.members) > w.voters {
+		kinds = append(kinds, "kill all observers")
+	}
+	if len(w.disks.all) > 0 {
+		kinds = append(kinds, "disk full", "disk full", "disk low")
+	}
 	pause(time.Second)
 	for ctx.Err() == nil {
 		i := w.rng.IntN(len(w.members))
 		s := w.members[i]
-		kind := []string{"kill", "kill the leader", "stop", "pause", "isolate", "one way", "rolling restart", "kill all"}[w.rng.IntN(8)]
+		kind := kinds[w.rng.IntN(len(kinds))]
 		w.struck[kind]++
-		w.t.Logf("%s %s: server %d (%s)", time.Now().UTC().Format("15:04:05.000"), kind, i+1, s.Role())
+		w.note("%s: server %d (%s)", kind, i+1, s.Role())
 		switch kind {
 		case "kill the leader":
 			for _, s := range w.members {
@@ -163,6 +229,18 @@ func (w *world) faults(ctx context.Context) {
 			w.cut(i, false, hole)
 			pause(some(time.Second, 8*time.Second))
 			w.cut(i, false, [2]bool{})
+		case "kill all observers":
+			for _, s := range w.members[w.voters:] {
+				s.Kill()
+			}
+			pause(some(50*time.Millisecond, 3*time.Second))
+			for _, s := range w.members[w.voters:] {
+				s.Launch()
+			}
+		case "disk full":
+			w.fill(i, 0, func() { pause(some(2*time.Second, 8*time.Second)) })
+		case "disk low":
+			w.fill(i, lowWater/2, func() { pause(some(time.Second, 4*time.Second)) })
 		case "rolling restart":
 			for _, s := range w.members {
 				s.Stop()
@@ -178,6 +256,47 @@ func (w *world) faults(ctx context.Context) {
 			}
 		}
 		pause(some(200*time.Millisecond, 4*time.Second))
+	}
+}
+
+// fill lets the disk of a server be full, but for some bytes, for a while. The server
+// may end, and be started in vain; when there is room again it must serve.
+func (w *world) fill(i int, leave int64, while func()) {
+	s, d := w.members[i], w.disks.all[i+1]
+	require.NoError(w.t, d.fill(leave))
+	while()
+	if s.Ended() {
+		w.ended.Add(1)
+		w.note("server %d has ended: %s", i+1, strings.TrimSpace(s.Log(1)))
+		s.Launch()
+		while()
+	}
+	require.NoError(w.t, d.free())
+	if s.Ended() {
+		s.Launch()
+	}
+	w.await(s)
+}
+
+// bulk writes much, so that a disk that is full is needed. A server whose disk is low
+// refuses that: then it goes to another.
+func (w *world) bulk(ctx context.Context) {
+	data := make([]byte, 64<<10)
+	for ctx.Err() == nil {
+		c := w.session(ctx)
+		if c == nil {
+			return
+		}
+		_, _, err := c.Create(ctx, "/bulk", nil, core.CreateOptions{})
+		if errors.Is(err, core.NodeExists) {
+			err = nil
+		}
+		for ctx.Err() == nil && err == nil {
+			_, err = c.Set(ctx, "/bulk", data, core.AnyVersion)
+			time.Sleep(5 * time.Millisecond)
+		}
+		_ = c.Close()
+		time.Sleep(50 * time.Millisecond)
 	}
 }
 

@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -41,13 +42,17 @@ func StartEnsemble(t testing.TB, o Options, voters, observers int) []*Server {
 		if i >= voters {
 			role = "observer"
 		}
-		peers = append(peers, loopback(FreePort(t)))
+		s.id, s.peer = i+1, loopback(FreePort(t))
+		peers = append(peers, s.peer)
 		ends = append(ends, role+";"+s.ZooKeeper)
 		all = append(all, s)
 	}
 	for i, s := range all {
 		if err := os.MkdirAll(s.DataDir(), 0o700); err != nil {
 			t.Fatal(err)
+		}
+		if o.Data != nil {
+			o.Data(i+1, s.DataDir())
 		}
 		if err := os.WriteFile(filepath.Join(s.DataDir(), "myid"), fmt.Appendln(nil, i+1), 0o600); err != nil {
 			t.Fatal(err)
@@ -56,6 +61,11 @@ func StartEnsemble(t testing.TB, o Options, voters, observers int) []*Server {
 			if i != j && o.Between != nil {
 				peer = o.Between(i+1, j+1, peer)
 			}
+			member := fmt.Sprintf("%d=%s", j+1, peer)
+			if j >= voters {
+				member += ";observer"
+			}
+			s.members = append(s.members, member)
 			_, port, _ := strings.Cut(peer, ":")
 			s.member[fmt.Sprintf("server.%d", j+1)] = peer + ":" + port + ":" + ends[j]
 		}
@@ -71,6 +81,39 @@ func StartEnsemble(t testing.TB, o Options, voters, observers int) []*Server {
 		}
 	}
 	return all
+}
+
+// configureSettings writes a zensus.yaml, as JSON, which is YAML.
+func (s *Server) configureSettings(o Options) {
+	all := map[string]any{
+		"data_dir": s.DataDir(), "secret_file": s.member["zensus.secret_file"], "members": s.members,
+	}
+	sections := map[string]map[string]any{
+		"node":   {"id": s.id},
+		"listen": {"http": "off", "grpc": "off", "zookeeper": s.ZooKeeper, "peer": s.peer},
+		"engine": {"tick_time": "500ms", "max_session_timeout": "60s", "four_letter_words": []string{"*"}},
+		"limits": {"zookeeper_connections_per_address": 0},
+	}
+	if o.Nacos {
+		maps.Copy(sections["listen"], map[string]any{"http": s.HTTP, "grpc": s.GRPC})
+	}
+	for name, section := range o.Settings {
+		if sections[name] == nil {
+			sections[name] = map[string]any{}
+		}
+		maps.Copy(sections[name], section)
+	}
+	for name, section := range sections {
+		all[name] = section
+	}
+	text, err := json.MarshalIndent(all, "", "  ")
+	if err == nil {
+		err = os.WriteFile(s.file("zensus.yaml"), text, 0o600)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.args = []string{"serve", "-c", s.file("zensus.yaml")}
 }
 
 // Role is what the server says that it is: standalone, leader, follower or observer;

@@ -36,6 +36,11 @@ type Options struct {
 	Between func(from, to int, addr string) string
 	// Config holds further lines of the zoo.cfg, by key.
 	Config map[string]string
+	// Settings, if set, makes the members of an ensemble run on a zensus.yaml with
+	// these settings in place of a zoo.cfg, by section and key.
+	Settings map[string]map[string]any
+	// Data, if set, is told where each member will have its data, before it starts.
+	Data func(member int, dir string)
 }
 
 // Server is a running zensus.
@@ -51,6 +56,9 @@ type Server struct {
 	t       testing.TB
 	args    []string          // of the command
 	member  map[string]string // lines of the zoo.cfg that members have
+	id      int               // of a member
+	peer    string            // where it listens for the others
+	members []string          // as a zensus.yaml names them
 	process *process
 }
 
@@ -91,6 +99,10 @@ func (s *Server) configure(o Options) {
 		s.args = []string{
 			"serve", "--auth", "--data-dir", s.DataDir(), "--http", s.HTTP, "--grpc", s.GRPC, "--zookeeper", s.ZooKeeper,
 		}
+		return
+	}
+	if o.Settings != nil {
+		s.configureSettings(o)
 		return
 	}
 	s.args = []string{"serve", "-c", s.file("zoo.cfg")}
@@ -235,6 +247,9 @@ func (s *Server) AddAdmin(name, password string) {
 		s.t.Fatalf("testkit: user add: %v: %s", err, out)
 	}
 }
+
+// Ended reports whether the process has ended, by itself or not.
+func (s *Server) Ended() bool { return s.process.ended() }
 
 // PID is the process id of the running server.
 func (s *Server) PID() int { return s.process.cmd.Process.Pid }
