@@ -19,6 +19,7 @@ import (
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/node"
 	"github.com/zensus-io/zensus/core/peer"
+	"github.com/zensus-io/zensus/core/pool"
 	"github.com/zensus-io/zensus/core/server"
 	"github.com/zensus-io/zensus/core/zab"
 	"github.com/zensus-io/zensus/internal/settings"
@@ -31,9 +32,10 @@ type instance struct {
 	log      hclog.Logger
 	registry *prometheus.Registry
 
-	node    *node.Node
-	client  *server.Server
-	members *reconfigured
+	node    *node.Node     // nil on an ensemble elsewhere
+	client  *server.Server // likewise
+	members *reconfigured  // likewise
+	pool    *pool.Pool     // nil on an engine in this process
 	stack   *stack
 
 	warned atomic.Int64 // of too many connections
@@ -54,7 +56,6 @@ type openPort struct {
 // everything. It answers nobody yet. If it fails, nothing stays open.
 func assemble(p *plan, log hclog.Logger, registry *prometheus.Registry) (*instance, error) {
 	in := &instance{plan: p, log: log, registry: registry, stack: newStack()}
-	in.members = newReconfigured(in)
 	ports, err := in.listen()
 	if err != nil {
 		return nil, err
@@ -69,17 +70,10 @@ func assemble(p *plan, log hclog.Logger, registry *prometheus.Registry) (*instan
 		closeAll()
 		return nil, inWords(p.names, err)
 	}
-	isNew, err := p.newDirectory()
-	if err == nil && isNew {
-		err = p.checkMembers(true) // and noted before there is anything else
-	}
-	if err == nil {
-		err = in.engine(secret)
-	}
-	if err == nil {
-		if err = in.members.recover(); err != nil {
-			err = errors.Join(err, in.node.Abandon())
-		}
+	if p.backend != nil {
+		err = in.backend(secret)
+	} else {
+		err = in.ownEngine(secret)
 	}
 	if err != nil {
 		closeAll()
@@ -89,14 +83,38 @@ func assemble(p *plan, log hclog.Logger, registry *prometheus.Registry) (*instan
 	return in, nil
 }
 
+// ownEngine makes the engine of this process, for the members that the data directory
+// allows.
+func (in *instance) ownEngine(secret settings.Secret) error {
+	in.members = newReconfigured(in)
+	isNew, err := in.plan.newDirectory()
+	if err == nil && isNew {
+		err = in.plan.checkMembers(true) // and noted before there is anything else
+	}
+	if err == nil {
+		err = in.engine(secret)
+	}
+	if err != nil {
+		return err
+	}
+	if err := in.members.recover(); err != nil {
+		return errors.Join(err, in.node.Abandon())
+	}
+	return nil
+}
+
 // listeners by the setting that names them.
 type listeners map[string]net.Listener
 
 func (in *instance) listen() (listeners, error) {
 	open := listeners{}
 	var errs []error
+	everything := "HTTP, console, gRPC and ZooKeeper"
+	if in.plan.zookeeper == "" {
+		everything = "HTTP, console and gRPC"
+	}
 	for _, want := range []struct{ key, addr, speaks string }{
-		{"listen.http", in.plan.http, "HTTP, console, gRPC and ZooKeeper"},
+		{"listen.http", in.plan.http, everything},
 		{"listen.grpc", in.plan.grpc, "Nacos gRPC"},
 		{"listen.zookeeper", in.plan.zookeeper, "ZooKeeper"},
 		{"listen.peer", in.plan.peer(), "the other nodes"},
@@ -180,6 +198,24 @@ func (in *instance) engine(secret settings.Secret) (err error) {
 func (in *instance) start(ports listeners, secret settings.Secret) {
 	s := in.stack
 	s.start("memory", tuneGC)
+	if in.pool != nil {
+		s.start("backend", in.runPool)
+	} else {
+		in.startEngine(ports)
+	}
+	if l := ports["metrics"]; l != nil {
+		h := http.NewServeMux()
+		h.Handle("/metrics", in.metricsHandler())
+		in.serveHTTP("metrics", l, h)
+	}
+	if ports["listen.http"] != nil || ports["listen.grpc"] != nil {
+		s.start("nacos", func(ctx context.Context) error { return in.runNacos(ctx, ports, secret) })
+	}
+}
+
+// startEngine runs the engine and its ports.
+func (in *instance) startEngine(ports listeners) {
+	s := in.stack
 	if l := ports["listen.peer"]; l != nil {
 		t := peer.New(peer.Config{
 			Self: in.plan.id, Listener: l, Peers: in.plan.ensemble.others, Secret: in.nodes, Certificates: in.certs,
@@ -207,14 +243,6 @@ func (in *instance) start(ports listeners, secret settings.Secret) {
 	}
 	if l := ports["admin"]; l != nil {
 		in.serveHTTP("admin", l, in.client.Admin(strings.TrimSuffix(in.plan.adminPath, "/")))
-	}
-	if l := ports["metrics"]; l != nil {
-		h := http.NewServeMux()
-		h.Handle("/metrics", in.metricsHandler())
-		in.serveHTTP("metrics", l, h)
-	}
-	if ports["listen.http"] != nil || ports["listen.grpc"] != nil {
-		s.start("nacos", func(ctx context.Context) error { return in.runNacos(ctx, ports, secret) })
 	}
 }
 
@@ -258,10 +286,12 @@ func runHTTP(ctx context.Context, srv *http.Server, l net.Listener) error {
 // Run waits until ctx ends or something fails, and ends everything.
 func (in *instance) Run(ctx context.Context) error {
 	select {
-	case <-in.node.Serving():
-		if err := in.noteMembers(); err != nil {
-			in.stack.stop()
-			return err
+	case <-in.serving():
+		if in.node != nil {
+			if err := in.noteMembers(); err != nil {
+				in.stack.stop()
+				return err
+			}
 		}
 		in.announce()
 	case p := <-in.stack.ended:
@@ -299,7 +329,11 @@ func (in *instance) noteMembers() error {
 
 // announce tells what is open.
 func (in *instance) announce() {
-	in.log.Info("started", "version", Version, "data_dir", in.plan.dataDir, "server", int(in.plan.id))
+	about := []any{"version", Version, "data_dir", in.plan.dataDir, "server", int(in.plan.id)}
+	if in.pool != nil {
+		about = append(about, "backend", strings.Join(in.plan.backend, ","))
+	}
+	in.log.Info("started", about...)
 	for _, p := range in.ports {
 		in.log.Info("listening", "setting", p.key, "addr", p.addr.String(), "speaks", p.speaks)
 	}

@@ -14,13 +14,17 @@ import (
 )
 
 // ownSession opens the session on which everything of Nacos stands. It waits for a
-// quorum; the client is nil if ctx ends meanwhile.
+// quorum here, not for an ensemble elsewhere; the client is nil if ctx ends meanwhile.
 func (in *instance) ownSession(ctx context.Context, t *troubles) (client *lasting.Client, err error) {
+	open := func(ctx context.Context) (core.Client, error) {
+		return in.node.Open(ctx, core.SessionOptions{Timeout: systemTimeout, ACL: core.NodeACL(), KeepAlive: true})
+	}
+	if in.pool != nil {
+		open = func(context.Context) (core.Client, error) { return in.pool.Client(), nil }
+	}
 	err = insist(ctx, func() (err error) {
 		client, err = lasting.New(ctx, lasting.Config{
-			Open: func(ctx context.Context) (core.Client, error) {
-				return in.node.Open(ctx, core.SessionOptions{Timeout: systemTimeout, ACL: core.NodeACL(), KeepAlive: true})
-			},
+			Open:  open,
 			Probe: in.plan.ensemble != nil, OnTrouble: t.struck, Logger: telemetry.Slog(in.log.Named("session")),
 		})
 		return err

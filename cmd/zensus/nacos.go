@@ -41,6 +41,7 @@ type nacosSide struct {
 	rpc        *rpc.Server
 	configAPI  *configapi.API
 	handler    http.Handler
+	token      chan struct{} // closed when there is an admin token, where one is needed
 }
 
 // systemTimeout is the timeout of the process's own session. The process keeps
@@ -50,10 +51,12 @@ const systemTimeout = 30 * time.Second
 // runNacos opens the process's own session and runs what stands on it until ctx
 // ends.
 func (in *instance) runNacos(ctx context.Context, ports listeners, secret settings.Secret) error {
-	select {
-	case <-in.node.Serving():
-	case <-ctx.Done():
-		return nil
+	if in.pool == nil { // what is elsewhere is waited for with the ports open
+		select {
+		case <-in.node.Serving():
+		case <-ctx.Done():
+			return nil
+		}
 	}
 	var t troubles
 	client, err := in.ownSession(ctx, &t)
@@ -68,15 +71,21 @@ func (in *instance) runNacos(ctx context.Context, ports listeners, secret settin
 	t.tell(side.naming)
 	s := newStack()
 	s.start("session", ended(client.Run))
-	s.start("contact", func(ctx context.Context) error { return t.watch(ctx, in.node) })
+	if in.node != nil {
+		s.start("contact", func(ctx context.Context) error { return t.watch(ctx, in.node) })
+	}
 	s.start("auth", side.auth.Run)
 	s.start("namespaces", side.namespaces.Run)
 	s.start("naming", side.naming.Run)
 	s.start("config center", side.configs.Run)
-	if err := side.adminToken(ctx, in); err != nil {
-		s.stop()
-		return err
-	}
+	s.start("admin token", func(ctx context.Context) error {
+		if err := side.adminToken(ctx, in); err != nil {
+			return err
+		}
+		close(side.token)
+		<-ctx.Done()
+		return nil
+	})
 	s.start("gRPC", func(ctx context.Context) error {
 		err := side.rpc.Run(ctx)
 		side.configAPI.Wait()
@@ -100,9 +109,9 @@ func (in *instance) runNacos(ctx context.Context, ports listeners, secret settin
 		serveGRPC("listen.grpc", l)
 	}
 	if l := ports["listen.http"]; l != nil {
-		zookeeper := in.client.Handle
-		if in.plan.zookeeper == "" { // its port is off: then it is off here too
-			zookeeper = func(c net.Conn, _ []byte) { _ = c.Close() }
+		zookeeper := func(c net.Conn, _ []byte) { _ = c.Close() }
+		if in.plan.zookeeper != "" { // where its port is off, it is off here too
+			zookeeper = in.client.Handle
 		}
 		m := newMux(l, zookeeper)
 		serveGRPC("gRPC on listen.http", m.grpc)
@@ -132,18 +141,20 @@ func farewell(client core.Client) {
 }
 
 func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret settings.Secret) (*nacosSide, error) {
-	err := insist(ctx, func() error {
-		_, _, err := client.Create(ctx, "/zensus", nil, core.CreateOptions{})
-		if core.CodeOf(err) == core.NodeExists {
-			err = nil
+	if in.pool == nil { // which makes it itself
+		err := insist(ctx, func() error {
+			_, _, err := client.Create(ctx, root, nil, core.CreateOptions{})
+			if core.CodeOf(err) == core.NodeExists {
+				err = nil
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
 		}
-		return err
-	})
-	if err != nil {
-		return nil, err
 	}
 	log := in.log
-	side := &nacosSide{client: client}
+	side := &nacosSide{client: client, token: make(chan struct{})}
 	key, err := secret.Derive(settings.PurposeTokens)
 	if err != nil {
 		return nil, err
@@ -160,7 +171,7 @@ func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret
 	}
 	host, _ := os.Hostname()
 	side.naming, err = naming.New(naming.Config{
-		Client: client, Sessions: in.node, Node: fmt.Sprintf("%d@%s", in.plan.id, host),
+		Client: client, Sessions: in.sessions(), Node: fmt.Sprintf("%d@%s", in.plan.id, host),
 		Logger: log.Named("naming"), MirrorLog: telemetry.Slog(log.Named("naming")), Registerer: in.registry,
 	})
 	if err != nil {
@@ -222,12 +233,14 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	engine.GET("/metrics", gin.WrapH(in.metricsHandler()))
 	engine.GET("/healthz", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
 	engine.GET("/readyz", side.readyz)
-	admin := gin.WrapH(in.client.Admin("/commands"))
-	engine.GET("/commands", guard.Admin(), admin)
-	engine.GET("/commands/*name", guard.Admin(), admin)
-	cluster := gin.WrapH(in.client.Cluster("/cluster"))
-	engine.GET("/cluster", guard.Admin(), cluster)
-	engine.POST("/cluster/:verb", guard.Admin(), cluster)
+	if in.client != nil {
+		admin := gin.WrapH(in.client.Admin("/commands"))
+		engine.GET("/commands", guard.Admin(), admin)
+		engine.GET("/commands/*name", guard.Admin(), admin)
+		cluster := gin.WrapH(in.client.Cluster("/cluster"))
+		engine.GET("/cluster", guard.Admin(), cluster)
+		engine.POST("/cluster/:verb", guard.Admin(), cluster)
+	}
 	page, err := console.New(console.Options{
 		Version: Version, Log: in.log.Named("console"),
 		Auth: consoleAuth{side.auth}, Namespaces: consoleNamespaces{side.namespaces},
@@ -274,6 +287,7 @@ func (side *nacosSide) parts() []struct {
 		{"namespaces", side.namespaces.Ready()},
 		{"naming", side.naming.Ready()},
 		{"config", side.configs.Ready()},
+		{"admin token", side.token},
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +30,8 @@ type plan struct {
 	client  server.Config
 
 	ensemble *ensemble // nil for a single server
+	backend  []string  // servers of the ensemble that holds the data in place of this one; nil if none does
+	chroot   string    // where there
 
 	zookeeper string // client port
 	http      string // everything
@@ -109,6 +113,9 @@ func look(s *settings.Settings) error {
 	if s.DataDir == "" {
 		return nil // which is said elsewhere
 	}
+	if s.Engine.Servers() != nil {
+		return s.CheckSecret()
+	}
 	err := storage.Look(storage.Options{Dir: s.DataDir})
 	if err == nil || errors.Is(err, fs.ErrPermission) { // who checks need not be who starts
 		return s.CheckSecret()
@@ -118,16 +125,6 @@ func look(s *settings.Settings) error {
 		return err // the secret would lie in there
 	}
 	return errors.Join(err, s.CheckSecret())
-}
-
-// settingsBeyond is beyond for settings, from which it takes what it says.
-func settingsBeyond(s *settings.Settings) error {
-	var errs []error
-	if strings.HasPrefix(s.Engine.Backend, "zookeeper://") {
-		errs = append(errs, fmt.Errorf("engine.backend: %s is not in this release, which runs on its own engine only", s.Engine.Backend))
-		s.Engine.Backend = settings.BackendEmbedded
-	}
-	return errors.Join(errs...)
 }
 
 // fromSettings makes a plan of settings.
@@ -157,6 +154,12 @@ func fromSettings(s *settings.Settings) (*plan, error) {
 				Backlog: -1, ServerID: s.Node.ID,
 			},
 		},
+	}
+	if p.backend, p.chroot = s.Engine.Servers(), s.Engine.Chroot(); p.backend != nil {
+		if _, err := os.Stat(filepath.Join(s.DataDir, "meta")); err == nil {
+			p.warnings = append(p.warnings, "data_dir: what an engine has stored there is not used: engine.backend is "+s.Engine.Backend)
+		}
+		return p, p.takeNacos(s)
 	}
 	if s.Listen.ZooKeeper != settings.Off {
 		p.zookeeper = s.Listen.ZooKeeper

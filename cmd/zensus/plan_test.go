@@ -32,9 +32,6 @@ secureClientPort: not in this release, which speaks no TLS on the client port
 line 4: ssl.keyStore.location: "x.jks" is no .pem file: only PEM can be read`)
 	require.NotContains(t, err.Error(), "initLimit", "the details of what is not done do not matter")
 	require.Contains(t, notes, "line 2: forceSync: ignored", "a refused file still has its warnings")
-
-	_, _, err = serveCheck(t, "zensus.yaml", "engine: {backend: 'zookeeper://'}\n")
-	require.ErrorContains(t, err, "not in this release")
 }
 
 func TestFlagsBesideAZooCfgAreRefused(t *testing.T) {

@@ -82,8 +82,7 @@ func readPlan(file string, cmd *cobra.Command) (*plan, *settings.Settings, error
 	if s == nil {
 		return nil, nil, inFile(file, err)
 	}
-	beyond := settingsBeyond(s)
-	if err := errors.Join(beyond, err, s.Validate(), look(s)); err != nil {
+	if err := errors.Join(err, s.Validate(), look(s)); err != nil {
 		return nil, nil, inFile(file, err)
 	}
 	p, err := fromSettings(s)

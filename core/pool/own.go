@@ -38,7 +38,10 @@ type own struct {
 	}
 }
 
-var _ core.Client = (*own)(nil)
+var (
+	_ core.Client = (*own)(nil)
+	_ core.Admin  = (*own)(nil)
+)
 
 func newOwn(p *Pool) *own {
 	o := &own{pool: p}
@@ -329,6 +332,20 @@ func (o *own) ACL(ctx context.Context, path string) (acl []core.ACL, st core.Sta
 		return err
 	})
 	return acl, st, err
+}
+
+// SetACL replaces a znode's access list.
+func (o *own) SetACL(ctx context.Context, path string, acl []core.ACL, aversion int32) (st core.Stat, err error) {
+	err = o.do(ctx, "setACL", path, func(c *zkclient.Client) (err error) {
+		st, err = c.SetACL(ctx, path, ours(acl), aversion)
+		return err
+	})
+	return st, err
+}
+
+// AddAuth is not for a node: who it is to the ensemble is said by the Config.
+func (o *own) AddAuth(context.Context, string, []byte) error {
+	return &core.OpError{Op: "auth", Err: core.Unimplemented}
 }
 
 // Watch hears of changes for as long as the present session lives. After that it

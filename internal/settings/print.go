@@ -24,6 +24,9 @@ func (s *Settings) Resolved() []string {
 	if s.Auth.Enabled == AuthAuto {
 		add("auth.enabled", s.AuthEnabled())
 	}
+	if s.Engine.Servers() != nil {
+		return append(out, "listen.zookeeper: "+yamlOf(Off))
+	}
 	least, most := s.Engine.SessionTimeouts()
 	if s.Engine.MinSessionTimeout == 0 {
 		add("engine.min_session_timeout", least)

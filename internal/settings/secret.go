@@ -37,6 +37,7 @@ const (
 	PurposeSessions = "session passwords"
 	PurposeTokens   = "access tokens"
 	PurposeNodes    = "node identity"
+	PurposeBackend  = "identity to a ZooKeeper ensemble"
 )
 
 // Derive is the key for one purpose, 32 bytes. Keys of different purposes tell

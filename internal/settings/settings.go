@@ -91,10 +91,15 @@ type Auth struct {
 // BackendEmbedded is the engine within this process.
 const BackendEmbedded = "embedded"
 
+// backendZooKeeper begins the address of an Apache ZooKeeper ensemble.
+const backendZooKeeper = "zookeeper://"
+
 // Engine configures the znode engine.
 type Engine struct {
 	// Backend is "embedded" or the address of an Apache ZooKeeper ensemble, as in
-	// zookeeper://host:2181,host:2181.
+	// zookeeper://host:2181,host:2181 or, for what is to lie below a znode of its own,
+	// zookeeper://host:2181,host:2181/path. With that there is no engine in this process:
+	// the other keys of the engine, and the ports of an engine, mean nothing.
 	Backend string `mapstructure:"backend"`
 	// TickTime is one protocol tick. Session timeouts are clamped to [2, 20] ticks
 	// unless the two below say otherwise.

@@ -82,7 +82,7 @@ func TestEveryKeyCanBeSetInTheEnvironment(t *testing.T) {
 		}
 		t.Setenv(envName(key), value)
 	}
-	s, err := Load("", nil)
+	s, err := Read("", nil) // some of them exclude one another
 	require.NoError(t, err)
 	d := Default()
 	var before, after []string
@@ -231,6 +231,26 @@ func TestMembers(t *testing.T) {
 	_, err = Load(write(t, "members: ['2=b:2888']\n"), nil)
 	require.ErrorContains(t, err, "node.id: 1 is none of the members")
 	require.ErrorContains(t, err, "secret_file: is blank")
+}
+
+func TestNodeOnAnEnsembleOfOthersHasNoPortsOfAnEngine(t *testing.T) {
+	s, err := Load(write(t, "engine: {backend: 'zookeeper://a:2181,[::1]:2182'}\n"), nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"a:2181", "[::1]:2182"}, s.Engine.Servers())
+	require.Equal(t, map[string]string{"listen.http": "127.0.0.1:8848", "listen.grpc": "127.0.0.1:9848"}, s.Opened())
+	require.Contains(t, s.Resolved(), `listen.zookeeper: "off"`)
+	_, err = Load(write(t, "engine: {backend: 'zookeeper://a'}\nmembers: ['1=a:2888']\nsecret_file: /s\nlisten: {zookeeper: ':1', peer: ':2'}\n"), nil)
+	for _, want := range []string{`engine.backend: "a" is no server's address`, "members: there is no engine", "listen.zookeeper: there is no engine", "listen.peer: there is no engine"} {
+		require.ErrorContains(t, err, want)
+	}
+	s, err = Load(write(t, "engine: {backend: 'zookeeper://a:1,b:2/apps/zensus'}\n"), nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"a:1", "b:2"}, s.Engine.Servers())
+	require.Equal(t, "/apps/zensus", s.Engine.Chroot())
+	for _, bad := range []string{"zookeeper://", "zookeeper://a:1/", "zookeeper://a:1/x/", "zookeeper://a:1,/x"} {
+		_, err = Load(write(t, "engine: {backend: '"+bad+"'}\n"), nil)
+		require.ErrorContains(t, err, "engine.backend:", bad)
+	}
 }
 
 func TestWhatIsPrintedCanBeReadBack(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/zensus-io/zensus/core"
 )
 
 // grpcOffset is where Nacos clients look for gRPC, from the port of HTTP.
@@ -59,7 +61,9 @@ func (s *Settings) Opened() map[string]string {
 	if grpc, err := s.GRPCAddress(); err == nil {
 		add("listen.grpc", grpc)
 	}
-	add("listen.zookeeper", s.Listen.ZooKeeper)
+	if s.Engine.Servers() == nil {
+		add("listen.zookeeper", s.Listen.ZooKeeper)
+	}
 	if len(s.Members) > 0 {
 		add("listen.peer", s.Listen.Peer)
 	}
@@ -189,6 +193,9 @@ func (s *Settings) Validate() error {
 	problems = append(problems, s.clashes()...)
 
 	check(s.Node.ID >= 1 && s.Node.ID <= 254, "node.id", "%d is not from 1 to 254", s.Node.ID)
+	if s.Engine.Servers() != nil {
+		problems = append(problems, s.beside()...)
+	}
 	members, err := s.ParseMembers()
 	if err != nil {
 		problems = append(problems, err)
@@ -230,13 +237,17 @@ func (e *Engine) validate(within func(key string, d, least, most time.Duration))
 			problems = append(problems, fmt.Errorf("engine.%s: %s", key, fmt.Sprintf(format, args...)))
 		}
 	}
-	if hosts, ok := strings.CutPrefix(e.Backend, "zookeeper://"); ok {
-		for host := range strings.SplitSeq(hosts, ",") {
-			name, port, err := splitAddress(host)
-			check(err == nil && name != "" && port != 0, "backend", "%q is no server's address", host)
+	if servers := e.Servers(); servers != nil {
+		for _, address := range servers {
+			name, port, err := splitAddress(address)
+			check(err == nil && name != "" && port != 0, "backend", "%q is no server's address", address)
+		}
+		if chroot := e.Chroot(); chroot != "" {
+			err := core.ValidatePath(chroot)
+			check(err == nil && chroot != "/", "backend", "%q is no path of a znode", chroot)
 		}
 	} else {
-		check(e.Backend == BackendEmbedded, "backend", "%q is neither %s nor zookeeper://host:port,...", e.Backend, BackendEmbedded)
+		check(e.Backend == BackendEmbedded, "backend", "%q is neither %s nor zookeeper://host:port,host:port/path", e.Backend, BackendEmbedded)
 	}
 	within("engine.tick_time", e.TickTime, 10*time.Millisecond, time.Minute)
 	within("engine.container_check_time", e.ContainerCheckTime, time.Second, 24*time.Hour)
@@ -254,6 +265,41 @@ func (e *Engine) validate(within func(key string, d, least, most time.Duration))
 	atLeast("disk_ballast_bytes", e.DiskBallastBytes, -1)
 	for _, word := range e.FourLetterWords {
 		check(word == "*" || len(word) == 4, "four_letter_words", "%q is no word of four letters", word)
+	}
+	return problems
+}
+
+// Servers are those of the Apache ZooKeeper ensemble that is the backend, host:port;
+// nil if the engine is in this process.
+func (e *Engine) Servers() []string {
+	list, ok := strings.CutPrefix(e.Backend, backendZooKeeper)
+	if !ok {
+		return nil
+	}
+	list, _, _ = strings.Cut(list, "/")
+	return strings.Split(list, ",")
+}
+
+// Chroot is the path behind the servers, below which everything is kept; "" is none.
+func (e *Engine) Chroot() string {
+	list := strings.TrimPrefix(e.Backend, backendZooKeeper)
+	if at := strings.IndexByte(list, '/'); e.Servers() != nil && at >= 0 {
+		return list[at:]
+	}
+	return ""
+}
+
+// beside are settings that contradict an engine elsewhere.
+func (s *Settings) beside() []error {
+	var problems []error
+	for key, set := range map[string]bool{
+		"members":          len(s.Members) > 0,
+		"listen.zookeeper": s.Listen.ZooKeeper != Off && s.Listen.ZooKeeper != Default().Listen.ZooKeeper,
+		"listen.peer":      s.Listen.Peer != Off && s.Listen.Peer != Default().Listen.Peer,
+	} {
+		if set {
+			problems = append(problems, fmt.Errorf("%s: there is no engine of this node's own beside engine.backend, %s", key, s.Engine.Backend))
+		}
 	}
 	return problems
 }
