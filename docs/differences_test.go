@@ -44,7 +44,7 @@ func TestDifferencesFromZooKeeperAreWhatTheirPageSays(t *testing.T) {
 	}{
 		{"| a truncated create | stalls the server (3.9.5) | MARSHALLINGERROR |", wire.OpCreate, full, core.MarshallingError},
 		{"| createTTL with a ttl of -1 | ends the server for good (3.8, 3.9) | BADARGUMENTS |", wire.OpCreateTTL, ttl(-1), core.BadArguments},
-		{"| reconfig | changes the ensemble | RECONFIGDISABLED, ", wire.OpReconfig, reconfig(), core.ReconfigDisabled},
+		{"| reconfig | changes the ensemble; the first leader gives the configuration a version | RECONFIGDISABLED ", wire.OpReconfig, reconfig(), core.ReconfigDisabled},
 	} {
 		require.Contains(t, page, tt.row)
 		before, err := c.Sync(t.Context(), "/")
