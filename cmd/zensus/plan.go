@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -127,6 +128,15 @@ func look(s *settings.Settings) error {
 	return errors.Join(err, s.CheckSecret())
 }
 
+// words are the four-letter words that are answered. Clients that may read without a
+// quorum ask by isro where there is one.
+func words(allowed []string, readOnlyMode bool) []string {
+	if readOnlyMode && !slices.Contains(allowed, "*") {
+		return append(slices.Clone(allowed), "isro")
+	}
+	return allowed
+}
+
 // fromSettings makes a plan of settings.
 func fromSettings(s *settings.Settings) (*plan, error) {
 	least, most := s.Engine.SessionTimeouts()
@@ -138,7 +148,7 @@ func fromSettings(s *settings.Settings) (*plan, error) {
 			TickMillis:       int32(e.TickTime.Milliseconds()),
 			MinTimeoutMillis: int32(least.Milliseconds()), MaxTimeoutMillis: int32(most.Milliseconds()),
 			OutstandingMax: e.OutstandingMax, SnapshotTxns: e.SnapshotTxns, SnapshotBytes: e.SnapshotBytes,
-			ReapEveryMillis: e.ContainerCheckTime.Milliseconds(),
+			ReapEveryMillis: e.ContainerCheckTime.Milliseconds(), ReadOnlyMode: e.ReadOnlyMode,
 		},
 		storage: storage.Options{
 			Dir: s.DataDir, SegmentBytes: e.LogSegmentBytes, Retain: e.SnapshotsRetained,
@@ -147,7 +157,7 @@ func fromSettings(s *settings.Settings) (*plan, error) {
 		client: server.Config{
 			ConnsPerAddress: s.Limits.ZooKeeperConnectionsPerAddress, ConnsTotal: s.Limits.ZooKeeperConnections,
 			FrameBytesMax: e.FrameBytesMax,
-			Words:         server.Words{Allowed: e.FourLetterWords},
+			Words:         server.Words{Allowed: words(e.FourLetterWords, e.ReadOnlyMode)},
 			About: server.About{
 				DataDir: s.DataDir, TickMillis: int(e.TickTime.Milliseconds()),
 				MinTimeout: int(least.Milliseconds()), MaxTimeout: int(most.Milliseconds()),

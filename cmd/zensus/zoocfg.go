@@ -198,13 +198,14 @@ func planOf(cfg *apache.Config, id core.PeerID) (*plan, error) {
 			SnapshotTxns:    cfg.SnapCount,
 			SnapshotBytes:   cfg.SnapSizeLimitKB << 10,
 			ReapEveryMillis: cfg.Containers.CheckInterval.Milliseconds(),
+			ReadOnlyMode:    cfg.ReadOnlyMode,
 			ReapMax:         max(1, int(int64(cfg.Containers.MaxPerMinute)*int64(cfg.Containers.CheckInterval)/int64(time.Minute))),
 		},
 		storage: storage.Options{Dir: cfg.DataDir, Retain: cfg.SnapRetainCount},
 		client: server.Config{
 			ConnsPerAddress: cfg.MaxClientConns, ConnsTotal: cfg.MaxConns,
 			FrameBytesMax: cfg.RequestBytesMax,
-			Words:         server.Words{Allowed: cfg.FourLetterWords},
+			Words:         server.Words{Allowed: words(cfg.FourLetterWords, cfg.ReadOnlyMode)},
 			About: server.About{
 				ClientPort: cfg.ClientPort, DataDir: cfg.DataDir, TickMillis: int(tick),
 				MinTimeout: int(least.Milliseconds()), MaxTimeout: int(most.Milliseconds()),

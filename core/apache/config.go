@@ -63,6 +63,8 @@ type Config struct {
 	DynamicConfigFile string // members are to be read from there
 	ListenOnAllIPs    bool   // for peers
 
+	ReadOnlyMode bool // serve reads without a quorum to those who ask for no more
+
 	SnapRetainCount int   // at least 3
 	SnapCount       int   // transactions between snapshots
 	SnapSizeLimitKB int64 // bytes of log between snapshots

@@ -157,7 +157,7 @@ var keys = []Key{
 	{Name: "connection_throttle_*", Default: "0", Status: Warned, Note: pacing},
 	{Name: "maxResponseCacheSize", Default: "400", Status: Warned, Note: "replies need no cache"},
 	{Name: "maxGetChildrenResponseCacheSize", Default: "400", Status: Warned, Note: "replies need no cache"},
-	{Name: "readonlymode.enabled", Default: "false", Status: Warned, Note: "a server without its quorum answers nobody"},
+	{Name: "readonlymode.enabled", Default: "false", Status: Honoured, Note: "in an ensemble, with sessions that one server alone knows; ZooKeeper reads it only from the command line", set: boolean(func(c *Config) *bool { return &c.ReadOnlyMode })},
 
 	{Name: "4lw.commands.whitelist", Default: "srvr", Status: Honoured, Note: "a list, or * for all", set: setWords},
 	{Name: "admin.enableServer", Default: "false", Status: Honoured, Note: "also on where admin.serverPort is named", set: boolean(func(c *Config) *bool { return &c.Admin.Enabled })},

@@ -408,6 +408,10 @@ func (n *Node) tell(note replica.Note) {
 		default:
 			close(n.serving)
 		}
+	case replica.NoteReadOnly:
+		n.log.Warn("no quorum, serving reads to clients that ask for no more", "zxid", note.Zxid.String())
+	case replica.NoteReadOnlyEnds:
+		n.log.Info("read-only mode ends")
 	case replica.NoteSoftQuota:
 		n.log.Warn("quota exceeded", "path", note.Path)
 	case replica.NoteBadMessage:

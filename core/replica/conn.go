@@ -23,25 +23,27 @@ const (
 
 // conn is a client's connection.
 type conn struct {
-	id      ConnID
-	phase   connPhase
-	local   bool
-	old     bool       // the client sent no readOnly flag and wants none back
-	holds   holdReason // why its requests wait in the socket
-	ending  bool       // it asked for the end of its session; nothing later is looked at
-	last    bool       // it is to be closed when the read that is away is back
-	resting bool       // it has had its share of this Step; others come first
-	clogged bool       // its output waits to be drained; so do its requests
-	unsent  bool       // it was kept, and some of its writes are to be submitted again
-	reads   int        // waiting in pending
-	waits   int        // bytes of the bodies waiting in pending
-	cost    int        // of its requests in the Step costAt
-	costAt  uint64
-	asker   state.Asker
-	remote  netip.AddrPort
-	opened  int64 // wall milliseconds
-	since   int64 // monotonic milliseconds, for those without a session
-	timeout int32 // negotiated, milliseconds
+	id    ConnID
+	phase connPhase
+	local bool
+	// readOnly: it was let in while there was no quorum, to a session of this server.
+	readOnly bool
+	old      bool       // the client sent no readOnly flag and wants none back
+	holds    holdReason // why its requests wait in the socket
+	ending   bool       // it asked for the end of its session; nothing later is looked at
+	last     bool       // it is to be closed when the read that is away is back
+	resting  bool       // it has had its share of this Step; others come first
+	clogged  bool       // its output waits to be drained; so do its requests
+	unsent   bool       // it was kept, and some of its writes are to be submitted again
+	reads    int        // waiting in pending
+	waits    int        // bytes of the bodies waiting in pending
+	cost     int        // of its requests in the Step costAt
+	costAt   uint64
+	asker    state.Asker
+	remote   netip.AddrPort
+	opened   int64 // wall milliseconds
+	since    int64 // monotonic milliseconds, for those without a session
+	timeout  int32 // negotiated, milliseconds
 
 	out ConnOutput
 	// away is a long read that is being made elsewhere. Until it is back, what comes
@@ -224,6 +226,9 @@ func (r *Replica) forget(c *conn) {
 	r.state.Watches().Drop(c.id)
 	if r.bySession[c.asker.Session] == c {
 		delete(r.bySession, c.asker.Session)
+	}
+	if ro := r.readOnly; ro != nil && ro.conns[c.asker.Session] == c {
+		delete(ro.conns, c.asker.Session)
 	}
 }
 

@@ -21,6 +21,10 @@ func (r *Replica) connect(c *conn, frame []byte) {
 	}
 	c.old = !q.HasReadOnly
 	delete(r.sessionless, c.id)
+	if r.readOnly != nil {
+		r.connectReadOnly(c, &q)
+		return
+	}
 	if q.SessionID == 0 {
 		c.timeout = r.negotiate(c, q.TimeoutMillis)
 		r.open(c)
@@ -123,9 +127,13 @@ func (r *Replica) accept(c *conn) {
 		c.pending = queue[waiting]{} // many a client asks for nothing more
 	}
 	id := c.asker.Session
+	password := session.Password
+	if c.readOnly {
+		password = session.ReadOnlyPassword
+	}
 	r.welcome(c, wire.ConnectResponse{
 		TimeoutMillis: c.timeout, SessionID: id,
-		Password: session.Password(r.cfg.Secret, id), HasReadOnly: !c.old,
+		Password: password(r.cfg.Secret, id), HasReadOnly: !c.old, ReadOnly: c.readOnly,
 	})
 }
 
@@ -162,11 +170,15 @@ func (r *Replica) tick() {
 		// This server itself stood still: signs of life may wait in its sockets,
 		// so every deadline moves by the gap (Z-55).
 		r.tracker.Extend(gap)
+		if r.readOnly != nil {
+			r.readOnly.tracker.Extend(gap)
+		}
 		r.note(NoteStall, "", r.state.Applied())
 	}
 	r.ask(r.zab.Tick)
 	r.giveUp()
 	r.drain()
+	r.readOnlyTick()
 	r.tellTouches()
 	for _, c := range r.sessionlessOver() {
 		r.stats.SessionlessExpired++

@@ -130,6 +130,7 @@ func (r *Replica) follow() {
 			r.endRole()
 		}
 	}
+	r.followReadOnly()
 	r.established()
 	if r.serving {
 		r.submitAgain()
@@ -311,6 +312,10 @@ func (r *Replica) beginRole() {
 
 // touch counts as a sign of life of a session.
 func (r *Replica) touch(id core.SessionID) {
+	if r.readOnly != nil {
+		r.readOnly.tracker.Touch(id, r.now.Mono)
+		return
+	}
 	if r.learner == nil {
 		r.tracker.Touch(id, r.now.Mono)
 		return

@@ -139,14 +139,21 @@ func (s *server) perform() {
 		s.step(MetaSynced{Generation: out.Generation})
 	}
 	if out.ReadLog != nil {
-		var recs []wire.Record
-		for _, r := range s.log {
-			if r.Zxid > out.ReadLog.After && r.Zxid <= out.ReadLog.UpTo {
-				recs = append(recs, r)
-			}
-		}
-		s.step(LogRead{Generation: out.Generation, Records: recs, Done: true})
+		s.step(LogRead{Generation: out.Generation, Records: s.logged(out.ReadLog.After, out.ReadLog.UpTo), Done: true})
 	}
+	for _, f := range out.Feeds {
+		s.step(Fed{Feed: f, Records: s.logged(f.After, f.UpTo), Done: true})
+	}
+}
+
+// logged is a part of the log.
+func (s *server) logged(after, upTo core.Zxid) (records []wire.Record) {
+	for _, r := range s.log {
+		if r.Zxid > after && r.Zxid <= upTo {
+			records = append(records, r)
+		}
+	}
+	return records
 }
 
 // sync makes everything that was appended durable.

@@ -118,6 +118,11 @@ const (
 	NoteBadMessage
 	// NoteRemoved says that this server is no member of the ensemble since Zxid.
 	NoteRemoved
+	// NoteReadOnly says that there is no quorum, and reads of what was committed up to
+	// Zxid are served to those who ask for no more.
+	NoteReadOnly
+	// NoteReadOnlyEnds says that they no longer are.
+	NoteReadOnlyEnds
 	// NoteStall says that the server itself stood still; nobody is expired for it.
 	NoteStall
 )

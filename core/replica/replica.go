@@ -45,6 +45,9 @@ type Config struct {
 	// looked for. 0 is 60,000. ReapMax bounds what one look removes; 0 is 10,000.
 	ReapEveryMillis int64
 	ReapMax         int
+	// ReadOnlyMode serves reads while there is no quorum to clients that ask for no
+	// more (readonlymode.enabled).
+	ReadOnlyMode bool
 }
 
 func (c *Config) fill() {
@@ -115,6 +118,10 @@ type Replica struct {
 	// alone is set when the clients have been let down, until the next role begins.
 	alone bool
 
+	commitHint   core.Zxid     // of the log at the start: what it knows to be committed
+	readOnly     *readOnlyRole // while there is no quorum, and reads are served all the same
+	lookingSince int64         // since when no leader is known, 0 while one is
+
 	conns       map[ConnID]*conn
 	sessionless map[ConnID]*conn
 	held        map[ConnID]*conn
@@ -171,7 +178,7 @@ func New(cfg Config, d zab.Durable, hasSnapshot bool, chain uint64) (*Replica, e
 		return nil, err
 	}
 	return &Replica{
-		cfg: cfg, zab: m, hasSnapshot: hasSnapshot, chain: chain,
+		cfg: cfg, zab: m, hasSnapshot: hasSnapshot, chain: chain, commitHint: d.CommitHint,
 		state:       state.New(cfg.State),
 		conns:       make(map[ConnID]*conn),
 		sessionless: make(map[ConnID]*conn),
@@ -227,6 +234,9 @@ func (r *Replica) Step(now Now, in Input, out *Output) {
 			}
 		})
 	case SnapshotInstalled:
+		if r.readOnly != nil {
+			r.endReadOnly()
+		}
 		for _, c := range r.connsByID() { // what they watch is another tree now
 			r.hangUp(c)
 		}
@@ -318,11 +328,26 @@ func (r *Replica) established() {
 }
 
 func (r *Replica) logRead(in LogRead) {
+	if r.readOnly != nil && in.Generation == r.readOnly.generation {
+		r.readForReadOnly(in)
+		return
+	}
 	if in.Generation != r.zab.Generation() || !r.reading {
 		return
 	}
-	for i := range in.Records {
-		rec := &in.Records[i]
+	r.takeOver(in.Records)
+	if !in.Done {
+		return
+	}
+	check.That(r.state.Applied() == r.readUpTo, "replica: log read to %v, wanted %v", r.state.Applied(), r.readUpTo)
+	r.reading = false
+	r.serve()
+}
+
+// takeOver applies records of the log that are committed.
+func (r *Replica) takeOver(records []wire.Record) {
+	for i := range records {
+		rec := &records[i]
 		check.That(rec.PrevChain == r.chain, "replica: chain breaks at %v", rec.Zxid)
 		chain, intact := rec.CarriedChain()
 		check.That(intact, "replica: %v has changed since it was read", rec.Zxid)
@@ -340,12 +365,6 @@ func (r *Replica) logRead(in LogRead) {
 			r.chain = chain
 		}
 	}
-	if !in.Done {
-		return
-	}
-	check.That(r.state.Applied() == r.readUpTo, "replica: log read to %v, wanted %v", r.state.Applied(), r.readUpTo)
-	r.reading = false
-	r.serve()
 }
 
 // verifyDigest compares the digest that a record quotes with the tree's own at

@@ -29,14 +29,17 @@ func (r *Replica) requests(in Requests) {
 
 // takes reports whether a connection's next frame can be looked at now.
 func (r *Replica) takes(c *conn) bool {
-	return (r.takesWrites() || r.onlyReads(c)) && c.phase != opening && !c.unsent && !c.clogged && !c.resting && c.away == nil &&
+	return (r.takesWrites() || r.onlyReads(c) || r.mayComeReadOnly(c)) && c.phase != opening && !c.unsent && !c.clogged && !c.resting && c.away == nil &&
 		c.pending.len() < pendingMax && c.waits < pendingBytesMax
 }
 
 // onlyReads reports whether a connection is a session of the process itself, and this
 // server out of contact with a quorum: what the session reads is answered from what is
 // applied here, and what needs a quorum is refused, so that nothing of it is done later.
-func (r *Replica) onlyReads(c *conn) bool { return r.alone && c.local && c.phase == ready }
+// So it is with clients that were let in for reads only (readOnlyRole).
+func (r *Replica) onlyReads(c *conn) bool {
+	return r.alone && c.local && c.phase == ready || c.readOnly
+}
 
 // readsBehindMax is how many reads of a connection may wait for one of its writes
 // when the next write comes: that one waits in the backlog until they are
@@ -133,6 +136,8 @@ func (r *Replica) request(c *conn, frame []byte) {
 	h := wire.DecodeRequestHeader(&rd)
 	w := waiting{xid: h.Xid, op: h.Op, since: r.now.Mono}
 	switch {
+	case c.readOnly && (state.IsWrite(h.Op) || h.Op == wire.OpSync):
+		r.requestReadOnly(c, &w)
 	case r.onlyReads(c) && (state.IsWrite(h.Op) || h.Op == wire.OpSync):
 		r.reply(c, &w, r.state.Applied(), core.NotReadOnly)
 		return
@@ -248,6 +253,9 @@ func (r *Replica) answerFront(c *conn) {
 		zxid := core.Zxid(0)
 		if w.code == core.Unimplemented {
 			zxid-- // ZooKeeper answers an unknown operation at zxid -1
+		}
+		if w.code == core.OK { // the end of a read-only session
+			zxid = r.state.Applied()
 		}
 		r.reply(c, &w, zxid, w.code)
 		r.sayGoodbye(c)

@@ -42,6 +42,7 @@ type Status struct {
 	Outstanding  int // writes under way
 	PendingSyncs int // that wait for the leadership to be confirmed
 	Serving      bool
+	ReadOnly     bool // serving reads without a quorum
 	Role         zab.Role
 	Phase        zab.Phase
 	Epochs       zab.Epochs
@@ -67,7 +68,7 @@ type Status struct {
 func (r *Replica) Status() Status {
 	t := r.state.Tree()
 	return Status{
-		Stats: r.stats, Outstanding: r.inflight, PendingSyncs: len(r.syncing), Serving: r.serving, Role: r.zab.Role(), Phase: r.zab.Phase(), Epochs: r.zab.Epochs(),
+		Stats: r.stats, Outstanding: r.inflight, PendingSyncs: len(r.syncing), Serving: r.serving, ReadOnly: r.ServingReadOnly(), Role: r.zab.Role(), Phase: r.zab.Phase(), Epochs: r.zab.Epochs(),
 		Leader: r.zab.Leader(), Voters: r.zab.Members().Voters.Len(), Learners: r.zab.Learners(), Zab: r.zab.Stats(),
 		Applied: r.state.Applied(), Committed: r.zab.Committed(), Logged: r.zab.Logged(), Durable: r.zab.Durable(),
 		Conns: len(r.conns), Sessions: r.state.SessionCount(), Nodes: t.Count(),
@@ -89,6 +90,10 @@ func (r *Replica) Epoch() core.Epoch { return r.zab.Epoch() }
 
 // Serving reports whether clients are answered.
 func (r *Replica) Serving() bool { return r.serving }
+
+// ServingReadOnly reports whether there is no quorum, and clients that asked for reads
+// only are answered all the same.
+func (r *Replica) ServingReadOnly() bool { return r.readOnly != nil && r.readOnly.serving }
 
 // ResetStats begins to count anew what srst resets.
 func (r *Replica) ResetStats() {

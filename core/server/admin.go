@@ -150,7 +150,7 @@ func answerJSON(answer fields, name string, problem any) []byte {
 }
 
 func (s *Server) serves(ctx context.Context) (ok bool) {
-	err := s.node.Do(ctx, func(r *replica.Replica) { ok = r.Serving() })
+	err := s.node.Do(ctx, func(r *replica.Replica) { ok = r.Serving() || r.ServingReadOnly() })
 	return ok && err == nil
 }
 
@@ -271,8 +271,9 @@ func (s *Server) adminIcfg(context.Context, *http.Request) (fields, error) {
 	return fields{{"initial_configuration", apache.Redact(s.cfg.About.InitialConfig)}}, nil
 }
 
-func (s *Server) adminIsro(context.Context, *http.Request) (fields, error) {
-	return fields{{"read_only", false}}, nil
+func (s *Server) adminIsro(ctx context.Context, _ *http.Request) (fields, error) {
+	r, err := s.look(ctx, false)
+	return fields{{"read_only", r.ReadOnly}}, err
 }
 
 func (s *Server) adminLsnp(ctx context.Context, _ *http.Request) (fields, error) {

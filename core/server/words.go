@@ -110,8 +110,7 @@ func (s *Server) wordText(ctx context.Context, name string, arg []byte) string {
 	if !s.cfg.Words.allows(name) {
 		return name + " is not executed because it is not in the whitelist.\n"
 	}
-	serving := false
-	if err := s.node.Do(ctx, func(r *replica.Replica) { serving = r.Serving() }); err != nil || !serving {
+	if !s.serves(ctx) {
 		if !slices.Contains(withoutServing, name) {
 			return notServing
 		}
@@ -129,7 +128,13 @@ func (s *Server) wordText(ctx context.Context, name string, arg []byte) string {
 	return text
 }
 
-func (s *Server) wordIsro(context.Context, []byte) (string, error) { return "rw", nil }
+func (s *Server) wordIsro(ctx context.Context, _ []byte) (string, error) {
+	r, err := s.look(ctx, false)
+	if r.ReadOnly {
+		return "ro", err
+	}
+	return "rw", err
+}
 
 func (s *Server) wordGtmk(context.Context, []byte) (string, error) {
 	return strconv.FormatInt(s.traceMask.Load(), 10), nil
@@ -157,7 +162,7 @@ func (s *Server) wordSrvr(ctx context.Context, _ []byte) (string, error) {
 		return "", err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "Zookeeper version: %s\n", s.version())
+	fmt.Fprintf(&b, "Zookeeper version: %s\n%s", s.version(), readOnlyLine(&r))
 	s.writeServerLines(&b, &r)
 	return b.String(), nil
 }
@@ -183,8 +188,19 @@ func (s *Server) writeServerLines(b *strings.Builder, r *report) {
 	}
 }
 
+// readOnlyLine is what srvr and stat say of a server that serves reads only.
+func readOnlyLine(r *report) string {
+	if !r.ReadOnly {
+		return ""
+	}
+	return "READ-ONLY mode; serving only read-only clients\n"
+}
+
 // mode is the role as the field names it.
 func (s *Server) mode(r *report) string {
+	if r.ReadOnly {
+		return "read-only"
+	}
 	if len(s.servers()) == 0 {
 		return "standalone"
 	}
@@ -205,7 +221,7 @@ func (s *Server) wordStat(ctx context.Context, _ []byte) (string, error) {
 		return "", err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "Zookeeper version: %s\nClients:\n", s.version())
+	fmt.Fprintf(&b, "Zookeeper version: %s\n%sClients:\n", s.version(), readOnlyLine(&r))
 	for i := range r.conns {
 		writeConnLine(&b, &r.conns[i], false)
 	}

@@ -66,6 +66,14 @@ func Password(secret []byte, id core.SessionID) [wire.PasswordBytes]byte {
 	return [wire.PasswordBytes]byte(mac.Sum(sum[:0])[:wire.PasswordBytes])
 }
 
+// ReadOnlyPassword is the password of a session that one server alone knows while it
+// has no quorum: no other server, and not this one later, takes it for one of theirs.
+func ReadOnlyPassword(secret []byte, id core.SessionID) [wire.PasswordBytes]byte {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte("read-only"))
+	return Password(mac.Sum(nil), id)
+}
+
 // The generator of java.util.Random, and what Apache ZooKeeper seeds it with.
 const (
 	javaMultiplier = 0x5DEECE66D

@@ -401,6 +401,9 @@ func (m *Machine) Role() Role { return m.role }
 // Phase is how far the role has come.
 func (m *Machine) Phase() Phase { return m.phase }
 
+// Settled reports whether the disk has done all that the last role asked for.
+func (m *Machine) Settled() bool { return !m.draining }
+
 // Epoch is the current epoch.
 func (m *Machine) Epoch() core.Epoch { return m.epochs.Current }
 

@@ -109,6 +109,7 @@ type Engine struct {
 	OutstandingMax     int           `mapstructure:"outstanding_max"` // writes in flight
 	TTLNodes           bool          `mapstructure:"ttl_nodes"`
 	EnforceQuota       bool          `mapstructure:"enforce_quota"`
+	ReadOnlyMode       bool          `mapstructure:"read_only_mode"` // serve reads without a quorum to those who ask for no more
 	FourLetterWords    []string      `mapstructure:"four_letter_words"`
 	FrameBytesMax      int           `mapstructure:"frame_bytes_max"` // a request of the client port
 	SnapshotTxns       int           `mapstructure:"snapshot_txns"`   // transactions between snapshots
