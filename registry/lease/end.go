@@ -154,8 +154,10 @@ func (m *Manager) Gone(removed []catalog.Removed) (unexplained []catalog.Removed
 		}
 		m.mu.RLock()
 		c, bye := m.mu.sessions[r.Owner], m.mu.ended[r.Owner]
+		_, withdrawn := m.mu.withdrawn[r.Path]
 		m.mu.RUnlock()
 		switch {
+		case withdrawn && c == nil && bye == nil: // somebody deregistered it here
 		case bye != nil && !bye.found:
 			m.left(bye, r)
 		case bye != nil: // its client wants the instance still, if it lives

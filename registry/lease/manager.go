@@ -76,6 +76,7 @@ type Manager struct {
 		ended    map[core.SessionID]*farewell
 		// withdrawals are instances of others that are to be removed, by overlay.
 		withdrawals map[string]*withdrawal
+		withdrawn   map[string]int // how many of them a znode is in, by path
 	}
 
 	queue struct {
@@ -108,6 +109,7 @@ func New(cfg Config) (*Manager, error) {
 	m.mu.sessions = make(map[core.SessionID]*client)
 	m.mu.ended = make(map[core.SessionID]*farewell)
 	m.mu.withdrawals = make(map[string]*withdrawal)
+	m.mu.withdrawn = make(map[string]int)
 	return m, nil
 }
 

@@ -48,6 +48,9 @@ func (m *Manager) Withdraw(ctx context.Context, k registry.ServiceKey, paths []s
 		return 0, false, registry.Errorf(registry.ErrLimit, "instances: this node has %d to withdraw already.", m.cfg.Limits.Clients)
 	}
 	m.mu.withdrawals[w.id] = w
+	for _, path := range paths {
+		m.mu.withdrawn[path]++
+	}
 	m.mu.Unlock()
 	m.queue.Lock()
 	m.queue.withdrawals = append(m.queue.withdrawals, w)
@@ -90,6 +93,11 @@ func (m *Manager) withdraw(ctx context.Context, w *withdrawal) {
 	}
 	m.mu.Lock()
 	delete(m.mu.withdrawals, w.id)
+	for _, path := range w.paths {
+		if m.mu.withdrawn[path]--; m.mu.withdrawn[path] == 0 {
+			delete(m.mu.withdrawn, path)
+		}
+	}
 	m.mu.Unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()

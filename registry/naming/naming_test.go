@@ -288,6 +288,30 @@ func TestWithoutQuorumAnInstanceOfAnotherNodeIsWithdrawn(t *testing.T) {
 	})
 }
 
+func TestWhatIsWithdrawnHereInATimeOfTroubleIsPushedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := coretest.NewFake()
+		a, b := start(t, engine, "a"), start(t, engine, "b")
+		var all []registry.Instance
+		for n := range 6 {
+			all = append(all, at(fmt.Sprintf("10.0.0.%d", n), 80))
+			require.NoError(t, a.Register(t.Context(), shop, all[n]))
+		}
+		synctest.Wait()
+		r := newReader()
+		_, err := b.Subscribe(t.Context(), "watcher", r, shop, "")
+		require.NoError(t, err)
+		r.next(t, 6)
+		b.Trouble()
+		for _, i := range all[:5] {
+			require.NoError(t, b.Deregister(t.Context(), shop, i.Key(), true))
+		}
+		before := time.Now()
+		r.next(t, 1)
+		require.Less(t, time.Since(before), time.Second)
+	})
+}
+
 // What is registered anew meanwhile is not what was withdrawn.
 func TestAWithdrawalDoesNotTouchALaterRegistration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
