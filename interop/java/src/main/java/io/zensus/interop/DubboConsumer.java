@@ -13,7 +13,8 @@ import org.apache.dubbo.config.bootstrap.DubboBootstrap;
 
 /**
  * A Dubbo consumer. Arguments: REGISTRY-URL MIGRATION-STEP. Each line NAMES that it
- * reads is the set of providers it is to hear answers of, and only those.
+ * reads is the set of providers it is to hear answers of, and only those; a line
+ * "call SECONDS" is for calling all the time, none of which may fail.
  */
 public final class DubboConsumer {
     private static Greeter greeter;
@@ -35,11 +36,35 @@ public final class DubboConsumer {
         Steps.say("ready");
         var in = new java.io.BufferedReader(new java.io.InputStreamReader(System.in, java.nio.charset.StandardCharsets.UTF_8));
         for (String line = in.readLine(); line != null; line = in.readLine()) {
+            if (line.startsWith("call ")) {
+                call(Integer.parseInt(line.substring(5)));
+                continue;
+            }
             Set<String> want = new TreeSet<>(Set.of(line.trim().split(",")));
             eventually("answers of " + want, () -> want.equals(round()));
             ok(line.trim());
         }
         System.exit(0);
+    }
+
+    /** Calls for some seconds, and says how often, or which call failed. */
+    private static void call(int seconds) throws InterruptedException {
+        long end = System.nanoTime() + seconds * 1_000_000_000L;
+        int calls = 0;
+        try {
+            for (; System.nanoTime() < end; calls++) {
+                greeter.greet("you");
+                Thread.sleep(5);
+            }
+        } catch (org.apache.dubbo.rpc.RpcException e) {
+            Steps.say("call " + calls + " failed: " + e);
+            return;
+        }
+        if (calls < seconds) {
+            Steps.say("only " + calls + " calls");
+            return;
+        }
+        ok("calls");
     }
 
     /** Who answers ten calls. A call that fails is an answer of nobody. */
