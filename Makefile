@@ -49,9 +49,9 @@ bench: ## run the benchmarks beside the code
 compat: ## real clients against a real server: go-zookeeper, Java, Curator, kazoo, Dubbo, the Nacos SDKs
 	cd interop && ZENSUS_REQUIRE_INTEROP=1 $(GO) test -count=1 -v ./...
 
-ROLES ?= leader follower observer
+ROLES ?= leader follower observer zookeeper
 .PHONY: compat-members
-compat-members: ## the same clients against members of an ensemble, in each of ROLES
+compat-members: ## the same clients against members of an ensemble, and a server on an Apache ZooKeeper: in each of ROLES
 	set -e; for role in $(ROLES); do echo "through a $$role"; \
 		(cd interop && ZENSUS_TEST_ROLE=$$role ZENSUS_REQUIRE_INTEROP=1 $(GO) test -count=1 .); done
 

@@ -38,8 +38,10 @@ func Binary(t testing.TB) string {
 	return binary.path
 }
 
-// Cleanup removes what Binary built. Call it from TestMain, after m.Run.
+// Cleanup removes what Binary built and ends what tests share. Call it from
+// TestMain, after m.Run.
 func Cleanup() {
+	stopApache()
 	if binary.path != "" {
 		_ = os.RemoveAll(filepath.Dir(binary.path))
 	}

@@ -13,7 +13,8 @@ import (
 
 // RoleVariable makes every server that Start starts with a zoo.cfg one of an
 // ensemble, the one in the role that the variable names: leader, follower or
-// observer. So the tests of single servers are tests of members too.
+// observer. So the tests of single servers are tests of members too. With OnZooKeeper
+// they are tests of a server on an Apache ZooKeeper.
 const RoleVariable = "ZENSUS_TEST_ROLE"
 
 // RoleAsked is the role of servers that Start starts.

@@ -46,7 +46,7 @@ type Options struct {
 // Server is a running zensus.
 type Server struct {
 	// ZooKeeper, HTTP and GRPC are addresses, host:port. The last two are empty
-	// without Options.Nacos.
+	// without Options.Nacos, the first for a server on an Apache ZooKeeper.
 	ZooKeeper, HTTP, GRPC string
 	// HTTPPort and GRPCPort are the ports of the addresses.
 	HTTPPort, GRPCPort int
@@ -56,16 +56,24 @@ type Server struct {
 	t       testing.TB
 	args    []string          // of the command
 	member  map[string]string // lines of the zoo.cfg that members have
-	id      int               // of a member
+	id      int               // of a member, or of a node with a backend
 	peer    string            // where it listens for the others
 	members []string          // as a zensus.yaml names them
+	backend string            // engine.backend, if it is not the server's own
+	secret  string            // the file of those with a backend
 	process *process
 }
 
 // Start runs a server until the test ends. It returns when the server answers.
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
-	if role := os.Getenv(RoleVariable); role != "" && !o.Auth && !o.Alone {
+	switch role := os.Getenv(RoleVariable); {
+	case role == "" || o.Alone:
+	case role == OnZooKeeper && !o.Nacos:
+		t.Skip("a server on an Apache ZooKeeper has no ZooKeeper port of its own")
+	case role == OnZooKeeper:
+		return StartOnApache(t, o, 1)[0]
+	case !o.Auth:
 		return startAs(t, o, role)
 	}
 	s := &Server{t: t, Dir: t.TempDir()}
@@ -95,6 +103,10 @@ func (s *Server) pickPorts(o Options) {
 
 // configure decides on the command line, and writes the zoo.cfg that it names.
 func (s *Server) configure(o Options) {
+	if s.backend != "" {
+		s.configureOnApache(o)
+		return
+	}
 	if o.Auth {
 		s.args = []string{
 			"serve", "--auth", "--data-dir", s.DataDir(), "--http", s.HTTP, "--grpc", s.GRPC, "--zookeeper", s.ZooKeeper,
@@ -169,8 +181,10 @@ func (s *Server) await() error {
 
 // answers reports whether every port that was asked for is being served.
 func (s *Server) answers() bool {
-	if word, err := FourLetterWord(s.ZooKeeper, "srvr"); err != nil || !strings.Contains(word, "Mode:") {
-		return false
+	if s.ZooKeeper != "" {
+		if word, err := FourLetterWord(s.ZooKeeper, "srvr"); err != nil || !strings.Contains(word, "Mode:") {
+			return false
+		}
 	}
 	if s.HTTP == "" {
 		return true
