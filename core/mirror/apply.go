@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/zensus-io/zensus/core"
 )
@@ -55,11 +56,26 @@ func (m *Mirror) apply(ctx context.Context, events []core.Event) error {
 	if err != nil {
 		return err
 	}
+	parents, err := m.parents(ctx, events)
+	if err != nil {
+		return err
+	}
 
 	b := batch{m: m}
 	m.picture.mu.Lock()
+	for path, st := range parents {
+		m.picture.restatLocked(path, st)
+	}
 	for i := range events {
 		e := &events[i]
+		if e.Zxid > 0 && e.Path != m.cfg.Root {
+			switch e.Type {
+			case core.NodeCreated:
+				m.picture.countLocked(e.Path, e.Zxid, 1)
+			case core.NodeDeleted:
+				m.picture.countLocked(e.Path, e.Zxid, -1)
+			}
+		}
 		switch e.Type {
 		case core.NodeCreated, core.NodeDataChanged:
 			if e.HasNode {
@@ -78,6 +94,43 @@ func (m *Mirror) apply(ctx context.Context, events []core.Event) error {
 	m.picture.mu.Unlock()
 	b.report(upTo)
 	return nil
+}
+
+// parents reads the Stats of those whose children came or went at a zxid that was
+// not told. Where it is told they are counted.
+func (m *Mirror) parents(ctx context.Context, events []core.Event) (map[string]core.Stat, error) {
+	named := make(map[string]bool)
+	var paths []string
+	for i := range events {
+		e := &events[i]
+		if e.Zxid > 0 || e.Type != core.NodeCreated && e.Type != core.NodeDeleted || e.Path == m.cfg.Root {
+			continue
+		}
+		path := core.ParentPath(e.Path)
+		if _, known := m.picture.get(path); known && !named[path] {
+			named[path] = true
+			paths = append(paths, path)
+		}
+	}
+	if len(paths) == 0 {
+		return nil, nil
+	}
+	var mu sync.Mutex
+	found := make(map[string]core.Stat, len(paths))
+	err := m.each(ctx, paths, func(ctx context.Context, path string) error {
+		st, err := m.cfg.Client.Exists(ctx, path)
+		if err != nil {
+			if isAbsent(err) {
+				return nil
+			}
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		found[path] = st
+		return nil
+	})
+	return found, err
 }
 
 // settle makes path what reading it showed: n, or nothing.

@@ -222,6 +222,42 @@ func TestMirrorOnApache(t *testing.T) {
 		wait(t, m, create(t, writer, "/elsewhere", ""))
 	})
 
+	t.Run("what a Stat says of children is as new as the children", func(t *testing.T) {
+		create(t, writer, "/parent", "")
+		create(t, writer, "/parent/old", "")
+		m, rec := start(t, dial(t, a.Addr), "/parent")
+		rec.take()
+		for i := range 20 {
+			p := fmt.Sprint("/parent/", i)
+			create(t, writer, p, "x")
+			if _, err := writer.Delete(t.Context(), p, core.AnyVersion); err != nil {
+				t.Fatal(err)
+			}
+		}
+		last, err := writer.Delete(t.Context(), "/parent/old", core.AnyVersion)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Nobody waits for a zxid: the events alone bring it.
+		for deadline := time.Now().Add(10 * time.Second); len(m.Children("/parent")) > 0 && time.Now().Before(deadline); {
+			time.Sleep(time.Millisecond)
+		}
+		n, _ := m.Freshest("/parent")
+		if n.Stat.Cversion != 42 || n.Stat.Pzxid != last || n.Stat.NumChildren != 0 {
+			t.Errorf("%+v, the last change was %v", n.Stat, last)
+		}
+		if told, _ := m.Get("/parent"); told.Stat.Cversion != 1 {
+			t.Errorf("the Node that was told: %+v", told.Stat)
+		}
+		if _, err := writer.Set(t.Context(), "/parent", []byte("new"), core.AnyVersion); err != nil {
+			t.Fatal(err)
+		}
+		wait(t, m, create(t, writer, "/parent/more", ""))
+		if n, _ := m.Freshest("/parent"); string(n.Data) != "new" || n.Stat.Cversion != 43 {
+			t.Errorf("after a change: %+v", n)
+		}
+	})
+
 	t.Run("it converges under churn", func(t *testing.T) {
 		churn(t, writer, dial(t, a.Addr), 20, func(int) {})
 	})

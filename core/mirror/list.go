@@ -38,8 +38,9 @@ func (m *Mirror) relist(ctx context.Context) error {
 		case old.Stat.Mzxid != n.Stat.Mzxid || old.Stat.Czxid != n.Stat.Czxid || old.Stat.Version != n.Stat.Version:
 			m.picture.putLocked(path, n)
 			b.note(path, old, n, n.Stat.Mzxid)
+		default: // only children or the ACL may have changed: the Node stays the one that was told
+			m.picture.restatLocked(path, n.Stat)
 		}
-		// Where only children or the ACL changed the Node stays the one that was told.
 	}
 	m.picture.mu.Unlock()
 	m.listed = z

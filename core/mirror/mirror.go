@@ -159,6 +159,12 @@ func (m *Mirror) poke() {
 // Get returns a znode of the picture.
 func (m *Mirror) Get(path string) (*Node, bool) { return m.picture.get(path) }
 
+// Freshest is Get with the fields of Stat that speak of children as new as they are
+// known: they cover every change of a child up to Zxid, also of children that came
+// and went so quickly that OnChange heard nothing of them. Where events have no zxid
+// (ZooKeeper up to 3.8) they may be newer. The Node may be one of its own.
+func (m *Mirror) Freshest(path string) (*Node, bool) { return m.picture.freshest(path) }
+
 // Children returns the names of the children of path, sorted. The caller must
 // not modify the slice.
 func (m *Mirror) Children(path string) []string { return m.picture.children(path) }

@@ -235,3 +235,34 @@ func TestMirrorMergesABatchByPath(t *testing.T) {
 		t.Errorf("data of the merged change: %q", got[1].New.Data)
 	}
 }
+
+// Nodes number the states of a service by what its Stat says of the children. One
+// that was slow missed the children that had come and gone meanwhile.
+func TestFreshestCountsChildrenThatNobodyWasToldOf(t *testing.T) {
+	f := coretest.NewFake()
+	writer := open(t, f)
+	create(t, writer, "/r", "")
+	create(t, writer, "/r/before", "")
+	m, rec := start(t, open(t, f), "/r")
+	rec.take()
+	_, z, err := writer.Multi(t.Context(),
+		core.CreateOp{Path: "/r/x"}, core.CreateOp{Path: "/r/y"}, core.DeleteOp{Path: "/r/x", Version: core.AnyVersion})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait(t, m, z)
+	expect(t, "told", paths(rec.take()), "+/r/y")
+	n, _ := m.Freshest("/r")
+	want, err := writer.Exists(t.Context(), "/r")
+	if err != nil || n.Stat != want {
+		t.Errorf("got %+v, want %+v, %v", n.Stat, want, err)
+	}
+	if _, err := writer.Set(t.Context(), "/r", []byte("new"), core.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, m, create(t, writer, "/r/z", ""))
+	n, _ = m.Freshest("/r")
+	if want, err = writer.Exists(t.Context(), "/r"); err != nil || n.Stat != want || string(n.Data) != "new" {
+		t.Errorf("after a change: got %+v, want %+v, %v", n, want, err)
+	}
+}

@@ -14,6 +14,7 @@ type picture struct {
 	mu    sync.RWMutex
 	nodes map[string]*Node
 	kids  map[string]*family
+	kin   map[string]kinship // of nodes whose children are newer than they
 }
 
 // family is the children of one path. A child may be known before its parent.
@@ -25,12 +26,23 @@ type family struct {
 func (p *picture) init() {
 	p.nodes = make(map[string]*Node)
 	p.kids = make(map[string]*family)
+	p.kin = make(map[string]kinship)
 }
 
 func (p *picture) get(path string) (*Node, bool) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	n, ok := p.nodes[path]
+	return n, ok
+}
+
+func (p *picture) freshest(path string) (*Node, bool) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	n, ok := p.nodes[path]
+	if k, newer := p.kin[path]; newer {
+		n = &Node{Path: path, Data: n.Data, Stat: k.st}
+	}
 	return n, ok
 }
 
@@ -56,6 +68,7 @@ func (p *picture) children(path string) []string {
 // putLocked makes n what path holds, or nothing if n is nil, and returns what it held.
 func (p *picture) putLocked(path string, n *Node) *Node {
 	old := p.nodes[path]
+	delete(p.kin, path)
 	switch {
 	case n != nil:
 		p.nodes[path] = n
@@ -67,6 +80,49 @@ func (p *picture) putLocked(path string, n *Node) *Node {
 		p.unlinkLocked(path)
 	}
 	return old
+}
+
+// kinship is what is known of the children of a znode after its Node was told.
+type kinship struct {
+	st core.Stat
+	// covers is up to where st was read; children that came and went after that have
+	// been counted.
+	covers core.Zxid
+}
+
+// restatLocked notes a Stat of a znode that has not changed itself, which tells of
+// later changes of its children.
+func (p *picture) restatLocked(path string, st core.Stat) {
+	n := p.nodes[path]
+	if n == nil || n.Stat.Czxid != st.Czxid || n.Stat.Mzxid != st.Mzxid || n.Stat.Version != st.Version {
+		return
+	}
+	known := n.Stat.Pzxid
+	if k, ok := p.kin[path]; ok {
+		known = k.st.Pzxid
+	}
+	if st.Pzxid > known {
+		p.kin[path] = kinship{st, st.Pzxid}
+	}
+}
+
+// countLocked counts a child that came (+1) or went (-1) at zxid z.
+func (p *picture) countLocked(child string, z core.Zxid, by int32) {
+	path := core.ParentPath(child)
+	n := p.nodes[path]
+	if n == nil {
+		return
+	}
+	k, ok := p.kin[path]
+	if !ok {
+		k = kinship{n.Stat, n.Stat.Pzxid}
+	}
+	if z > k.covers {
+		k.st.Cversion++
+		k.st.NumChildren += by
+		k.st.Pzxid = z
+		p.kin[path] = k
+	}
 }
 
 func (p *picture) linkLocked(path string) {

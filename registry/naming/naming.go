@@ -268,7 +268,7 @@ func (s *Service) unavailable(err error) error {
 }
 
 func (s *Service) onNaming(changes []mirror.Change, _ core.Zxid) {
-	s.catalog.ApplyNaming(changes, s.services.Get)
+	s.catalog.ApplyNaming(changes, s.services.Freshest)
 }
 
 func (s *Service) onOverrides(changes []mirror.Change, _ core.Zxid) {
