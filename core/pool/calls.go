@@ -154,6 +154,7 @@ func (h *handle) Multi(ctx context.Context, ops ...core.Op) (results []core.OpRe
 	sent := make([]core.Op, len(ops))
 	whose := make([]core.SessionID, len(ops)) // of sealed znodes
 	need := 0
+	fresh := make(map[string]bool) // created by this very Multi
 	for n, op := range ops {
 		switch op := op.(type) {
 		case core.CreateOp:
@@ -161,11 +162,16 @@ func (h *handle) Multi(ctx context.Context, ops ...core.Op) (results []core.OpRe
 			op.Options = opt
 			if bytes > 0 {
 				op.Data, whose[n] = seal(op.Data, s.info.ID), s.info.ID
+				fresh[op.Path] = true
 			}
 			need += bytes
 			sent[n] = op
 		case core.SetOp:
-			op.Data, whose[n] = s.pool.sealed(op.Path, op.Data)
+			if fresh[op.Path] {
+				op.Data, whose[n] = seal(op.Data, s.info.ID), s.info.ID
+			} else {
+				op.Data, whose[n] = s.pool.sealed(op.Path, op.Data)
+			}
 			sent[n] = op
 		default:
 			sent[n] = op
@@ -187,12 +193,17 @@ func (h *handle) Multi(ctx context.Context, ops ...core.Op) (results []core.OpRe
 		}
 		return created, deleted, nil
 	})
+	if err != nil {
+		return results, z, err
+	}
+	completed(results, sent, z)
 	for n := range results {
-		if whose[n] != 0 {
-			shown(&results[n].Stat, whose[n])
+		if st := &results[n].Stat; whose[n] != 0 {
+			st.EphemeralOwner = whose[n]
+			st.DataLength -= sealBytes
 		}
 	}
-	return results, z, err
+	return results, z, nil
 }
 
 // Sync waits until this session sees what was committed. It comes behind every

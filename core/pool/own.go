@@ -312,6 +312,7 @@ func (o *own) Multi(ctx context.Context, ops ...core.Op) (results []core.OpResul
 	})
 	if err == nil {
 		o.deleted(deleted...)
+		completed(results, sent, z)
 	}
 	return results, z, err
 }

@@ -161,6 +161,38 @@ func TestSessionsOnAnApacheServer(t *testing.T) {
 		}
 	})
 
+	t.Run("a multi says of what it created what a creation says, but for the time", func(t *testing.T) {
+		cfg := config(t)
+		n := start(t, cfg)
+		s := n.open(t, time.Minute)
+		for name, c := range map[string]core.Client{"own": n.own, "session": s} {
+			mode := core.Ephemeral
+			if name == "own" {
+				mode = core.Persistent
+			}
+			p := cfg.Root + "/" + name
+			results, z, err := c.Multi(t.Context(),
+				core.CreateOp{Path: p, Data: []byte("data"), Options: core.CreateOptions{Mode: mode}},
+				core.SetOp{Path: p, Data: []byte("more data")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := c.Exists(t.Context(), p)
+			if err != nil || want.Mzxid != z {
+				t.Errorf("%s: %+v, %v", name, want, err)
+			}
+			if results[1].Stat != want {
+				t.Errorf("%s: set: %+v, want %+v", name, results[1].Stat, want)
+			}
+			want.Version, want.DataLength, want.Ctime, want.Mtime = 0, 4, 0, 0
+			got := results[0].Stat
+			got.Ctime, got.Mtime = 0, 0
+			if got != want {
+				t.Errorf("%s: create: %+v, want %+v", name, got, want)
+			}
+		}
+	})
+
 	t.Run("only the nodes get in", func(t *testing.T) {
 		cfg := config(t)
 		n := start(t, cfg)

@@ -88,3 +88,14 @@ func oursOp(op core.Op) core.Op {
 	}
 	return op
 }
+
+// completed gives the results of a Multi at zxid z what ensembles up to 3.8.1 leave
+// out: the Stat of what was created, but for its times.
+func completed(results []core.OpResult, ops []core.Op, z core.Zxid) {
+	for n := range results {
+		op, created := ops[n].(core.CreateOp)
+		if st := &results[n].Stat; created && st.Czxid == 0 {
+			*st = core.Stat{Czxid: z, Mzxid: z, Pzxid: z, DataLength: int32(len(op.Data))}
+		}
+	}
+}
