@@ -17,6 +17,7 @@ import (
 	"github.com/zensus-io/zensus/core/storage"
 	"github.com/zensus-io/zensus/core/zab"
 	"github.com/zensus-io/zensus/core/zkclient"
+	"github.com/zensus-io/zensus/internal/testkit"
 )
 
 // opener opens sessions for the nodes of a test.
@@ -31,8 +32,8 @@ func (o overTCP) Open(ctx context.Context, opt core.SessionOptions) (core.Client
 	return zkclient.Dial(ctx, []string{o.addr}, zkclient.Options{Timeout: opt.Timeout})
 }
 
-// onEngines runs a test on the fake, on a real node with a disk, and on one
-// beyond the ZooKeeper port, as an ensemble of Apache's would be.
+// onEngines runs a test on the fake, on a real node with a disk, on one beyond the
+// ZooKeeper port, and on an Apache ZooKeeper.
 func onEngines(t *testing.T, test func(t *testing.T, engine opener)) {
 	t.Run("fake", func(t *testing.T) { test(t, coretest.NewFake()) })
 	t.Run("node", func(t *testing.T) {
@@ -54,6 +55,18 @@ func onEngines(t *testing.T, test func(t *testing.T, engine opener)) {
 		})
 		test(t, overTCP{l.Addr().String()})
 	})
+	t.Run("zookeeper", func(t *testing.T) { test(t, onApache{t, testkit.OnApache(t)}) })
+}
+
+// onApache gives each node its own session with an Apache ZooKeeper.
+type onApache struct {
+	t     *testing.T
+	nodes coretest.Nodes
+}
+
+func (o onApache) Open(context.Context, core.SessionOptions) (core.Client, error) {
+	c, _ := o.nodes.Node(o.t)
+	return c, nil
 }
 
 // runNode runs an ensemble of one on the data directory dir.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/configcenter/nacosapi"
-	"github.com/zensus-io/zensus/core/coretest"
 	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
@@ -33,7 +32,7 @@ func (devOnly) Allow(_ auth.Subject, need auth.Need) bool { return need.Resource
 // names. Whichever of them a request gives, and however they contradict each
 // other, nobody gets at a namespace that the guard did not look at.
 func TestTheGuardLooksAtTheNamespaceThatCounts(t *testing.T) {
-	n := startNode(t, coretest.NewFake())
+	n := startNode(t, engines.New(t))
 	api, err := nacosapi.New(nacosapi.Deps{Center: n.center, Guard: rest.NewGuard(devOnly{})})
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +89,7 @@ func TestTheGuardLooksAtTheNamespaceThatCounts(t *testing.T) {
 }
 
 func TestALongPollMayNameOnlyWhatItsUserMayRead(t *testing.T) {
-	n := startNode(t, coretest.NewFake())
+	n := startNode(t, engines.New(t))
 	api, err := nacosapi.New(nacosapi.Deps{Center: n.center, Guard: rest.NewGuard(devOnly{})})
 	if err != nil {
 		t.Fatal(err)

@@ -14,7 +14,6 @@ import (
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/configcenter/center"
 	"github.com/zensus-io/zensus/configcenter/nacosapi"
-	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/coretest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
@@ -27,12 +26,9 @@ type node struct {
 	addr   string
 }
 
-func startNode(t testing.TB, engine *coretest.Fake) *node {
+func startNode(t testing.TB, engine coretest.Nodes) *node {
 	t.Helper()
-	session, err := engine.Open(t.Context(), core.SessionOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	session, _ := engine.Node(t)
 	c, err := center.New(center.Config{Client: session})
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package nacosapi_test
 
 import (
 	"encoding/json"
+	"os"
 	"testing"
 	"time"
 
@@ -9,14 +10,41 @@ import (
 
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/configcenter/nacosapi"
-	"github.com/zensus-io/zensus/core/coretest"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
+	"github.com/zensus-io/zensus/internal/testkit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		testkit.Cleanup()
+		os.Exit(code)
+	}))
+}
+
+var engines testkit.Engines
+
+// TestOnApacheZooKeeper runs the tests that need nothing of a Fake on a backend.
+func TestOnApacheZooKeeper(t *testing.T) {
+	engines.RunOnApache(t,
+		TestTheGuardLooksAtTheNamespaceThatCounts,
+		TestALongPollMayNameOnlyWhatItsUserMayRead,
+		TestPublishQueryAndRemoveOverGRPC,
+		TestAListenerIsToldWithItsOwnTenant,
+		TestAChangeThatIsNotAcknowledgedIsPushedAgain,
+		TestAClientThatAcknowledgesAndForgetsIsToldAgain,
+		TestOurOwnClientIsToldTheZxid,
+		TestContentThatJSONCannotCarryIsRefusedOverGRPC,
+		TestV1PublishGetDelete,
+		TestV1TakesContentOfTenMebibytes,
+		TestV1LongPoll,
+		TestV1SearchAndDeleteByID,
+		TestV1History,
+		TestV2AnswersInEnvelopes,
+		TestV3)
+}
 
 func TestPublishQueryAndRemoveOverGRPC(t *testing.T) {
-	c := dial(t, startNode(t, coretest.NewFake()).addr, nil, false)
+	c := dial(t, startNode(t, engines.New(t)).addr, nil, false)
 	if r := c.query("a"); r.ResultCode != 500 || r.ErrorCode != 300 || r.Message != "config data not exist" || r.Tag != "" {
 		t.Errorf("missing: %+v", r)
 	}
@@ -62,7 +90,7 @@ func TestPublishQueryAndRemoveOverGRPC(t *testing.T) {
 }
 
 func TestAListenerIsToldWithItsOwnTenant(t *testing.T) {
-	engine := coretest.NewFake()
+	engine := engines.New(t)
 	writer := dial(t, startNode(t, engine).addr, nil, false)
 	node := startNode(t, engine)
 	c := dial(t, node.addr, nil, false)
@@ -109,7 +137,7 @@ func TestAListenerIsToldWithItsOwnTenant(t *testing.T) {
 
 func TestAChangeThatIsNotAcknowledgedIsPushedAgain(t *testing.T) {
 	t.Parallel()
-	node := startNode(t, coretest.NewFake())
+	node := startNode(t, engines.New(t))
 	node.api.Hasten(time.Second, time.Hour)
 	c := dial(t, node.addr, nil, true)
 	c.listen(true, "", "a", sum(""))
@@ -135,7 +163,7 @@ func TestAChangeThatIsNotAcknowledgedIsPushedAgain(t *testing.T) {
 // TestAClientThatAcknowledgesAndForgetsIsToldAgain: nacos-sdk-go does, when a
 // second change comes while it still works on the first.
 func TestAClientThatAcknowledgesAndForgetsIsToldAgain(t *testing.T) {
-	node := startNode(t, coretest.NewFake())
+	node := startNode(t, engines.New(t))
 	const pause = 50 * time.Millisecond
 	node.api.Hasten(pause, pause)
 	c := dial(t, node.addr, nil, false)
@@ -157,7 +185,7 @@ func TestAClientThatAcknowledgesAndForgetsIsToldAgain(t *testing.T) {
 }
 
 func TestOurOwnClientIsToldTheZxid(t *testing.T) {
-	node := startNode(t, coretest.NewFake())
+	node := startNode(t, engines.New(t))
 	c := dial(t, node.addr, map[string]string{nacosapi.LabelZensus: "1"}, false)
 	c.listen(true, "", "a", sum(""))
 	c.publish("a", "1", "")
@@ -175,7 +203,7 @@ func TestOurOwnClientIsToldTheZxid(t *testing.T) {
 }
 
 func TestContentThatJSONCannotCarryIsRefusedOverGRPC(t *testing.T) {
-	node := startNode(t, coretest.NewFake())
+	node := startNode(t, engines.New(t))
 	_, err := node.center.Publish(t.Context(), &configcenter.Publish{Key: configcenter.MakeKey("", "g", "bin"), Content: "\xff\x00"})
 	if err != nil {
 		t.Fatal(err)

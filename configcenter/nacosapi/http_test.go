@@ -24,7 +24,7 @@ type web struct {
 	base string
 }
 
-func startWeb(t *testing.T, engine *coretest.Fake) *web {
+func startWeb(t *testing.T, engine coretest.Nodes) *web {
 	t.Helper()
 	n := startNode(t, engine)
 	e, err := rest.NewEngine(rest.Config{})
@@ -101,7 +101,7 @@ func (w *web) tree(a answer) map[string]any {
 }
 
 func TestV1PublishGetDelete(t *testing.T) {
-	w := startWeb(t, coretest.NewFake())
+	w := startWeb(t, engines.New(t))
 	const path = "/v1/cs/configs"
 	name := []string{"dataId", "a.yaml", "group", "g"}
 	w.want(w.do("GET", path, nil, name...), 404, "config data not exist\n")
@@ -146,7 +146,7 @@ func TestV1PublishGetDelete(t *testing.T) {
 }
 
 func TestV1TakesContentOfTenMebibytes(t *testing.T) {
-	w := startWeb(t, coretest.NewFake())
+	w := startWeb(t, engines.New(t))
 	content := strings.Repeat("中文=%&\n", 10<<20/6)[:10<<20-3]
 	content = strings.ToValidUTF8(content, "")
 	name := []string{"dataId", "big", "group", "g"}
@@ -165,7 +165,7 @@ func poll(w *web, headers map[string]string, records string) answer {
 }
 
 func TestV1LongPoll(t *testing.T) {
-	w := startWeb(t, coretest.NewFake())
+	w := startWeb(t, engines.New(t))
 	publish := func(content string) {
 		w.want(w.do("POST", "/v1/cs/configs", nil, "dataId", "a", "group", "g", "tenant", "dev", "content", content), 200, "true")
 	}
@@ -210,7 +210,7 @@ func TestV1LongPoll(t *testing.T) {
 }
 
 func TestV1SearchAndDeleteByID(t *testing.T) {
-	w := startWeb(t, coretest.NewFake())
+	w := startWeb(t, engines.New(t))
 	for i := range 5 {
 		w.do("POST", "/v1/cs/configs", nil, "dataId", fmt.Sprintf("app-%d", i), "group", "g", "content", "x", "config_tags", "t1,t2", "appName", "shop")
 	}
@@ -237,7 +237,7 @@ func TestV1SearchAndDeleteByID(t *testing.T) {
 }
 
 func TestV1History(t *testing.T) {
-	w := startWeb(t, coretest.NewFake())
+	w := startWeb(t, engines.New(t))
 	name := []string{"dataId", "a", "group", "g"}
 	w.do("POST", "/v1/cs/configs", nil, append(name, "content", "one", "src_user", "bob")...)
 	w.do("POST", "/v1/cs/configs", nil, append(name, "content", "two")...)
@@ -269,7 +269,7 @@ func TestV1History(t *testing.T) {
 }
 
 func TestV2AnswersInEnvelopes(t *testing.T) {
-	w := startWeb(t, coretest.NewFake())
+	w := startWeb(t, engines.New(t))
 	name := []string{"dataId", "a", "group", "g", "namespaceId", "dev"}
 	missing := w.do("GET", "/v2/cs/config", nil, name...)
 	w.want(missing, 404, `{"code":20004,"message":"resource not found","data":"config data not exist"}`)
@@ -295,7 +295,7 @@ func TestV2AnswersInEnvelopes(t *testing.T) {
 }
 
 func TestV3(t *testing.T) {
-	w := startWeb(t, coretest.NewFake())
+	w := startWeb(t, engines.New(t))
 	name := []string{"dataId", "a", "groupName", "g", "namespaceId", "dev"}
 	w.want(w.do("GET", "/v3/client/cs/config", nil, name...), 200, `{"code":20004,"message":"resource not found","data":"config data not exist"}`)
 	if a := w.do("GET", "/v3/admin/cs/config", nil, name...); a.status != 404 {

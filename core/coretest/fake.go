@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/zensus-io/zensus/core"
@@ -214,4 +215,22 @@ func (f *Fake) endLocked(s *session, err error) {
 	f.commitLocked(tx)
 	f.releaseLocked(s, err)
 	delete(f.touched, s.id)
+}
+
+// Nodes is an engine on which the nodes of a test stand.
+type Nodes interface {
+	// Node gives one of them its own session, and where to open those of its clients.
+	// Both end with the test.
+	Node(t testing.TB) (core.Client, core.Sessions)
+}
+
+// Node opens a session.
+func (f *Fake) Node(t testing.TB) (core.Client, core.Sessions) {
+	t.Helper()
+	c, err := f.Open(t.Context(), core.SessionOptions{Timeout: 10 * time.Second, ACL: core.NodeACL(), KeepAlive: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() }) // of a Fake that ends with the test
+	return c, f
 }

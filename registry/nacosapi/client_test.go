@@ -3,6 +3,7 @@ package nacosapi
 import (
 	"context"
 	"net"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -12,29 +13,52 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
-	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/coretest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
+	"github.com/zensus-io/zensus/internal/testkit"
 	"github.com/zensus-io/zensus/registry/naming"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		testkit.Cleanup()
+		os.Exit(code)
+	}))
+}
+
+var engines testkit.Engines
+
+// TestOnApacheZooKeeper runs the tests that need nothing of a Fake on a backend.
+func TestOnApacheZooKeeper(t *testing.T) {
+	engines.RunOnApache(t,
+		TestProviderRegistersAndConsumerIsPushedTheList,
+		TestRegisteringAgainReplacesWhatTheConnectionHad,
+		TestPushesCarryTheClustersAsAskedFor,
+		TestRefusalsAreTypedFailures,
+		TestServiceListIsPagedAndStable,
+		TestHTTPRegisterListAndDeregister,
+		TestHTTPErrorsAreNacosErrors,
+		TestHTTPServices,
+		TestHTTPOverrideWinsAndSurvivesRegistration,
+		TestHTTPBeats,
+		TestRegistrationOverOneProtocolIsSeenOverTheOther,
+		TestHTTPv3)
+}
 
 // node is a registry that is served over gRPC.
 type node struct {
-	engine *coretest.Fake
+	engine coretest.Nodes
 	svc    *naming.Service
 	api    *API
 	addr   string
 	stop   func()
 }
 
-func startNode(t testing.TB, engine *coretest.Fake) *node {
+func startNode(t testing.TB, engine coretest.Nodes) *node {
 	t.Helper()
-	session, err := engine.Open(t.Context(), core.SessionOptions{Timeout: 10 * time.Second, ACL: core.NodeACL()})
-	require.NoError(t, err)
-	svc, err := naming.New(naming.Config{Client: session, Sessions: engine, Node: "n1"})
+	session, sessions := engine.Node(t)
+	svc, err := naming.New(naming.Config{Client: session, Sessions: sessions, Node: "n1"})
 	require.NoError(t, err)
 	api, err := New(Deps{Service: svc})
 	require.NoError(t, err)

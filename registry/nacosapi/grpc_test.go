@@ -15,7 +15,7 @@ import (
 )
 
 func TestProviderRegistersAndConsumerIsPushedTheList(t *testing.T) {
-	n := startNode(t, coretest.NewFake())
+	n := startNode(t, engines.New(t))
 	consumer, provider := dial(t, n.addr), dial(t, n.addr)
 	require.Empty(t, consumer.subscribe("").Hosts)
 	require.Empty(t, consumer.pushed(0).Hosts, "one push follows the first subscription")
@@ -40,7 +40,7 @@ func TestProviderRegistersAndConsumerIsPushedTheList(t *testing.T) {
 }
 
 func TestRegisteringAgainReplacesWhatTheConnectionHad(t *testing.T) {
-	n := startNode(t, coretest.NewFake())
+	n := startNode(t, engines.New(t))
 	c := dial(t, n.addr)
 	c.register("10.0.0.1", 1)
 	c.register("10.0.0.2", 2)
@@ -64,7 +64,7 @@ func TestRegisteringAgainReplacesWhatTheConnectionHad(t *testing.T) {
 }
 
 func TestPushesCarryTheClustersAsAskedFor(t *testing.T) {
-	n := startNode(t, coretest.NewFake())
+	n := startNode(t, engines.New(t))
 	c := dial(t, n.addr)
 	require.Equal(t, "A,B", c.subscribe("A,B").Clusters)
 	require.Equal(t, "", c.subscribe("").Clusters)
@@ -78,7 +78,7 @@ func TestPushesCarryTheClustersAsAskedFor(t *testing.T) {
 }
 
 func TestRefusalsAreTypedFailures(t *testing.T) {
-	n := startNode(t, coretest.NewFake())
+	n := startNode(t, engines.New(t))
 	c := dial(t, n.addr)
 	var out wire.InstanceResponse
 	c.call(&wire.InstanceRequest{ServiceKey: shop, Type: "explode", Instance: instance("10.0.0.1", 1)}, &out)
@@ -101,7 +101,7 @@ func TestRefusalsAreTypedFailures(t *testing.T) {
 }
 
 func TestServiceListIsPagedAndStable(t *testing.T) {
-	n := startNode(t, coretest.NewFake())
+	n := startNode(t, engines.New(t))
 	c := dial(t, n.addr)
 	for i := range 5 {
 		k := wire.ServiceKey{ServiceName: fmt.Sprintf("s%d", i)}
@@ -191,7 +191,7 @@ func TestGRPCWithoutQuorum(t *testing.T) {
 	var list wire.QueryServiceResponse
 	require.False(t, c.marked(&wire.ServiceQueryRequest{ServiceKey: shop}, &list))
 
-	n.engine.Partition()
+	n.engine.(*coretest.Fake).Partition()
 	require.True(t, c.marked(&wire.ServiceQueryRequest{ServiceKey: shop}, &list))
 	require.Len(t, list.ServiceInfo.Hosts, 1)
 	var done wire.InstanceResponse
@@ -206,7 +206,7 @@ func TestGRPCWithoutQuorum(t *testing.T) {
 	require.Equal(t, 500, done.ErrorCode)
 	require.Contains(t, done.Message, "no quorum")
 
-	n.engine.Heal()
+	n.engine.(*coretest.Fake).Heal()
 	require.Eventually(t, func() bool {
 		return !c.marked(&wire.ServiceQueryRequest{ServiceKey: shop}, &list) && list.ServiceInfo.Hosts[0].IP == "10.0.0.2"
 	}, 10*time.Second, 20*time.Millisecond)

@@ -27,7 +27,7 @@ type web struct {
 
 func startWeb(t *testing.T) *web {
 	t.Helper()
-	n := startNode(t, coretest.NewFake())
+	n := startNode(t, engines.New(t))
 	engine, err := rest.NewEngine(rest.Config{})
 	require.NoError(t, err)
 	n.api.Routes(engine.Group("/nacos"))
@@ -269,7 +269,7 @@ func TestHTTPWithoutQuorum(t *testing.T) {
 	w.ok("POST", "/v1/ns/instance", "serviceName=shop&ip=10.0.0.1&port=80")
 	_, _, marked := w.stale("GET", "/v1/ns/instance/list", "serviceName=shop")
 	require.False(t, marked)
-	w.engine.Partition()
+	w.engine.(*coretest.Fake).Partition()
 	for _, c := range []struct {
 		name, method, path, form string
 		status                   int
@@ -301,7 +301,7 @@ func TestHTTPWithoutQuorum(t *testing.T) {
 	}
 	_, body, _ := w.stale("GET", "/v1/ns/instance/list", "serviceName=shop")
 	require.NotContains(t, body, "10.0.0.2")
-	w.engine.Heal()
+	w.engine.(*coretest.Fake).Heal()
 	require.Eventually(t, func() bool {
 		_, body, marked := w.stale("GET", "/v1/ns/instance/list", "serviceName=shop")
 		return !marked && strings.Contains(body, "10.0.0.4")

@@ -3,6 +3,7 @@ package naming
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -15,13 +16,28 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/coretest"
+	"github.com/zensus-io/zensus/internal/testkit"
 	"github.com/zensus-io/zensus/registry"
 	"github.com/zensus-io/zensus/registry/catalog"
 	"github.com/zensus-io/zensus/registry/health"
 	"github.com/zensus-io/zensus/registry/store"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		testkit.Cleanup()
+		os.Exit(code)
+	}))
+}
+
+var engines testkit.Engines
+
+// TestOnApacheZooKeeper runs the tests that need nothing of a Fake on a backend.
+func TestOnApacheZooKeeper(t *testing.T) {
+	engines.RunOnApache(t,
+		TestRegisteringClientReadsItsOwnWriteAndSubscribersHear, TestTwoNodesShowTheSameListUnderTheSameNumber,
+		TestNodeThatOnlyLooksOnShowsTheSameNumber, TestPersistentInstancesNeedNoClient, TestLimitsAreKept)
+}
 
 var shop = registry.NewServiceKey("", "", "shop")
 
@@ -32,12 +48,11 @@ type node struct {
 	stop    func()
 }
 
-func start(t testing.TB, engine *coretest.Fake, name string, tune ...func(*Config)) *node {
+func start(t testing.TB, engine coretest.Nodes, name string, tune ...func(*Config)) *node {
 	t.Helper()
-	session, err := engine.Open(t.Context(), core.SessionOptions{Timeout: 10 * time.Second, ACL: core.NodeACL()})
-	require.NoError(t, err)
+	session, sessions := engine.Node(t)
 	up := func(context.Context, *registry.Instance, *registry.Cluster) health.Result { return health.Up }
-	cfg := Config{Client: session, Sessions: engine, Node: name, Probe: up}
+	cfg := Config{Client: session, Sessions: sessions, Node: name, Probe: up}
 	for _, f := range tune {
 		f(&cfg)
 	}
@@ -116,7 +131,7 @@ func (r *reader) next(t testing.TB, instances int) *catalog.View {
 }
 
 func TestRegisteringClientReadsItsOwnWriteAndSubscribersHear(t *testing.T) {
-	n := start(t, coretest.NewFake(), "n1")
+	n := start(t, engines.New(t), "n1")
 	r := newReader()
 	v, err := n.Subscribe(t.Context(), "watcher", r, shop, "")
 	require.NoError(t, err)
@@ -141,7 +156,7 @@ func TestRegisteringClientReadsItsOwnWriteAndSubscribersHear(t *testing.T) {
 }
 
 func TestTwoNodesShowTheSameListUnderTheSameNumber(t *testing.T) {
-	engine := coretest.NewFake()
+	engine := engines.New(t)
 	a, b := start(t, engine, "a"), start(t, engine, "b")
 	for n := range 20 {
 		client := fmt.Sprintf("c%d", n%5)
@@ -159,7 +174,8 @@ func TestTwoNodesShowTheSameListUnderTheSameNumber(t *testing.T) {
 		return registry.Override{Weight: &weight}
 	}))
 	require.Eventually(t, func() bool {
-		z := engine.Zxid()
+		z, err := a.session.Sync(t.Context(), store.NamingRoot)
+		require.NoError(t, err)
 		for _, n := range []*node{a, b} {
 			require.NoError(t, n.services.Wait(t.Context(), z))
 			require.NoError(t, n.overrides.Wait(t.Context(), z))
@@ -183,8 +199,54 @@ func TestTwoNodesShowTheSameListUnderTheSameNumber(t *testing.T) {
 	require.Equal(t, store.Revision(st), vc.LastRefTime)
 }
 
-func TestPersistentInstancesNeedNoClientAndAQuorum(t *testing.T) {
+// A client that goes from one node to another takes no list that is older than what
+// it has. So the node that only looks on must count like the one that waits for its
+// own writes.
+func TestNodeThatOnlyLooksOnShowsTheSameNumber(t *testing.T) {
+	engine := engines.New(t)
+	a, b := start(t, engine, "a"), start(t, engine, "b")
+	for n := range 30 {
+		client := fmt.Sprintf("c%d", n)
+		require.NoError(t, a.Publish(t.Context(), client, shop, []registry.Instance{at(fmt.Sprintf("10.0.0.%d", n), 80)}))
+		b.hosts(t, shop) // clients ask it all the time
+		if n%3 > 0 {
+			a.End(client)
+		}
+	}
+	st := core.Stat{}
+	require.Eventually(t, func() bool {
+		va, err := a.Query(t.Context(), shop, registry.Filter{})
+		require.NoError(t, err)
+		vb, err := b.Query(t.Context(), shop, registry.Filter{})
+		require.NoError(t, err)
+		st, err = a.session.Exists(t.Context(), store.ServicePath(shop))
+		require.NoError(t, err)
+		return st.NumChildren == 10 && va.SameHosts(vb) && vb.LastRefTime >= store.Revision(st)
+	}, 5*time.Second, time.Millisecond)
+	vb, err := b.Query(t.Context(), shop, registry.Filter{})
+	require.NoError(t, err)
+	require.InDelta(t, store.Revision(st), vb.LastRefTime, 3)
+}
+
+func TestPersistentInstancesNeedNoClient(t *testing.T) { persistentInstances(t, engines.New(t)) }
+
+func TestPersistentInstancesNeedAQuorum(t *testing.T) {
 	engine := coretest.NewFake()
+	n, i := persistentInstances(t, engine)
+	engine.Partition()
+	require.ErrorIs(t, n.Register(t.Context(), shop, i), registry.ErrNoQuorum)
+	require.ErrorIs(t, n.Deregister(t.Context(), shop, i.Key(), false), registry.ErrNoQuorum)
+	require.ErrorIs(t, n.CreateService(t.Context(), registry.Service{Key: registry.NewServiceKey("", "", "x")}), registry.ErrNoQuorum)
+	require.Equal(t, []string{"10.0.0.1"}, n.hosts(t, shop), "queries go on")
+	require.True(t, n.Stale())
+	engine.Heal()
+	require.NoError(t, n.Deregister(t.Context(), shop, i.Key(), false))
+	require.Empty(t, n.hosts(t, shop))
+	require.NoError(t, n.Deregister(t.Context(), shop, i.Key(), false))
+}
+
+// persistentInstances leaves one on a node.
+func persistentInstances(t *testing.T, engine coretest.Nodes) (*node, registry.Instance) {
 	n := start(t, engine, "n1")
 	i := at("10.0.0.1", 80)
 	i.Ephemeral = false
@@ -207,16 +269,7 @@ func TestPersistentInstancesNeedNoClientAndAQuorum(t *testing.T) {
 	n = start(t, engine, "n1")
 	require.Equal(t, []string{"10.0.0.1"}, n.hosts(t, shop), "it outlives the node")
 
-	engine.Partition()
-	require.ErrorIs(t, n.Register(t.Context(), shop, i), registry.ErrNoQuorum)
-	require.ErrorIs(t, n.Deregister(t.Context(), shop, i.Key(), false), registry.ErrNoQuorum)
-	require.ErrorIs(t, n.CreateService(t.Context(), registry.Service{Key: registry.NewServiceKey("", "", "x")}), registry.ErrNoQuorum)
-	require.Equal(t, []string{"10.0.0.1"}, n.hosts(t, shop), "queries go on")
-	require.True(t, n.Stale())
-	engine.Heal()
-	require.NoError(t, n.Deregister(t.Context(), shop, i.Key(), false))
-	require.Empty(t, n.hosts(t, shop))
-	require.NoError(t, n.Deregister(t.Context(), shop, i.Key(), false))
+	return n, i
 }
 
 func TestWithoutQuorumRegistrationsGoOnAndAreMarked(t *testing.T) {
@@ -653,7 +706,7 @@ func TestClientSessionsAreTouchedBySignsOfLifeOnly(t *testing.T) {
 func TestLimitsAreKept(t *testing.T) {
 	limits := registry.DefaultLimits()
 	limits.Services, limits.Clients, limits.InstancesPerClient, limits.ServicesPerClient, limits.InstancesPerService = 3, 2, 4, 2, 1
-	n := start(t, coretest.NewFake(), "n1", func(c *Config) { c.Limits = limits })
+	n := start(t, engines.New(t), "n1", func(c *Config) { c.Limits = limits })
 	service := func(i int) registry.ServiceKey { return registry.NewServiceKey("", "", fmt.Sprintf("s%d", i)) }
 	publish := func(client string, s, instances int) error {
 		var all []registry.Instance
