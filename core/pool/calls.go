@@ -8,17 +8,21 @@ import (
 )
 
 // do runs a request that creates nothing ephemeral.
-func (h *handle) do(ctx context.Context, op, path string, fn func(c *zkclient.Client) error) error {
-	return h.change(ctx, op, path, 0, func(c *zkclient.Client) (created, deleted []string, err error) { return nil, nil, fn(c) })
+func (h *handle) do(ctx context.Context, op, path string, fn func(ctx context.Context, c *zkclient.Client) error) error {
+	return h.change(ctx, op, path, 0, func(ctx context.Context, c *zkclient.Client) (created, deleted []string, err error) {
+		return nil, nil, fn(ctx, c)
+	})
 }
 
 // change runs a request that creates ephemeral znodes with so many bytes of paths.
-func (h *handle) change(ctx context.Context, op, path string, need int, fn func(c *zkclient.Client) (created, deleted []string, err error)) error {
+func (h *handle) change(ctx context.Context, op, path string, need int, fn func(ctx context.Context, c *zkclient.Client) (created, deleted []string, err error)) error {
 	c, err := h.enter(ctx, need)
 	if err != nil {
 		return outcome(named(op, path, err))
 	}
-	created, deleted, err := fn(c.client)
+	limited, cancel := context.WithTimeout(ctx, callTime)
+	created, deleted, err := fn(limited, c.client)
+	cancel()
 	h.leave(c, need, err, created, deleted)
 	if core.IsSessionOver(err) {
 		return named(op, path, h.over())
@@ -57,7 +61,7 @@ func (h *handle) Create(ctx context.Context, path string, data []byte, opt core.
 	if need > 0 {
 		data = seal(data, h.session.info.ID)
 	}
-	err = h.change(ctx, "create", path, need, func(c *zkclient.Client) (created, deleted []string, err error) {
+	err = h.change(ctx, "create", path, need, func(ctx context.Context, c *zkclient.Client) (created, deleted []string, err error) {
 		actual, st, err = c.Create(ctx, path, data, opt)
 		if need > 0 {
 			created = []string{actual}
@@ -70,7 +74,7 @@ func (h *handle) Create(ctx context.Context, path string, data []byte, opt core.
 
 // Get reads a znode's data.
 func (h *handle) Get(ctx context.Context, path string) (data []byte, st core.Stat, err error) {
-	err = h.do(ctx, "getData", path, func(c *zkclient.Client) (err error) {
+	err = h.do(ctx, "getData", path, func(ctx context.Context, c *zkclient.Client) (err error) {
 		data, st, err = c.Get(ctx, path)
 		return err
 	})
@@ -81,7 +85,7 @@ func (h *handle) Get(ctx context.Context, path string) (data []byte, st core.Sta
 func (h *handle) Set(ctx context.Context, path string, data []byte, version int32) (st core.Stat, err error) {
 	p := h.session.pool
 	data, id := p.sealed(path, data)
-	err = h.do(ctx, "setData", path, func(c *zkclient.Client) (err error) {
+	err = h.do(ctx, "setData", path, func(ctx context.Context, c *zkclient.Client) (err error) {
 		st, err = c.Set(ctx, path, data, version)
 		return err
 	})
@@ -106,7 +110,7 @@ func (p *Pool) sealed(path string, data []byte) ([]byte, core.SessionID) {
 
 // Delete removes a znode.
 func (h *handle) Delete(ctx context.Context, path string, version int32) (z core.Zxid, err error) {
-	err = h.change(ctx, "delete", path, 0, func(c *zkclient.Client) (created, deleted []string, err error) {
+	err = h.change(ctx, "delete", path, 0, func(ctx context.Context, c *zkclient.Client) (created, deleted []string, err error) {
 		z, err = c.Delete(ctx, path, version)
 		return nil, []string{path}, err
 	})
@@ -115,7 +119,7 @@ func (h *handle) Delete(ctx context.Context, path string, version int32) (z core
 
 // Exists returns the Stat of a znode.
 func (h *handle) Exists(ctx context.Context, path string) (st core.Stat, err error) {
-	err = h.do(ctx, "exists", path, func(c *zkclient.Client) (err error) {
+	err = h.do(ctx, "exists", path, func(ctx context.Context, c *zkclient.Client) (err error) {
 		st, err = exists(ctx, c, path)
 		return err
 	})
@@ -141,7 +145,7 @@ func exists(ctx context.Context, c *zkclient.Client, path string) (core.Stat, er
 
 // Children returns the names of a znode's children.
 func (h *handle) Children(ctx context.Context, path string) (names []string, st core.Stat, err error) {
-	err = h.do(ctx, "getChildren2", path, func(c *zkclient.Client) (err error) {
+	err = h.do(ctx, "getChildren2", path, func(ctx context.Context, c *zkclient.Client) (err error) {
 		names, st, err = c.Children(ctx, path)
 		return err
 	})
@@ -177,7 +181,7 @@ func (h *handle) Multi(ctx context.Context, ops ...core.Op) (results []core.OpRe
 			sent[n] = op
 		}
 	}
-	err = h.change(ctx, "multi", "", need, func(c *zkclient.Client) (created, deleted []string, err error) {
+	err = h.change(ctx, "multi", "", need, func(ctx context.Context, c *zkclient.Client) (created, deleted []string, err error) {
 		if results, z, err = c.Multi(ctx, sent...); err != nil {
 			return nil, nil, err
 		}
@@ -223,7 +227,7 @@ func (h *handle) Sync(ctx context.Context, path string) (z core.Zxid, err error)
 			return 0, outcome(err)
 		}
 	}
-	err = h.do(ctx, "sync", path, func(c *zkclient.Client) (err error) {
+	err = h.do(ctx, "sync", path, func(ctx context.Context, c *zkclient.Client) (err error) {
 		z, err = c.Sync(ctx, path)
 		return err
 	})
@@ -233,7 +237,7 @@ func (h *handle) Sync(ctx context.Context, path string) (z core.Zxid, err error)
 // Watch hears of changes.
 func (h *handle) Watch(ctx context.Context, path string, mode core.WatchMode) (core.Watch, error) {
 	var inner core.Watch
-	err := h.do(ctx, "addWatch", path, func(c *zkclient.Client) (err error) {
+	err := h.do(ctx, "addWatch", path, func(ctx context.Context, c *zkclient.Client) (err error) {
 		inner, err = c.Watch(ctx, path, mode)
 		return err
 	})
@@ -282,7 +286,7 @@ func closeAll(watches []*watch) {
 
 // ACL returns a znode's access list.
 func (h *handle) ACL(ctx context.Context, path string) (acl []core.ACL, st core.Stat, err error) {
-	err = h.do(ctx, "getACL", path, func(c *zkclient.Client) (err error) {
+	err = h.do(ctx, "getACL", path, func(ctx context.Context, c *zkclient.Client) (err error) {
 		acl, st, err = c.ACL(ctx, path)
 		return err
 	})

@@ -24,6 +24,11 @@ const (
 	dialPatience  = 3 * time.Second
 	dialPauseMax  = 2 * time.Second
 	complainEvery = time.Minute
+
+	// contactPatience is how long a call waits for contact that is not there: another
+	// server of the ensemble is found in less.
+	contactPatience = 2 * time.Second
+	lookForContact  = 20 * time.Millisecond
 )
 
 // own is the process's own session, and the next one when it has expired.
@@ -185,20 +190,37 @@ func (o *own) current() (c *zkclient.Client, changed <-chan struct{}, ended bool
 }
 
 // do runs a request. One that a session has not done because it was over is done by
-// the next one.
-func (o *own) do(ctx context.Context, op, path string, fn func(c *zkclient.Client) error) error {
-	for {
+// the next one. Without contact it waits a little, at the start for as long as it takes.
+func (o *own) do(ctx context.Context, op, path string, fn func(ctx context.Context, c *zkclient.Client) error) error {
+	select {
+	case <-o.pool.ready:
+	default:
+		select {
+		case <-o.pool.ready:
+		case <-o.pool.ended:
+		case <-ctx.Done():
+			return outcome(named(op, path, ctx.Err()))
+		}
+	}
+	for began := time.Now(); ; {
 		c, changed, ended := o.current()
 		if ended {
 			return named(op, path, core.ErrClosed)
 		}
-		if c != nil {
-			if err := fn(c); !core.IsSessionOver(err) {
+		if c != nil && c.Connected() {
+			limited, cancel := context.WithTimeout(ctx, callTime)
+			err := fn(limited, c)
+			cancel()
+			if !core.IsSessionOver(err) {
 				return outcome(err)
 			}
 		}
+		if time.Since(began) >= contactPatience {
+			return named(op, path, core.NotReadOnly) // nothing of it is done later
+		}
 		select {
 		case <-changed:
+		case <-time.After(lookForContact):
 		case <-ctx.Done():
 			return outcome(named(op, path, ctx.Err()))
 		}
@@ -224,7 +246,7 @@ func (o *own) Close() error {
 // Create adds a znode. An ephemeral one ends with the present session.
 func (o *own) Create(ctx context.Context, path string, data []byte, opt core.CreateOptions) (actual string, st core.Stat, err error) {
 	opt.ACL = ours(opt.ACL)
-	err = o.do(ctx, "create", path, func(c *zkclient.Client) (err error) {
+	err = o.do(ctx, "create", path, func(ctx context.Context, c *zkclient.Client) (err error) {
 		actual, st, err = c.Create(ctx, path, data, opt)
 		return err
 	})
@@ -233,7 +255,7 @@ func (o *own) Create(ctx context.Context, path string, data []byte, opt core.Cre
 
 // Get reads a znode's data.
 func (o *own) Get(ctx context.Context, path string) (data []byte, st core.Stat, err error) {
-	err = o.do(ctx, "getData", path, func(c *zkclient.Client) (err error) {
+	err = o.do(ctx, "getData", path, func(ctx context.Context, c *zkclient.Client) (err error) {
 		data, st, err = c.Get(ctx, path)
 		return err
 	})
@@ -243,7 +265,7 @@ func (o *own) Get(ctx context.Context, path string) (data []byte, st core.Stat, 
 // Set replaces a znode's data.
 func (o *own) Set(ctx context.Context, path string, data []byte, version int32) (st core.Stat, err error) {
 	data, id := o.pool.sealed(path, data)
-	err = o.do(ctx, "setData", path, func(c *zkclient.Client) (err error) {
+	err = o.do(ctx, "setData", path, func(ctx context.Context, c *zkclient.Client) (err error) {
 		st, err = c.Set(ctx, path, data, version)
 		return err
 	})
@@ -255,7 +277,7 @@ func (o *own) Set(ctx context.Context, path string, data []byte, version int32) 
 
 // Delete removes a znode.
 func (o *own) Delete(ctx context.Context, path string, version int32) (z core.Zxid, err error) {
-	err = o.do(ctx, "delete", path, func(c *zkclient.Client) (err error) {
+	err = o.do(ctx, "delete", path, func(ctx context.Context, c *zkclient.Client) (err error) {
 		z, err = c.Delete(ctx, path, version)
 		return err
 	})
@@ -274,7 +296,7 @@ func (o *own) deleted(paths ...string) {
 
 // Exists returns the Stat of a znode.
 func (o *own) Exists(ctx context.Context, path string) (st core.Stat, err error) {
-	err = o.do(ctx, "exists", path, func(c *zkclient.Client) (err error) {
+	err = o.do(ctx, "exists", path, func(ctx context.Context, c *zkclient.Client) (err error) {
 		st, err = exists(ctx, c, path)
 		return err
 	})
@@ -283,7 +305,7 @@ func (o *own) Exists(ctx context.Context, path string) (st core.Stat, err error)
 
 // Children returns the names of a znode's children.
 func (o *own) Children(ctx context.Context, path string) (names []string, st core.Stat, err error) {
-	err = o.do(ctx, "getChildren2", path, func(c *zkclient.Client) (err error) {
+	err = o.do(ctx, "getChildren2", path, func(ctx context.Context, c *zkclient.Client) (err error) {
 		names, st, err = c.Children(ctx, path)
 		return err
 	})
@@ -306,7 +328,7 @@ func (o *own) Multi(ctx context.Context, ops ...core.Op) (results []core.OpResul
 			sent[n] = oursOp(op)
 		}
 	}
-	err = o.do(ctx, "multi", "", func(c *zkclient.Client) (err error) {
+	err = o.do(ctx, "multi", "", func(ctx context.Context, c *zkclient.Client) (err error) {
 		results, z, err = c.Multi(ctx, sent...)
 		return err
 	})
@@ -319,7 +341,7 @@ func (o *own) Multi(ctx context.Context, ops ...core.Op) (results []core.OpResul
 
 // Sync waits until the session sees what was committed.
 func (o *own) Sync(ctx context.Context, path string) (z core.Zxid, err error) {
-	err = o.do(ctx, "sync", path, func(c *zkclient.Client) (err error) {
+	err = o.do(ctx, "sync", path, func(ctx context.Context, c *zkclient.Client) (err error) {
 		z, err = c.Sync(ctx, path)
 		return err
 	})
@@ -328,7 +350,7 @@ func (o *own) Sync(ctx context.Context, path string) (z core.Zxid, err error) {
 
 // ACL returns a znode's access list.
 func (o *own) ACL(ctx context.Context, path string) (acl []core.ACL, st core.Stat, err error) {
-	err = o.do(ctx, "getACL", path, func(c *zkclient.Client) (err error) {
+	err = o.do(ctx, "getACL", path, func(ctx context.Context, c *zkclient.Client) (err error) {
 		acl, st, err = c.ACL(ctx, path)
 		return err
 	})
@@ -337,7 +359,7 @@ func (o *own) ACL(ctx context.Context, path string) (acl []core.ACL, st core.Sta
 
 // SetACL replaces a znode's access list.
 func (o *own) SetACL(ctx context.Context, path string, acl []core.ACL, aversion int32) (st core.Stat, err error) {
-	err = o.do(ctx, "setACL", path, func(c *zkclient.Client) (err error) {
+	err = o.do(ctx, "setACL", path, func(ctx context.Context, c *zkclient.Client) (err error) {
 		st, err = c.SetACL(ctx, path, ours(acl), aversion)
 		return err
 	})
@@ -353,7 +375,7 @@ func (o *own) AddAuth(context.Context, string, []byte) error {
 // fails with ConnectionLoss, and another one is to be armed.
 func (o *own) Watch(ctx context.Context, path string, mode core.WatchMode) (core.Watch, error) {
 	var w *ownWatch
-	err := o.do(ctx, "addWatch", path, func(c *zkclient.Client) error {
+	err := o.do(ctx, "addWatch", path, func(ctx context.Context, c *zkclient.Client) error {
 		inner, err := c.Watch(ctx, path, mode)
 		w = &ownWatch{Watch: inner, own: o, client: c, path: path}
 		return err

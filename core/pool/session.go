@@ -18,6 +18,9 @@ const (
 	idMark = 0x7a
 	// closePatience is how long Close waits until the znodes are gone.
 	closePatience = 3 * time.Second
+	// callTime is how long a request may take: one that contact was lost of before it
+	// was sent would wait for the next.
+	callTime = 5 * time.Second
 )
 
 // session is one session of the pool.
@@ -219,6 +222,9 @@ func (h *handle) enter(ctx context.Context, need int) (*carrier, error) {
 		case h.ended != nil:
 			p.mu.Unlock()
 			return nil, h.ended
+		case !s.at.client.Connected(): // nothing of it is done later
+			p.mu.Unlock()
+			return nil, core.NotReadOnly
 		case need == 0 || s.at.hasRoomLocked(need):
 			c := s.at
 			c.reserved += need
@@ -293,10 +299,17 @@ func (h *handle) Close() error {
 	}
 	watches := p.endLocked(s, core.ErrClosed)
 	cleared := s.cleared
+	contact := true
+	for _, z := range s.znodes {
+		contact = contact && z.carrier.client.Connected()
+	}
 	p.mu.Unlock()
 	closeAll(watches)
-	if cleared == nil {
+	switch {
+	case cleared == nil:
 		return nil
+	case !contact:
+		return &core.OpError{Op: "closeSession", Err: core.ConnectionLoss}
 	}
 	late := time.NewTimer(closePatience)
 	defer late.Stop()

@@ -40,19 +40,28 @@ func (e *Engines) RunOnApache(t *testing.T, tests ...func(t *testing.T)) {
 
 // OnApache is a fresh place on an Apache ZooKeeper, for nodes that have it as their
 // backend. Where there is none the test skips. The package's TestMain must call Cleanup.
-func OnApache(t testing.TB) coretest.Nodes {
-	t.Helper()
-	addr, chroot, _ := strings.Cut(strings.TrimPrefix(apacheBackend(t), "zookeeper://"), "/")
-	return onApache{addr, "/" + chroot}
+func OnApache(t testing.TB) coretest.Nodes { return NewApacheNodes(t) }
+
+// ApacheNodes is a place on an Apache ZooKeeper, as seen by some of the nodes there.
+type ApacheNodes struct {
+	Addr    string // of the server, or of what stands in between
+	Timeout time.Duration
+
+	chroot string
 }
 
-type onApache struct{ addr, chroot string }
+// NewApacheNodes is OnApache for tests that come in between.
+func NewApacheNodes(t testing.TB) ApacheNodes {
+	t.Helper()
+	addr, chroot, _ := strings.Cut(strings.TrimPrefix(apacheBackend(t), "zookeeper://"), "/")
+	return ApacheNodes{Addr: addr, Timeout: pool.TimeoutDefault, chroot: "/" + chroot}
+}
 
 // Node runs a Pool until the test ends.
-func (a onApache) Node(t testing.TB) (core.Client, core.Sessions) {
+func (a ApacheNodes) Node(t testing.TB) (core.Client, core.Sessions) {
 	t.Helper()
 	p, err := pool.New(pool.Config{
-		Servers: []string{a.addr}, Chroot: a.chroot, Root: "/zensus",
+		Servers: []string{a.Addr}, Chroot: a.chroot, Root: "/zensus", Timeout: a.Timeout,
 		Auth: zkclient.Auth{Scheme: "digest", Auth: []byte("zensus:a secret of the tests")},
 	})
 	if err != nil {
