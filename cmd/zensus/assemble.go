@@ -199,7 +199,7 @@ func (in *instance) start(ports listeners, secret settings.Secret) {
 	s := in.stack
 	s.start("memory", tuneGC)
 	if in.pool != nil {
-		s.start("backend", in.runPool)
+		s.start("engine.backend", in.runPool)
 	} else {
 		in.startEngine(ports)
 	}

@@ -59,13 +59,12 @@ func (in *instance) backend(secret settings.Secret) error {
 	return nil
 }
 
-// runPool is the Run of the pool, with what is to be done in its error.
+// runPool is the Run of the pool, to which being asked to end is no error.
 func (in *instance) runPool(ctx context.Context) error {
-	err := in.pool.Run(ctx)
-	if ctx.Err() != nil {
-		return nil
+	if err := in.pool.Run(ctx); ctx.Err() == nil {
+		return err
 	}
-	return fmt.Errorf("engine.backend: %w", err)
+	return nil
 }
 
 // serving is closed when the engine, here or elsewhere, can be used.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 )
 
@@ -138,4 +139,28 @@ func TestCheckTellsWhatFollowsFromTheSettings(t *testing.T) {
 	out, _, err := serveCheck(t, "zensus.yaml", "listen: {http: '127.0.0.1:18848'}\n")
 	require.NoError(t, err)
 	require.Contains(t, out, "# resolved: listen.grpc: \"127.0.0.1:19848\"\n# resolved: auth.enabled: false\n")
+}
+
+func TestNodeOnAnApacheZooKeeperHasNoEngineOfItsOwn(t *testing.T) {
+	const backend = "engine: {backend: 'zookeeper://a:2181,b:2181/apps'}\n"
+	out, _, err := serveCheck(t, "zensus.yaml", backend)
+	require.NoError(t, err)
+	require.Contains(t, out, "# resolved: listen.zookeeper: \"off\"\n")
+	require.NotContains(t, out, "# resolved: engine.")
+	_, _, err = serveCheck(t, "zensus.yaml", backend+"members: ['1=a:2888']\nsecret_file: /s\n")
+	require.ErrorContains(t, err, "members: there is no engine of this node's own beside engine.backend")
+
+	// What an engine has left in the directory is not overlooked.
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "meta"), nil, 0o600))
+	p, _, err := readPlan("zensus.yaml", func() *cobra.Command {
+		require.NoError(t, os.WriteFile("zensus.yaml", []byte(backend+"data_dir: "+dir+"\n"), 0o600))
+		return serveCommand()
+	}())
+	require.NoError(t, err)
+	require.Equal(t, []string{"a:2181", "b:2181"}, p.backend)
+	require.Equal(t, "/apps", p.chroot)
+	require.Empty(t, p.zookeeper)
+	require.Len(t, p.warnings, 1)
+	require.Contains(t, p.warnings[0], "data_dir: what an engine has stored there is not used")
 }

@@ -154,9 +154,7 @@ func (c *carrier) tend(ctx context.Context) {
 		case <-retry.C:
 		}
 		if c.retired() {
-			if err := c.client.Close(); err != nil { // its timeout ends it
-				c.pool.log.Debug("session not ended", "session", c.client.Session().ID.String(), "err", err)
-			}
+			c.pool.farewell(c.client)
 			return
 		}
 		err := c.work(ctx, &unsure)

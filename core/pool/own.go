@@ -72,11 +72,20 @@ func (o *own) run(ctx context.Context) error {
 			o.pool.log.Warn("the ensemble has ended this node's own session; another is opened", "session", c.Session().ID.String())
 		case <-ctx.Done():
 			o.put(nil, true)
-			if err := c.Close(); err != nil { // its timeout ends it
-				o.pool.log.Debug("session not ended", "session", c.Session().ID.String(), "err", err)
-			}
+			o.pool.farewell(c)
 			return context.Cause(ctx)
 		}
+	}
+}
+
+// farewell ends a session that owns nothing. Without contact its timeout does that.
+func (p *Pool) farewell(c *zkclient.Client) {
+	if !c.Connected() {
+		c.Detach()
+		return
+	}
+	if err := c.Close(); err != nil {
+		p.log.Debug("session not ended", "session", c.Session().ID.String(), "err", err)
 	}
 }
 

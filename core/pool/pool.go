@@ -208,7 +208,7 @@ func (p *Pool) letGo() {
 	for _, c := range carriers {
 		all.Go(func() {
 			if c.empty() {
-				_ = c.client.Close() // its timeout ends it otherwise
+				p.farewell(c.client)
 			} else {
 				c.client.Detach()
 			}

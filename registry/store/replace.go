@@ -8,10 +8,12 @@ import (
 )
 
 // Bounds on one multi, so that a large batch is several transactions of a size
-// that the engine takes.
+// that the engine takes. What is created takes from what one session may own of
+// paths, of which another engine has less (core/pool).
 const (
-	opsMax      = 200
-	opsBytesMax = 512 << 10
+	opsMax       = 200
+	opsBytesMax  = 512 << 10
+	pathBytesMax = 96 << 10
 )
 
 // Created is an instance znode that was made.
@@ -28,7 +30,7 @@ type Created struct {
 // It returns core.NoNode if the service, or a znode in drop, is not there.
 func (s *Store) Replace(ctx context.Context, via core.Client, k registry.ServiceKey, drop []string, add []*Record) (made []Created, zxid core.Zxid, err error) {
 	var ops []core.Op
-	bytes, creations := 0, 0
+	bytes, paths, creations := 0, 0, 0
 	flush := func() error {
 		if len(ops) == 0 {
 			return nil
@@ -41,13 +43,13 @@ func (s *Store) Replace(ctx context.Context, via core.Client, k registry.Service
 		for n := range creations {
 			made = append(made, Created{Path: results[n].Path, Czxid: z})
 		}
-		ops, bytes, creations = nil, 0, 0
+		ops, bytes, paths, creations = nil, 0, 0, 0
 		return nil
 	}
 	for _, r := range add {
 		value := EncodeRecord(r)
 		path := instancePath(k, r.Instance.Key(), r.Instance.Ephemeral)
-		if size := len(value) + len(path); len(ops) == opsMax || bytes+size > opsBytesMax {
+		if size := len(value) + len(path); len(ops) == opsMax || bytes+size > opsBytesMax || paths+len(path) > pathBytesMax {
 			if err := flush(); err != nil {
 				return made, zxid, err
 			}
@@ -58,6 +60,7 @@ func (s *Store) Replace(ctx context.Context, via core.Client, k registry.Service
 		}
 		ops = append(ops, core.CreateOp{Path: path, Data: value, Options: core.CreateOptions{Mode: mode, ACL: s.acl}})
 		bytes += len(value) + len(path)
+		paths += len(path)
 		creations++
 	}
 	for _, path := range drop {

@@ -169,6 +169,29 @@ func TestLargeBatchIsSplitIntoTransactionsTheEngineTakes(t *testing.T) {
 	require.NoError(t, err)
 }
 
+func TestLongPathsAreSplitAmongTransactionsThatASessionHasRoomFor(t *testing.T) {
+	engine := coretest.NewFake()
+	s, client := open(t, engine)
+	long := registry.NewServiceKey("", "", strings.Repeat("/", 500)) // three bytes each in a path
+	_, _, err := s.EnsureService(t.Context(), long, true)
+	require.NoError(t, err)
+	var add []*Record
+	for n := range opsMax {
+		add = append(add, &Record{Instance: at(fmt.Sprintf("10.0.0.%d", n))})
+	}
+	made, _, err := s.Replace(t.Context(), client, long, nil, add)
+	require.NoError(t, err)
+	require.Len(t, made, opsMax)
+	bytes := map[core.Zxid]int{}
+	for _, c := range made {
+		bytes[c.Czxid] += len(c.Path)
+	}
+	require.Greater(t, len(bytes), 2)
+	for zxid, n := range bytes {
+		require.Less(t, n, 128<<10, "at %v", zxid)
+	}
+}
+
 func TestRevisionRisesWithEveryChangeAndAcrossLives(t *testing.T) {
 	engine := coretest.NewFake()
 	s, client := open(t, engine)
