@@ -20,7 +20,14 @@ func (in *instance) ownSession(ctx context.Context, t *troubles) (client *lastin
 		return in.node.Open(ctx, core.SessionOptions{Timeout: systemTimeout, ACL: core.NodeACL(), KeepAlive: true})
 	}
 	if in.pool != nil {
-		open = func(context.Context) (core.Client, error) { return in.pool.Client(), nil }
+		open = func(context.Context) (core.Client, error) {
+			select {
+			case <-in.pool.Ended(): // there will be no other one
+				return nil, core.ErrClosed
+			default:
+				return in.pool.Client(), nil
+			}
+		}
 	}
 	err = insist(ctx, func() (err error) {
 		client, err = lasting.New(ctx, lasting.Config{

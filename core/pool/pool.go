@@ -115,6 +115,9 @@ func New(cfg Config) (*Pool, error) {
 // turned out to be usable.
 func (p *Pool) Ready() <-chan struct{} { return p.ready }
 
+// Ended is closed when Run is about to return.
+func (p *Pool) Ended() <-chan struct{} { return p.ended }
+
 // Client is the process's own session. Until the ensemble is reached its calls wait.
 // What it creates without an ACL is the nodes' alone.
 func (p *Pool) Client() core.Client { return p.own }
