@@ -115,12 +115,16 @@ func (c *Center) Run(ctx context.Context) error {
 
 // init makes the roots. An engine without a quorum is waited for.
 func (c *Center) init(ctx context.Context) error {
+	told := false
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := c.store.Init(ctx)
 		if err == nil || core.IsSessionOver(err) || ctx.Err() != nil {
 			return err
 		}
-		c.log.Warn("config center waits for the engine", "err", err)
+		if !told {
+			c.log.Warn("config center waits for the engine", "err", err)
+			told = true
+		}
 		select {
 		case <-time.After(wait/2 + rand.N(wait)):
 		case <-ctx.Done():
