@@ -12,34 +12,42 @@ import (
 	"github.com/zensus-io/zensus/core/zab"
 )
 
-// incoming is a snapshot that a leader is sending.
+// incoming is a snapshot that a leader is sending, or was until the link broke.
 type incoming struct {
-	at zab.Position
-	w  *storage.SnapshotWriter
+	have zab.Partial
+	w    *storage.SnapshotWriter
 }
 
 // install takes a part of a snapshot, and with the last one makes it what the log
-// begins with. One that was not finished is given up when another begins.
+// begins with. One that was not finished is given up when another begins, or when it is
+// said to be of no use any more.
 func (d *disk) install(part *zab.Snap) error {
-	if d.comes != nil && d.comes.at != part.At {
+	if d.comes != nil && part.Part == 0 {
 		w := d.comes.w
 		d.comes = nil
 		if err := w.Abort(); err != nil {
 			return err
 		}
 	}
-	if d.comes == nil {
+	if part.ID == 0 {
+		return nil
+	}
+	if d.comes == nil && part.Part == 0 {
 		w, err := d.store.NewInstall(storage.SnapshotInfo{
 			Zxid: part.At.Zxid, Chain: part.At.Chain, TreeDigest: part.Digest, Time: time.Now().UnixMilli(),
 		})
 		if err != nil {
 			return err
 		}
-		d.comes = &incoming{at: part.At, w: w}
+		d.comes = &incoming{have: zab.Partial{ID: part.ID, At: part.At}, w: w}
 	}
+	if d.comes == nil || d.comes.have != (zab.Partial{ID: part.ID, At: part.At, Parts: part.Part}) {
+		return fmt.Errorf("node: part %d of a snapshot of which those before it are missing", part.Part)
+	}
+	d.comes.have.Parts++
 	if len(part.Data) > 0 {
 		if err := d.comes.w.Write(part.Data); err != nil {
-			return err
+			return fmt.Errorf("node: the snapshot of the leader: %w", err)
 		}
 	}
 	if !part.Last {
@@ -49,7 +57,7 @@ func (d *disk) install(part *zab.Snap) error {
 	d.comes = nil
 	info, err := w.Commit()
 	if err != nil {
-		return err
+		return fmt.Errorf("node: the snapshot of the leader: %w", err)
 	}
 	r, err := d.store.OpenSnapshot(info)
 	if err != nil {
@@ -64,36 +72,6 @@ func (d *disk) install(part *zab.Snap) error {
 	}
 	d.tell(replica.SnapshotInstalled{At: part.At, State: st})
 	return nil
-}
-
-// sendSnapshot sends a learner a view of the state, as fast as the link takes it.
-func (n *Node) sendSnapshot(job replica.SendSnapshot, gen uint64) {
-	n.snapshots.Go(func() {
-		defer job.View.Close()
-		part := zab.Snap{
-			Stream: job.Learner.Stream, At: zab.Position{Zxid: job.View.Zxid, Chain: job.Chain}, Digest: job.View.Digest,
-		}
-		send := func() error {
-			if n.inbox.isClosed() || !n.links.SendSlowly(job.Learner.Peer, gen, func(b []byte) []byte { return zab.AppendMessage(b, part) }) {
-				return errEnded
-			}
-			return nil
-		}
-		began := time.Now()
-		err := job.View.Encode(func(chunk []byte) error {
-			part.Data = chunk
-			return send()
-		})
-		if err == nil {
-			part.Data, part.Last = nil, true
-			err = send()
-		}
-		if err != nil {
-			n.log.Info("snapshot for a peer was given up", "peer", int(job.Learner.Peer), "err", err)
-			return
-		}
-		n.log.Info("snapshot sent", "peer", int(job.Learner.Peer), "zxid", part.At.Zxid.String(), "took_ms", time.Since(began).Milliseconds())
-	})
 }
 
 // feedBytes is how many bytes of records go to the loop in one input.

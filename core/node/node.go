@@ -76,6 +76,7 @@ type Node struct {
 	unwritten bool      // and there is some
 	idleSince time.Time // when the last turn ended
 	snapshots sync.WaitGroup
+	sendings  sendings
 	views     sync.WaitGroup // long reads
 	viewSlots chan struct{}  // bounds how many are made at once
 }
@@ -193,6 +194,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	n.disk.close()
 	n.snapshots.Wait()
+	n.sendings.end()
 	n.views.Wait()
 	for id, p := range n.ports {
 		n.flusher.put([]flush{{conn: id, port: p, del: Delivery{Close: true}}})
@@ -368,6 +370,9 @@ func (n *Node) perform() {
 	}
 	for _, s := range out.SendSnapshots {
 		n.sendSnapshot(s, n.gens[s.Learner.Peer])
+	}
+	for _, u := range out.Unsent {
+		n.sendings.unsent(u)
 	}
 	if out.More {
 		n.inbox.put(item{in: replica.More{}}, false)

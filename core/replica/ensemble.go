@@ -130,6 +130,7 @@ func (r *Replica) follow() {
 			r.endRole()
 		}
 	}
+	r.endSendings()
 	r.followReadOnly()
 	r.established()
 	if r.serving {
@@ -143,6 +144,20 @@ func (r *Replica) follow() {
 	if r.zab.Role() == zab.Leading {
 		r.ask(r.zab.Flush)
 	}
+}
+
+// endSendings ends the sending of snapshots to learners that have them, or have gone.
+func (r *Replica) endSendings() {
+	if len(r.sendings) == 0 {
+		return
+	}
+	r.sendings = slices.DeleteFunc(r.sendings, func(l zab.Learner) bool {
+		sends, installed := r.zab.Sends(l)
+		if !sends {
+			r.out.Unsent = append(r.out.Unsent, Unsent{l, installed})
+		}
+		return !sends
+	})
 }
 
 // apply takes over what is committed.

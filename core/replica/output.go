@@ -34,6 +34,8 @@ type Output struct {
 	Feeds []zab.Feed
 	// SendSnapshots are to be sent to learners.
 	SendSnapshots []SendSnapshot
+	// Unsent are those to whom nothing more of a snapshot is to be sent.
+	Unsent []Unsent
 	// Install is what came of a snapshot, in order; SnapshotInstalled answers the last
 	// part.
 	Install []zab.Snap
@@ -69,6 +71,13 @@ type SendSnapshot struct {
 	Learner zab.Learner
 	View    *state.View
 	Chain   uint64
+}
+
+// Unsent says that the sending of a snapshot to a learner has no use any more: it has
+// installed it, or its stream is over.
+type Unsent struct {
+	Learner   zab.Learner
+	Installed bool
 }
 
 // ConnOutput is what one connection is to be sent.

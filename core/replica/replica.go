@@ -92,9 +92,10 @@ type Replica struct {
 	state       *state.State
 	hasSnapshot bool
 
-	generation uint64       // of the role that the rest is about
-	learner    *learnerRole // while this server serves as one
-	leader     *leaderRole  // while it serves as the leader of others
+	generation uint64        // of the role that the rest is about
+	learner    *learnerRole  // while this server serves as one
+	leader     *leaderRole   // while it serves as the leader of others
+	sendings   []zab.Learner // that are being sent snapshots
 	// waitingRequests are writes of learners that came while no proposals were taken.
 	waitingRequests []state.Request
 
@@ -299,6 +300,7 @@ func (r *Replica) ask(act func(*zab.Output)) {
 	}
 	r.out.Feeds = append(r.out.Feeds, z.Feeds...)
 	r.out.Install = append(r.out.Install, z.Install...)
+	r.sendings = append(r.sendings, z.Snapshots...)
 	for _, l := range z.Snapshots {
 		r.out.SendSnapshots = append(r.out.SendSnapshots, SendSnapshot{Learner: l, View: r.state.View(), Chain: r.chain})
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/replica"
 	"github.com/zensus-io/zensus/core/sim/model"
 	"github.com/zensus-io/zensus/core/state"
@@ -18,8 +19,17 @@ import (
 
 // incoming is a snapshot that a leader is sending.
 type incoming struct {
-	at zab.Position
-	w  *storage.SnapshotWriter
+	have zab.Partial
+	w    *storage.SnapshotWriter
+}
+
+// sending is a snapshot that is being sent, or was until the link broke.
+type sending struct {
+	id   uint64
+	view *state.View
+	at   zab.Position
+	to   zab.Learner
+	over bool // it is of no use to send more
 }
 
 // installParts takes the parts of a snapshot that a job has, then goes on.
@@ -45,22 +55,31 @@ func (s *server) installParts(job *diskWork) {
 }
 
 func (s *server) install(part *zab.Snap) (*state.State, error) {
-	if s.comes != nil && s.comes.at != part.At {
+	if s.comes != nil && part.Part == 0 {
 		w := s.comes.w
 		s.comes = nil
 		if err := w.Abort(); err != nil {
 			return nil, err
 		}
 	}
-	if s.comes == nil {
+	if part.ID == 0 {
+		s.w.cover.hit("beginning of a snapshot given up")
+		return nil, nil
+	}
+	if s.comes == nil && part.Part == 0 {
 		w, err := s.store.NewInstall(storage.SnapshotInfo{
 			Zxid: part.At.Zxid, Chain: part.At.Chain, TreeDigest: part.Digest, Time: s.now().Wall,
 		})
 		if err != nil {
 			return nil, err
 		}
-		s.comes = &incoming{at: part.At, w: w}
+		s.comes = &incoming{have: zab.Partial{ID: part.ID, At: part.At}, w: w}
 	}
+	if s.comes == nil || s.comes.have != (zab.Partial{ID: part.ID, At: part.At, Parts: part.Part}) {
+		s.w.fail("server %d is given part %d of a snapshot and lacks those before it", s.id, part.Part)
+		return nil, errStopped
+	}
+	s.comes.have.Parts++
 	if len(part.Data) > 0 {
 		if err := s.comes.w.Write(part.Data); err != nil {
 			return nil, err
@@ -224,10 +243,32 @@ func (s *server) feedPart(f zab.Feed, records []wire.Record) {
 	s.step(replica.Fed{Feed: f, Records: records[:n:n], Done: done})
 }
 
-// sendSnapshot sends a learner a view, a chunk at a time.
+// sendSnapshot sends a learner a view, a chunk at a time: one of which it has the
+// beginning, if that is kept, or the new one.
 func (s *server) sendSnapshot(job replica.SendSnapshot) {
+	to, have := job.Learner.Peer, job.Learner.Have
+	from := uint32(0)
+	old := s.kept[to]
+	if old != nil {
+		old.over = true
+	}
+	k := &sending{to: job.Learner, view: job.View, at: zab.Position{Zxid: job.View.Zxid, Chain: job.Chain}}
+	switch {
+	case old != nil && old.id == have.ID && old.at == have.At:
+		s.w.cover.hit("sending of a snapshot goes on")
+		from = have.Parts
+		job.View.Close()
+		k.id, k.view, k.at = old.id, old.view, old.at
+	case old != nil:
+		old.view.Close()
+		fallthrough
+	default:
+		s.w.snapshotIDs++
+		k.id = s.w.snapshotIDs
+	}
+	s.kept[to] = k
 	chunks := func(yield func([]byte) bool) {
-		_ = job.View.Encode(func(chunk []byte) error {
+		_ = k.view.Encode(func(chunk []byte) error {
 			if !yield(append([]byte(nil), chunk...)) {
 				return errStopped
 			}
@@ -236,25 +277,28 @@ func (s *server) sendSnapshot(job replica.SendSnapshot) {
 	}
 	next, stop := iter.Pull(iter.Seq[[]byte](chunks))
 	s.sending = append(s.sending, stop)
-	p, i := s.w.pairOf(s, job.Learner.Peer)
+	p, i := s.w.pairOf(s, to)
 	gen := p.gen
-	part := zab.Snap{
-		Stream: job.Learner.Stream, At: zab.Position{Zxid: job.View.Zxid, Chain: job.Chain}, Digest: job.View.Digest,
+	part := zab.Snap{Stream: job.Learner.Stream, At: k.at, Digest: k.view.Digest, ID: k.id}
+	for ; part.Part < from; part.Part++ {
+		if _, more := next(); !more {
+			s.w.fail("server %d has %d parts of a snapshot that has %d", to, from, part.Part)
+			return
+		}
 	}
 	var send func()
 	send = func() {
-		if p.gen != gen || !p.knows[i] {
+		if k.over || p.gen != gen || !p.knows[i] {
 			stop()
-			job.View.Close()
 			s.w.cover.hit("sending of a snapshot given up")
 			return
 		}
 		chunk, more := next()
 		part.Data, part.Last = chunk, !more
-		s.sendPeer(job.Learner.Peer, zab.AppendMessage(nil, part))
+		s.sendPeer(to, zab.AppendMessage(nil, part))
+		part.Part++
 		if !more {
 			stop()
-			job.View.Close()
 			return
 		}
 		s.after(between(s.w.network, 100, 20*millisecond), send)
@@ -262,10 +306,23 @@ func (s *server) sendSnapshot(job replica.SendSnapshot) {
 	s.after(between(s.w.network, 100, 20*millisecond), send)
 }
 
+// unsent ends the sending to a learner that has it, or whose stream is over.
+func (s *server) unsent(u replica.Unsent) {
+	k := s.kept[u.Learner.Peer]
+	if k == nil || k.to.Stream != u.Learner.Stream {
+		return
+	}
+	k.over = true
+	if u.Installed {
+		delete(s.kept, u.Learner.Peer)
+		k.view.Close()
+	}
+}
+
 // stopSending ends what a life has begun for others.
 func (s *server) stopSending() {
 	for _, stop := range s.sending {
 		stop()
 	}
-	s.sending = nil
+	s.sending, s.kept = nil, make(map[core.PeerID]*sending)
 }

@@ -59,8 +59,9 @@ type server struct {
 	began       int64
 	restored    *state.State // what Open has read
 	pend        diskWork
-	comes       *incoming // a snapshot that a leader is sending
-	sending     []func()  // that end the sending of others
+	comes       *incoming                // a snapshot that a leader is sending
+	sending     []func()                 // that end the sending of others
+	kept        map[core.PeerID]*sending // what is being sent, or was until a link broke
 	busy        bool
 	snap        *snapshotWork
 	links       map[replica.ConnID]*link
@@ -230,7 +231,7 @@ func (s *server) boot() error {
 	s.out = replica.Output{}
 	s.pend, s.busy, s.snap = diskWork{}, false, nil
 	s.links = map[replica.ConnID]*link{}
-	s.comes, s.sending = nil, nil
+	s.comes, s.sending, s.kept = nil, nil, make(map[core.PeerID]*sending)
 	s.said = saidState{promised: s.said.promised}
 	s.pausedUntil, s.waiting, s.serving, s.stalls, s.low, s.cut = 0, nil, false, 0, false, false
 	s.began = w.now - between(w.sched, 0, 5)*second
@@ -362,6 +363,9 @@ func (s *server) perform(in replica.Input) {
 	}
 	for _, job := range out.SendSnapshots {
 		s.sendSnapshot(job)
+	}
+	for _, u := range out.Unsent {
+		s.unsent(u)
 	}
 	if out.More {
 		s.after(0, func() { s.input(replica.More{}) })

@@ -45,10 +45,11 @@ type Report struct {
 
 // World is one run.
 type World struct {
-	opt   Options
-	now   int64
-	seq   uint64
-	queue events
+	snapshotIDs uint64 // of those that leaders have sent
+	opt         Options
+	now         int64
+	seq         uint64
+	queue       events
 
 	disk, work, faults, sched, network *rand.Rand
 

@@ -60,6 +60,9 @@ func AppendMessage(dst []byte, msg Message) []byte {
 		for _, e := range m.Epochs {
 			position(Position{e.Last, e.Chain})
 		}
+		long(m.Have.ID)
+		position(m.Have.At)
+		dst = wire.AppendInt(dst, int32(m.Have.Parts))
 	case Diff:
 		stream(kindDiff, m.Stream)
 		long(uint64(m.After))
@@ -70,6 +73,8 @@ func AppendMessage(dst []byte, msg Message) []byte {
 		stream(kindSnap, m.Stream)
 		position(m.At)
 		long(m.Digest)
+		long(m.ID)
+		dst = wire.AppendInt(dst, int32(m.Part))
 		dst = wire.AppendBuffer(wire.AppendBool(dst, m.Last), m.Data)
 	case Installed:
 		stream(kindInstalled, m.Stream)
@@ -199,6 +204,7 @@ func decodeOfStream(kind byte, s Stream, r *wire.Reader) Message {
 			end := position()
 			a.Epochs = append(a.Epochs, EpochEnd{Last: end.Zxid, Chain: end.Chain})
 		}
+		a.Have = Partial{ID: uint64(r.Long()), At: position(), Parts: uint32(r.Int())}
 		return a
 	case kindDiff:
 		return Diff{Stream: s, After: zxid()}
@@ -206,7 +212,7 @@ func decodeOfStream(kind byte, s Stream, r *wire.Reader) Message {
 		at := position()
 		return Trunc{Stream: s, Keep: at.Zxid, Chain: at.Chain}
 	case kindSnap:
-		return Snap{Stream: s, At: position(), Digest: uint64(r.Long()), Last: r.Bool(), Data: r.Bytes()}
+		return Snap{Stream: s, At: position(), Digest: uint64(r.Long()), ID: uint64(r.Long()), Part: uint32(r.Int()), Last: r.Bool(), Data: r.Bytes()}
 	case kindInstalled:
 		return Installed{Stream: s, Zxid: zxid()}
 	case kindNewLeader:

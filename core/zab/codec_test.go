@@ -28,7 +28,7 @@ var messages = []Message{
 	AckEpoch{Stream: 1, Counted: true, Current: 2, Last: 3, Chain: 4, Base: 5, Epochs: []EpochEnd{{6, 7}, {8, 9}}},
 	Diff{Stream: 1, After: 2},
 	Trunc{Stream: 1, Keep: 2, Chain: 3},
-	Snap{Stream: 1, At: Position{2, 3}, Digest: 4, Data: []byte("part"), Last: true},
+	Snap{Stream: 1, At: Position{2, 3}, Digest: 4, ID: 5, Part: 6, Data: []byte("part"), Last: true},
 	Installed{Stream: 1, Zxid: 2},
 	NewLeader{Stream: 1, Marker: record(core.MakeZxid(4, 0), wire.RecordEpoch, "who")},
 	Propose{Stream: 1, Committed: 2, Records: []wire.Record{record(9, wire.RecordTxn, "a"), record(10, wire.RecordTxn, "")}},

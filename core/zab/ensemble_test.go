@@ -283,7 +283,7 @@ func (p *peer) snapshot(l Learner) {
 	}
 	o := p.e.peers[l.Peer]
 	if o.m != nil && !p.e.cut[pair(p.id, l.Peer)] {
-		o.wire[p.id] = append(o.wire[p.id], Snap{Stream: l.Stream, At: at}, Snap{Stream: l.Stream, At: at, Last: true})
+		o.wire[p.id] = append(o.wire[p.id], Snap{Stream: l.Stream, At: at, ID: uint64(p.id)}, Snap{Stream: l.Stream, At: at, ID: uint64(p.id), Part: 1, Last: true})
 	}
 }
 

@@ -14,7 +14,7 @@ func (m *Machine) feed(p *learner, out *Output) {
 	case from == nil:
 		m.stats.Snap++
 		p.snapping = true
-		out.Snapshots = append(out.Snapshots, Learner{Peer: p.peer, Stream: p.stream})
+		out.Snapshots = append(out.Snapshots, Learner{Peer: p.peer, Stream: p.stream, Have: p.report.Have})
 		return
 	case keep:
 		m.stats.Diff++
@@ -42,6 +42,19 @@ func (m *Machine) snapped(p *learner, in Installed, out *Output) {
 	}
 	p.snapping = false
 	m.feedFrom(p, in.Zxid, out)
+}
+
+// Sends reports whether a learner is being sent a snapshot in its stream; if not,
+// installed tells that it has it.
+func (m *Machine) Sends(l Learner) (sends, installed bool) {
+	if m.leading == nil {
+		return false, false
+	}
+	p := m.leading.learners[l.Peer]
+	if p == nil || p.stream != l.Stream {
+		return false, false
+	}
+	return p.snapping, !p.snapping
 }
 
 // common is the last position that a learner's log and the own have in common, and

@@ -55,6 +55,7 @@ type learner struct {
 // lead enters the role of a leader: discovery.
 func (m *Machine) lead(out *Output) {
 	m.role, m.phase = Leading, Discovery
+	m.forgetPartial(out)
 	m.leading = &leading{
 		began: m.now, learners: make(map[core.PeerID]*learner),
 		infos: quorum.Of(m.cfg.Self), accepted: m.epochs.Accepted,

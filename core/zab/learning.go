@@ -83,7 +83,7 @@ func (m *Machine) ackTheEpoch(out *Output) {
 	m.phase = Synchronization
 	m.send(out, f.leader, AckEpoch{
 		Stream: f.stream, Counted: f.counted, Current: m.epochs.Current,
-		Last: m.logged, Chain: m.chain, Base: m.base, Epochs: m.epochTable(),
+		Last: m.logged, Chain: m.chain, Base: m.base, Epochs: m.epochTable(), Have: m.partial,
 	})
 }
 
@@ -105,6 +105,7 @@ func (m *Machine) trunc(f *following, in Trunc, out *Output) {
 		return
 	}
 	f.synced, m.lastSync = true, SyncTrunc
+	m.forgetPartial(out)
 	m.logged, m.durable, m.chain = in.Keep, in.Keep, in.Chain
 	m.cutEnds()
 	m.recent.cut(in.Keep)
@@ -126,19 +127,37 @@ func (m *Machine) diff(f *following, in Diff, out *Output) {
 		return
 	}
 	f.synced, m.lastSync = true, SyncDiff
+	m.forgetPartial(out)
 }
 
-// snap passes on a part of a snapshot.
+// snap passes on a part of a snapshot: the first, or the one behind those that the disk
+// was given, of this stream or of one that broke off.
 func (m *Machine) snap(f *following, in Snap, out *Output) {
-	if !f.accepted || f.synced || m.installing.Zxid != 0 || f.snapping.Zxid != 0 && f.snapping != in.At || in.At.Zxid == 0 {
+	if !f.accepted || f.synced || m.installing.Zxid != 0 || f.snapping.Zxid != 0 && f.snapping != in.At || in.At.Zxid == 0 || in.ID == 0 {
 		m.abandon(out)
 		return
 	}
+	if in.Part == 0 {
+		m.partial = Partial{ID: in.ID, At: in.At}
+	}
+	if m.partial != (Partial{ID: in.ID, At: in.At, Parts: in.Part}) {
+		m.abandon(out)
+		return
+	}
+	m.partial.Parts++
 	f.snapping = in.At
 	if in.Last {
-		m.installing = in.At
+		m.installing, m.partial = in.At, Partial{}
 	}
 	out.Install = append(out.Install, in)
+}
+
+// forgetPartial gives up what has come of a snapshot.
+func (m *Machine) forgetPartial(out *Output) {
+	if m.partial != (Partial{}) {
+		m.partial = Partial{}
+		out.Install = append(out.Install, Snap{})
+	}
 }
 
 // SnapshotInstalled learns that the log begins anew behind a snapshot, durably.

@@ -79,6 +79,7 @@ type Machine struct {
 	chain        uint64
 	ends         []EpochEnd // of the epochs before that of logged
 	durable      core.Zxid
+	partial      Partial  // of a snapshot that the disk was given the beginning of
 	installing   Position // of the snapshot that the disk has all of
 	truncating   bool     // the disk is at it
 	recent       recent

@@ -52,6 +52,14 @@ type AckEpoch struct {
 	Chain   uint64    // at Last
 	Base    core.Zxid // where the log begins
 	Epochs  []EpochEnd
+	Have    Partial // of a snapshot that broke off
+}
+
+// Partial is the beginning of a snapshot that a learner has.
+type Partial struct {
+	ID    uint64 // of the snapshot; 0 is none
+	At    Position
+	Parts uint32 // that have come, in order
 }
 
 // Diff says that the learner's log is a prefix of the leader's, which goes on
@@ -69,11 +77,15 @@ type Trunc struct {
 }
 
 // Snap brings a part of a snapshot of committed state, from which the learner's log
-// begins anew. All parts name the position; the last one says that it is.
+// begins anew. All parts name the position; the last one says that it is. A stream of
+// parts begins with the first, or goes on where another stream of the same snapshot
+// broke off.
 type Snap struct {
 	Stream Stream
 	At     Position
 	Digest uint64 // of the tree
+	ID     uint64 // of the snapshot: no two of any servers have the same, and none has 0
+	Part   uint32 // from 0 on
 	Data   []byte
 	Last   bool
 }

@@ -38,8 +38,9 @@ type Output struct {
 	Feeds   []Feed
 	// Snapshots asks for snapshots of the committed state, sent as Snap messages.
 	Snapshots []Learner
-	// Install is what came of one: the parts in order, the first of each with a
-	// position of its own. The last is answered with SnapshotInstalled.
+	// Install is what came of one: the parts in order. Part 0 begins anew, whatever has
+	// come before; one with the ID 0 says that this is of no use any more. The last part
+	// is answered with SnapshotInstalled.
 	Install []Snap
 }
 
@@ -47,6 +48,7 @@ type Output struct {
 type Learner struct {
 	Peer   core.PeerID
 	Stream Stream
+	Have   Partial // of a snapshot, when another is asked for
 }
 
 // Proposal is a record that was proposed or logged and is not yet applied.
