@@ -310,8 +310,11 @@ func (in *instance) Run(ctx context.Context) error {
 const resignTime = time.Second
 
 // resign hands the leadership over before the server ends, so that the others need not
-// find out that it has gone.
+// find out that it has gone. One whose engine is elsewhere has nothing to hand over.
 func (in *instance) resign() {
+	if in.node == nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), resignTime)
 	defer cancel()
 	if err := in.node.Resign(ctx); err != nil {
