@@ -298,6 +298,9 @@ func (r *Replica) submitAllOf(c *conn) bool {
 		w.zxid = r.submit(&state.Request{
 			Session: c.asker.Session, Cxid: w.xid, Op: w.op, Body: w.body, IDs: w.ids, Internal: w.op == wire.OpCreateSession,
 		})
+		if w.zxid != 0 {
+			c.forgetBody(w)
+		}
 	}
 	c.unsent = false
 	if c.phase == opening && c.pending.writes == 0 {

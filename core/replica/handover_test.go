@@ -203,3 +203,23 @@ func moved(riders []*rider, p *peer) bool {
 	}
 	return false
 }
+
+// A write that a learner had forwarded and submitted again as the leader counted as
+// waiting for ever: at a megabyte of them the connection was not listened to any more.
+func TestWritesSubmittedAgainByALeaderDoNotCountForEver(t *testing.T) {
+	n := three(t)
+	p := n.come(1, wire.ConnectRequest{TimeoutMillis: 40_000, HasReadOnly: true})
+	h, _ := n.ask(p, wire.OpCreate, create("/a", core.Persistent))
+	require.Equal(t, core.OK, h.Err)
+	data := make([]byte, 600<<10)
+	for to := range core.PeerID(4) {
+		p.send(p.request(wire.OpSetData, wire.AppendSetData(nil, "/a", data, core.AnyVersion)))
+		n.servers[n.leader()].step(Transfer{To: []core.PeerID{1, 3, 1, 3}[to]})
+		n.settle()
+		n.pass(500)
+		h, _ := p.reply()
+		require.Equal(t, core.OK, h.Err)
+		require.Equal(t, p.xid, h.Xid)
+		require.Zero(t, n.servers[1].r.conns[p.id].waits)
+	}
+}
