@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/wire"
 	"github.com/zensus-io/zensus/core/zab"
 )
@@ -66,13 +67,15 @@ func (n *network) kill(id core.PeerID) {
 }
 
 // three starts an ensemble of three.
-func three(t *testing.T) *network {
+func three(t *testing.T) *network { return threeWith(t, state.Config{}) }
+
+func threeWith(t *testing.T, cfg state.Config) *network {
 	n := &network{t: t, servers: map[core.PeerID]*server{}, down: map[core.PeerID]bool{}}
 	voters := []core.PeerID{1, 2, 3}
 	for _, id := range voters {
 		s := &server{
 			t: t, network: n, now: Now{Mono: 1000, Wall: 1_800_000_000_000},
-			cfg:   Config{Zab: zab.Config{Self: id, Voters: voters}, Secret: []byte("a secret of this test")},
+			cfg:   Config{Zab: zab.Config{Self: id, Voters: voters}, State: cfg, Secret: []byte("a secret of this test")},
 			conns: map[ConnID]*peer{}, holds: map[ConnID]bool{},
 		}
 		r, err := New(s.cfg, zab.Durable{Voteable: true}, false, 0)

@@ -69,7 +69,7 @@ func (r *Replica) veto(req *state.Request, z core.Zxid) core.Code {
 	switch {
 	case code != core.OK:
 		return core.OK // it is refused for that
-	case r.zab.Reconfiguring():
+	case r.zab.Reconfiguring() || r.zab.Members().Version > r.state.Applied(): // the change would be one of older members
 		return core.ReconfigInProgress
 	case !r.zab.InStep(next.Voters()):
 		return core.NewConfigNoQuorum
