@@ -51,6 +51,9 @@ const systemTimeout = 30 * time.Second
 // runNacos opens the process's own session and runs what stands on it until ctx
 // ends.
 func (in *instance) runNacos(ctx context.Context, ports listeners, secret settings.Secret) error {
+	s := newStack()
+	front := in.openFront(ports["listen.http"], s)
+	defer front.stop()
 	if in.pool == nil { // what is elsewhere is waited for with the ports open
 		select {
 		case <-in.node.Serving():
@@ -69,7 +72,6 @@ func (in *instance) runNacos(ctx context.Context, ports listeners, secret settin
 		return err
 	}
 	t.tell(side.naming)
-	s := newStack()
 	s.start("session", ended(client.Run))
 	if in.node != nil {
 		s.start("contact", func(ctx context.Context) error { return t.watch(ctx, in.node) })
@@ -108,17 +110,12 @@ func (in *instance) runNacos(ctx context.Context, ports listeners, secret settin
 	if l := ports["listen.grpc"]; l != nil {
 		serveGRPC("listen.grpc", l)
 	}
-	if l := ports["listen.http"]; l != nil {
-		zookeeper := func(c net.Conn, _ []byte) { _ = c.Close() }
-		if in.plan.zookeeper != "" { // where its port is off, it is off here too
-			zookeeper = in.client.Handle
-		}
-		m := newMux(l, zookeeper)
-		serveGRPC("gRPC on listen.http", m.grpc)
-		s.start("HTTP", func(ctx context.Context) error { return runHTTP(ctx, in.httpServer(side.handler), m.http) })
-		s.start("listen.http", m.Run)
+	if front.mux != nil {
+		serveGRPC("gRPC on listen.http", front.mux.grpc)
+		front.open(side.handler)
 	}
 	err = s.wait(ctx)
+	front.stop()
 	s.stop()
 	return err
 }
@@ -177,7 +174,7 @@ func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret
 	if err != nil {
 		return nil, err
 	}
-	side.configs, err = center.New(center.Config{Client: client, Shared: in.plan.ensemble != nil, Registerer: in.registry, Logger: telemetry.Slog(log.Named("config"))})
+	side.configs, err = center.New(center.Config{Client: client, Shared: in.plan.ensemble != nil || in.pool != nil, Registerer: in.registry, Logger: telemetry.Slog(log.Named("config"))})
 	if err != nil {
 		return nil, err
 	}

@@ -385,3 +385,29 @@ func (o *outage) cutOff(t *testing.T) {
 	require.Equal(t, "apart", o.here.config().body)
 	o.witness.expect(t, 8014)
 }
+
+// A server that is started without a quorum lives, and says that it is not ready.
+func TestAServerThatStartsWithoutAQuorumSaysSo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds and runs the binary")
+	}
+	all := testkit.StartEnsemble(t, testkit.Options{Nacos: true, Alone: true}, 3, 0)
+	for _, s := range all {
+		s.Kill()
+	}
+	all[0].Launch()
+	b := at(t, all[0])
+	root := browser{t, strings.TrimSuffix(b.base, "/nacos")}
+	eventually(t, func() bool {
+		a, err := root.try("GET", "/healthz")
+		return err == nil && a.status == 200
+	}, func() string { return "it gives no sign of life" })
+	require.Equal(t, 503, root.do("GET", "/readyz").status)
+	require.Contains(t, root.ok("GET", "/metrics").body, "zensus_zab_serving 0")
+	a := b.do("GET", "/v1/ns/instance/list", "serviceName", shop)
+	require.Equal(t, 503, a.status)
+	require.Contains(t, a.body, "STARTING")
+	all[1].Launch()
+	eventually(t, func() bool { return root.do("GET", "/readyz").status == 200 }, func() string { return "it is never ready" })
+	b.ok("POST", "/v1/ns/instance", instance(shop, 9001)...)
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"time"
+)
+
+// front is the HTTP port: it is there before there is a quorum, and says so.
+type front struct {
+	*stack
+	mux     *mux          // nil where the port is off
+	ready   chan struct{} // closed when handler is there
+	handler http.Handler
+	metrics http.Handler
+}
+
+// frontPatience is how long a request waits for a server that starts.
+const frontPatience = 5 * time.Second
+
+// openFront serves on l, which may be nil, until its stop. That it ended by itself is
+// told to the stack given.
+func (in *instance) openFront(l net.Listener, behind *stack) *front {
+	f := &front{stack: newStack(), ready: make(chan struct{}), metrics: in.metricsHandler()}
+	f.ended = behind.ended
+	if l == nil {
+		return f
+	}
+	zookeeper := func(c net.Conn, _ []byte) { _ = c.Close() }
+	if in.plan.zookeeper != "" { // where its port is off, it is off here too
+		zookeeper = in.client.Handle
+	}
+	f.mux = newMux(l, zookeeper)
+	f.start("HTTP", func(ctx context.Context) error { return runHTTP(ctx, in.httpServer(f), f.mux.http) })
+	f.start("listen.http", f.mux.Run)
+	return f
+}
+
+// open lets requests through from now on.
+func (f *front) open(h http.Handler) {
+	f.handler = h
+	close(f.ready)
+}
+
+// ServeHTTP implements http.Handler.
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	select {
+	case <-f.ready:
+		f.handler.ServeHTTP(w, r)
+	default:
+		f.starting(w, r)
+	}
+}
+
+// starting answers while there is nothing to answer from.
+func (f *front) starting(w http.ResponseWriter, r *http.Request) {
+	status, text := http.StatusServiceUnavailable, "server is STARTINGnow, please try again later!"
+	switch r.URL.Path {
+	case "/metrics":
+		f.metrics.ServeHTTP(w, r)
+		return
+	case "/healthz": // it lives
+		status, text = http.StatusOK, "ok\n"
+	case "/readyz":
+		text = "starting\n"
+	default:
+		late := time.NewTimer(frontPatience)
+		defer late.Stop()
+		select {
+		case <-f.ready:
+			f.handler.ServeHTTP(w, r)
+			return
+		case <-late.C:
+		case <-r.Context().Done():
+			return
+		}
+	}
+	w.Header().Set("Content-Type", "text/plain;charset=UTF-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text)) // the client is gone if it fails
+}
