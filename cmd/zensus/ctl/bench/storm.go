@@ -36,7 +36,7 @@ func storm(ctx context.Context, srv *Server, p *Params) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	clients := make([]*stormClient, p.Storm)
+	clients, conns := make([]*stormClient, p.Storm), make([]*conn, p.Storm)
 	defer func() {
 		for _, c := range clients {
 			if c != nil && c.conn != nil {
@@ -44,13 +44,21 @@ func storm(ctx context.Context, srv *Server, p *Params) ([]Figure, error) {
 			}
 		}
 	}()
-	if err := inBatches(len(clients), func(i int) (err error) {
-		clients[i], err = newStormClient(srv.addresses()[victim], fmt.Sprintf("%s/s%d", root, i))
+	// That may take a server longer than sessions live that give no sign of life.
+	var opened atomic.Int64
+	stop, pinged := make(chan struct{}), make(chan error, 1)
+	go func() { pinged <- pingAll(conns, &opened, stop) }()
+	err = inOrder(len(clients), 100, func(i int) (err error) {
+		if clients[i], err = newStormClient(srv.addresses()[victim], fmt.Sprintf("%s/s%d", root, i)); err == nil {
+			conns[i] = clients[i].conn
+		}
 		return err
-	}); err != nil {
+	}, &opened)
+	time.Sleep(time.Second) // so that every server knows all of them
+	close(stop)
+	if err := errors.Join(err, <-pinged); err != nil {
 		return nil, err
 	}
-	time.Sleep(time.Second) // so that every server knows all of them
 	others := srv.without(victim)
 	var back sync.WaitGroup
 	var lost, failed atomic.Int64
@@ -97,7 +105,10 @@ func newStormClient(addr, path string) (*stormClient, error) {
 	if err == nil && h.Err != core.OK {
 		err = h.Err
 	}
-	return &stormClient{conn: c, path: path}, err
+	if err != nil {
+		return nil, errors.Join(err, c.net.Close())
+	}
+	return &stormClient{conn: c, path: path}, nil
 }
 
 const (
@@ -110,8 +121,10 @@ const (
 // until one takes the session. It returns errOver if the session is lost.
 func (c *stormClient) comeBack(addrs []string, n int) error {
 	was := c.conn.session
-	if _, err := c.conn.frame(); err == nil {
-		return errors.New("a reply to no request")
+	for {
+		if _, err := c.conn.frame(); err != nil { // what comes before are replies to pings
+			break
+		}
 	}
 	_ = c.conn.net.Close() // it is lost
 	for began := time.Now(); ; n++ {
