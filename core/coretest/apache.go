@@ -26,6 +26,7 @@ type Apache struct {
 
 	dir  string
 	java string
+	more string // lines of the configuration, of a server of an ensemble
 	cmd  *exec.Cmd
 	hold io.Closer // the server lives until it is closed
 }
@@ -41,15 +42,7 @@ func StartApache(t testing.TB) (addr string) {
 // NewApache is StartApache for tests that also restart the server.
 func NewApache(t testing.TB) *Apache {
 	t.Helper()
-	java, err := exec.LookPath("java")
-	if err != nil {
-		unavailable(t, "there is no java to run Apache ZooKeeper with")
-	}
-	if _, err := os.Stat(filepath.Join(apacheJars, "zookeeper.jar")); err != nil {
-		unavailable(t, "Apache ZooKeeper is not installed (Debian package zookeeper)")
-	}
-	a := &Apache{dir: t.TempDir(), java: java}
-	t.Cleanup(a.stop)
+	a := newApache(t)
 	// Between the choice of a port and its use somebody else may take it.
 	for range 5 {
 		a.Addr = freeAddr(t)
@@ -62,6 +55,53 @@ func NewApache(t testing.TB) *Apache {
 	return nil
 }
 
+func newApache(t testing.TB) *Apache {
+	t.Helper()
+	java, err := exec.LookPath("java")
+	if err != nil {
+		unavailable(t, "there is no java to run Apache ZooKeeper with")
+	}
+	if _, err := os.Stat(filepath.Join(apacheJars, "zookeeper.jar")); err != nil {
+		unavailable(t, "Apache ZooKeeper is not installed (Debian package zookeeper)")
+	}
+	a := &Apache{dir: t.TempDir(), java: java}
+	t.Cleanup(a.stop)
+	return a
+}
+
+// NewApacheEnsemble starts so many servers that form an ensemble, and returns when all
+// of them serve. As with NewApache, the test skips where they cannot be run.
+func NewApacheEnsemble(t testing.TB, servers int) []*Apache {
+	t.Helper()
+	all := make([]*Apache, servers)
+	more := "initLimit=20\nsyncLimit=10\n"
+	for i := range all {
+		all[i] = newApache(t)
+		all[i].Addr = freeAddr(t)
+		more += fmt.Sprintf("server.%d=%s:%s\n", i+1, freeAddr(t), strings.TrimPrefix(freeAddr(t), "127.0.0.1:"))
+	}
+	for i, a := range all {
+		a.more = more
+		a.configure(t)
+		if err := os.MkdirAll(filepath.Join(a.dir, "data"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(a.dir, "data", "myid"), fmt.Appendln(nil, i+1), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		a.launch(t)
+	}
+	for _, a := range all {
+		if !a.await(t) {
+			t.Fatalf("somebody took a port of the ensemble, or %s, before it was used", a.Addr)
+		}
+	}
+	return all
+}
+
+// Leads reports whether the server is its ensemble's leader.
+func (a *Apache) Leads() bool { return strings.Contains(srvr(a.Addr), "Mode: leader") }
+
 func (a *Apache) configure(t testing.TB) {
 	t.Helper()
 	_, port, _ := net.SplitHostPort(a.Addr)
@@ -73,7 +113,7 @@ maxSessionTimeout=60000
 maxClientCnxns=0
 admin.enableServer=false
 4lw.commands.whitelist=*
-`, filepath.Join(a.dir, "data"), port)
+%s`, filepath.Join(a.dir, "data"), port, a.more)
 	if err := os.WriteFile(filepath.Join(a.dir, "zoo.cfg"), []byte(cfg), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +162,13 @@ func (a *Apache) stop() {
 // start is false if the port is in use.
 func (a *Apache) start(t testing.TB) bool {
 	t.Helper()
-	log, err := os.Create(filepath.Join(a.dir, "server.log"))
+	a.launch(t)
+	return a.await(t)
+}
+
+func (a *Apache) launch(t testing.TB) {
+	t.Helper()
+	log, err := os.Create(a.log())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,10 +190,17 @@ func (a *Apache) start(t testing.TB) bool {
 		a.cmd = nil
 		t.Fatal(err)
 	}
+}
+
+func (a *Apache) log() string { return filepath.Join(a.dir, "server.log") }
+
+// await is false if a port is in use.
+func (a *Apache) await(t testing.TB) bool {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	for !serving(a.Addr) {
-		text, _ := os.ReadFile(log.Name())
+		text, _ := os.ReadFile(a.log())
 		if strings.Contains(string(text), "Address already in use") {
 			a.stop()
 			return false
@@ -163,17 +216,20 @@ func (a *Apache) start(t testing.TB) bool {
 }
 
 // serving asks the four-letter word srvr whether the server takes sessions.
-func serving(addr string) bool {
+func serving(addr string) bool { return strings.Contains(srvr(addr), "Zookeeper version") }
+
+// srvr is the server's answer to that word, or what it begins with.
+func srvr(addr string) string {
 	conn, err := net.DialTimeout("tcp", addr, time.Second)
 	if err != nil {
-		return false
+		return ""
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(time.Second))
 	if _, err := conn.Write([]byte("srvr")); err != nil {
-		return false
+		return ""
 	}
 	var b [512]byte
 	n, _ := conn.Read(b[:])
-	return strings.Contains(string(b[:n]), "Zookeeper version")
+	return string(b[:n])
 }

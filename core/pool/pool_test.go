@@ -471,6 +471,61 @@ func TestSessionsThatTheEnsembleEndsAreOpenedAnew(t *testing.T) {
 	}
 }
 
+// ZOOKEEPER-4306: the transaction that ends a session lists its znodes, and one that
+// is too large for a record takes the ensemble down.
+func TestTheEndOfFullCarriersLeavesTheEnsembleWhole(t *testing.T) {
+	all := coretest.NewApacheEnsemble(t, 3)
+	cfg := pool.Config{Root: "/root", Timeout: 2 * time.Second}
+	for _, a := range all {
+		cfg.Servers = append(cfg.Servers, a.Addr)
+	}
+	n, other := start(t, cfg), start(t, cfg)
+	create(t, other.open(t, time.Minute), "/root/other", core.Ephemeral)
+	long := strings.Repeat("x", 90)
+	const each, sessions = 100, 45
+	var kept []core.Client
+	for i := range sessions {
+		s := n.open(t, time.Minute)
+		kept = append(kept, s)
+		ops := make([]core.Op, each)
+		for j := range ops {
+			ops[j] = core.CreateOp{Path: fmt.Sprintf("/root/%s-%d-%d-", long, i, j), Options: core.CreateOptions{Mode: core.EphemeralSequential}}
+		}
+		if _, _, err := s.Multi(t.Context(), ops...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := n.Stats(); s.Carriers != 3 || s.Znodes != each*sessions || s.PathBytes < 2*190<<10 {
+		t.Errorf("%+v", s)
+	}
+
+	// The leader goes, and nobody's session with it.
+	for _, a := range all {
+		if a.Leads() {
+			a.Stop()
+		}
+	}
+	eventually(t, 20*time.Second, "contact", func() bool { return n.Stats().Connected && other.Stats().Connected })
+	eventually(t, 20*time.Second, "contact of the carriers", func() bool {
+		for _, s := range kept {
+			_, err := s.Sync(t.Context(), "/root")
+			if core.IsSessionOver(err) {
+				t.Fatal(err)
+			}
+			if err != nil {
+				return false
+			}
+		}
+		return true
+	})
+	if got := len(names(t, other.own, "/root")); got != each*sessions+1 {
+		t.Errorf("%d znodes after the loss of the leader", got)
+	}
+	n.stop()
+	eventually(t, 30*time.Second, "only the other's is left", func() bool { return slices.Equal(names(t, other.own, "/root"), []string{"other"}) })
+	create(t, other.own, "/root/after", core.Persistent)
+}
+
 func TestAnEnsembleThatIsNotThereIsWaitedFor(t *testing.T) {
 	a := coretest.NewApache(t)
 	proxy := coretest.StartProxy(t, a.Addr)
