@@ -147,6 +147,18 @@ func (a *Apache) Restart(t testing.TB) {
 	}
 }
 
+// RestartEmpty kills the server and starts it again without any data.
+func (a *Apache) RestartEmpty(t testing.TB) {
+	t.Helper()
+	a.stop()
+	if err := os.RemoveAll(filepath.Join(a.dir, "data", "version-2")); err != nil {
+		t.Fatal(err)
+	}
+	if !a.start(t) {
+		t.Fatalf("somebody took %s while Apache ZooKeeper was down", a.Addr)
+	}
+}
+
 // Stop kills the server.
 func (a *Apache) Stop() { a.stop() }
 

@@ -140,6 +140,9 @@ func (c *carrier) tend(ctx context.Context) {
 	var pause time.Duration
 	retry := time.NewTimer(0)
 	defer retry.Stop()
+	look := time.NewTicker(lookForRefusal)
+	defer look.Stop()
+	var r refusal
 	unsure := false
 	for {
 		select {
@@ -148,6 +151,9 @@ func (c *carrier) tend(ctx context.Context) {
 		case <-c.client.Done():
 			c.pool.lost(c)
 			return
+		case <-look.C:
+			r.look(ctx, c.pool, c.client)
+			continue
 		case <-list.C:
 			unsure = true
 		case <-c.wake:

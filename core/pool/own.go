@@ -29,6 +29,8 @@ const (
 	// server of the ensemble is found in less.
 	contactPatience = 2 * time.Second
 	lookForContact  = 20 * time.Millisecond
+
+	lookForRefusal = time.Second
 )
 
 // own is the process's own session, and the next one when it has expired.
@@ -66,6 +68,7 @@ func (o *own) run(ctx context.Context) error {
 		if first {
 			close(o.pool.ready)
 		}
+		o.watch(ctx, c)
 		select {
 		case <-c.Done():
 			o.put(nil, false)
@@ -75,6 +78,56 @@ func (o *own) run(ctx context.Context) error {
 			o.pool.farewell(c)
 			return context.Cause(ctx)
 		}
+	}
+}
+
+// watch returns when a session is over, or ctx is.
+func (o *own) watch(ctx context.Context, c *zkclient.Client) {
+	var r refusal
+	look := time.NewTicker(lookForRefusal)
+	defer look.Stop()
+	for {
+		select {
+		case <-c.Done():
+			return
+		case <-ctx.Done():
+			return
+		case <-look.C:
+			r.look(ctx, o.pool, c)
+		}
+	}
+}
+
+// refusal finds out that an ensemble which is there will never take a session back:
+// one that has lost its data hangs up on whoever has seen more than it has, without a
+// word of the session.
+type refusal struct{ since time.Time } // when there was no contact first; zero while there is
+
+// look gives a session up that has been out of contact for its timeout while others
+// can be opened.
+func (r *refusal) look(ctx context.Context, p *Pool, c *zkclient.Client) {
+	now := time.Now()
+	switch {
+	case c.Connected():
+		r.since = time.Time{}
+		return
+	case r.since.IsZero():
+		r.since = now
+		return
+	case now.Sub(r.since) < c.Session().Timeout:
+		return
+	}
+	r.since = now // the next look is as far away
+	ctx, cancel := context.WithTimeout(ctx, dialPatience)
+	defer cancel()
+	other, err := zkclient.Dial(ctx, p.cfg.Servers, p.options("look"))
+	if err != nil {
+		return
+	}
+	_ = other.Close() // or its timeout ends it
+	if !c.Connected() {
+		p.log.Warn("the ensemble takes sessions, but not one that it had: it is given up", "session", c.Session().ID.String())
+		c.Detach()
 	}
 }
 

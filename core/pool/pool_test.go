@@ -526,6 +526,28 @@ func TestTheEndOfFullCarriersLeavesTheEnsembleWhole(t *testing.T) {
 	create(t, other.own, "/root/after", core.Persistent)
 }
 
+func TestAnEnsembleThatHasLostItsDataIsBegunAnew(t *testing.T) {
+	a := coretest.NewApache(t)
+	n := start(t, pool.Config{Servers: []string{a.Addr}, Root: "/root", Timeout: time.Second})
+	s := n.open(t, time.Minute)
+	for range 20 {
+		create(t, s, "/root/e-", core.EphemeralSequential)
+	}
+	a.RestartEmpty(t)
+	eventually(t, 20*time.Second, "the session is over", func() bool {
+		_, err := s.Sync(t.Context(), "/root")
+		return core.IsSessionOver(err)
+	})
+	eventually(t, 20*time.Second, "the root is there", func() bool {
+		_, err := n.own.Exists(t.Context(), "/root")
+		return err == nil
+	})
+	create(t, n.open(t, time.Minute), "/root/e", core.Ephemeral)
+	if s := n.Stats(); s.Sessions != 1 || s.Znodes != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestAnEnsembleThatIsNotThereIsWaitedFor(t *testing.T) {
 	a := coretest.NewApache(t)
 	proxy := coretest.StartProxy(t, a.Addr)
