@@ -35,6 +35,9 @@ func (r *Replica) commit(p *zab.Proposal) {
 		r.tracker.Add(id, res.TimeoutMillis, r.now.Mono)
 	case wire.OpCloseSession:
 		r.tracker.Remove(id)
+		if r.leader != nil {
+			delete(r.leader.owners, id)
+		}
 	}
 	if c := r.bySession[id]; c != nil {
 		r.answer(c, z, res)

@@ -28,9 +28,11 @@ type comer struct {
 
 // leaderRole is what a leader of others keeps.
 type leaderRole struct {
-	owners map[core.SessionID]core.PeerID // who has the client; absent is the one in the session's id
-	syncs  []syncWait                     // that wait for the leadership to be confirmed, in order
-	doubts []doubt                        // likewise
+	// owners is who has the client, as far as one has come in this epoch, or was kept
+	// from an earlier one; of others it is the server in the session's id.
+	owners map[core.SessionID]core.PeerID
+	syncs  []syncWait // that wait for the leadership to be confirmed, in order
+	doubts []doubt    // likewise
 }
 
 // doubt is a session that this leader does not know of. Another one may, who leads
@@ -267,7 +269,7 @@ func (r *Replica) keepSession(c *conn) {
 		r.tracker.SetTimeout(id, c.timeout, r.now.Mono)
 		return
 	}
-	r.send(r.zab.Leader(), revalidate{epoch: r.zab.Epoch(), session: id, timeout: c.timeout, conn: c.id})
+	r.send(r.zab.Leader(), revalidate{epoch: r.zab.Epoch(), session: id, timeout: c.timeout})
 }
 
 // submitAgain submits what kept clients had asked for and no leader had proposed, each
@@ -416,16 +418,21 @@ func (r *Replica) ownerOf(id core.SessionID) core.PeerID {
 	return core.PeerID(uint64(id) >> 56)
 }
 
-// own notes who has a session's client from now on.
+// own notes who has a session's client from now on. Who had it may not have noticed that
+// it has gone, and must keep nothing that it still has of it through a hand-over.
 func (r *Replica) own(id core.SessionID, p core.PeerID) {
 	if r.leader == nil {
 		return
 	}
-	if core.PeerID(uint64(id)>>56) == p {
-		delete(r.leader.owners, id)
-		return
+	if was := r.ownerOf(id); was != p && r.zab.Links().Has(was) {
+		r.sayMoved(was, id)
 	}
 	r.leader.owners[id] = p
+}
+
+// sayMoved has a learner hang up on a client that has come elsewhere since.
+func (r *Replica) sayMoved(to core.PeerID, id core.SessionID) {
+	r.send(to, refused{epoch: r.zab.Epoch(), session: id, code: core.SessionMoved})
 }
 
 // revalidate says whether a session is alive, and lets it move to who asks.
@@ -466,6 +473,10 @@ func (r *Replica) resolve(d *doubt) {
 // validate answers a learner.
 func (r *Replica) validate(from core.PeerID, m *revalidate, valid bool) {
 	if valid {
+		if p, came := r.leader.owners[m.session]; m.conn == 0 && came && p != from {
+			r.sayMoved(from, m.session) // it was kept, and has come elsewhere in this epoch
+			return
+		}
 		r.own(m.session, from)
 		if m.timeout > 0 {
 			r.tracker.SetTimeout(m.session, m.timeout, r.now.Mono)
@@ -528,13 +539,15 @@ func (r *Replica) letComersIn() {
 }
 
 // refused answers a write that the leader has not proposed. It is the first of its
-// connection's writes without a zxid.
+// connection's writes without a zxid. That a session has moved comes without a write,
+// too; of a connection that is about to come to it, it is old.
 func (r *Replica) refused(m *refused) {
 	c := r.bySession[m.session]
-	if c == nil || c.pending.writes == 0 {
+	moved := m.code == core.SessionMoved
+	if c == nil || c.pending.writes == 0 && !(moved && c.phase == ready) {
 		return
 	}
-	if m.op == wire.OpCreateSession || m.code == core.SessionMoved || m.code == core.SessionExpired {
+	if m.op == wire.OpCreateSession || moved || m.code == core.SessionExpired {
 		r.hangUp(c) // the client comes again, here or elsewhere
 		return
 	}

@@ -223,3 +223,68 @@ func TestWritesSubmittedAgainByALeaderDoNotCountForEver(t *testing.T) {
 		require.Zero(t, n.servers[1].r.conns[p.id].waits)
 	}
 }
+
+// A connection whose client has gone elsewhere without its server noticing was kept
+// through a hand-over, and took the session back; what came late on it was done, behind
+// what the client had asked for since.
+func TestHandOverKeepsNoConnectionThatWasLeft(t *testing.T) {
+	for _, way := range []struct {
+		name         string
+		left, leader core.PeerID // the server that was left, and the next leader
+	}{
+		{"its home leads next", 2, 2}, {"its home follows", 2, 1}, {"another server leads next", 1, 1}, {"another server follows", 1, 2},
+	} {
+		t.Run(way.name, func(t *testing.T) {
+			n := three(t)
+			require.EqualValues(t, 3, n.leader())
+			p := n.come(2, wire.ConnectRequest{TimeoutMillis: 40_000, HasReadOnly: true})
+			h, _ := n.ask(p, wire.OpCreate, create("/a", core.Persistent))
+			require.Equal(t, core.OK, h.Err)
+			back := wire.ConnectRequest{TimeoutMillis: 40_000, SessionID: p.resp.SessionID, Password: p.resp.Password[:], HasReadOnly: true}
+			left := p
+			if way.left == 1 {
+				left = n.come(1, back)
+			}
+			at := n.come(3-way.left, back)
+			require.NotZero(t, at.resp.SessionID)
+			n.servers[3].step(Transfer{To: way.leader})
+			late := left.request(wire.OpSetData, wire.AppendSetData(nil, "/a", []byte("late"), core.AnyVersion))
+			left.send(late)
+			n.settle()
+			n.pass(500)
+			require.Equal(t, way.leader, n.leader())
+			h, _ = n.ask(at, wire.OpSetData, wire.AppendSetData(nil, "/a", []byte("new"), 0))
+			require.Equal(t, core.OK, h.Err, "nothing was done before it")
+			require.True(t, left.closed)
+			require.False(t, at.closed)
+		})
+	}
+}
+
+// Likewise, of a client that comes elsewhere before its server serves again.
+func TestHandOverKeepsNoConnectionThatIsLeftMeanwhile(t *testing.T) {
+	n := three(t)
+	home := n.come(2, wire.ConnectRequest{TimeoutMillis: 40_000, HasReadOnly: true})
+	h, _ := n.ask(home, wire.OpCreate, create("/a", core.Persistent))
+	require.Equal(t, core.OK, h.Err)
+	back := wire.ConnectRequest{TimeoutMillis: 40_000, SessionID: home.resp.SessionID, Password: home.resp.Password[:], HasReadOnly: true}
+	left := n.come(1, back)
+	slow := n.servers[1]
+	slow.manual = true
+	n.servers[3].step(Transfer{To: 2})
+	n.settle()
+	n.pass(500)
+	require.EqualValues(t, 2, n.leader())
+	require.False(t, slow.r.Serving())
+	left.send(left.request(wire.OpSetData, wire.AppendSetData(nil, "/a", []byte("late"), core.AnyVersion)))
+	at := n.come(2, back)
+	slow.manual = false
+	slow.syncNow()
+	n.settle()
+	n.pass(500)
+	require.True(t, slow.r.Serving())
+	require.True(t, left.closed)
+	h, _ = n.ask(at, wire.OpSetData, wire.AppendSetData(nil, "/a", []byte("new"), 0))
+	require.Equal(t, core.OK, h.Err, "what came late was not done")
+	require.False(t, at.closed)
+}

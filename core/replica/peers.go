@@ -22,7 +22,8 @@ type (
 		ids     []core.Identity
 		body    []byte
 	}
-	// refused says that a forwarded write was not proposed.
+	// refused says that a forwarded write was not proposed, or, without one, that a
+	// session has moved elsewhere.
 	refused struct {
 		epoch   core.Epoch
 		session core.SessionID
@@ -30,7 +31,8 @@ type (
 		op      wire.OpCode
 		code    core.Code
 	}
-	// revalidate asks whether a session is alive, for a client that has come with it.
+	// revalidate asks whether a session is alive, for a client that has come with it; with
+	// conn 0 it tells of one that was kept through a hand-over.
 	revalidate struct {
 		epoch   core.Epoch
 		session core.SessionID
