@@ -40,6 +40,8 @@ type peer struct {
 	jobs []job
 	wire map[core.PeerID][]Message // under way to this server, in order
 	told core.Zxid                 // applied
+	// members is the version of those that it knows to be committed, since its start.
+	members core.Zxid
 }
 
 // job is one thing that a disk was asked for.
@@ -135,7 +137,7 @@ func (e *ensemble) start(id core.PeerID) {
 	}
 	m, err := New(p.cfg, d)
 	require.NoError(e.t, err)
-	p.m, p.told = m, p.base.Zxid
+	p.m, p.told, p.members = m, p.base.Zxid, 0
 	p.act(m.Start)
 	for _, o := range e.ids() {
 		e.join(id, o)
@@ -349,6 +351,11 @@ func (p *peer) diskStep() {
 // check checks what must hold after every event.
 func (p *peer) check() {
 	e, m := p.e, p.m
+	require.GreaterOrEqual(e.t, m.members.Version, p.members, "what is known of the members is taken back")
+	p.members = m.members.Version
+	if m.next != nil {
+		require.Greater(e.t, m.next.Version, m.members.Version, "members are pending that are not the last")
+	}
 	if m.Role() == Leading && m.Phase() == Broadcast {
 		if other, ok := e.epochs[m.Epoch()]; ok {
 			require.Equal(e.t, other, p.id, "two leaders in epoch %d (I2)", m.Epoch())

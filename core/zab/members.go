@@ -96,6 +96,9 @@ func (m *Machine) logMembers(r *wire.Record, out *Output) {
 	if err != nil || next.Version != r.Zxid {
 		check.Fail("zab: the record at %v is no reconfiguration: %v", r.Zxid, err)
 	}
+	if next.Version <= m.members.Version {
+		return // others have told already what became of it
+	}
 	was := m.members.Version
 	m.expect(next)
 	if m.members.Version != was {
