@@ -195,5 +195,8 @@ func (m *Members) Apply(c *Change, version core.Zxid) (*Members, error) {
 	if next.Voters().Len() == 0 {
 		return nil, ErrNoVoter
 	}
+	if n := len(next.String()); n > TextBytesMax {
+		return nil, fmt.Errorf("member: %d bytes of members, %d are the most", n, TextBytesMax)
+	}
 	return next, nil
 }

@@ -1,6 +1,9 @@
 package member
 
 import (
+	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -77,6 +80,26 @@ func TestChangesLeadToMembers(t *testing.T) {
 			require.Equal(t, next, again)
 			require.Equal(t, three, was.String(), "what was is left as it is")
 		})
+	}
+}
+
+// Members that are too long for what servers tell one another of them could be agreed on,
+// a part at a time; nobody understood anybody any more in the next election.
+func TestMembersAreNoLongerThanTheirBound(t *testing.T) {
+	was, err := Parse(three)
+	require.NoError(t, err)
+	for id := 4; ; id++ {
+		long := fmt.Sprintf("server.%d=%s", id, strings.TrimSuffix(strings.Repeat("h"+strconv.Itoa(id)+":1:2|", 9000), "|"))
+		c, err := ParseChange(long, "", "")
+		require.NoError(t, err)
+		next, err := was.Apply(c, 9)
+		if err != nil {
+			require.ErrorContains(t, err, "are the most")
+			require.Greater(t, id, 4)
+			return
+		}
+		require.LessOrEqual(t, len(next.String()), TextBytesMax)
+		was = next
 	}
 }
 
