@@ -242,6 +242,9 @@ func (s *Server) changeOf(verb string, id core.PeerID, line string, status *Clus
 		return nil, refuse("server %d is no member", id)
 	}
 	at := slices.IndexFunc(status.Servers, func(v ClusterServer) bool { return v.ID == int(id) })
+	if at < 0 {
+		return nil, inWords(core.BadVersion)
+	}
 	now := &status.Servers[at]
 	if verb == "promote" {
 		switch {
