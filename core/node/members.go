@@ -76,10 +76,6 @@ func (n *Node) Transfer(ctx context.Context, to core.PeerID) (leader core.PeerID
 	defer pause.Stop()
 	asked := time.Time{}
 	for began := time.Now(); time.Since(began) < transferTime; {
-		if time.Since(asked) > transferAgain { // the successor may come into step
-			asked = time.Now()
-			n.inbox.put(item{in: replica.Transfer{To: to}}, false)
-		}
 		now, err := status()
 		if err != nil {
 			return 0, err
@@ -89,6 +85,10 @@ func (n *Node) Transfer(ctx context.Context, to core.PeerID) (leader core.PeerID
 				return now.Leader, ErrNotInStep
 			}
 			return now.Leader, nil
+		}
+		if now.Serving && time.Since(asked) > transferAgain { // the successor may come into step
+			asked = time.Now()
+			n.inbox.put(item{in: replica.Transfer{To: to}}, false)
 		}
 		select {
 		case <-ctx.Done():

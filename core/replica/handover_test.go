@@ -288,3 +288,29 @@ func TestHandOverKeepsNoConnectionThatIsLeftMeanwhile(t *testing.T) {
 	require.Equal(t, core.OK, h.Err, "what came late was not done")
 	require.False(t, at.closed)
 }
+
+// Who asked for a hand-over asks again after a while. A server that was still on its way
+// to the new leader asked that one, which handed over in its turn.
+func TestHandOverIsNotAskedOfItsSuccessor(t *testing.T) {
+	n := three(t)
+	require.EqualValues(t, 3, n.leader())
+	old := n.servers[3]
+	old.step(Transfer{To: 2})
+	old.manual = true
+	n.settle()
+	n.pass(500)
+	require.EqualValues(t, 2, n.leader())
+	require.False(t, old.r.Serving())
+	old.step(Transfer{})
+	n.settle()
+	n.pass(500)
+	require.EqualValues(t, 2, n.leader())
+	old.manual = false
+	old.syncNow()
+	n.settle()
+	require.True(t, old.r.Serving())
+	old.step(Transfer{To: 3})
+	n.settle()
+	n.pass(500)
+	require.EqualValues(t, 3, n.leader(), "it passes on what it is asked when it serves")
+}

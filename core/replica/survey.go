@@ -84,10 +84,11 @@ func (r *Replica) inquired(from core.PeerID, msg any) {
 	}
 }
 
-// transfer hands the leadership over, or asks the leader to.
+// transfer hands the leadership over, or asks the leader to. Of one that this server does
+// not serve under yet nothing is asked: it may be the one that was asked for.
 func (r *Replica) transfer(to core.PeerID) {
 	if r.zab.Role() != zab.Leading {
-		if p := r.zab.Leader(); p != 0 {
+		if p := r.zab.Leader(); p != 0 && r.serving {
 			r.send(p, transferAsk{to: to})
 		}
 		return
