@@ -278,12 +278,13 @@ func (t *Transport) serve(p core.PeerID, c net.Conn) error {
 	return err
 }
 
-// begin registers a link when no other one of its peer is there any more.
+// begin registers a link when no other one of its peer is there any more. Who was a peer
+// during the handshake may be none by now.
 func (t *Transport) begin(p core.PeerID, c net.Conn) *link {
 	for {
 		t.mu.Lock()
 		old := t.mu.links[p]
-		if t.mu.ended {
+		if _, known := t.mu.peers[p]; t.mu.ended || !known {
 			t.mu.Unlock()
 			return nil
 		}
