@@ -118,26 +118,53 @@ func (p *plan) newDirectory() (bool, error) {
 // checkMembers compares the plan with the data directory. The members of a new one
 // are noted at once, later ones when they have begun to serve (noteMembers).
 func (p *plan) checkMembers(isNew bool) error {
-	text, err := os.ReadFile(filepath.Join(p.dataDir, membersFile))
+	was, err := p.noted()
 	switch {
-	case err == nil:
-		was, err := parseMembership(string(text))
-		if err == nil {
-			err = was.mayBecome(p.members())
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", filepath.Join(p.dataDir, membersFile), err)
-		}
-		return nil
-	case !errors.Is(err, fs.ErrNotExist):
+	case err != nil:
 		return err
+	case was != nil:
+		return p.mayBecome(was, p.members())
 	case isNew:
 		return p.noteMembers(p.members())
 	}
 	// It has been run by a release that had single servers only.
-	was := &membership{self: p.id, voters: []core.PeerID{p.id}}
+	was = &membership{self: p.id, voters: []core.PeerID{p.id}}
 	if err := was.mayBecome(p.members()); err != nil {
 		return fmt.Errorf("%s: %w", p.dataDir, err)
+	}
+	return nil
+}
+
+// checkOwner returns why the data directory is none of this server's, whoever the
+// members are.
+func (p *plan) checkOwner() error {
+	was, err := p.noted()
+	if err != nil || was == nil {
+		return err
+	}
+	return p.mayBecome(was, &membership{self: p.id, voters: was.voters})
+}
+
+// noted is what the file says, nil if there is none.
+func (p *plan) noted() (*membership, error) {
+	name := filepath.Join(p.dataDir, membersFile)
+	text, err := os.ReadFile(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	was, err := parseMembership(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return was, nil
+}
+
+func (p *plan) mayBecome(was, next *membership) error {
+	if err := was.mayBecome(next); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(p.dataDir, membersFile), err)
 	}
 	return nil
 }

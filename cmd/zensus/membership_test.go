@@ -57,10 +57,13 @@ func TestMembersAreNotedInTheDataDirectory(t *testing.T) {
 	require.NoError(t, next.noteMembers(&membership{self: 2, voters: []core.PeerID{7, 8, 9}, version: 0x1000000ff}))
 	require.NoError(t, p(2, 1, 2, 3).checkMembers(false), "the log says who votes")
 	require.ErrorContains(t, p(4, 1, 2, 3, 4).checkMembers(false), "is of server 2")
+	require.ErrorContains(t, p(4, 1, 2, 3, 4).checkOwner(), "is of server 2", "nor when the log says who votes")
+	require.NoError(t, p(2, 4, 5, 6).checkOwner())
 
 	require.NoError(t, os.Remove(filepath.Join(dir, membersFile)))
 	require.ErrorContains(t, p(2, 1, 2, 3).checkMembers(false), "one at a time", "a directory from before is of a single server")
 	require.NoError(t, (&plan{dataDir: dir, id: 2}).checkMembers(false))
+	require.NoError(t, p(2, 1, 2, 3).checkOwner())
 	for _, text := range []string{"", "self=2\n", "self=x\nvoters=1\n", "self=2\nvoters=1,300\n", "what=1\n"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, membersFile), []byte(text), 0o600))
 		require.ErrorContains(t, p(2, 1, 2, 3).checkMembers(false), membersFile, text)

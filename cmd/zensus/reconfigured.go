@@ -83,6 +83,9 @@ func (r *reconfigured) recover() error {
 	if z.Version == 0 {
 		return r.in.plan.checkMembers(false)
 	}
+	if err := r.in.plan.checkOwner(); err != nil {
+		return err
+	}
 	m, err := member.Parse(z.Text)
 	if err != nil {
 		return fmt.Errorf("%s: the members of the ensemble: %w", r.in.plan.dataDir, err)
