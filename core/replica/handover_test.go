@@ -314,3 +314,26 @@ func TestHandOverIsNotAskedOfItsSuccessor(t *testing.T) {
 	n.pass(500)
 	require.EqualValues(t, 3, n.leader(), "it passes on what it is asked when it serves")
 }
+
+// Two of three servers that are drained handed the leadership to one another for ever.
+func TestDrainedServersFindOneThatIsNot(t *testing.T) {
+	n := three(t)
+	require.EqualValues(t, 3, n.leader())
+	n.servers[1].step(Drain{On: true})
+	n.servers[2].step(Drain{On: true})
+	n.servers[3].step(Transfer{To: 1})
+	n.settle()
+	n.pass(1000)
+	require.EqualValues(t, 3, n.leader())
+	handed := func() (total uint64) {
+		for _, s := range n.servers {
+			total += s.r.zab.Stats().Handed
+		}
+		return total
+	}
+	require.EqualValues(t, 3, handed())
+	n.servers[3].step(Drain{On: true})
+	n.settle()
+	n.pass(10_000)
+	require.LessOrEqual(t, handed(), uint64(6), "where all are, they do not do it all the time")
+}

@@ -141,9 +141,10 @@ type Replica struct {
 	snapshotRest  int64 // when the rest after the last one ends
 	wantSnapshot  bool
 
-	surveys  uint64
-	reports  map[core.PeerID]Report // of the last survey
-	draining bool
+	surveys   uint64
+	reports   map[core.PeerID]Report // of the last survey
+	draining  bool
+	drainedAt int64 // when it began to hand over for that last, monotonic milliseconds; 0 is never
 
 	diskLow  bool
 	lastTick int64
@@ -261,7 +262,7 @@ func (r *Replica) Step(now Now, in Input, out *Output) {
 	case Survey:
 		r.survey()
 	case Drain:
-		r.draining = in.On
+		r.draining, r.drainedAt = in.On, 0
 		r.drain()
 	case Kick:
 		if c := r.bySession[in.Session]; c != nil {

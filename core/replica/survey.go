@@ -127,8 +127,12 @@ func (r *Replica) drain() {
 	if !r.draining || r.decidesAlone() {
 		return
 	}
-	if r.leads(r.zab.Epoch()) && r.zab.Ready() {
-		r.transfer(0)
+	if r.leads(r.zab.Epoch()) && (r.drainedAt == 0 || r.now.Mono-r.drainedAt >= drainTicks*int64(r.cfg.TickMillis)) {
+		r.ask(func(z *zab.Output) {
+			if r.zab.Transfer(0, z) {
+				r.drainedAt = r.now.Mono
+			}
+		})
 	}
 	left := drainsPerTick
 	for _, id := range slices.Sorted(maps.Keys(r.conns)) {
@@ -142,6 +146,10 @@ func (r *Replica) drain() {
 		r.hangUp(c)
 	}
 }
+
+// drainTicks is the pause between two attempts to hand over: in one, until it is given up,
+// nobody's writes are proposed, and who takes over may be to be drained, too.
+const drainTicks = 10
 
 // drainsPerTick is how many clients are sent away at a time, so that they do not all
 // come to the others at once.

@@ -26,11 +26,15 @@ func (m *Machine) Transfer(to core.PeerID, out *Output) bool {
 	return true
 }
 
-// nextBest is the voter in step that has acknowledged most; 0 is nobody.
+// nextBest is the voter in step that has acknowledged most; 0 is nobody. Of several it is
+// the next one by id, the lowest behind the highest: so that servers of which each hands
+// over come to one that does not.
 func (m *Machine) nextBest() (best core.PeerID) {
 	most := core.Zxid(0)
 	for _, p := range m.leading.sorted() {
-		if p.counts && p.upToDate && p.acked > most {
+		switch {
+		case !p.counts || !p.upToDate || p.acked < most:
+		case p.acked > most || best < m.cfg.Self && p.peer > m.cfg.Self:
 			best, most = p.peer, p.acked
 		}
 	}
