@@ -10,13 +10,14 @@ import (
 // Members is who belongs to the ensemble by the last reconfiguration that was applied;
 // nil if there was none: then the configuration files say it.
 func (s *State) Members() *member.Members {
-	data := s.tree.Data(s.tree.Find(tree.ConfigPath))
+	ref := s.tree.Find(tree.ConfigPath)
+	data := s.tree.Data(ref)
 	if len(data) == 0 {
 		return nil
 	}
 	m, err := member.Parse(string(data))
-	if err != nil {
-		return nil // only a reconfiguration writes it
+	if err != nil || m.Version != s.tree.Stat(ref).Mzxid {
+		return nil // a super user has written it before the first reconfiguration
 	}
 	return m
 }

@@ -399,7 +399,7 @@ func (p *preparation) setData(d wire.SetData) prepared {
 	if !p.allowed(n.acl, core.PermWrite) {
 		return refuse(core.NoAuth)
 	}
-	if p.s.cfg.ReconfigEnabled && asked == tree.ConfigPath {
+	if asked == tree.ConfigPath && (p.s.cfg.ReconfigEnabled || p.s.Members() != nil) {
 		return refuse(core.BadArguments) // only a reconfiguration writes it
 	}
 	if code := p.s.checkQuota(asked, 0, int64(len(d.Data))-int64(n.bytes)); code != core.OK {
