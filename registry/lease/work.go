@@ -237,17 +237,43 @@ func (m *Manager) bury(ctx context.Context, c *client) {
 	if err := session.Close(); err != nil && !core.IsSessionOver(err) {
 		m.log.Debug("session of a client not ended yet", "client", c.id, "session", id.String(), "err", err)
 		m.hide(c, id) // until it is
-		m.endLater(ctx, c, session.Session())
+		if !m.endLater(ctx, c, session.Session()) {
+			return
+		}
+	}
+	m.unhide(ctx, c)
+}
+
+// unhide ends the hiding of a session that has ended, when the picture shows that. Where
+// it had no znodes nobody would tell.
+func (m *Manager) unhide(ctx context.Context, c *client) {
+	c.mu.Lock()
+	hiding := c.mu.hiding != 0
+	c.mu.Unlock()
+	if !hiding {
+		return
+	}
+	zxid, err := m.cfg.Store.Sync(ctx)
+	if err != nil || m.cfg.Picture.Wait(ctx, zxid) != nil {
+		return // it is forgotten in time
+	}
+	c.mu.Lock()
+	c.mu.hiding = 0
+	services := slices.Collect(maps.Keys(c.mu.wishes))
+	c.mu.Unlock()
+	for _, k := range services {
+		m.show(c, k)
 	}
 }
 
-// endLater ends a session of a client that has left, as soon as there is a quorum for it.
-// Nobody touches it any more, so its timeout would end it too, but later.
-func (m *Manager) endLater(ctx context.Context, c *client, info core.SessionInfo) {
+// endLater ends a session of a client that has left, as soon as there is a quorum for it,
+// and reports whether it did. Nobody touches it any more, so its timeout would end it
+// too, but later.
+func (m *Manager) endLater(ctx context.Context, c *client, info core.SessionInfo) bool {
 	for pause := retryMin; ; pause = min(2*pause, retryMax) {
 		select {
 		case <-ctx.Done():
-			return
+			return false
 		case <-c.kick:
 		case <-time.After(pause):
 		}
@@ -256,7 +282,7 @@ func (m *Manager) endLater(ctx context.Context, c *client, info core.SessionInfo
 			err = session.Close()
 		}
 		if err == nil || core.IsSessionOver(err) {
-			return
+			return true
 		}
 	}
 }

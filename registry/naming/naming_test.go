@@ -396,8 +396,12 @@ func TestWithoutQuorumAClientThatLeavesIsNotShownAndEndedLater(t *testing.T) {
 		require.NoError(t, a.Publish(t.Context(), "c2", shop, []registry.Instance{at("10.0.0.2", 80)}))
 		synctest.Wait()
 		engine.Partition()
+		other := registry.NewServiceKey("", "", "other")
+		require.NoError(t, a.Publish(t.Context(), "c1", other, []registry.Instance{at("10.0.0.1", 80)}))
+		require.Len(t, a.hosts(t, other), 1)
 		a.End("c1")
 		synctest.Wait()
+		require.Empty(t, a.hosts(t, other))
 		require.Equal(t, []string{"10.0.0.2"}, a.hosts(t, shop))
 		time.Sleep(10 * time.Minute)
 		require.Equal(t, []string{"10.0.0.2"}, a.hosts(t, shop), "however long it takes")
@@ -407,6 +411,7 @@ func TestWithoutQuorumAClientThatLeavesIsNotShownAndEndedLater(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		require.Equal(t, []string{"10.0.0.2"}, b.hosts(t, shop), "before any timeout")
 		require.Equal(t, []string{"10.0.0.2"}, a.hosts(t, shop))
+		require.False(t, a.Stale(), "picture and tree agree")
 	})
 }
 
