@@ -191,21 +191,23 @@ func (w *world) faults(ctx context.Context) {
 	}
 	pause(time.Second)
 	for ctx.Err() == nil {
-		i := w.rng.IntN(len(w.members))
-		s := w.members[i]
-		kind := kinds[w.rng.IntN(len(kinds))]
-		w.struck[kind]++
-		w.note("%s: server %d (%s)", kind, i+1, s.Role())
+		i, kind := w.rng.IntN(len(w.members)), kinds[w.rng.IntN(len(kinds))]
 		switch kind {
-		case "kill the leader":
-			for _, s := range w.members {
-				if s.Role() == "leader" {
-					s.Kill()
-					pause(some(50*time.Millisecond, 3*time.Second))
-					s.Launch()
-				}
-			}
-		case "kill":
+		case "kill the leader": // server 1 where nobody leads
+			i = max(0, slices.IndexFunc(w.members, func(s *testkit.Server) bool { return s.Role() == "leader" }))
+		case "disk full": // each in turn
+			i = w.struck[kind] % len(w.members)
+		}
+		s := w.members[i]
+		w.struck[kind]++
+		switch kind {
+		case "rolling restart", "kill all", "kill all observers":
+			w.note("%s", kind)
+		default:
+			w.note("%s: server %d (%s)", kind, i+1, s.Role())
+		}
+		switch kind {
+		case "kill", "kill the leader":
 			s.Kill()
 			pause(some(50*time.Millisecond, 3*time.Second))
 			s.Launch()
