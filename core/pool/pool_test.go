@@ -113,6 +113,7 @@ func eventually(t testing.TB, within time.Duration, what string, holds func() bo
 }
 
 func TestPoolIsAnEngineOfSessions(t *testing.T) {
+	t.Parallel()
 	a := coretest.NewApache(t)
 	coretest.RunSessions(t, func(t *testing.T) coretest.SessionsHarness {
 		n := start(t, pool.Config{Servers: []string{a.Addr}, Root: "/"})
@@ -121,6 +122,7 @@ func TestPoolIsAnEngineOfSessions(t *testing.T) {
 }
 
 func TestSessionsOnAnApacheServer(t *testing.T) {
+	t.Parallel()
 	a := coretest.NewApache(t)
 	config := func(t *testing.T) pool.Config {
 		return pool.Config{Servers: []string{a.Addr}, Root: rootOf(t)}
@@ -395,9 +397,8 @@ func TestSessionsOnAnApacheServer(t *testing.T) {
 	})
 }
 
-// expire ends every session that a server has from this address: it restarts it on
-// data of another life.
 func TestSessionsThatTheEnsembleEndsAreOpenedAnew(t *testing.T) {
+	t.Parallel()
 	a := coretest.NewApache(t)
 	proxy := coretest.StartProxy(t, a.Addr)
 	cfg := pool.Config{Servers: []string{proxy.Addr}, Root: "/root", Timeout: time.Second}
@@ -474,6 +475,7 @@ func TestSessionsThatTheEnsembleEndsAreOpenedAnew(t *testing.T) {
 // ZOOKEEPER-4306: the transaction that ends a session lists its znodes, and one that
 // is too large for a record takes the ensemble down.
 func TestTheEndOfFullCarriersLeavesTheEnsembleWhole(t *testing.T) {
+	t.Parallel()
 	all := coretest.NewApacheEnsemble(t, 3)
 	cfg := pool.Config{Root: "/root", Timeout: 2 * time.Second}
 	for _, a := range all {
@@ -527,6 +529,7 @@ func TestTheEndOfFullCarriersLeavesTheEnsembleWhole(t *testing.T) {
 }
 
 func TestAnEnsembleThatHasLostItsDataIsBegunAnew(t *testing.T) {
+	t.Parallel()
 	a := coretest.NewApache(t)
 	n := start(t, pool.Config{Servers: []string{a.Addr}, Root: "/root", Timeout: time.Second})
 	s := n.open(t, time.Minute)
@@ -549,6 +552,7 @@ func TestAnEnsembleThatHasLostItsDataIsBegunAnew(t *testing.T) {
 }
 
 func TestAnEnsembleThatIsNotThereIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	a := coretest.NewApache(t)
 	proxy := coretest.StartProxy(t, a.Addr)
 	proxy.Down()
