@@ -17,14 +17,8 @@ const (
 	// tendPatience bounds one piece of a carrier's own work, so that it notices
 	// when its session is over.
 	tendPatience = 10 * time.Second
-	// listEvery is how often a carrier looks what it really owns: others may have
-	// deleted something.
-	listEvery = time.Minute
-	// retireAfter is how long a carrier is kept that nobody uses.
-	retireAfter = time.Minute
-
-	retryMin = 50 * time.Millisecond
-	retryMax = 2 * time.Second
+	retryMin     = 50 * time.Millisecond
+	retryMax     = 2 * time.Second
 
 	// Bounds on one transaction that deletes.
 	deletesMax     = 500
@@ -39,12 +33,12 @@ type carrier struct {
 
 	// Guarded by the pool's mu.
 	znodes   map[string]*znode
-	bytes    int       // of their paths
-	reserved int       // of paths that are being created
-	limbo    int       // of paths of which nobody knows whether they were
-	doomed   []*znode  // to be deleted
-	users    int       // sessions whose requests go here
-	idle     time.Time // since when it is empty and unused; zero if it is not
+	bytes    int           // of their paths
+	reserved int           // of paths that are being created
+	limbo    int           // of paths of which nobody knows whether they were
+	doomed   []*znode      // to be deleted
+	users    int           // sessions whose requests go here
+	idle     time.Duration // by the pool's now: since when it is empty and unused; 0 if it is not
 	over     bool
 }
 
@@ -135,7 +129,7 @@ func (p *Pool) options(what string) zkclient.Options {
 
 // tend does the carrier's own work until ctx ends or its session is over.
 func (c *carrier) tend(ctx context.Context) {
-	list := time.NewTicker(listEvery)
+	list := time.NewTicker(c.pool.cfg.listEvery)
 	defer list.Stop()
 	var pause time.Duration
 	retry := time.NewTimer(0)
@@ -401,15 +395,15 @@ func (p *Pool) lost(c *carrier) {
 
 // retireLocked takes away the carriers that have been of no use for long. The first
 // one stays.
-func (p *Pool) retireLocked(now time.Time) {
+func (p *Pool) retireLocked(now time.Duration) {
 	for n := len(p.mu.carriers) - 1; n > 0; n-- {
 		c := p.mu.carriers[n]
 		switch {
 		case c.users > 0 || len(c.znodes) > 0 || c.reserved+c.limbo > 0:
-			c.idle = time.Time{}
-		case c.idle.IsZero():
+			c.idle = 0
+		case c.idle == 0:
 			c.idle = now
-		case now.Sub(c.idle) >= retireAfter:
+		case now-c.idle >= p.cfg.retireAfter:
 			c.over = true
 			p.mu.carriers = slices.Delete(p.mu.carriers, n, n+1)
 			c.wakeUp()

@@ -49,12 +49,18 @@ type Config struct {
 	Logger *slog.Logger
 	// Dialer opens connections; nil dials TCP.
 	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// listEvery is how often a carrier looks what it really owns: others may have
+	// deleted something. retireAfter is how long one is kept that nobody uses. Both are
+	// a minute if zero.
+	listEvery, retireAfter time.Duration
 }
 
 // Pool is the sessions of this process. It is safe for concurrent use.
 type Pool struct {
-	cfg Config
-	log *slog.Logger
+	cfg   Config
+	log   *slog.Logger
+	begun time.Time
 
 	own     *own
 	ready   chan struct{} // closed at the first contact
@@ -68,7 +74,7 @@ type Pool struct {
 		carriers []*carrier
 		znodes   map[string]*znode // every ephemeral that is known, by path
 		noted    uint64            // counts them as they become known
-		mercy    time.Time         // nobody is taken to have been silent since before
+		mercy    time.Duration     // by now: nobody is taken to have been silent since before
 		ended    bool
 	}
 }
@@ -97,11 +103,17 @@ func New(cfg Config) (*Pool, error) {
 	if cfg.CarriersMax <= 0 {
 		cfg.CarriersMax = CarriersDefault
 	}
+	if cfg.listEvery <= 0 {
+		cfg.listEvery = time.Minute
+	}
+	if cfg.retireAfter <= 0 {
+		cfg.retireAfter = time.Minute
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	p := &Pool{
-		cfg: cfg, log: cfg.Logger,
+		cfg: cfg, log: cfg.Logger, begun: time.Now(),
 		ready: make(chan struct{}), ended: make(chan struct{}),
 		growing: make(chan struct{}, 1), born: make(chan *carrier),
 	}
@@ -158,7 +170,7 @@ func (p *Pool) Run(ctx context.Context) error {
 	}()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	last := time.Now()
+	last := p.now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -166,15 +178,19 @@ func (p *Pool) Run(ctx context.Context) error {
 		case c := <-p.born:
 			all.Go(func() { c.tend(ctx) })
 		case <-tick.C:
-			now := time.Now()
-			p.look(now, now.Sub(last)-lookEvery)
+			now := p.now()
+			p.look(now, now-last-lookEvery)
 			last = now
 		}
 	}
 }
 
+// now is a clock that nobody sets: what ends sessions must not be a change of the
+// machine's time.
+func (p *Pool) now() time.Duration { return time.Since(p.begun) }
+
 // look ends the sessions that nobody has touched for their timeout.
-func (p *Pool) look(now time.Time, late time.Duration) {
+func (p *Pool) look(now, late time.Duration) {
 	contact := p.own.Connected()
 	var over []*watch
 	p.mu.Lock()
@@ -182,11 +198,8 @@ func (p *Pool) look(now time.Time, late time.Duration) {
 		p.mu.mercy = now
 	}
 	for _, s := range p.mu.sessions {
-		heard := time.Unix(0, s.touched.Load())
-		if heard.Before(p.mu.mercy) {
-			heard = p.mu.mercy
-		}
-		if !s.keep && now.Sub(heard) >= s.info.Timeout {
+		heard := max(time.Duration(s.touched.Load()), p.mu.mercy)
+		if !s.keep && now-heard >= s.info.Timeout {
 			over = append(over, p.endLocked(s, core.SessionExpired)...)
 		}
 	}

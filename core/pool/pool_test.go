@@ -310,6 +310,31 @@ func TestSessionsOnAnApacheServer(t *testing.T) {
 		create(t, n.open(t, time.Minute), cfg.Root+"/again", core.Ephemeral)
 	})
 
+	t.Run("what others delete makes room, and what is not used is given back", func(t *testing.T) {
+		cfg := pool.Hurried(config(t), 200*time.Millisecond)
+		cfg.PathBytesMax = 1000
+		n, other := start(t, cfg), start(t, cfg)
+		s := n.open(t, time.Minute)
+		var made []string
+		for n.Stats().Carriers < 3 {
+			made = append(made, create(t, s, cfg.Root+"/e-", core.EphemeralSequential))
+		}
+		for _, path := range made[1:] {
+			if _, err := other.own.Delete(t.Context(), path, core.AnyVersion); err != nil {
+				t.Fatal(err)
+			}
+		}
+		eventually(t, 10*time.Second, "it is noticed", func() bool { return n.Stats().Znodes == 1 })
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, 10*time.Second, "one carrier is enough", func() bool { return n.Stats().Carriers == 1 })
+		if s := n.Stats(); s.PathBytes != 0 || s.Znodes != 0 || s.Sessions != 0 {
+			t.Errorf("%+v", s)
+		}
+		create(t, n.open(t, time.Minute), cfg.Root+"/again", core.Ephemeral)
+	})
+
 	t.Run("a node that ends lets its sessions go", func(t *testing.T) {
 		cfg := config(t)
 		cfg.Timeout = 2 * time.Second

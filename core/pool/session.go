@@ -29,7 +29,7 @@ type session struct {
 	info    core.SessionInfo
 	acl     []core.ACL
 	keep    bool
-	touched atomic.Int64  // last sign of life, nanoseconds since 1970
+	touched atomic.Int64  // last sign of life, by Pool.now
 	turn    chan struct{} // capacity 1: held by who enters
 
 	// Guarded by the pool's mu.
@@ -74,7 +74,7 @@ func (p *Pool) Open(ctx context.Context, opt core.SessionOptions) (core.Client, 
 			return fail(core.ErrClosed)
 		case at != nil:
 			s.info.ID = p.freshIDLocked()
-			s.touched.Store(time.Now().UnixNano())
+			s.touched.Store(int64(p.now()))
 			s.moveLocked(at)
 			s.holder = &handle{session: s}
 			p.mu.sessions[s.info.ID] = s
@@ -115,7 +115,7 @@ func (p *Pool) Resume(ctx context.Context, id core.SessionID, password []byte) (
 	former := p.releaseLocked(s, core.SessionExpired)
 	h := &handle{session: s}
 	s.holder = h
-	s.touched.Store(time.Now().UnixNano())
+	s.touched.Store(int64(p.now()))
 	p.mu.Unlock()
 	closeAll(former)
 	return h, nil
@@ -123,7 +123,7 @@ func (p *Pool) Resume(ctx context.Context, id core.SessionID, password []byte) (
 
 // Touch counts as a sign of life of sessions (core.Sessions).
 func (p *Pool) Touch(ids ...core.SessionID) {
-	now := time.Now().UnixNano()
+	now := int64(p.now())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, id := range ids {
