@@ -1,6 +1,8 @@
 package testkit
 
 import (
+	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -90,5 +92,42 @@ func TestServerWithAuthKnowsItsAdministrator(t *testing.T) {
 	}
 	if got := login("correct horse battery"); got != http.StatusOK {
 		t.Fatalf("the right password: %d", got)
+	}
+}
+
+func TestServerOnAnApacheZooKeeperKeepsNothingAndEndsWhenItIsAsked(t *testing.T) {
+	s := StartOnApache(t, Options{Nacos: true}, 1)[0]
+	config := "http://" + s.HTTP + "/nacos/v1/cs/configs?dataId=kept&group=g"
+	res, err := http.PostForm(config, url.Values{"content": {"one"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := res.Body.Close(); err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("publish: %v, %v", res.Status, err)
+	}
+	res, err = http.PostForm("http://"+s.HTTP+"/nacos/v1/ns/instance", url.Values{"serviceName": {"s"}, "ip": {"10.0.0.1"}, "port": {"1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := res.Body.Close(); err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("register: %v, %v", res.Status, err)
+	}
+	s.Stop()
+	if state := s.process.cmd.ProcessState; !state.Success() {
+		t.Fatalf("asked to end, the server ended with %v\n%s", state, s.Log(20))
+	}
+	if err := os.RemoveAll(s.DataDir()); err != nil { // the secret is elsewhere
+		t.Fatal(err)
+	}
+	s.Restart()
+	for path, want := range map[string]string{config: "one", "http://" + s.HTTP + "/nacos/v1/ns/instance/list?serviceName=s": `"ip":"10.0.0.1"`} {
+		res, err := http.Get(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		if err := errors.Join(err, res.Body.Close()); err != nil || !strings.Contains(string(body), want) {
+			t.Errorf("%s after a restart without a data directory: %s, %v", path, body, err)
+		}
 	}
 }
