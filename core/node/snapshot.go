@@ -40,6 +40,7 @@ func (n *Node) writeSnapshot(job replica.SnapshotJob) {
 		default:
 			n.log.Error("snapshot not written", "zxid", job.View.Zxid.String(), "err", err)
 		}
+		in.Base = n.disk.store.Base()
 		n.inbox.put(item{in: in}, false)
 	})
 }

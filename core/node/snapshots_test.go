@@ -426,6 +426,8 @@ func TestAnotherLeaderBeginsAnew(t *testing.T) {
 		l.await(third)
 		require.Equal(t, other, l.leader())
 		l.whole()
+		st := l.status(other).Zab
+		require.Zero(t, st.Diff+st.Trunc, "it knows what its log has no more, and does not find out by feeding from it")
 		parts := l.wires[other].passed()
 		require.Zero(t, parts[0].Part)
 		require.NotEqual(t, w.passed()[0].ID, parts[0].ID)

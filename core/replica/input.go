@@ -101,6 +101,7 @@ type SnapshotLoaded struct{ State *state.State }
 type SnapshotWritten struct {
 	Zxid   core.Zxid
 	Failed bool
+	Base   core.Zxid // where the log begins, now that there is the snapshot
 }
 
 // Message is one of a peer.

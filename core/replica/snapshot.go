@@ -43,6 +43,7 @@ func (r *Replica) snapshotWritten(in SnapshotWritten) {
 		took := r.now.Mono - r.snapshotBegan
 		r.snapshotRest = r.now.Mono + max(r.cfg.SnapshotRestMillis, snapshotRests*took)
 	}
+	r.zab.LogBegins(in.Base)
 	if in.Failed {
 		r.stats.SnapshotsFailed++
 		return

@@ -93,7 +93,7 @@ func (s *server) snapshotEnded(err error) {
 		s.w.fail("snapshot: %w", err)
 	}
 	if s.up {
-		s.step(replica.SnapshotWritten{Zxid: snap.job.View.Zxid, Failed: err != nil})
+		s.step(replica.SnapshotWritten{Zxid: snap.job.View.Zxid, Failed: err != nil, Base: s.store.Base()})
 	}
 }
 

@@ -201,10 +201,15 @@ func (m *Machine) Fed(f Feed, records []wire.Record, done bool, out *Output) {
 	m.pump(out)
 }
 
+// LogBegins says that what was logged up to base is not in the log any more: who lacks
+// that needs a snapshot. To find it out only when a learner is fed costs the learner its
+// stream, and a leader that has no quorum without it the time that InitTicks gives.
+func (m *Machine) LogBegins(base core.Zxid) { m.base = max(m.base, base) }
+
 // CannotFeed says that what a Feed asked for is not in the log any more, which begins
 // at base. The learner comes again, and is sent a snapshot.
 func (m *Machine) CannotFeed(f Feed, base core.Zxid, out *Output) {
-	m.base = max(m.base, base)
+	m.LogBegins(base)
 	if m.leading == nil {
 		return
 	}
