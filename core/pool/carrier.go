@@ -105,8 +105,11 @@ func (p *Pool) grow(ctx context.Context, need int) error {
 	select {
 	case p.born <- c:
 	case <-p.ended:
-		_ = client.Close()
+		_ = client.Close() // it owns nothing
 		return core.ErrClosed
+	case <-ctx.Done(): // Run does not run
+		_ = client.Close()
+		return errors.Join(core.ConnectionLoss, ctx.Err())
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
