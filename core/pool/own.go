@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zensus-io/zensus/core"
@@ -30,7 +31,10 @@ const (
 	contactPatience = 2 * time.Second
 	lookForContact  = 20 * time.Millisecond
 
+	// lookForRefusal is how often a session without contact is looked at, resumePatience
+	// how long it has to find an ensemble that others have found.
 	lookForRefusal = time.Second
+	resumePatience = 5 * time.Second
 )
 
 // own is the process's own session, and the next one when it has expired.
@@ -118,16 +122,27 @@ func (r *refusal) look(ctx context.Context, p *Pool, c *zkclient.Client) {
 		return
 	}
 	r.since = now // the next look is as far away
-	ctx, cancel := context.WithTimeout(ctx, dialPatience)
-	defer cancel()
-	other, err := zkclient.Dial(ctx, p.cfg.Servers, p.options("look"))
+	try, cancel := context.WithTimeout(ctx, dialPatience)
+	other, err := zkclient.Dial(try, p.cfg.Servers, p.options("look"))
+	cancel()
 	if err != nil {
 		return
 	}
 	_ = other.Close() // or its timeout ends it
-	if !c.Connected() {
-		p.log.Warn("the ensemble takes sessions, but not one that it had: it is given up", "session", c.Session().ID.String())
-		c.Detach()
+	// The ensemble may be back just now. Then this one finds it within its pause.
+	for end := now.Add(dialPatience + resumePatience); !c.Connected(); {
+		if time.Now().After(end) {
+			p.log.Warn("the ensemble takes sessions, but not one that it had: it is given up", "session", c.Session().ID.String())
+			c.Detach()
+			return
+		}
+		select {
+		case <-time.After(lookForContact):
+		case <-c.Done():
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
@@ -454,18 +469,28 @@ type ownWatch struct {
 	own    *own
 	client *zkclient.Client
 	path   string
+	closed atomic.Bool
+}
+
+// Close ends the watch.
+func (w *ownWatch) Close() error {
+	w.closed.Store(true)
+	return w.Watch.Close()
 }
 
 // Next waits for events. What a session heard that is over is not all that happened
 // until another one was asked something: so it is not given.
 func (w *ownWatch) Next(ctx context.Context) ([]core.Event, error) {
 	lost := &core.OpError{Op: "watch", Path: w.path, Err: core.ConnectionLoss}
-	if c, _, ended := w.own.current(); c != w.client && !ended {
+	c, _, ended := w.own.current()
+	if c != w.client && !ended && !w.closed.Load() {
 		return nil, lost
 	}
 	events, err := w.Watch.Next(ctx)
-	if errors.Is(err, core.SessionExpired) {
-		return nil, lost
+	if core.IsSessionOver(err) && !w.closed.Load() {
+		if _, _, ended := w.own.current(); !ended {
+			return nil, lost // however the session ended
+		}
 	}
 	return events, err
 }

@@ -561,6 +561,10 @@ func TestAnEnsembleThatHasLostItsDataIsBegunAnew(t *testing.T) {
 	for range 20 {
 		create(t, s, "/root/e-", core.EphemeralSequential)
 	}
+	w, err := n.own.Watch(t.Context(), "/root", core.WatchTree)
+	if err != nil {
+		t.Fatal(err)
+	}
 	a.RestartEmpty(t)
 	eventually(t, 20*time.Second, "the session is over", func() bool {
 		_, err := s.Sync(t.Context(), "/root")
@@ -570,6 +574,19 @@ func TestAnEnsembleThatHasLostItsDataIsBegunAnew(t *testing.T) {
 		_, err := n.own.Exists(t.Context(), "/root")
 		return err == nil
 	})
+	// Whoever watched is to arm another one, and not to end.
+	for err == nil {
+		_, err = w.Next(t.Context())
+	}
+	if !errors.Is(err, core.ConnectionLoss) || core.IsSessionOver(err) {
+		t.Errorf("the watch of the former session: %v", err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Next(t.Context()); !errors.Is(err, core.ErrClosed) {
+		t.Errorf("a watch after its Close: %v", err)
+	}
 	create(t, n.open(t, time.Minute), "/root/e", core.Ephemeral)
 	if s := n.Stats(); s.Sessions != 1 || s.Znodes != 1 {
 		t.Errorf("%+v", s)
