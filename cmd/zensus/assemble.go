@@ -169,6 +169,10 @@ func (in *instance) engine(secret settings.Secret) (err error) {
 			if in.certs, err = peer.OpenCertificates(e.tls, in.log.Named("peer")); err != nil {
 				return inWords(in.plan.names, fmt.Errorf("peer.tls: %w", err))
 			}
+			in.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+				Name: "zensus_peer_certificate_end_seconds",
+				Help: "When the certificate ends that this member shows to others, in seconds since 1970.",
+			}, func() float64 { return float64(in.certs.GoodUntil().Unix()) }))
 		}
 	}
 	if cfg.Secret, err = secret.Derive(settings.PurposeSessions); err != nil {

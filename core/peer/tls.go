@@ -227,6 +227,13 @@ func (c *Certificates) current() *identity {
 	return fresh
 }
 
+// GoodUntil is when the certificate ends that this server shows.
+func (c *Certificates) GoodUntil() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.id.cert.Leaf.NotAfter
+}
+
 // watch looks at the files every now and then, so that a mistake in them is told of
 // before a link needs them.
 func (c *Certificates) watch(ctx context.Context) {

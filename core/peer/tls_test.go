@@ -363,8 +363,10 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 	}
 	reread(a, an, "certificates read again", 1)
 	reread(b, bn, "certificates read again", 1)
-	fa.issue(second, soon(), "127.0.0.1")
+	later := time.Now().Add(3 * time.Hour)
+	fa.issue(second, later, "127.0.0.1")
 	reread(a, an, "certificates read again", 2)
+	require.WithinDuration(t, later, a.cfg.Certificates.GoodUntil(), 2*time.Second)
 	require.True(t, linked(a, b), "the link that was there stays")
 	b.Send(1, b.log.gen(1), text("still"))
 	eventually(t, "a message", func() bool { return a.log.has("2: still") })

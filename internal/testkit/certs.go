@@ -63,7 +63,7 @@ func (a *Authority) PEM() []byte {
 func (a *Authority) Issue(until time.Time, hosts ...string) (cert, key []byte) {
 	a.t.Helper()
 	template := template("a server")
-	template.NotBefore, template.NotAfter = until.Add(-2*time.Hour), until
+	template.NotBefore, template.NotAfter = until.Add(-24*time.Hour), until
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	for _, host := range hosts {
