@@ -69,7 +69,7 @@ func (s *Store) usableLocked() error {
 	return nil
 }
 
-// poison makes err the answer to every further call.
+// poison makes err the answer to every further call (zab Z-06).
 func (s *Store) poison(op string, err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -45,9 +45,9 @@ func (s *Store) Truncate(keep core.Zxid, chain uint64) error {
 	newest := s.mu.newest
 	segments := slices.Clone(s.mu.segments)
 	s.mu.Unlock()
+	// Only committed state is snapshotted (Z-10): a leader that wants to cut in front of it
+	// would undo what was committed.
 	if keep < newest {
-		// Only committed state is snapshotted (Z-10): a leader that wants this cut
-		// would undo what was committed.
 		return fmt.Errorf("storage: truncate to %v: snapshot %v is newer", keep, newest)
 	}
 	at := len(segments) - 1 // the segment that will be the last one

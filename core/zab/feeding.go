@@ -26,7 +26,8 @@ func (m *Machine) feed(p *learner, out *Output) {
 	m.feedFrom(p, from.Last, out)
 }
 
-// feedFrom begins to send a learner what it lacks behind a position.
+// feedFrom begins to send a learner what it lacks behind a position: one stream, through
+// the marker to what is proposed just now (Z-33).
 func (m *Machine) feedFrom(p *learner, z core.Zxid, out *Output) {
 	p.feeding, p.sent = true, z
 	if marker := core.MakeZxid(m.leading.epoch, 0); z >= marker {

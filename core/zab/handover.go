@@ -47,12 +47,18 @@ func (m *Machine) handOver(out *Output) {
 	if l == nil || l.successor == 0 {
 		return
 	}
-	p := l.learners[l.successor]
-	switch {
-	case p == nil || m.now > l.handBy:
+	acked := m.durable
+	if p := l.learners[l.successor]; p != nil {
+		acked = p.acked
+	} else if l.successor != m.cfg.Self {
 		l.successor = 0
-	case m.commit == m.logged && p.acked == m.logged:
-		v := Vote{Leader: p.peer, Epoch: m.epochs.Current, Zxid: m.logged, Named: true}
+		return
+	}
+	switch {
+	case m.now > l.handBy:
+		l.successor = 0
+	case m.commit == m.logged && acked == m.logged:
+		v := Vote{Leader: l.successor, Epoch: m.epochs.Current, Zxid: m.logged, Named: true}
 		for _, o := range l.sorted() {
 			m.tellCommitted(o, out)
 			m.send(out, o.peer, Elect{Stream: o.stream, Vote: v})
@@ -68,15 +74,16 @@ func (m *Machine) handOver(out *Output) {
 // sake of a voter that has promised a later epoch.
 const renewMillis = 60_000
 
-// renew hands over to a server that follows in step, so that a later epoch begins:
-// into that the voter that this leadership had to refuse is taken (Z-29).
+// renew hands over from this server to itself, so that a later epoch begins, as it alone
+// knows how late that has to be: into it the voter that this leadership had to refuse is
+// taken (Z-29).
 func (m *Machine) renew(out *Output) {
-	for _, p := range m.leading.sorted() {
-		if p.upToDate && m.Transfer(p.peer, out) {
-			m.renewed = m.now
-			return
-		}
+	if !m.Ready() {
+		return
 	}
+	m.renewed = m.now
+	m.leading.successor, m.leading.handBy = m.cfg.Self, m.now+2*m.cfg.TickMillis
+	m.handOver(out)
 }
 
 // Confirm begins to make sure that this server still leads (zab 13): Confirmed

@@ -89,6 +89,7 @@ func (m *Machine) info(from core.PeerID, in FollowerInfo, out *Output) {
 	p.counts = !p.observer && in.Voteable
 	if l.epoch != 0 && in.Accepted > l.epoch {
 		l.outgrown = true // it can never follow this leader (Z-29)
+		m.surpassed = max(m.surpassed, in.Accepted)
 		m.send(out, from, Leave{Stream: in.Stream})
 		return
 	}
@@ -109,7 +110,7 @@ func (m *Machine) discover(out *Output) {
 	if l.epoch != 0 || !m.voters.HasQuorum(l.infos) {
 		return
 	}
-	l.epoch = max(l.accepted, m.epochs.Accepted, m.logged.Epoch()) + 1
+	l.epoch = max(l.accepted, m.epochs.Accepted, m.surpassed, m.logged.Epoch()) + 1
 	m.epochs.Accepted = l.epoch
 	m.writeEpochs(out) // Z-01: durable before anybody hears of it
 }
@@ -138,6 +139,7 @@ func (m *Machine) tellEpoch(p *learner, out *Output) {
 	}
 	if p.accepted > m.leading.epoch { // it asked too late to be counted
 		m.leading.outgrown = true
+		m.surpassed = max(m.surpassed, p.accepted)
 		m.leading.drop(p.peer)
 		m.send(out, p.peer, Leave{Stream: p.stream})
 		return
@@ -326,7 +328,7 @@ func (m *Machine) leadTick(out *Output) {
 	case m.leading == nil:
 	case m.phase == Broadcast && !m.voters.HasQuorum(alive):
 		m.look(out)
-	case l.outgrown && m.now-m.renewed > renewMillis:
+	case l.outgrown && (m.renewed == 0 || m.now-m.renewed > renewMillis):
 		m.renew(out)
 	}
 }

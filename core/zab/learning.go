@@ -48,7 +48,7 @@ func (m *Machine) ask(out *Output) {
 	})
 }
 
-// fromLeader returns the own part if a message belongs to it.
+// fromLeader returns the own part if a message belongs to it (Z-18).
 func (m *Machine) fromLeader(from core.PeerID, s Stream) *following {
 	f := m.following
 	if f == nil || f.leader != from || f.stream != s {
@@ -58,7 +58,7 @@ func (m *Machine) fromLeader(from core.PeerID, s Stream) *following {
 	return f
 }
 
-// leaderInfo promises the leader's epoch, if no later one is promised.
+// leaderInfo promises the leader's epoch, if no later one is promised (Z-27).
 func (m *Machine) leaderInfo(f *following, in LeaderInfo, out *Output) {
 	switch {
 	case f.epoch != 0:
@@ -263,7 +263,7 @@ func (m *Machine) upToDate(f *following, in UpToDate, out *Output) {
 
 // arrive enters broadcast when what UPTODATE named is durable here, and what the log
 // held before, perhaps in this very epoch, is committed: from there on proposals are
-// in the queue.
+// in the queue (Z-40).
 func (m *Machine) arrive() {
 	f := m.following
 	if f == nil || !f.upToDate || m.phase == Broadcast || m.durable < m.commit || m.commit < f.before {
@@ -274,7 +274,8 @@ func (m *Machine) arrive() {
 	m.dropQueue(m.commit)
 }
 
-// ackDurable tells the leader how far the log is durable (I7, I9).
+// ackDurable tells the leader how far the log is durable (I7, I9), and that of an epoch
+// only when the epoch is accepted (Z-38).
 func (m *Machine) ackDurable(out *Output) {
 	f := m.following
 	switch {

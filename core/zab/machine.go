@@ -56,12 +56,13 @@ type Machine struct {
 	// generation counts roles: disk jobs carry it, and a late answer to an
 	// earlier role is dropped (Z-67).
 	generation uint64
-	round      uint64 // of elections; volatile
-	vote       Vote   // whom this server follows, or what it was elected with
-	named      Vote   // whom the last leader named to follow it
-	calmUntil  int64  // nobody is followed before: the last one did not take this server
-	renewed    int64  // when renew last handed over
-	draining   bool   // the disk still works for the last role
+	round      uint64     // of elections; volatile
+	vote       Vote       // whom this server follows, or what it was elected with
+	named      Vote       // whom the last leader named to follow it
+	calmUntil  int64      // nobody is followed before: the last one did not take this server
+	renewed    int64      // when renew last handed over; 0 is never
+	surpassed  core.Epoch // the latest that a server has promised which this one had to refuse
+	draining   bool       // the disk still works for the last role
 	lastSync   SyncKind
 	planned    bool   // the role that is about to end has left nothing undecided
 	unplanned  uint64 // counts the roles in broadcast that ended otherwise
