@@ -55,6 +55,7 @@ func (o *oracle) agree(s *server, rec *wire.Record) {
 	if voters, have, ok := o.w.quorumHas(s, rec); !ok {
 		o.w.fail("server %d applies %v, which %v of the voters %v have on their disks (I7)", s.id, rec.Zxid, slices.Collect(have.All()), slices.Collect(voters.All()))
 	}
+	o.changed(s, rec)
 }
 
 // holds reports whether a server has a record on its disk, synced.
@@ -74,10 +75,12 @@ func (s *server) holds(rec *wire.Record) bool {
 
 // allServe reports whether every server serves, and all have applied the same.
 func (w *World) allServe() bool {
+	applied := core.Zxid(0)
 	for _, s := range w.servers {
-		if !s.up || !s.serving || s.model.Applied != w.servers[0].model.Applied {
+		if !s.up || !s.serving || applied != 0 && s.model.Applied != applied {
 			return false
 		}
+		applied = s.model.Applied
 	}
 	return true
 }

@@ -41,6 +41,7 @@ type client struct {
 	kind     string
 	work     func(*client)
 	local    bool // in process
+	home     int  // of which server
 	slow     bool
 	depth    int // requests under way at once
 	think    int64
@@ -67,6 +68,7 @@ type client struct {
 	serial   int
 	onEvent  func(core.EventType, string)
 	picture  *picture
+	at       *server          // where it was welcomed last
 	seen     map[string]int32 // versions last read, for expected versions
 	values   map[string]int
 }
@@ -78,6 +80,10 @@ type watchSets struct {
 
 func newWatchSets() watchSets {
 	return watchSets{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}}
+}
+
+func (s *watchSets) count() int {
+	return len(s.data) + len(s.exist) + len(s.child) + len(s.persistent) + len(s.recursive)
 }
 
 func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }
@@ -144,9 +150,12 @@ func (c *client) connect() {
 	if c.link != nil {
 		return
 	}
-	s := c.w.servers[0]
+	s := c.w.servers[c.home]
 	if !c.w.alone() && !c.local {
 		s = c.w.servers[c.w.work.IntN(len(c.w.servers))]
+		if leader := c.w.leader(); c.kind == "operator" && leader != nil {
+			s = leader
+		}
 	}
 	l := c.w.dial(c, s)
 	if l == nil {
@@ -156,7 +165,7 @@ func (c *client) connect() {
 	c.link, c.welcomed = l, false
 	c.heard, c.sent = c.w.now, c.w.now
 	q := wire.ConnectRequest{
-		LastZxidSeen: c.w.opt.Mutant.lastSeen(c.last), TimeoutMillis: c.asked, SessionID: c.session, Password: c.password, HasReadOnly: true,
+		LastZxidSeen: c.last, TimeoutMillis: c.asked, SessionID: c.session, Password: c.password, HasReadOnly: true,
 	}
 	if c.session == 0 {
 		q.Password = make([]byte, wire.PasswordBytes)
@@ -286,9 +295,17 @@ func (c *client) welcome(f []byte) {
 	if !resumed {
 		c.sessions++
 		c.fresh = true
+		c.at = c.link.s
 		return
 	}
 	c.w.cover.hit("session resumed")
+	if was := c.at; was != nil && was != c.link.s {
+		c.w.cover.hit("session moved")
+		if c.armed.count() > 0 {
+			c.w.cover.hit("watches re-armed after a move")
+		}
+	}
+	c.at = c.link.s
 	for _, a := range c.auths {
 		c.sendAuth(a)
 	}

@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/zensus-io/zensus/core/replica"
 	"github.com/zensus-io/zensus/core/storage"
@@ -44,6 +45,11 @@ func (w *diskWork) empty() bool {
 		w.truncate == nil && len(w.installs) == 0
 }
 
+// beginsEpoch reports whether the marker of an epoch is among the records.
+func (w *diskWork) beginsEpoch() bool {
+	return slices.ContainsFunc(w.appends, func(r wire.Record) bool { return r.Kind == wire.RecordEpoch })
+}
+
 func (w *diskWork) payloadBytes() (n int) {
 	for i := range w.appends {
 		n += len(w.appends[i].Payload)
@@ -54,6 +60,9 @@ func (w *diskWork) payloadBytes() (n int) {
 // latency is how long one step of the disk takes; now and then it takes long.
 func (s *server) latency() int64 {
 	d := between(s.w.disk, s.speed.lo, s.speed.hi)
+	if s.slowUntil > s.w.now && !s.w.quiet {
+		d += between(s.w.disk, 10*millisecond, s.slowUntil-s.w.now)
+	}
 	if oneIn(s.w.disk, 400) && !s.w.quiet {
 		d += between(s.w.disk, 0, 700*millisecond)
 		s.w.cover.hit("slow sync")
@@ -105,14 +114,14 @@ func (s *server) append(job *diskWork) {
 			s.diskFailed(err)
 			return
 		}
+		if s.passes(recordsWritten) {
+			return
+		}
 		if s.cut && !s.w.quiet && job.payloadBytes() > 700 { // several sectors: it can tear
 			s.w.cover.hit("power lost between write and sync")
 			s.crash(pick(s.w.faults, vfs.CrashPowerRandom, vfs.CrashPowerRandom, vfs.CrashPowerLose))
 			s.restartLater(between(s.w.faults, 50*millisecond, 3*second))
 			return
-		}
-		if s.w.opt.Mutant == ApplyBeforeDurable {
-			s.after(0, tell)
 		}
 		s.after(s.latency(), func() {
 			if err := s.store.Sync(); err != nil {
@@ -120,8 +129,11 @@ func (s *server) append(job *diskWork) {
 				return
 			}
 			s.synced = last
+			if (job.beginsEpoch() || s.syncing == bySnap) && s.passes(recordsSynced) {
+				return
+			}
 			s.writeMeta(job)
-			if s.w.opt.Mutant != ApplyBeforeDurable && s.w.opt.Mutant != AsyncLogThenAck {
+			if s.w.opt.Mutant != AsyncLogThenAck {
 				tell()
 			}
 		})
@@ -141,7 +153,11 @@ func (s *server) writeMeta(job *diskWork) {
 			return
 		}
 		s.w.oracle.keptEpochs(s, s.lastEpochs, *job.epochs)
+		accepts := job.epochs.Current > s.lastEpochs.Current
 		s.lastEpochs = *job.epochs
+		if accepts && s.passes(epochWritten) {
+			return
+		}
 		s.readLog(job)
 		s.step(replica.MetaSynced{Generation: job.generation})
 	})

@@ -36,9 +36,12 @@ const (
 	FaultMany      FaultKind = "several killed"
 	FaultLeader    FaultKind = "leader killed"
 	FaultWipe      FaultKind = "disk lost"
+	FaultStep      FaultKind = "crash on the way into an epoch"
+	FaultSlow      FaultKind = "slow disk"
+	FaultLeft      FaultKind = "leader left behind"
 )
 
-var ensembleFaults = []FaultKind{FaultPartition, FaultOneWay, FaultLink, FaultMany, FaultLeader, FaultWipe}
+var ensembleFaults = []FaultKind{FaultPartition, FaultOneWay, FaultLink, FaultMany, FaultLeader, FaultWipe, FaultStep, FaultSlow, FaultLeft}
 
 var allFaults = []FaultKind{
 	FaultKill, FaultPower, FaultAtCall, FaultFsync, FaultEIO, FaultFull, FaultFlip, FaultClock, FaultPause, FaultStop,
@@ -60,6 +63,7 @@ func (w *World) planFaults() {
 	if len(kinds) == 0 {
 		kinds = []FaultKind{FaultKill, FaultPower}
 	}
+	w.steps = slices.Contains(kinds, FaultStep)
 	var next func()
 	next = func() {
 		if w.quiet || w.err != nil {
@@ -91,8 +95,15 @@ func (w *World) strike(s *server, kind FaultKind) {
 		s.crash(pick(r, vfs.CrashPowerRandom, vfs.CrashPowerRandom, vfs.CrashPowerLose, vfs.CrashPowerKeep))
 		s.restartLater(soon)
 	case FaultAtCall, FaultBootCrash:
-		// The process ends at the nth call from now, before, in the middle or after.
-		s.fs.SetPlan(crashAt(r.IntN(60), pick(r, vfs.CrashBefore, vfs.CrashHalf, vfs.CrashAfter)))
+		// The process ends at the nth call from now, before, in the middle or after, or
+		// at one of the next calls of a kind.
+		fate := pick(r, vfs.CrashBefore, vfs.CrashHalf, vfs.CrashAfter)
+		if nth := r.IntN(60); oneIn(r, 2) || len(w.points) == 0 {
+			s.fs.SetPlan(w.crashAt(nth, fate))
+		} else {
+			at := w.points[r.IntN(len(w.points))]
+			s.fs.SetPlan(w.counted(vfs.Nth(at.Op, at.Class, nth%3, false, fate)))
+		}
 		if kind == FaultBootCrash {
 			s.crash(pick(r, vfs.CrashProcess, vfs.CrashPowerRandom))
 			s.restartLater(soon)
@@ -137,12 +148,24 @@ func (w *World) strike(s *server, kind FaultKind) {
 			}
 		}
 	case FaultWipe:
-		if w.mayLose(s) {
+		if oneIn(r, 3) {
+			w.wipeBehind()
+		} else if w.mayLose(s) {
 			s.crash(vfs.CrashProcess)
 			s.wipe()
 			s.restartLater(soon)
 		}
+	case FaultLeft:
+		w.leaveLeader()
+	case FaultStep:
+		w.stepCrash()
+	case FaultSlow:
+		s.slowUntil = w.now + between(r, 200*millisecond, 8*second)
 	case FaultClock:
+		if s.wallStuck = 0; !w.alone() && oneIn(r, 3) {
+			s.wallStuck = s.servedAt // it shows the same time as at the first start
+			return
+		}
 		s.wallOffset += between(r, -3*3600*1000, 3*3600*1000)
 		if oneIn(r, 3) {
 			s.wallOffset = -w.now / millisecond // the clock begins where it began
@@ -158,13 +181,37 @@ func (w *World) strike(s *server, kind FaultKind) {
 }
 
 // crashAt ends the process at the nth call.
-func crashAt(nth int, fate vfs.Fate) func(int, vfs.Call) vfs.Fate {
+func (w *World) crashAt(nth int, fate vfs.Fate) func(int, vfs.Call) vfs.Fate {
 	seen := -1
-	return func(int, vfs.Call) vfs.Fate {
+	return w.counted(func(int, vfs.Call) vfs.Fate {
 		if seen++; seen == nth {
 			return fate
 		}
 		return vfs.Pass
+	})
+}
+
+// counted counts where a plan ends a process.
+func (w *World) counted(plan func(int, vfs.Call) vfs.Fate) func(int, vfs.Call) vfs.Fate {
+	return func(n int, c vfs.Call) vfs.Fate {
+		fate := plan(n, c)
+		if fate != vfs.Pass {
+			w.cover.hit("crash at " + c.Op.String() + " of " + c.Class)
+		}
+		return fate
+	}
+}
+
+// point notes a call that changes a disk: a point at which a process can end.
+func (w *World) point(op vfs.Op, name string) {
+	at := vfs.Call{Op: op, Class: storage.FileClass(name)}
+	switch op {
+	case vfs.OpOpen, vfs.OpRead, vfs.OpReadDir, vfs.OpLock:
+		return
+	}
+	w.cover.hit("call " + op.String() + " of " + at.Class)
+	if !slices.Contains(w.points, at) {
+		w.points = append(w.points, at)
 	}
 }
 
@@ -174,7 +221,7 @@ func (w *World) bootPlan(s *server) func(int, vfs.Call) vfs.Fate {
 		return nil
 	}
 	w.cover.hit("start with a crash ahead")
-	return crashAt(w.faults.IntN(40), pick(w.faults, vfs.CrashBefore, vfs.CrashHalf, vfs.CrashAfter))
+	return w.crashAt(w.faults.IntN(40), pick(w.faults, vfs.CrashBefore, vfs.CrashHalf, vfs.CrashAfter))
 }
 
 // flip stops the server in good order, inverts a bit somewhere at rest, and
@@ -251,6 +298,7 @@ func (w *World) calm() {
 		p.cut = [2]bool{}
 	}
 	for _, s := range w.servers {
+		s.wallStuck = 0
 		s.mem.SetQuota(-1)
 		if s.fs != nil {
 			s.fs.SetPlan(nil)
@@ -266,13 +314,17 @@ func (w *World) finish() {
 	if w.err != nil {
 		return
 	}
+	var first *server
 	for _, s := range w.servers {
 		if !s.up || !s.serving {
 			w.fail("server %d does not serve after %d quiet seconds (C11): %s", s.id, quietSeconds, w.standing())
 			return
 		}
 		w.oracle.compare(s)
-		if first := w.servers[0]; s.model.Applied != first.model.Applied {
+		if first == nil {
+			first = s
+		}
+		if s.model.Applied != first.model.Applied {
 			w.fail("server %d has applied %v, server %d %v, when all is at rest", s.id, s.model.Applied, first.id, first.model.Applied)
 		}
 	}

@@ -32,6 +32,9 @@ type sending struct {
 	over bool // it is of no use to send more
 }
 
+// errPassed says that a crash waited where a server has passed.
+var errPassed = errors.New("sim: crashed on the way")
+
 // installParts takes the parts of a snapshot that a job has, then goes on.
 func (s *server) installParts(job *diskWork) {
 	if len(job.installs) == 0 {
@@ -42,8 +45,13 @@ func (s *server) installParts(job *diskWork) {
 	job.installs = job.installs[1:]
 	s.after(s.latency(), func() {
 		st, err := s.install(&part)
-		if err != nil {
+		switch {
+		case errors.Is(err, errPassed):
+			return
+		case err != nil:
 			s.diskFailed(err)
+			return
+		case st != nil && s.passes(snapInPlace):
 			return
 		}
 		s.installParts(job)
@@ -86,6 +94,9 @@ func (s *server) install(part *zab.Snap) (*state.State, error) {
 		}
 	}
 	if !part.Last {
+		if s.passes(partWritten) {
+			return nil, errPassed
+		}
 		return nil, nil
 	}
 	w := s.comes.w
@@ -103,6 +114,10 @@ func (s *server) install(part *zab.Snap) (*state.State, error) {
 		return nil, err
 	}
 	s.installing = &position{part.At.Zxid, part.At.Chain}
+	if s.passes(snapComplete) {
+		return nil, errPassed
+	}
+	s.callsFail("the switch to a snapshot")
 	if s.w.opt.Mutant != SnapInMemory {
 		if err := s.store.InstallSnapshot(info); err != nil {
 			return nil, err
@@ -148,8 +163,7 @@ func (s *server) lose(rec *storage.Recovered) {
 // forgetState begins to apply from the beginning again.
 func (s *server) forgetState() {
 	s.model = model.New()
-	s.model.Ensemble = s.cfg.State.Ensemble
-	s.model.TTL = s.cfg.State.TTLNodes
+	s.model.TTL, s.model.Ensemble = s.cfg.State.TTLNodes, s.cfg.State.Ensemble
 	s.compared = 0
 }
 
@@ -195,6 +209,10 @@ func (s *server) truncate(job *diskWork) {
 		return
 	}
 	s.after(s.latency(), func() {
+		if s.passes(beforeTruncation) {
+			return
+		}
+		s.callsFail("a truncation")
 		if s.w.opt.Mutant == TruncInexact {
 			s.gone = nil
 		} else if err := s.store.Truncate(job.truncate.Zxid, job.truncate.Chain); err != nil {
@@ -202,6 +220,9 @@ func (s *server) truncate(job *diskWork) {
 			return
 		}
 		s.gone = nil
+		if s.passes(behindTruncation) {
+			return
+		}
 		s.append(job)
 		s.step(replica.Truncated{})
 	})

@@ -28,6 +28,7 @@ type link struct {
 	held       bool
 	batch      []byte   // what is sent in this moment
 	socket     [][]byte // requests that wait while the server does not read
+	outlived   bool     // a role of the server has ended, and this one in process has not
 	upAt       int64
 	downAt     int64
 

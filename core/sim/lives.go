@@ -67,6 +67,10 @@ func (s *server) crash(mode vfs.CrashMode) {
 		s.snap.stop()
 		s.snap = nil
 	}
+	if s.comes != nil {
+		w.cover.hit("SNAP interrupted")
+		s.comes = nil
+	}
 	s.up, s.serving = false, false
 	s.life++
 	s.mem.Crash(w.faults, mode)

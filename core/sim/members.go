@@ -140,6 +140,47 @@ func (w *World) votersAt(s *server, z core.Zxid) quorum.Set {
 	return voters
 }
 
+// changed notes a reconfiguration that is applied for the first time. Who had the vote
+// before must have it too, with a quorum of their own (zab 14.3).
+func (o *oracle) changed(s *server, rec *wire.Record) {
+	if rec.Kind != wire.RecordConfig {
+		return
+	}
+	o.w.cover.hit("reconfiguration committed")
+	was, now := o.w.votersAt(s, rec.Zxid-1), o.w.votersAt(s, rec.Zxid)
+	if leader := o.w.leader(); leader != nil && was.Has(leader.id) && !now.Has(leader.id) {
+		o.w.cover.hit("leader reconfigured away")
+	}
+	have := 0
+	for _, other := range o.w.servers {
+		if was.Has(other.id) && other.holds(rec) {
+			have++
+		}
+	}
+	if 2*have <= was.Len() {
+		o.w.fail("server %d applies %v, which %d of those who voted before it, %v, have on their disks (zab 14.3)", s.id, rec.Zxid, have, slices.Collect(was.All()))
+	}
+}
+
+// leader is a server that leads and serves; nil if there is none.
+func (w *World) leader() *server {
+	for _, s := range w.servers {
+		if s.up && s.leads() {
+			return s
+		}
+	}
+	return nil
+}
+
+// askOperator has an operator who is at a server change the members just now.
+func (w *World) askOperator(s *server) {
+	for _, c := range w.clients {
+		if c.kind == "operator" && c.ready() && c.link.s == s && !w.quiet {
+			operate(c)
+		}
+	}
+}
+
 // quorumHas reports whether a quorum has a record on its disks, synced, and says who.
 func (w *World) quorumHas(s *server, rec *wire.Record) (voters, have quorum.Set, ok bool) {
 	voters = w.votersAt(s, rec.Zxid)

@@ -17,9 +17,9 @@ import (
 // shell, the store and the disk. Each must be caught.
 type Mutant string
 
-// The mutants that make sense for one server and need no change of the product.
+// The mutants. Those that are changes of the product's source are core/sim/mutate's,
+// which looks for all of them.
 const (
-	ApplyBeforeDurable      Mutant = "apply-before-durable"
 	AsyncLogThenAck         Mutant = "async-log-then-ack"
 	NoDirFsync              Mutant = "no-dir-fsync"
 	FsyncRetry              Mutant = "fsync-retry"
@@ -30,19 +30,6 @@ const (
 	ReplyZxid               Mutant = "reply-zxid"
 	SetWatchesOffByOne      Mutant = "setwatches-off-by-one"
 	WatchBeforeData         Mutant = "watch-before-data"
-)
-
-// Mutants lists them all.
-var Mutants = []Mutant{
-	ApplyBeforeDurable, AsyncLogThenAck, NoDirFsync, FsyncRetry, TornTailTruncatesMiddle, PurgeByCount,
-	PositionBeforeState, SecondApplyPath, ReplyZxid, SetWatchesOffByOne, WatchBeforeData,
-}
-
-// Those of an ensemble.
-const (
-	EmptyDiskVotes          Mutant = "empty-disk-votes"
-	SyncWithoutConfirmation Mutant = "sync-without-confirmation"
-	LastSeenGateOff         Mutant = "lastSeen-gate-off"
 	TouchesLost             Mutant = "touches-lost"
 	SnapInMemory            Mutant = "snap-in-memory"
 	TruncInexact            Mutant = "trunc-inexact"
@@ -50,23 +37,16 @@ const (
 	ForwardLost             Mutant = "forward-lost"
 )
 
-// EnsembleMutants lists those that are put into ensembles.
-var EnsembleMutants = []Mutant{
-	ApplyBeforeDurable, AsyncLogThenAck, SecondApplyPath, ReplyZxid, SetWatchesOffByOne,
-	EmptyDiskVotes, SyncWithoutConfirmation, LastSeenGateOff, TouchesLost,
-	SnapInMemory, TruncInexact, UpToDateZxid, ForwardLost,
+// Mutants lists them all.
+var Mutants = []Mutant{
+	AsyncLogThenAck, NoDirFsync, FsyncRetry, TornTailTruncatesMiddle, PurgeByCount, PositionBeforeState,
+	SecondApplyPath, ReplyZxid, SetWatchesOffByOne, WatchBeforeData, TouchesLost, SnapInMemory, TruncInexact,
+	UpToDateZxid, ForwardLost,
 }
 
 // spoilMessage changes what a server says to another, or takes it back: nil.
-func (m Mutant) spoilMessage(s *server, to core.PeerID, body []byte) []byte {
+func (m Mutant) spoilMessage(s *server, body []byte) []byte {
 	switch m {
-	case SyncWithoutConfirmation: // the leader takes everybody's word for given
-		if msg, err := zab.DecodeMessage(body); err == nil {
-			if ping, ok := msg.(zab.Ping); ok {
-				pong := zab.AppendMessage(nil, zab.Pong{Stream: ping.Stream, Nonce: ping.Nonce})
-				s.after(0, func() { s.input(replica.Message{From: to, Body: pong}) })
-			}
-		}
 	case TouchesLost:
 		if _, ids := replica.SignsOfLife(body); len(ids) > 0 && !replica.IsQuestion(body) {
 			return nil
@@ -95,14 +75,6 @@ func (m Mutant) fileSystem(fs vfs.FS) vfs.FS {
 		return retryFS{fs}
 	}
 	return fs
-}
-
-// lastSeen is what a client says that it has seen.
-func (m Mutant) lastSeen(z core.Zxid) core.Zxid {
-	if m == LastSeenGateOff {
-		return 0
-	}
-	return z
 }
 
 // noDirSync leaves out the syncs of directories.

@@ -3,6 +3,7 @@ package sim
 import (
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/replica"
+	"github.com/zensus-io/zensus/core/zab"
 )
 
 // pair is the link of two servers: two streams of messages, each in order, until the
@@ -109,6 +110,22 @@ func (p *pair) end() {
 	}
 }
 
+// halfOpen ends the link at one end only. The other finds out when nobody has answered
+// it for a while.
+func (p *pair) halfOpen(i int) {
+	if !p.up {
+		return
+	}
+	p.w.cover.hit("half-open link")
+	p.tell(i, false)
+	gen := p.gen
+	p.w.after(between(p.w.network, second, silentTime), func() {
+		if p.gen == gen {
+			p.end()
+		}
+	})
+}
+
 // reachable reports whether nothing is between a server and all others, and has not
 // been for long enough that they have found together again.
 func (w *World) reachable(s *server) bool {
@@ -141,10 +158,15 @@ func (s *server) sendPeer(to core.PeerID, body []byte) {
 	if p == nil || !p.knows[i] || !p.up {
 		return
 	}
-	if body = s.w.opt.Mutant.spoilMessage(s, to, body); body == nil {
+	if body = s.w.opt.Mutant.spoilMessage(s, body); body == nil {
 		return
 	}
 	s.w.oracle.said(s, to, body)
+	if msg, err := zab.DecodeMessage(body); err == nil {
+		if ack, ok := msg.(zab.Ack); ok && ack.Zxid.Counter() == 0 {
+			s.after(0, func() { s.passes(epochAcked) })
+		}
+	}
 	if p.cut[i] || p.lost[i] {
 		s.w.trace.note("lost", body, int64(s.id), int64(to))
 		p.swallow(i)

@@ -177,6 +177,9 @@ func (o *oracle) overdue(s *server) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(o.sessions)) {
 		st := o.sessions[id]
+		if _, here := s.rep.State().SessionTimeout(id); !here {
+			continue // its own disk is slower than those of the others
+		}
 		last := st.by(s)
 		limit := st.timeout + 2*int64(s.cfg.TickMillis) + 2*(s.stalls-last.stalls) + 1000
 		if silent := (o.w.now - max(last.at, s.steady)) / millisecond; !st.closing && silent > limit {
@@ -278,6 +281,12 @@ func (o *oracle) after(s *server, in replica.Input, out *replica.Output) []deliv
 				}
 			}
 			o.w.fail("link %d: at %v a frame that nothing explains: %+v, asked for %v%s", l.id, s.model.Applied, wire.DecodeReplyHeader(&r), l.told.asked.SessionID, why)
+		}
+	}
+	o.outlives(s)
+	for _, l := range speaking {
+		if l.told.closed {
+			o.endedInProcess(l, in)
 		}
 	}
 	for _, l := range linksOf(s) {
@@ -428,6 +437,8 @@ func (o *oracle) applyNext(s *server) {
 	case wire.OpCreateSession:
 		if first {
 			o.sessions[id] = &sessionState{timeout: int64(out.Timeout), began: o.w.now, heard: map[core.PeerID]sign{}}
+		} else if st := o.sessions[id]; st != nil && s.leads() {
+			st.hear(s, o.w.now) // others were faster than the leader's own disk
 		}
 	case wire.OpCloseSession:
 		if first {

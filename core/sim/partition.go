@@ -19,17 +19,56 @@ func (w *World) cutNetwork(kind FaultKind) {
 		for _, s := range w.servers {
 			side[s] = oneIn(r, 2)
 		}
+		notice := r.IntN(4)
 		for _, p := range w.pairs {
-			if side[p.ends[0]] != side[p.ends[1]] {
-				p.cut = [2]bool{true, true}
-				if oneIn(r, 2) { // they notice at once
-					p.end()
+			if side[p.ends[0]] == side[p.ends[1]] {
+				continue
+			}
+			p.cut = [2]bool{true, true}
+			switch {
+			case notice == 0 && oneIn(r, 2): // they notice at once
+				p.end()
+			case notice > 1: // one side does, and the other goes on waiting
+				for i := range p.ends {
+					if side[p.ends[i]] == (notice == 2) {
+						p.halfOpen(i)
+					}
 				}
 			}
 		}
 	}
 	w.after(long, func() {
 		w.cover.hit("network healed")
+		w.healedAt = w.now
+		for _, p := range w.pairs {
+			p.cut = [2]bool{}
+		}
+	})
+}
+
+// leaveLeader takes the leader's links away in a way that the others notice at once,
+// and it not: they have another soon, and it goes on as the leader for a while.
+func (w *World) leaveLeader() {
+	r := w.faults
+	long := between(r, second, 12*second)
+	for _, s := range w.servers {
+		if !s.up || !s.leads() {
+			continue
+		}
+		for _, p := range w.pairs {
+			for i := range p.ends {
+				if p.ends[i] == s {
+					p.cut = [2]bool{true, true}
+					p.halfOpen(1 - i)
+				}
+			}
+		}
+		w.askOperator(s)
+		if oneIn(r, 2) { // and what it logs meanwhile takes long
+			s.slowUntil = w.now + long + between(r, 0, 4*second)
+		}
+	}
+	w.after(long, func() {
 		for _, p := range w.pairs {
 			p.cut = [2]bool{}
 		}
@@ -59,6 +98,49 @@ func (w *World) mayLose(lost *server) bool {
 		}
 	}
 	return whole > voters-1-(voters/2+1)
+}
+
+// wipeBehind leaves one of three behind for a while, and then takes the disk of another,
+// and the leader for some seconds: who is left has not all that is committed, and must
+// not be helped to lead by the one that has nothing.
+func (w *World) wipeBehind() {
+	r := w.faults
+	leader := w.leader()
+	if leader == nil || w.voters() != 3 || w.opt.Changing {
+		return
+	}
+	var others []*server
+	for _, s := range w.servers {
+		if s != leader && !s.observer {
+			others = append(others, s)
+		}
+	}
+	if oneIn(r, 2) {
+		others[0], others[1] = others[1], others[0]
+	}
+	behind, lost := others[0], others[1]
+	cut := func(on bool) {
+		for _, p := range w.pairs {
+			if p.ends[0] == behind || p.ends[1] == behind {
+				p.cut = [2]bool{on, on}
+				p.end()
+			}
+		}
+	}
+	cut(true)
+	soon, later := between(r, 10*millisecond, second), between(r, 3*second, 8*second)
+	w.after(between(r, 500*millisecond, 2*second), func() {
+		cut(false)
+		if !leader.up || !leader.leads() || !behind.up || !lost.up || !w.mayLose(lost) || w.quiet {
+			return
+		}
+		w.cover.hit("disk lost while another is behind")
+		lost.crash(vfs.CrashProcess)
+		lost.wipe()
+		lost.restartLater(soon)
+		leader.crash(vfs.CrashProcess)
+		leader.restartLater(later)
+	})
 }
 
 // wipe puts an empty disk in the place of the server's, which is down.

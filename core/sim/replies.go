@@ -5,7 +5,9 @@ import (
 	"slices"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/replica"
 	"github.com/zensus-io/zensus/core/sim/model"
+	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/wire"
 )
 
@@ -39,6 +41,9 @@ func (o *oracle) frame(l *link, f []byte) bool {
 	if h.Zxid > l.s.model.Applied {
 		return false
 	}
+	if o.refusedInProcess(l, q, h) {
+		return true
+	}
 	if len(l.told.events) > 0 && l.told.events[0].zxid <= h.Zxid {
 		o.w.fail("link %d: the reply to %v at %v comes before %v (C6)", l.id, q.op, h.Zxid, l.told.events[0])
 		return true
@@ -58,6 +63,9 @@ func (o *oracle) frame(l *link, f []byte) bool {
 		l.told.away = nil
 	}
 	o.w.cover.hit(fmt.Sprintf("reply %v %d", q.op, h.Err))
+	if q.op == wire.OpSync && o.w.healedAt >= 0 && q.call > o.w.healedAt && o.w.now-o.w.healedAt < 5*second {
+		o.w.cover.hit("sync confirmed behind a partition")
+	}
 	err := q.plan.check(h, &r)
 	if err == nil && h.Err != core.OK && r.Len() > 0 {
 		err = fmt.Errorf("an error with a body")
@@ -67,6 +75,62 @@ func (o *oracle) frame(l *link, f []byte) bool {
 	}
 	o.replies++
 	return true
+}
+
+// refusedInProcess reports whether a reply is one that only sessions in process get: the
+// server has lost its role, nobody knows what became of what was asked for before, and
+// until it has another there are reads only.
+func (o *oracle) refusedInProcess(l *link, q *request, h wire.ReplyHeader) bool {
+	switch {
+	case !l.local || o.w.alone() || l.s.rep.Serving():
+		return false
+	case h.Err == core.ConnectionLoss:
+	case h.Err == core.NotReadOnly && (q.op == wire.OpSync || state.IsWrite(q.op)):
+	default:
+		return false
+	}
+	o.w.cover.hit("in process: " + h.Err.Error())
+	l.told.sent = l.told.sent[1:]
+	if l.told.away == q {
+		l.told.away = nil
+	}
+	return true
+}
+
+// outlives checks that sessions in process go on when a role of their server ends.
+func (o *oracle) outlives(s *server) {
+	for _, l := range linksOf(s) {
+		if !l.local || !l.told.welcomed || l.told.session == 0 {
+			continue
+		}
+		switch {
+		case !s.rep.Serving():
+			l.outlived = true
+		case l.outlived:
+			l.outlived = false
+			o.w.cover.hit("session in process outlives a role")
+		}
+	}
+}
+
+// endedInProcess checks the end of a link in process: there is a reason for it.
+func (o *oracle) endedInProcess(l *link, in replica.Input) {
+	if !l.local || o.w.alone() || !l.told.welcomed || l.told.session == 0 {
+		return
+	}
+	switch in.(type) {
+	case replica.SnapshotInstalled, replica.Kick: // another tree; somebody wants it
+		return
+	}
+	for _, later := range linksOf(l.s) {
+		if later.id > l.id && later.told.asked.SessionID == l.told.session {
+			return // its client has come again
+		}
+	}
+	_, lives := l.s.model.Sessions[l.told.session]
+	if st := o.sessions[l.told.session]; lives && st != nil && !st.closing && l.s.rep.State().SessionOpen(l.told.session) {
+		o.w.fail("server %d closes the link of session %v in process, which lives, at %T", l.s.id, l.told.session, in)
+	}
 }
 
 // welcome checks a ConnectResponse: a new session is in the log, a resumed one

@@ -116,14 +116,26 @@ func (o *oracle) fed(s *server, to core.PeerID, msg zab.Message) {
 	f := s.said.feeds[to]
 	begin := func(stream zab.Stream, at core.Zxid) { f = feeding{stream: stream, sent: at} }
 	committed := core.Zxid(0)
+	marker := core.MakeZxid(s.rep.Status().Epochs.Accepted, 0)
 	switch m := msg.(type) {
 	case zab.Diff:
+		o.w.cover.hit("brought by DIFF")
+		if next := recordAfter(s.log, m.After); next == nil || next.Zxid == marker {
+			o.w.cover.hit("brought by a DIFF of nothing")
+		}
 		begin(m.Stream, m.After)
 	case zab.Trunc:
+		o.w.cover.hit("brought by TRUNC")
+		if next := recordAfter(s.log, m.Keep); next != nil && next.Zxid != marker && next.Zxid.Epoch() != m.Keep.Epoch() {
+			o.w.cover.hit("brought by TRUNC and a DIFF across epochs")
+		}
 		begin(m.Stream, m.Keep)
 	case zab.Snap:
 		if m.At.Zxid > s.rep.State().Applied() {
 			o.w.fail("server %d sends a snapshot of %v, and has applied %v (Z-10)", s.id, m.At.Zxid, s.rep.State().Applied())
+		}
+		if f.stream != m.Stream {
+			o.w.cover.hit("brought by SNAP")
 		}
 		begin(m.Stream, m.At.Zxid)
 	case zab.NewLeader:
@@ -132,8 +144,10 @@ func (o *oracle) fed(s *server, to core.PeerID, msg zab.Message) {
 	case zab.Propose:
 		for i := range m.Records {
 			r := &m.Records[i]
-			if r.Zxid <= f.sent || m.Stream != f.stream {
-				o.w.fail("server %d sends %v to %d behind %v", s.id, r.Zxid, to, f.sent)
+			inEpoch := r.Zxid == f.sent+1 && r.Zxid.Counter() != 0
+			newEpoch := r.Zxid.Counter() == 0 && r.Zxid > f.sent
+			if m.Stream != f.stream || !inEpoch && !newEpoch {
+				o.w.fail("server %d sends %v to %d behind %v (I5)", s.id, r.Zxid, to, f.sent)
 			}
 			o.toObserver(s, to, r)
 			f.sent = r.Zxid
@@ -196,6 +210,9 @@ func (w *World) serverOf(id core.PeerID) *server {
 // keptEpochs checks what a disk has just been given as its epochs: they do not go
 // back, and the history that the current one vouches for is there (I1, I8).
 func (o *oracle) keptEpochs(s *server, before, now zab.Epochs) {
+	if !before.Voteable && now.Voteable && now.Current > before.Current {
+		o.w.cover.hit("server without a history took part")
+	}
 	switch {
 	case now.Accepted < before.Accepted || now.Current < before.Current || now.Current > now.Accepted:
 		o.w.fail("server %d writes %+v over %+v (I1)", s.id, now, before)

@@ -44,6 +44,10 @@ type server struct {
 	compared core.Zxid // up to which trees were compared
 
 	wallOffset int64 // milliseconds that the wall clock is off
+	wallStuck  int64 // what it shows all the time; 0: it goes
+	servedAt   int64 // what it showed when the server began to serve for the first time
+	slowUntil  int64 // the disk takes long for everything
+	ahead      ahead // a crash that waits
 
 	gone       []wire.Record // what a truncation under way takes off the log
 	keep       core.Zxid     // and up to where not
@@ -72,9 +76,11 @@ type server struct {
 	stalls      int64      // time it stood still in this life, milliseconds
 	lastEpochs  zab.Epochs // that the disk has confirmed
 	said        saidState
-	cut         bool  // the power goes with the next batch that is not synced
-	low         bool  // as the replica was told of the disk
-	lowUntil    int64 // when it was last told that it no longer is
+	syncing     syncMode       // "" is on no way to an epoch
+	was         replica.Status // behind the last Step
+	cut         bool           // the power goes with the next batch that is not synced
+	low         bool           // as the replica was told of the disk
+	lowUntil    int64          // when it was last told that it no longer is
 }
 
 // diskSpeed is how slow a disk is.
@@ -131,7 +137,7 @@ func (s *server) configureLike(first *server) {
 	s.model.Ensemble = s.cfg.State.Ensemble
 	s.cfg.SnapshotTxns = pick(r, 15, 60, 300)
 	s.cfg.Zab.RecentBytes, s.cfg.Zab.WindowBytes = pick(r, 1, 2000, 0), pick(r, 500, 0)
-	s.model.TTL = s.cfg.State.TTLNodes
+	s.model.TTL, s.model.Ensemble = s.cfg.State.TTLNodes, s.cfg.State.Ensemble
 	salts := rand.New(rand.NewPCG(s.w.opt.Seed, 5+uint64(s.id)<<8))
 	s.opt.Random = salts.Uint64
 	s.opt.WindowBytes = pick[int64](r, 1, 32<<10)
@@ -142,10 +148,14 @@ func (s *server) leads() bool { return s.serving && s.rep.Role() == zab.Leading 
 
 // now is the server's time: monotonic since the start of this life.
 func (s *server) now() replica.Now {
-	return replica.Now{
+	now := replica.Now{
 		Mono: (s.w.now-s.began)/millisecond + 1,
 		Wall: wallBegin + s.w.now/millisecond + s.wallOffset,
 	}
+	if s.wallStuck != 0 {
+		now.Wall = s.wallStuck
+	}
+	return now
 }
 
 // after makes something happen in this life of the server, later; while it
@@ -173,6 +183,7 @@ func (s *server) boot() error {
 	if plan := w.bootPlan(s); plan != nil {
 		s.fs.SetPlan(plan)
 	}
+	s.restored = nil
 	s.opt.Restore = func(_ storage.SnapshotInfo, next func() ([]byte, error)) (err error) {
 		s.restored, err = state.Load(s.cfg.State, next)
 		return err
@@ -211,9 +222,6 @@ func (s *server) boot() error {
 		durable.Voteable = w.opt.Mutant == TornTailTruncatesMiddle
 		s.lose(rec)
 	}
-	if w.opt.Mutant == EmptyDiskVotes {
-		durable.Voteable = durable.Voteable || durable.Fresh
-	}
 	var chain uint64
 	if rec.Snapshot != nil {
 		chain = rec.Snapshot.Chain
@@ -233,6 +241,7 @@ func (s *server) boot() error {
 	s.links = map[replica.ConnID]*link{}
 	s.comes, s.sending, s.kept = nil, nil, make(map[core.PeerID]*sending)
 	s.said = saidState{promised: s.said.promised}
+	s.syncing, s.was = "", replica.Status{}
 	s.pausedUntil, s.waiting, s.serving, s.stalls, s.low, s.cut = 0, nil, false, 0, false, false
 	s.began = w.now - between(w.sched, 0, 5)*second
 	s.up = true
@@ -319,6 +328,9 @@ func (s *server) step(in replica.Input) {
 		return
 	}
 	s.w.cover.hit(fmt.Sprintf("input %T", in))
+	if in, ok := in.(replica.Message); ok {
+		s.syncs(in.From, in.Body)
+	}
 	s.w.oracle.before(s, in)
 	s.w.trace.input(s, in)
 	s.rep.Step(s.now(), in, &s.out)
@@ -329,6 +341,7 @@ func (s *server) step(in replica.Input) {
 // perform does what a Step asked for, as core/node does, and has it checked.
 func (s *server) perform(in replica.Input) {
 	w, out := s.w, &s.out
+	s.watchRole()
 	if out.Truncate != nil {
 		s.cutTo(out.Truncate)
 	}
@@ -387,6 +400,9 @@ func (s *server) perform(in replica.Input) {
 				w.oracle.served(s)
 			}
 			s.serving, s.steady = true, w.now
+			if s.servedAt == 0 {
+				s.servedAt = s.now().Wall
+			}
 		case replica.NoteStall:
 			w.cover.hit("stall noticed")
 		}

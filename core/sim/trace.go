@@ -153,6 +153,7 @@ type tracedFS struct {
 }
 
 func (f tracedFS) note(op vfs.Op, name string, body []byte, err error, numbers ...int64) {
+	f.s.w.point(op, name)
 	failed := int64(0)
 	if err != nil {
 		failed = 1
@@ -179,7 +180,7 @@ func (f tracedFS) OpenRW(name string) (vfs.File, error) { return f.open(vfs.OpOp
 
 func (f tracedFS) Rename(oldName, newName string) error {
 	err := f.FS.Rename(oldName, newName)
-	f.note(vfs.OpRename, newName, []byte(oldName), err)
+	f.note(vfs.OpRename, oldName, []byte(newName), err)
 	return err
 }
 

@@ -33,8 +33,8 @@ func (w *World) addClients() {
 	if w.opt.Changing {
 		some(1, "operator", operate, func(c *client) { c.think = second })
 	}
-	if w.alone() { // in an ensemble its session outlives roles: see the tests of core/node
-		some(1, "local", random, func(c *client) { c.local = true; c.depth = 2 })
+	for home := range min(2, len(w.servers)) {
+		some(1, "local", random, func(c *client) { c.local, c.depth, c.home = true, 2, home })
 	}
 	w.after(second, w.administer)
 }

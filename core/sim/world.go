@@ -8,6 +8,7 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/check"
+	"github.com/zensus-io/zensus/core/vfs"
 )
 
 // Simulated time is counted in microseconds.
@@ -64,6 +65,10 @@ type World struct {
 	events  int
 	quiet   bool // no more faults
 	still   bool // no more work
+	steps   bool // servers crash on the way into epochs
+
+	points   []vfs.Call // the kinds of calls that changed a disk, in the order in which they came
+	healedAt int64      // when the network was last made whole; -1 is never
 
 	lastConn uint64
 }
@@ -102,6 +107,7 @@ func Run(opt Options) (rep Report) {
 		network: stream(opt.Seed, 7),
 		cover:   Coverage{},
 	}
+	w.healedAt = -1
 	w.oracle = newOracle(w)
 	w.history = &history{}
 	defer func() {
