@@ -210,7 +210,13 @@ func (r *Replica) letDown() {
 // session itself, which lives with this server, goes on in the next role, and so do its
 // watches: the tree goes on from where it stands.
 func (r *Replica) lose(c *conn) {
-	c.away, c.late = nil, nil
+	if away, late := c.away, c.late; away != nil {
+		c.away, c.late = nil, nil
+		r.reply(c, &away.w, r.state.Applied(), core.ConnectionLoss)
+		o := r.output(c)
+		o.Bytes = append(o.Bytes, late.Bytes...)
+		o.WantDrained = o.WantDrained || late.WantDrained
+	}
 	for c.pending.len() > 0 {
 		w := *c.pending.front()
 		c.pending.pop()
