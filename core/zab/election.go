@@ -166,14 +166,15 @@ func (m *Machine) blank() bool { return m.fresh && m.epochs.Accepted == 0 && m.l
 
 // heardIfFresh makes this server voteable when all voters are here and none has ever
 // promised or logged anything: there is nothing that could be lost (Z-14). A server
-// whose directory is empty among others whose are not waits for a leader.
+// whose directory is empty among others whose are not waits for a leader, and so does one
+// that hears of a reconfiguration: whoever voted for that has logged something.
 func (m *Machine) heardIfFresh(from core.PeerID, n Notification, out *Output) {
 	l := m.looking
 	l.fresh.Remove(from)
 	if n.State == Looking && n.Fresh {
 		l.fresh.Add(from)
 	}
-	if m.written.Voteable || !m.blank() || !m.isVoter(m.cfg.Self) {
+	if m.written.Voteable || !m.blank() || !m.isVoter(m.cfg.Self) || m.members.Version > 0 {
 		return
 	}
 	for p := range m.voters.Voters().All() {
