@@ -43,14 +43,15 @@ func (m *Machine) nextBest() (best core.PeerID) {
 
 // handOver ends the leadership when the successor has everything.
 func (m *Machine) handOver(out *Output) {
+	m.settle(out) // it may vote no more
 	l := m.leading
 	if l == nil || l.successor == 0 {
 		return
 	}
 	acked := m.durable
-	if p := l.learners[l.successor]; p != nil {
+	if p := l.learners[l.successor]; p != nil && p.counts {
 		acked = p.acked
-	} else if l.successor != m.cfg.Self {
+	} else if l.successor != m.cfg.Self || !m.isVoter(m.cfg.Self) {
 		l.successor = 0
 		return
 	}
