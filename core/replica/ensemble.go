@@ -138,6 +138,7 @@ func (r *Replica) follow() {
 	if r.serving {
 		r.submitAgain()
 		r.proposeWaiting()
+		r.goOn()
 		r.confirmed()
 		r.letComersIn()
 		r.letGo()
@@ -178,7 +179,7 @@ func (r *Replica) apply() {
 // asked for and were not answered is of unknown outcome (Z-59).
 func (r *Replica) endRole() {
 	served := r.serving
-	r.serving, r.reading = false, false
+	r.serving, r.reading, r.paused = false, false, false
 	r.learner, r.leader, r.waitingRequests = nil, nil, nil
 	r.syncTargets = nil
 	r.state.ForgetOutstanding()
@@ -360,6 +361,19 @@ func (r *Replica) tellTouches() {
 		r.send(r.zab.Leader(), touches{epoch: r.zab.Epoch(), sessions: ids})
 	}
 	clear(l.touched)
+}
+
+// goOn looks at what clients have asked for while a leader took no writes, when it takes
+// some again: the hand-over that it was about to make was given up.
+func (r *Replica) goOn() {
+	paused := r.paused
+	if r.paused = !r.takesWrites(); r.paused || !paused {
+		return
+	}
+	for _, c := range r.connsByID() {
+		r.advance(c)
+		r.workOff(c)
+	}
 }
 
 // submit puts a write into the order, or sends it to the leader who does. The zxid is

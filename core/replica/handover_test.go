@@ -337,3 +337,32 @@ func TestDrainedServersFindOneThatIsNot(t *testing.T) {
 	n.pass(10_000)
 	require.LessOrEqual(t, handed(), uint64(6), "where all are, they do not do it all the time")
 }
+
+// A hand-over that was given up left the connections of the leader with what they had
+// asked for meanwhile, and with all that they asked for later.
+func TestClientsGoOnAfterAHandOverThatIsGivenUp(t *testing.T) {
+	n := three(t)
+	require.EqualValues(t, 3, n.leader())
+	at3 := n.come(3, wire.ConnectRequest{TimeoutMillis: 40_000, HasReadOnly: true})
+	at2 := n.come(2, wire.ConnectRequest{TimeoutMillis: 40_000, HasReadOnly: true})
+	slow := n.servers[1]
+	slow.manual = true
+	h, _ := n.ask(at3, wire.OpCreate, create("/a", core.Persistent))
+	require.Equal(t, core.OK, h.Err)
+	n.servers[3].step(Transfer{To: 1})
+	n.settle()
+	at3.send(at3.request(wire.OpGetData, wire.AppendPathWatch(nil, "/a", false)))
+	at3.send(at3.request(wire.OpCreate, create("/b", core.Persistent)))
+	at2.send(at2.request(wire.OpCreate, create("/c", core.Persistent)))
+	newcomer := n.servers[3].dial()
+	newcomer.send((&wire.ConnectRequest{TimeoutMillis: 40_000, HasReadOnly: true}).Append(nil))
+	n.pass(6000)
+	require.EqualValues(t, 3, n.leader())
+	require.Zero(t, n.servers[3].r.zab.Stats().Handed)
+	for _, p := range []*peer{at3, at3, at2} {
+		h, _ := p.reply()
+		require.Equal(t, core.OK, h.Err)
+	}
+	newcomer.welcome()
+	require.NotZero(t, newcomer.resp.SessionID)
+}

@@ -110,6 +110,9 @@ type Replica struct {
 	reading  bool
 	readUpTo core.Zxid
 
+	// paused is set while this server leads and takes no writes for a moment.
+	paused bool
+
 	// unplanned is the protocol's count of ended roles when this one began to serve.
 	unplanned uint64
 	// keptSince is when the role ended that the clients were kept from, 0 if none were.
