@@ -77,3 +77,28 @@ func TestAVoterThatPromisedALaterEpochIsTakenIn(t *testing.T) {
 	require.Equal(t, now.id, p.m.Leader())
 	require.Equal(t, Broadcast, p.m.Phase())
 }
+
+// TestALearnerThatALeaderLacksComesBackAtOnce breaks the link of a leader with the one
+// server that its quorum needs, while it brings it to its history.
+func TestALearnerThatALeaderLacksComesBackAtOnce(t *testing.T) {
+	for seed := range uint64(20) {
+		e := newEnsemble(t, seed, 1, 2, 3)
+		e.start(2)
+		e.start(3)
+		var leader *peer
+		for leader == nil {
+			if !e.step() {
+				e.pass(50)
+			}
+			for _, id := range []core.PeerID{2, 3} {
+				if p := e.peers[id]; p.m.Role() == Leading && p.m.Phase() == Synchronization {
+					leader = p
+				}
+			}
+		}
+		e.part(2, 3)
+		e.join(2, 3)
+		e.pass(2000)
+		require.NotNil(t, e.leader(), "seed %d: %s", seed, e.dump())
+	}
+}

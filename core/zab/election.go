@@ -272,7 +272,7 @@ func (m *Machine) watchVote(from core.PeerID, n Notification, out *Output) {
 func (m *Machine) heardOfRole(from core.PeerID, n Notification, out *Output) {
 	l := m.looking
 	l.settled[from] = n
-	var have quorum.Set
+	have := quorum.Of(m.cfg.Self) // joining: it may be the one that the leader lacks
 	for p, o := range l.settled {
 		// Round and zxid of those who have a role differ legitimately (Z-22).
 		if o.Vote.Leader == n.Vote.Leader && o.Vote.Epoch == n.Vote.Epoch {
