@@ -59,16 +59,13 @@ func (d *disk) install(part *zab.Snap) error {
 	if err != nil {
 		return fmt.Errorf("node: the snapshot of the leader: %w", err)
 	}
-	r, err := d.store.OpenSnapshot(info)
+	var st *state.State
+	err = d.store.InstallSnapshot(info, func(_ storage.SnapshotInfo, next func() ([]byte, error)) (err error) {
+		st, err = state.Load(d.node.cfg.Replica.State, next)
+		return err
+	})
 	if err != nil {
-		return err
-	}
-	st, err := state.Load(d.node.cfg.Replica.State, r.Next)
-	if err := errors.Join(err, r.Close()); err != nil {
 		return fmt.Errorf("node: the snapshot of the leader: %w", err)
-	}
-	if err := d.store.InstallSnapshot(info); err != nil {
-		return err
 	}
 	d.tell(replica.SnapshotInstalled{At: part.At, State: st})
 	return nil

@@ -105,23 +105,26 @@ func (s *server) install(part *zab.Snap) (*state.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.store.OpenSnapshot(info)
-	if err != nil {
-		return nil, err
-	}
-	st, err := state.Load(s.cfg.State, r.Next)
-	if err := errors.Join(err, r.Close()); err != nil {
-		return nil, err
-	}
 	s.installing = &position{part.At.Zxid, part.At.Chain}
 	if s.passes(snapComplete) {
 		return nil, errPassed
 	}
 	s.callsFail("the switch to a snapshot")
-	if s.w.opt.Mutant != SnapInMemory {
-		if err := s.store.InstallSnapshot(info); err != nil {
-			return nil, err
+	var st *state.State
+	load := func(_ storage.SnapshotInfo, next func() ([]byte, error)) (err error) {
+		st, err = state.Load(s.cfg.State, next)
+		return err
+	}
+	if s.w.opt.Mutant == SnapInMemory {
+		var r *storage.SnapshotReader
+		if r, err = s.store.OpenSnapshot(info); err == nil {
+			err = errors.Join(load(info, r.Next), r.Close())
 		}
+	} else {
+		err = s.store.InstallSnapshot(info, load)
+	}
+	if err != nil {
+		return nil, err
 	}
 	s.beginAt(*s.installing)
 	return st, nil

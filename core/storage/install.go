@@ -8,17 +8,18 @@ import (
 
 // InstallSnapshot makes a snapshot that NewInstall wrote the beginning of a new
 // lineage: the log goes on from it, and nothing older is ever read again (zab 7.2
-// and Z-13). The caller has loaded the snapshot and checked its digest. One meta
-// write is the switch: a crash before it leaves the old state, after it the new
-// one. All errors but those of wrong use are fatal.
-func (s *Store) InstallSnapshot(info SnapshotInfo) error {
+// and Z-13). Before that the file is read back, to its end, and handed to restore, if
+// that is not nil: what cannot be restored is not installed. One meta write is the
+// switch: a crash before it leaves the old state, after it the new one. All errors but
+// those of restore and of wrong use are fatal.
+func (s *Store) InstallSnapshot(info SnapshotInfo, restore func(SnapshotInfo, func() ([]byte, error)) error) error {
 	if err := s.usable(); err != nil {
 		return err
 	}
 	if info.Lineage != s.meta.Lineage+1 {
 		return fmt.Errorf("storage: install snapshot %v: it is of lineage %d, not %d", info.Zxid, info.Lineage, s.meta.Lineage+1)
 	}
-	if have, err := verifySnapshot(s.fs, s.snapDir(), place{info.Lineage, info.Zxid}); err != nil {
+	if have, err := restoreSnapshot(s.fs, s.snapDir(), place{info.Lineage, info.Zxid}, restore); err != nil {
 		return fmt.Errorf("storage: install snapshot %v: %w", info.Zxid, err)
 	} else if have != info {
 		return fmt.Errorf("storage: install snapshot %v: the file is of another one", info.Zxid)

@@ -343,10 +343,10 @@ func TestInstallMakesTheOldLineageUnreadable(t *testing.T) {
 	info, err := snapshot(s, z, 0x55, true)
 	must(t, err)
 	must(t, readAll(s, info))
-	if err := s.InstallSnapshot(SnapshotInfo{Zxid: z, Lineage: 1}); err == nil || IsFatal(err) {
+	if err := s.InstallSnapshot(SnapshotInfo{Zxid: z, Lineage: 1}, nil); err == nil || IsFatal(err) {
 		t.Fatalf("installing a snapshot of the old lineage: %v", err)
 	}
-	must(t, s.InstallSnapshot(info))
+	must(t, s.InstallSnapshot(info, nil))
 	for _, f := range mem.Files() {
 		if strings.Contains(f.Name, "/00000001-") {
 			t.Errorf("%s is still there", f.Name)
@@ -399,7 +399,7 @@ func TestInstallHealsADamagedStore(t *testing.T) {
 	}
 	info, err := snapshot(s, h.at.zxid, h.at.chain, true)
 	must(t, err)
-	must(t, s.InstallSnapshot(info))
+	must(t, s.InstallSnapshot(info, nil))
 	write(t, s, h.txns(5, 100)...)
 	must(t, s.Close())
 	s, rec = mustOpen(t, options(mem))

@@ -259,7 +259,7 @@ func (w *work) install(z core.Zxid) error {
 	next.h = history{at: next.base}
 	next.min, next.snap = z, z
 	w.m.other = next
-	if err := w.s.InstallSnapshot(info); err != nil {
+	if err := w.s.InstallSnapshot(info, nil); err != nil {
 		return err
 	}
 	w.m = *next

@@ -3,7 +3,6 @@ package storage
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/zensus-io/zensus/core"
@@ -135,24 +134,7 @@ func (p *plan) whole(newest core.Zxid) bool {
 
 // readSnapshot reads a snapshot to its end, and hands it to whoever restores it.
 func (s *Store) readSnapshot(p place) (SnapshotInfo, error) {
-	if s.opt.Restore == nil {
-		return verifySnapshot(s.fs, s.snapDir(), p)
-	}
-	r, err := openSnapshot(s.fs, s.snapDir(), p)
-	if err != nil {
-		return SnapshotInfo{}, err
-	}
-	defer r.Close()
-	if err := s.opt.Restore(r.info, r.Next); err != nil {
-		return SnapshotInfo{}, err
-	}
-	for {
-		if _, err := r.Next(); errors.Is(err, io.EOF) {
-			return r.info, nil
-		} else if err != nil {
-			return SnapshotInfo{}, err
-		}
-	}
+	return restoreSnapshot(s.fs, s.snapDir(), p, s.opt.Restore)
 }
 
 // wholeSnapshots checks snapshots newest first until one is whole: the older ones

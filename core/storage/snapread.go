@@ -143,11 +143,22 @@ func (r *SnapshotReader) Close() error { return r.f.Close() }
 // verifySnapshot reads a snapshot to its end. A damaged one gives ErrBadSnapshot.
 // It lets others go first after each chunk: Purge runs beside those who serve.
 func verifySnapshot(fs vfs.FS, dir string, p place) (SnapshotInfo, error) {
+	return restoreSnapshot(fs, dir, p, nil)
+}
+
+// restoreSnapshot hands a snapshot to whoever restores it, if somebody does, and reads
+// it to its end: what it returns is whole.
+func restoreSnapshot(fs vfs.FS, dir string, p place, restore func(SnapshotInfo, func() ([]byte, error)) error) (SnapshotInfo, error) {
 	r, err := openSnapshot(fs, dir, p)
 	if err != nil {
 		return SnapshotInfo{}, err
 	}
 	defer r.Close()
+	if restore != nil {
+		if err := restore(r.info, r.Next); err != nil {
+			return SnapshotInfo{}, err
+		}
+	}
 	for {
 		if _, err := r.Next(); errors.Is(err, io.EOF) {
 			return r.info, nil
