@@ -1,0 +1,111 @@
+package zab
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/zensus-io/zensus/core"
+)
+
+// reaches reports whether a server dials, or lets in, another: one of those that it knows
+// to be members, or any as long as no reconfiguration has told it.
+func (p *peer) reaches(o core.PeerID) bool {
+	m := p.m.Members()
+	return m.Version == 0 || m.Has(o)
+}
+
+// relink has the links follow what the servers at both ends know of the members; without
+// all, some of them, as what was removed keeps its link for a while.
+func (e *ensemble) relink(all bool) {
+	ids := e.ids()
+	for i, a := range ids {
+		for _, b := range ids[i+1:] {
+			one, two := e.peers[a], e.peers[b]
+			if one.m == nil || two.m == nil || !all && e.rng.IntN(4) > 0 {
+				continue
+			}
+			switch may := one.reaches(b) && two.reaches(a) && !e.cut[pair(a, b)]; {
+			case may && !one.m.linked(b):
+				e.join(a, b)
+			case !may && one.m.linked(b):
+				e.part(a, b)
+			}
+		}
+	}
+}
+
+// TestMembersFindOneAnother changes the members of ensembles whose servers are linked with
+// those only whom they know to be members, as core/peer does it, under other faults. In the
+// end all members must have found their leader.
+func TestMembersFindOneAnother(t *testing.T) {
+	changes := uint64(0)
+	for seed := range uint64(8) {
+		ids := []core.PeerID{1, 2, 3, 4, 5}
+		e := newEnsemble(t, seed, ids[:3]...)
+		e.observe(4)
+		e.observe(5)
+		e.startAll()
+		e.pass(2000)
+		for range 400 {
+			id, other := ids[e.rng.IntN(len(ids))], ids[e.rng.IntN(len(ids))]
+			p, began := e.peers[id], false
+			switch e.rng.IntN(10) {
+			case 0:
+				e.kill(id)
+			case 1, 2, 3:
+				if began = p.m == nil; began {
+					e.start(id)
+				}
+			case 4:
+				if id != other && e.rng.IntN(3) == 0 {
+					e.cut[pair(id, other)] = true
+					e.part(id, other)
+				}
+			case 5, 6:
+				delete(e.cut, pair(id, other))
+			default:
+				if p.m != nil && e.rng.IntN(10) == 0 && p.m.Role() == Leading {
+					p.act(func(out *Output) { p.m.Transfer(other, out) })
+				}
+				e.reconfigureAtRandom(p, ids)
+				if p.m != nil && p.m.Ready() {
+					p.propose(fmt.Sprint(id, " at ", e.now))
+				}
+			}
+			e.relink(began) // nobody hears what he is not to hear
+			for range e.rng.IntN(100) {
+				e.step()
+			}
+			if e.rng.IntN(2) == 0 {
+				e.now += int64(e.rng.IntN(1500))
+				for _, id := range ids {
+					if p := e.peers[id]; p.m != nil {
+						p.act(p.m.Tick)
+					}
+				}
+			}
+		}
+		clear(e.cut)
+		for _, id := range ids {
+			if e.peers[id].m == nil {
+				e.start(id)
+			}
+		}
+		for range 80 {
+			e.relink(true)
+			e.pass(500)
+		}
+		l := e.leader()
+		require.NotNil(t, l, "seed %d: nobody leads\n%s", seed, e.dump())
+		members := l.m.Members()
+		for _, id := range ids {
+			if p := e.peers[id]; members.Has(id) {
+				require.Equal(t, l.m.Committed(), p.m.Committed(), "seed %d: server %d is behind\n%s", seed, id, e.dump())
+			}
+			changes += e.peers[id].m.Stats().Reconfigured
+		}
+	}
+	require.NotZero(t, changes)
+}
