@@ -178,8 +178,17 @@ func (in *instance) engine(secret settings.Secret) (err error) {
 	if cfg.Secret, err = secret.Derive(settings.PurposeSessions); err != nil {
 		return err
 	}
+	was, err := in.plan.noted()
+	if err != nil {
+		return err
+	}
+	since := core.Zxid(0)
+	if was != nil {
+		since = was.version
+	}
 	in.node, err = node.New(node.Config{
-		Replica: cfg, Storage: in.plan.storage, Members: in.members.tell, Logger: in.log.Named("node"), Registerer: in.registry,
+		Replica: cfg, Storage: in.plan.storage, Members: in.members.tell, MembersSince: since,
+		Logger: in.log.Named("node"), Registerer: in.registry,
 	})
 	if err != nil {
 		return err

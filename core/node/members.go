@@ -100,8 +100,10 @@ func (n *Node) Transfer(ctx context.Context, to core.PeerID) (leader core.PeerID
 }
 
 // recoverMembers puts together what the data directory says of the members, and
-// reports whether this server is the only voter by all of it.
-func recoverMembers(cfg *zab.Config, d *zab.Durable, restored *state.State, rec *storage.Recovered) (alone bool, err error) {
+// reports whether this server is the only voter by all of it. since is the version of
+// those of which the owner was told last (Config.MembersSince): where the log has that
+// very reconfiguration, all up to it is committed, though no later record says so.
+func recoverMembers(cfg *zab.Config, d *zab.Durable, restored *state.State, rec *storage.Recovered, since core.Zxid) (alone bool, err error) {
 	d.CommitHint = rec.CommitHint
 	voters := quorum.Of(cfg.Voters...)
 	if restored != nil {
@@ -115,6 +117,9 @@ func recoverMembers(cfg *zab.Config, d *zab.Durable, restored *state.State, rec 
 			return false, err
 		}
 		d.Configs = append(d.Configs, m)
+		if m.Version == since {
+			d.CommitHint = max(d.CommitHint, since)
+		}
 		voters = voters.Union(m.Voters)
 	}
 	return voters == quorum.Of(cfg.Self), nil

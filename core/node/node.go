@@ -23,8 +23,10 @@ type Config struct {
 	Replica replica.Config
 	Storage storage.Options
 	// Members is told when others have become the members of the ensemble. It must not
-	// block. Nil is nobody.
-	Members func(zab.Members)
+	// block. Nil is nobody. MembersSince is the version of those that it was told last in
+	// an earlier life of the node, 0 if nobody knows.
+	Members      func(zab.Members)
+	MembersSince core.Zxid
 	// Logger is where the life of the node is told; nil is nowhere.
 	Logger hclog.Logger
 	// Registerer takes the node's metrics; nil is nobody.
@@ -135,7 +137,7 @@ func (n *Node) recover(store *storage.Store, rec *storage.Recovered, restored *s
 		LastLogged: rec.LastLogged, LastChain: rec.LastChain,
 		Voteable: rec.Meta.Voteable && !rec.Lost, Fresh: rec.Meta.Fresh && !rec.Lost,
 	}
-	alone, err := recoverMembers(&n.cfg.Replica.Zab, &durable, restored, rec)
+	alone, err := recoverMembers(&n.cfg.Replica.Zab, &durable, restored, rec, n.cfg.MembersSince)
 	if err != nil {
 		return fmt.Errorf("%s: the members of the ensemble: %w", n.cfg.Storage.Dir, err)
 	}
