@@ -29,6 +29,9 @@ func RoleAsked() string {
 // that vote, and behind them so many observers. It returns when all of them serve.
 func StartEnsemble(t testing.TB, o Options, voters, observers int) []*Server {
 	t.Helper()
+	if RoleAsked() == OnZooKeeper {
+		t.Skip("members of an ensemble of ours have no Apache ZooKeeper behind them")
+	}
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("a secret that the servers of a test have in common\n"), 0o600); err != nil {
 		t.Fatal(err)
