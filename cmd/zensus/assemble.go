@@ -340,7 +340,7 @@ func (in *instance) noteMembers() error {
 	if in.client.Members().Version > 0 {
 		return nil
 	}
-	return in.plan.noteMembers(in.plan.members())
+	return in.members.write(in.plan.members())
 }
 
 // announce tells what is open.

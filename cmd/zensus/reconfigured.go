@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/member"
@@ -19,6 +20,10 @@ type reconfigured struct {
 	in    *instance
 	links *peer.Transport // nil before start
 	news  chan *member.Members
+	noted struct {
+		sync.Mutex
+		version core.Zxid
+	}
 }
 
 func newReconfigured(in *instance) *reconfigured {
@@ -73,7 +78,18 @@ func (r *reconfigured) adopt(m *member.Members) {
 
 func (r *reconfigured) note(m *member.Members) error {
 	voters := slices.Collect(m.Voters().All())
-	return r.in.plan.noteMembers(&membership{self: r.in.plan.id, voters: voters, version: m.Version})
+	return r.write(&membership{self: r.in.plan.id, voters: voters, version: m.Version})
+}
+
+// write notes who votes, unless later members have been noted.
+func (r *reconfigured) write(m *membership) error {
+	r.noted.Lock()
+	defer r.noted.Unlock()
+	if m.version < r.noted.version {
+		return nil
+	}
+	r.noted.version = m.version
+	return r.in.plan.noteMembers(m)
 }
 
 // recover takes over what the data directory says, if it says anything: it counts, and
