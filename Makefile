@@ -37,6 +37,10 @@ race: ## run the tests of the product under the race detector
 sim: ## simulate a server and its crashes, and whole ensembles, at length (SEED=n replays one seed)
 	$(GO) test ./core/sim -run "TestSim|TestEnsembles|TestSameSeed|TestMutants|TestEnsembleMutants" -count=1 -timeout 20m -args -long $(if $(SEED),-seed=$(SEED))
 
+.PHONY: mutants
+mutants: ## put known mistakes into the product; the simulator must find each: docs/mutants.md
+	$(GO) run ./core/sim/mutate -table docs/mutants.md
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (default 60s); FUZZPART=1/2 every second of them
 	@sh tools/fuzz.sh $(FUZZTIME)

@@ -164,6 +164,8 @@ func (w *World) strike(s *server, kind FaultKind) {
 	case FaultClock:
 		if s.wallStuck = 0; !w.alone() && oneIn(r, 3) {
 			s.wallStuck = s.servedAt // it shows the same time as at the first start
+			s.crash(vfs.CrashProcess)
+			s.restartLater(soon)
 			return
 		}
 		s.wallOffset += between(r, -3*3600*1000, 3*3600*1000)
