@@ -33,9 +33,19 @@ test: ## run the tests: units, scenarios, a short simulation; with ZENSUS_REQUIR
 race: ## run the tests of the product under the race detector
 	CGO_ENABLED=1 $(GO) test -race -short ./...
 
+ENGINE := ./core/quorum,./core/replica,./core/session,./core/state,./core/storage,./core/tree,./core/watch,./core/zab
 .PHONY: sim
-sim: ## simulate a server and its crashes, and whole ensembles, at length (SEED=n replays one seed)
-	$(GO) test ./core/sim -run "TestSim|TestEnsembles|TestSameSeed|TestMutants|TestEnsembleMutants" -count=1 -timeout 20m -args -long $(if $(SEED),-seed=$(SEED))
+sim: ## simulate a server and its crashes, and whole ensembles, at length: docs/simulated.md (SEED=n replays one seed)
+ifneq ($(SEED),)
+	$(GO) test ./core/sim -run "TestSim$$|TestEnsembles" -count=1 -timeout 20m -args -seed=$(SEED)
+else
+	mkdir -p bin
+	ZENSUS_EVIDENCE=$(CURDIR)/bin $(GO) test ./core/sim -run "TestSim$$|TestEnsembles|TestSameSeed" -count=1 -timeout 20m \
+		-coverpkg=$(ENGINE) -covermode=count -coverprofile=bin/sim.cover -args -long
+	$(GO) test ./core/zab -run "TestScenarios|TestAGap|TestACommit|TestAVoter" -count=1 -covermode=count -coverprofile=bin/scenarios.cover
+	$(GO) run ./core/sim/met -page docs/simulated.md -counts bin/sim-coverage.txt,bin/sim-ensemble-coverage.txt \
+		-profiles bin/sim.cover,bin/scenarios.cover
+endif
 
 .PHONY: mutants
 mutants: ## put known mistakes into the product; the simulator must find each: docs/mutants.md

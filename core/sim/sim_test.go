@@ -36,7 +36,7 @@ func TestSim(t *testing.T) {
 	}
 	count := uint64(8)
 	if *longFlag {
-		count = 150
+		count = 100
 	}
 	met := runSeeds(t, "TestSim", count, func(seed uint64) Options { return Options{Seed: seed, Seconds: seconds} })
 	saveEvidence(t, "sim-coverage.txt", met)
@@ -101,7 +101,7 @@ func TestEnsembles(t *testing.T) {
 	}
 	count := uint64(6)
 	if *longFlag {
-		count = 160
+		count = 120
 	}
 	met := runSeeds(t, "TestEnsembles", count, ensembleOf)
 	saveEvidence(t, "sim-ensemble-coverage.txt", met)
@@ -116,7 +116,7 @@ func TestEnsembles(t *testing.T) {
 	}
 }
 
-// rare are the faults that have the worlds behind the hundredth to themselves.
+// rare are the faults that have the worlds behind the eightieth to themselves.
 var rare = []FaultKind{FaultStep, FaultFlip, FaultStep, FaultLeft, FaultAtCall, FaultWipe, FaultPower}
 
 // ensembleOf is the world of a seed.
@@ -132,7 +132,7 @@ func ensembleOf(seed uint64) Options {
 		opt.Observers, opt.Changing = 2, true
 	}
 	switch {
-	case seed > 100: // more of what is rare
+	case seed > 80: // more of what is rare
 		opt.Only = rare[seed%uint64(len(rare))]
 	case seed%5 == 0:
 		opt.Only = FaultStep
@@ -153,8 +153,8 @@ func TestSameSeedIsTheSameRun(t *testing.T) {
 	}
 	for seed := uint64(1); seed <= ensembles; seed++ {
 		opt := ensembleOf(seed)
-		if !*longFlag {
-			opt.Seconds = 5
+		if opt.Seconds = 5; *longFlag {
+			opt.Seconds = 15
 		}
 		twice = append(twice, opt)
 	}

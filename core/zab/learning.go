@@ -36,7 +36,7 @@ func (m *Machine) follow(leader core.PeerID, out *Output) {
 	m.ask(out)
 }
 
-// ask asks the leader to be taken in, until it answers.
+// ask asks the leader to be taken in, until it answers (Z-26).
 func (m *Machine) ask(out *Output) {
 	f := m.following
 	if f.epoch != 0 || m.now < f.askAt || !m.linked(f.leader) {
