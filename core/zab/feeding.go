@@ -84,8 +84,8 @@ func (m *Machine) common(r *AckEpoch) (at *EpochEnd, keep bool) {
 			return &c, c.Last == r.Last
 		}
 	}
-	if m.base == 0 && r.Base == 0 {
-		return &EpochEnd{}, r.Last == 0
+	if m.base == 0 && r.Base == 0 && len(m.ends) < epochsMax && len(r.Epochs) <= epochsMax {
+		return &EpochEnd{}, r.Last == 0 // both have told of all of their epochs
 	}
 	return nil, false
 }

@@ -125,7 +125,7 @@ func New(cfg Config, d Durable) (*Machine, error) {
 	m.fresh = d.Fresh
 	for _, end := range d.Epochs {
 		if end.Last.Epoch() != d.LastLogged.Epoch() {
-			m.ends = append(m.ends, end)
+			m.addEnd(end)
 		}
 	}
 	return m, nil
@@ -207,10 +207,7 @@ func (m *Machine) append(out *Output, r wire.Record) {
 // appendAs puts a record behind the log as it is. It has been checked to follow.
 func (m *Machine) appendAs(out *Output, r wire.Record) {
 	if r.Zxid.Epoch() != m.logged.Epoch() && m.logged != 0 {
-		m.ends = append(m.ends, EpochEnd{Last: m.logged, Chain: m.chain})
-		if len(m.ends) > epochsMax {
-			m.ends = append(m.ends[:0], m.ends[1:]...)
-		}
+		m.addEnd(EpochEnd{Last: m.logged, Chain: m.chain})
 	}
 	m.logged = r.Zxid
 	m.chain = r.Seal()
@@ -224,8 +221,16 @@ func (m *Machine) appendAs(out *Output, r wire.Record) {
 	m.logMembers(&r, out)
 }
 
-// epochsMax bounds how many epochs a server tells of.
+// epochsMax bounds how many epochs a server tells of, beside the one that its log ends in.
 const epochsMax = 64
+
+// addEnd notes where an epoch ends, and forgets the oldest of too many.
+func (m *Machine) addEnd(end EpochEnd) {
+	m.ends = append(m.ends, end)
+	if len(m.ends) > epochsMax {
+		m.ends = append(m.ends[:0], m.ends[1:]...)
+	}
+}
 
 // epochTable lists where the epochs of the log end, oldest first.
 func (m *Machine) epochTable() []EpochEnd {

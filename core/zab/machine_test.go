@@ -180,3 +180,27 @@ func TestLogAheadOfTheAcceptedEpochIsGoneOnFrom(t *testing.T) {
 	v := start(t, config(), Durable{AcceptedEpoch: 2, CurrentEpoch: 2, LastLogged: core.MakeZxid(5, 0), Voteable: true})
 	require.Equal(t, core.Epoch(6), v.epochs().Accepted)
 }
+
+func TestALogOfManyEpochsIsToldOfAndRead(t *testing.T) {
+	log := Durable{AcceptedEpoch: 200, CurrentEpoch: 200, LastLogged: core.MakeZxid(200, 7), LastChain: 200, Voteable: true}
+	for e := core.Epoch(1); e <= 200; e++ {
+		log.Epochs = append(log.Epochs, EpochEnd{Last: core.MakeZxid(e, 7), Chain: uint64(e)})
+	}
+	learner, leader := start(t, config(), log).m, start(t, config(), log).m
+	told := AckEpoch{Current: 200, Last: learner.logged, Chain: learner.chain, Epochs: learner.epochTable()}
+	msg, err := DecodeMessage(AppendMessage(nil, told))
+	require.NoError(t, err, "who cannot be understood never serves again")
+	require.Equal(t, told, msg)
+
+	at, keep := leader.common(&told)
+	require.Equal(t, &EpochEnd{Last: core.MakeZxid(200, 7), Chain: 200}, at)
+	require.True(t, keep)
+
+	long := AckEpoch{Last: core.MakeZxid(3, 7), Chain: 3, Epochs: log.Epochs[:3]}
+	at, _ = leader.common(&long)
+	require.Nil(t, at, "what it has may be committed, though this server remembers those epochs no more")
+	few := log
+	few.Epochs, few.LastLogged = log.Epochs[:3], core.MakeZxid(4, 2)
+	at, _ = start(t, config(), few).m.common(&AckEpoch{Last: learner.logged, Chain: learner.chain, Epochs: learner.epochTable()})
+	require.Nil(t, at, "likewise if it is the other that has forgotten")
+}
