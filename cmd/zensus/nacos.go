@@ -222,7 +222,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 		Namespaces: side.namespaces, Counter: configCounter{side.configs}, Guard: guard,
 	}).Routes(nacos)
 	serverapi.New(serverapi.Config{
-		Version: Version, Standalone: true, Port: in.portOf("listen.http"),
+		Version: Version, Standalone: in.plan.ensemble == nil, Port: in.portOf("listen.http"),
 		AuthEnabled: side.auth.Enabled, NeedsAdmin: func() bool { return !side.auth.HasUsers() },
 		NotReady: side.notReady, Members: func() []serverapi.Member { return side.members(in) },
 		RPC: side.rpc, Guard: guard,

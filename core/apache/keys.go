@@ -106,7 +106,7 @@ var keys = []Key{
 	{Name: "clientPortListenBacklog", Default: "-1", Status: Warned, Note: "the system's limit holds"},
 	{Name: "clientTcpKeepAlive", Default: "false", Status: Warned, Note: "keep-alive is always on", also: []string{"true"}},
 
-	{Name: "server.*", Status: Later, Note: "but for one alone, which is this server and needs no myid; ids 1 to 254; the election port is read and not used; several addresses parted by bars are tried in turn", set: setServer},
+	{Name: "server.*", Status: Honoured, Note: "one alone is this server and needs no myid; ids 1 to 254; the election port is read and not used; several addresses parted by bars are tried in turn", set: setServer},
 	{Name: "group.*", Status: Refused, Note: weights},
 	{Name: "weight.*", Default: "1", Status: Refused, Note: weights},
 	{Name: "oraclePath", Status: Refused, Note: "an oracle that lets one of two members decide is not supported"},

@@ -166,7 +166,7 @@ func (s *Server) adminConf(context.Context, *http.Request) (fields, error) {
 		{"max_client_cnxns", s.cfg.ConnsPerAddress},
 		{"min_session_timeout", a.MinTimeout},
 		{"max_session_timeout", a.MaxTimeout},
-		{"server_id", 0},
+		{"server_id", s.serverID()},
 		{"client_port_listen_backlog", a.Backlog},
 	}, nil
 }

@@ -201,7 +201,7 @@ func (s *Server) changeCluster(ctx context.Context, verb string, form url.Values
 		return nil, &refusal{http.StatusNotFound, fmt.Sprintf("there is no %q", verb)}
 	}
 	if !s.cfg.About.Reconfigurable {
-		return nil, refuse("the members are those of the configuration files, and change with these: reconfigEnabled is not set")
+		return nil, s.unchangeable()
 	}
 	status, err := s.clusterStatus(ctx)
 	if err != nil {
@@ -218,6 +218,14 @@ func (s *Server) changeCluster(ctx context.Context, verb string, form url.Values
 		return nil, inWords(err)
 	}
 	return s.clusterStatus(ctx)
+}
+
+// unchangeable says why the members cannot be changed here.
+func (s *Server) unchangeable() error {
+	if len(s.servers()) == 0 {
+		return refuse("this is a single server that listens for no others: start it with itself as the only member (members, or server.N and standaloneEnabled=false), and the others can be added")
+	}
+	return refuse("the members are those of the configuration files, and change with these: reconfigEnabled is not set")
 }
 
 // changeOf is the reconfiguration that a verb asks for, if it is safe.
@@ -251,7 +259,7 @@ func (s *Server) changeOf(verb string, id core.PeerID, line string, status *Clus
 		case m.Role == member.Participant:
 			return nil, refuse("server %d votes already", id)
 		case !now.Serving || now.Lag < 0 || now.Lag > promoteLagMax:
-			return nil, refuse("server %d is not in step with the leader yet: only one that is can vote (state %q, lag %d)", id, now.State, now.Lag)
+			return nil, refuse("server %d is not in step with the leader yet, and only one that is can vote: %s", id, now.inWords())
 		}
 		m.Role = member.Participant
 		q.Joining = []byte(m.String())
@@ -272,6 +280,17 @@ func (s *Server) changeOf(verb string, id core.PeerID, line string, status *Clus
 	}
 	q.Leaving = []byte(strconv.Itoa(int(id)))
 	return q, nil
+}
+
+// inWords says how a server stands that is not in step.
+func (v *ClusterServer) inWords() string {
+	switch {
+	case !v.Answers:
+		return "it does not answer"
+	case !v.Serving:
+		return fmt.Sprintf("it is %s, in %s", v.State, v.Phase)
+	}
+	return fmt.Sprintf("it is %d transactions behind", v.Lag)
 }
 
 // promoteLagMax is how far behind the leader a server may be that becomes a voter.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
+	"sync"
 	"testing"
 )
 
@@ -17,19 +19,35 @@ const (
 // grpcOffset is how far above the HTTP port the clients of Nacos look for gRPC.
 const grpcOffset = 1000
 
-// FreePort returns a port of the loopback address that nobody listens on. The
-// ports at the offsets from it are free as well.
+// given are the ports that FreePort has given to this process, the offsets included:
+// nobody may listen on one yet.
+var given struct {
+	sync.Mutex
+	ports map[int]bool
+}
+
+// FreePort returns a port of the loopback address that nobody listens on, and that it
+// has not returned before. The same holds for the ports at the offsets from it.
 func FreePort(t testing.TB, offsets ...int) int {
 	t.Helper()
+	given.Lock()
+	defer given.Unlock()
+	if given.ports == nil {
+		given.ports = make(map[int]bool)
+	}
 	for range 1000 {
 		port := portMin + rand.IntN(portMax-portMin)
-		free := isFree(port)
+		all := []int{port}
 		for _, o := range offsets {
-			free = free && isFree(port+o)
+			all = append(all, port+o)
 		}
-		if free {
-			return port
+		if slices.ContainsFunc(all, func(p int) bool { return given.ports[p] || !isFree(p) }) {
+			continue
 		}
+		for _, p := range all {
+			given.ports[p] = true
+		}
+		return port
 	}
 	t.Fatal("testkit: no free port found")
 	return 0
