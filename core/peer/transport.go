@@ -65,12 +65,13 @@ const (
 	dialPauseMax  = 500 * time.Millisecond
 	dialTime      = 5 * time.Second
 	handshakeTime = 5 * time.Second
-	// warnTime is the pause between two warnings of strangers. Of a peer with whom no
-	// handshake succeeds, one attempt in mistrustsTold is told of, the first time after
-	// mistrustsMin.
-	warnTime      = time.Second
-	mistrustsTold = 120
-	mistrustsMin  = 5
+	// warnTime is the pause between two warnings of strangers. Of a peer that is not
+	// reached one attempt in failuresTold is told of, about one a minute: the first time
+	// after absencesMin, and after mistrustsMin where it answers and the handshake fails.
+	warnTime     = time.Second
+	failuresTold = 120
+	absencesMin  = 20
+	mistrustsMin = 5
 )
 
 // New makes a transport that does nothing yet.
@@ -137,22 +138,19 @@ func (t *Transport) link(p core.PeerID, gen uint64) *link {
 // dial reaches for a peer with a lower id, again and again.
 func (t *Transport) dial(ctx context.Context, p core.PeerID, addrs []string) {
 	pause := dialPauseMin
-	mistrusts := 0 // one after the other
+	failures := 0 // one after the other
 	for i := 0; ctx.Err() == nil; i++ {
 		addr := addrs[i%len(addrs)]
 		began := time.Now()
-		err := t.reach(ctx, p, addr)
+		linked, err := t.reach(ctx, p, addr)
 		if time.Since(began) > dialPauseMax {
 			pause = dialPauseMin // it was there
 		}
+		if failures++; linked {
+			failures = 0
+		}
 		if err != nil && ctx.Err() == nil {
-			level := hclog.Debug
-			if failed := new(handshakeError); !errors.As(err, &failed) {
-				mistrusts = 0
-			} else if mistrusts++; mistrusts%mistrustsTold == mistrustsMin {
-				level = hclog.Warn // it does not go away by itself
-			}
-			t.log.Log(level, "no link", "peer", int(p), "addr", addr, "err", err)
+			t.log.Log(howLoud(failures, err), "no link", "peer", int(p), "addr", addr, "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -162,17 +160,30 @@ func (t *Transport) dial(ctx context.Context, p core.PeerID, addrs []string) {
 	}
 }
 
-func (t *Transport) reach(ctx context.Context, p core.PeerID, addr string) error {
+// howLoud is how an attempt in vain is told of, the nth one after the other.
+func howLoud(n int, err error) hclog.Level {
+	least := absencesMin
+	if failed := new(handshakeError); errors.As(err, &failed) {
+		least = mistrustsMin // it does not go away by itself
+	}
+	if n%failuresTold == least {
+		return hclog.Warn
+	}
+	return hclog.Debug
+}
+
+// reach makes a link and is its life. It reports whether there was one.
+func (t *Transport) reach(ctx context.Context, p core.PeerID, addr string) (linked bool, err error) {
 	d := net.Dialer{Timeout: dialTime}
 	raw, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return err
+		return false, err
 	}
 	c, err := t.introduce(ctx, p, raw, addr)
 	if err != nil {
-		return errors.Join(err, raw.Close())
+		return false, errors.Join(err, raw.Close())
 	}
-	return t.serve(p, c)
+	return true, t.serve(p, c)
 }
 
 // handshakeError is why there is no link with one who has answered.

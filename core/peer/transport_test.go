@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/zensus-io/zensus/core"
@@ -215,4 +216,16 @@ func FuzzDecodeHello(f *testing.F) {
 			require.Equal(t, b, h.encode())
 		}
 	})
+}
+
+func TestAbsentPeersAreToldOfNowAndThen(t *testing.T) {
+	loud := 0
+	for n := 1; n <= 2*failuresTold; n++ {
+		if howLoud(n, io.EOF) == hclog.Warn {
+			loud++
+		}
+	}
+	require.Equal(t, 2, loud)
+	require.Equal(t, hclog.Warn, howLoud(mistrustsMin, &handshakeError{io.EOF}))
+	require.Equal(t, hclog.Debug, howLoud(mistrustsMin, io.EOF))
 }
