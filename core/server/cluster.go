@@ -189,10 +189,16 @@ func (s *Server) changeCluster(ctx context.Context, verb string, form url.Values
 			return nil, &refusal{http.StatusBadRequest, fmt.Sprintf("%q is no id from 1 to %d", text, member.Most)}
 		}
 		id = core.PeerID(n)
+	} else if verb == "promote" || verb == "remove" {
+		return nil, &refusal{http.StatusBadRequest, "the id of a server is missing"}
 	}
 	switch verb {
 	case "drain":
-		s.node.Drain(form.Get("on") != "false")
+		on, err := drainOn(form.Get("on"))
+		if err != nil {
+			return nil, err
+		}
+		s.node.Drain(on)
 		return s.clusterStatus(ctx)
 	case "transfer":
 		return s.transfer(ctx, id)
@@ -291,6 +297,17 @@ func (v *ClusterServer) inWords() string {
 		return fmt.Sprintf("it is %s, in %s", v.State, v.Phase)
 	}
 	return fmt.Sprintf("it is %d transactions behind", v.Lag)
+}
+
+// drainOn reads whether to drain, which is what was asked for if nothing else is said.
+func drainOn(text string) (bool, error) {
+	switch text {
+	case "", "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, &refusal{http.StatusBadRequest, fmt.Sprintf("on is %q, and neither true nor false", text)}
 }
 
 // promoteLagMax is how far behind the leader a server may be that becomes a voter.

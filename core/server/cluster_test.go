@@ -1,6 +1,8 @@
 package server
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,5 +20,23 @@ func TestChangeOfAServerThatHasJustJoined(t *testing.T) {
 	for _, verb := range []string{"promote", "remove"} {
 		_, err = s.changeOf(verb, 2, "", status)
 		require.ErrorContains(t, err, "have changed meanwhile")
+	}
+}
+
+func TestChangesThatAreNotUnderstood(t *testing.T) {
+	s := &Server{} // nothing of it is asked
+	for _, q := range []struct{ path, want string }{
+		{"/cluster/drain?on=maybe", "neither true nor false"},
+		{"/cluster/promote", "the id of a server is missing"},
+		{"/cluster/remove?id=", "the id of a server is missing"},
+		{"/cluster/remove?id=255", "no id from 1 to 254"},
+		{"/cluster/transfer?id=x", "no id from 1 to 254"},
+	} {
+		r := httptest.NewRequest(http.MethodPost, q.path, http.NoBody)
+		r.Header.Set(ClusterHeader, "1")
+		w := httptest.NewRecorder()
+		s.Cluster("/cluster").ServeHTTP(w, r)
+		require.Equal(t, http.StatusBadRequest, w.Code, q.path)
+		require.Contains(t, w.Body.String(), q.want, q.path)
 	}
 }
