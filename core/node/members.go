@@ -54,6 +54,8 @@ var ErrNotInStep = errors.New("node: that server does not follow in step, or doe
 const (
 	transferTime  = 10 * time.Second
 	transferAgain = 500 * time.Millisecond
+	// leaderTime is how long somebody who could lead is waited for before that.
+	leaderTime = 3 * time.Second
 )
 
 // Transfer has the leadership handed over to another voter, 0 for the one that has
@@ -63,7 +65,16 @@ func (n *Node) Transfer(ctx context.Context, to core.PeerID) (leader core.PeerID
 		err = n.Do(ctx, func(r *replica.Replica) { s = r.Status() })
 		return s, err
 	}
+	pause := time.NewTicker(2 * time.Millisecond)
+	defer pause.Stop()
 	before, err := status()
+	for began := time.Now(); err == nil && !before.Serving && time.Since(began) < leaderTime; before, err = status() {
+		select { // one is about to lead, mostly
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		case <-pause.C:
+		}
+	}
 	switch {
 	case err != nil:
 		return 0, err
@@ -72,8 +83,6 @@ func (n *Node) Transfer(ctx context.Context, to core.PeerID) (leader core.PeerID
 	case to == before.Leader:
 		return to, nil
 	}
-	pause := time.NewTicker(2 * time.Millisecond)
-	defer pause.Stop()
 	asked := time.Time{}
 	for began := time.Now(); time.Since(began) < transferTime; {
 		now, err := status()

@@ -209,12 +209,9 @@ func (s *Server) changeCluster(ctx context.Context, verb string, form url.Values
 	if !s.cfg.About.Reconfigurable {
 		return nil, s.unchangeable()
 	}
-	status, err := s.clusterStatus(ctx)
+	status, err := s.settled(ctx)
 	if err != nil {
 		return nil, err
-	}
-	if status.Leader == 0 {
-		return nil, node.ErrNoLeader
 	}
 	q, err := s.changeOf(verb, id, form.Get("server"), status)
 	if err != nil {
@@ -224,6 +221,29 @@ func (s *Server) changeCluster(ctx context.Context, verb string, form url.Values
 		return nil, inWords(err)
 	}
 	return s.clusterStatus(ctx)
+}
+
+// electionTime is how long a change waits for a leader: mostly one is being elected.
+const electionTime = 3 * time.Second
+
+// settled is how the ensemble stands under a leader.
+func (s *Server) settled(ctx context.Context) (*ClusterStatus, error) {
+	for began := time.Now(); ; {
+		status, err := s.clusterStatus(ctx)
+		switch {
+		case err != nil:
+			return nil, err
+		case status.Leader != 0:
+			return status, nil
+		case time.Since(began) > electionTime:
+			return nil, node.ErrNoLeader
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // unchangeable says why the members cannot be changed here.
