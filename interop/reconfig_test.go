@@ -3,6 +3,7 @@ package interop
 import (
 	"crypto/sha1"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -70,11 +71,14 @@ func TestGoZooKeeperReconfigures(t *testing.T) {
 
 	// Three of three and an observer again: one may die, and the members stay.
 	all[2].Kill()
-	_, err = c.Create("/after", nil, 0, open)
-	require.NoError(t, err)
+	eventually(t, 15*time.Second, "a write, perhaps after a new leader", func() bool {
+		_, err := c.Create("/after", nil, 0, open)
+		return err == nil || errors.Is(err, zk.ErrNodeExists)
+	})
 	all[2].Restart()
 	other, _ := dialZK(t, all[2].ZooKeeper, 10*time.Second)
-	again, _, err := other.Get("/zookeeper/config")
-	require.NoError(t, err)
-	require.Equal(t, string(text), string(again))
+	eventually(t, 15*time.Second, "the same members at the server that came back", func() bool {
+		again, _, err := other.Get("/zookeeper/config")
+		return err == nil && string(again) == string(text)
+	})
 }
