@@ -190,134 +190,6 @@ func (r *Replica) endRole() {
 	}
 }
 
-// letDown hangs up on all clients: this server cannot tell what became of what they
-// asked for, or has no role to tell it in.
-func (r *Replica) letDown() {
-	r.keptSince, r.alone = 0, true
-	for _, c := range r.connsByID() {
-		if c.local && c.phase == ready && !c.ending {
-			r.lose(c)
-		} else {
-			r.hangUp(c)
-		}
-	}
-	r.inflight = 0
-	r.syncing = nil
-	r.syncReady = r.syncs
-}
-
-// lose answers what a session of the process itself waits for: what became of it is
-// unknown. What was not looked at yet has not been done, and is refused (onlyReads). The
-// session itself, which lives with this server, goes on in the next role, and so do its
-// watches: the tree goes on from where it stands.
-func (r *Replica) lose(c *conn) {
-	if away, late := c.away, c.late; away != nil {
-		c.away, c.late = nil, nil
-		r.reply(c, &away.w, r.state.Applied(), core.ConnectionLoss)
-		o := r.output(c)
-		o.Bytes = append(o.Bytes, late.Bytes...)
-		o.WantDrained = o.WantDrained || late.WantDrained
-	}
-	for c.pending.len() > 0 {
-		w := *c.pending.front()
-		c.pending.pop()
-		r.reply(c, &w, r.state.Applied(), core.ConnectionLoss)
-	}
-	c.pending = queue[waiting]{}
-	c.reads, c.waits, c.unsent = 0, 0, false
-	r.workOff(c)
-}
-
-// keepTicks is how long clients are kept without a role after a hand-over.
-const keepTicks = 4
-
-// giveUp lets clients go to another server that were kept in vain.
-func (r *Replica) giveUp() {
-	if r.keptSince != 0 && !r.serving && !r.decidesAlone() && r.now.Mono-r.keptSince > keepTicks*int64(r.cfg.TickMillis) {
-		r.letDown()
-	}
-}
-
-// keepOn takes over the clients that were kept from an earlier role: this one has all
-// that was proposed for them, and what was not is to be submitted again.
-func (r *Replica) keepOn() {
-	if r.keptSince == 0 {
-		return
-	}
-	r.keptSince = 0
-	for _, c := range r.connsByID() {
-		c.unsent = c.phase == opening || c.pending.writes > 0
-		r.unsent = r.unsent || c.unsent
-		if c.phase == ready {
-			r.keepSession(c)
-		}
-	}
-	if len(r.syncing) == 0 {
-		return
-	}
-	if r.learner == nil {
-		r.awaitSync(syncWait{upTo: r.syncs})
-		return
-	}
-	r.learner.asking = true
-	r.send(r.zab.Leader(), syncAsk{epoch: r.zab.Epoch(), upTo: r.syncs})
-}
-
-// keepSession tells the leader what it cannot know of a session of a kept client: that
-// it has moved here, and what timeout was agreed on then.
-func (r *Replica) keepSession(c *conn) {
-	id := c.asker.Session
-	opened, _ := r.state.SessionTimeout(id)
-	if core.PeerID(uint64(id)>>56) == r.cfg.Zab.Self && opened == c.timeout {
-		return
-	}
-	if r.learner == nil {
-		r.own(id, r.cfg.Zab.Self)
-		r.tracker.SetTimeout(id, c.timeout, r.now.Mono)
-		return
-	}
-	r.send(r.zab.Leader(), revalidate{epoch: r.zab.Epoch(), session: id, timeout: c.timeout})
-}
-
-// submitAgain submits what kept clients had asked for and no leader had proposed, each
-// one's in its order.
-func (r *Replica) submitAgain() {
-	if !r.unsent {
-		return
-	}
-	for _, c := range r.connsByID() {
-		if c.unsent && !r.submitAllOf(c) {
-			return // the epoch is used up; the next one goes on
-		}
-		r.advance(c)
-		r.workOff(c)
-	}
-	r.unsent = false
-}
-
-func (r *Replica) submitAllOf(c *conn) bool {
-	for i := c.pending.head; i < len(c.pending.items); i++ {
-		w := &c.pending.items[i]
-		if w.kind != waitWrite || w.zxid != 0 {
-			continue
-		}
-		if !r.takesWrites() {
-			return false
-		}
-		w.zxid = r.submit(&state.Request{
-			Session: c.asker.Session, Cxid: w.xid, Op: w.op, Body: w.body, IDs: w.ids, Internal: w.op == wire.OpCreateSession,
-		})
-		if w.zxid != 0 {
-			c.forgetBody(w)
-		}
-	}
-	c.unsent = false
-	if c.phase == opening && c.pending.writes == 0 {
-		r.revive(c)
-	}
-	return true
-}
-
 // beginRole begins to serve in the role that the protocol has given.
 func (r *Replica) beginRole() {
 	r.unplanned, r.alone = r.zab.Unplanned(), false
@@ -363,19 +235,6 @@ func (r *Replica) tellTouches() {
 	clear(l.touched)
 }
 
-// goOn looks at what clients have asked for while a leader took no writes, when it takes
-// some again: the hand-over that it was about to make was given up.
-func (r *Replica) goOn() {
-	paused := r.paused
-	if r.paused = !r.takesWrites(); r.paused || !paused {
-		return
-	}
-	for _, c := range r.connsByID() {
-		r.advance(c)
-		r.workOff(c)
-	}
-}
-
 // submit puts a write into the order, or sends it to the leader who does. The zxid is
 // 0 until a learner is told of it; a learner keeps the request's body.
 func (r *Replica) submit(req *state.Request) core.Zxid {
@@ -397,7 +256,7 @@ func (r *Replica) forwarded(from core.PeerID, m *forward) {
 	req := state.Request{Session: m.session, Cxid: m.cxid, Op: m.op, Body: m.body, IDs: m.ids}
 	switch {
 	case m.op == wire.OpCreateSession:
-		if core.PeerID(uint64(m.session)>>56) != from || r.state.SessionOpen(m.session) {
+		if session.PeerOf(m.session) != from || r.state.SessionOpen(m.session) {
 			// Of an earlier life of that server, whose clock went back, the same id may
 			// have been under way: whoever came then or comes now takes another.
 			refuse(core.SessionExpired)
@@ -435,7 +294,7 @@ func (r *Replica) ownerOf(id core.SessionID) core.PeerID {
 	if p, ok := r.leader.owners[id]; ok {
 		return p
 	}
-	return core.PeerID(uint64(id) >> 56)
+	return session.PeerOf(id)
 }
 
 // own notes who has a session's client from now on. Who had it may not have noticed that
@@ -608,14 +467,20 @@ func (r *Replica) claim(c *conn, z core.Zxid, h wire.TxnHeader) {
 func (r *Replica) askSync(c *conn) uint64 {
 	r.syncs++
 	r.syncing = append(r.syncing, c)
-	switch l := r.learner; {
-	case l == nil:
-		r.awaitSync(syncWait{upTo: r.syncs})
-	case !l.asking:
-		l.asking = true
-		r.send(r.zab.Leader(), syncAsk{epoch: r.zab.Epoch(), upTo: r.syncs})
+	if r.learner == nil || !r.learner.asking {
+		r.askForSyncs()
 	}
 	return r.syncs
+}
+
+// askForSyncs asks for all syncs up to the last one.
+func (r *Replica) askForSyncs() {
+	if r.learner == nil {
+		r.awaitSync(syncWait{upTo: r.syncs})
+		return
+	}
+	r.learner.asking = true
+	r.send(r.zab.Leader(), syncAsk{epoch: r.zab.Epoch(), upTo: r.syncs})
 }
 
 // awaitSync has a sync wait until a quorum confirms that this server still leads
@@ -664,7 +529,8 @@ func (r *Replica) confirmed() {
 func (r *Replica) syncAnswered(m *syncAnswer) {
 	l := r.learner
 	r.syncTargets = append(r.syncTargets, syncWait{upTo: m.upTo, zxid: m.zxid})
-	if l.asking = r.syncs > m.upTo; l.asking {
-		r.send(r.zab.Leader(), syncAsk{epoch: r.zab.Epoch(), upTo: r.syncs})
+	l.asking = false
+	if r.syncs > m.upTo {
+		r.askForSyncs()
 	}
 }
