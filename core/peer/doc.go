@@ -6,7 +6,7 @@
 // belong to it before anything else is read, so that no stranger joins. They may do so
 // within TLS, where each also shows a certificate for the host under which the other
 // knows it. Of a pair the node with the higher id dials, again and again until it gets
-// through.
+// through; one that starts knocks at those with higher ids, so that they do so at once.
 //
 // Every link has a generation. What was meant for an earlier link of the same pair is
 // not sent on a later one.

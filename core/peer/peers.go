@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"maps"
+	"net"
 	"slices"
 	"time"
 
@@ -13,10 +14,11 @@ import (
 // last, which tells it so, still arrives.
 const partTime = 5 * time.Second
 
-// dialer reaches for one peer until it is cancelled.
+// dialer reaches for one peer, or knocks at it, until it is cancelled.
 type dialer struct {
-	addrs  []string
-	cancel context.CancelFunc
+	addrs   []string
+	cancel  context.CancelFunc
+	knocked chan struct{} // of capacity 1: it is there, and waits
 }
 
 // SetPeers says who is linked from now on, in place of Config.Peers. A link with one
@@ -55,8 +57,9 @@ func (t *Transport) addressesOf(p core.PeerID) ([]string, bool) {
 	return addrs, known
 }
 
-// dialLocked begins to reach for the peers with lower ids that nobody reaches for, and
-// stops to reach for those that are none. Before Run and after it it does nothing.
+// dialLocked begins to reach for the peers with lower ids that nobody reaches for, stops
+// to reach for those that are none, and knocks at those with higher ids that are new.
+// Before Run and after it it does nothing.
 func (t *Transport) dialLocked() {
 	if t.mu.run == nil || t.mu.ended {
 		return
@@ -68,11 +71,46 @@ func (t *Transport) dialLocked() {
 		}
 	}
 	for p, addrs := range t.mu.peers {
-		if _, dialed := t.mu.dialers[p]; dialed || p >= t.cfg.Self {
+		if _, dialed := t.mu.dialers[p]; dialed || p == t.cfg.Self {
 			continue
 		}
 		ctx, cancel := context.WithCancel(t.mu.run)
-		t.mu.dialers[p] = &dialer{addrs: addrs, cancel: cancel}
-		t.wg.Go(func() { t.dial(ctx, p, addrs) })
+		d := &dialer{addrs: addrs, cancel: cancel, knocked: make(chan struct{}, 1)}
+		t.mu.dialers[p] = d
+		if p < t.cfg.Self {
+			t.wg.Go(func() { t.dial(ctx, p, d) })
+		} else {
+			t.wg.Go(func() { t.knock(ctx, p, addrs) })
+		}
+	}
+}
+
+// knock tells a peer with a higher id, once, that this server is there: it may be in the
+// pause between two attempts to reach it. The handshake is that of a link, which this
+// does not become.
+func (t *Transport) knock(ctx context.Context, p core.PeerID, addrs []string) {
+	for _, addr := range addrs {
+		d := net.Dialer{Timeout: dialTime}
+		raw, err := d.DialContext(ctx, "tcp", addr)
+		if err == nil {
+			_, err = t.introduce(ctx, p, raw, addr)
+			_ = raw.Close()
+		}
+		if err == nil {
+			return
+		}
+		t.log.Debug("knocked in vain", "peer", int(p), "addr", addr, "err", err)
+	}
+}
+
+// knocked has a peer that has knocked reached for at once.
+func (t *Transport) knocked(p core.PeerID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if d := t.mu.dialers[p]; d != nil {
+		select {
+		case d.knocked <- struct{}{}:
+		default:
+		}
 	}
 }

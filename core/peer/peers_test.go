@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -47,7 +48,34 @@ func TestLinksFollowThePeers(t *testing.T) {
 	b.partFrom(3)
 	require.NotZero(t, b.log.gen(3), "one that is back is a peer")
 	b.mu.Lock()
-	dialed := len(b.mu.dialers)
+	dialed := b.mu.dialers[1]
 	b.mu.Unlock()
-	require.Zero(t, dialed, "nobody reaches for it")
+	require.Nil(t, dialed, "nobody reaches for it")
+}
+
+func TestWhoStartsKnocks(t *testing.T) {
+	l := listen(t)
+	b := New(Config{Self: 2, Listener: l, Peers: map[core.PeerID][]string{1: {"127.0.0.1:1"}}, Secret: []byte("secret"), Handler: newLog()})
+	waits := &dialer{knocked: make(chan struct{}, 1)}
+	b.mu.dialers[1] = waits
+	accepting := make(chan struct{})
+	go func() { defer close(accepting); b.accept(t.Context()) }()
+	peers := map[core.PeerID][]string{2: {"127.0.0.1:1", l.Addr().String()}}
+	run(t, 1, listen(t), peers, "guess")
+	eventually(t, "one who does not know the secret is refused", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return !b.mu.warned.IsZero()
+	})
+	require.Empty(t, waits.knocked)
+	run(t, 1, listen(t), peers, "secret")
+	select {
+	case <-waits.knocked:
+	case <-time.After(10 * time.Second):
+		t.Error("nobody has knocked")
+	}
+	require.NoError(t, l.Close())
+	<-accepting
+	b.wg.Wait()
+	require.Empty(t, b.mu.links, "a knock is no link")
 }

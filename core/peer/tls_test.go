@@ -472,8 +472,8 @@ func TestSlowStrangersKeepNobodyOut(t *testing.T) {
 	require.Less(t, time.Since(began), handshakeTime)
 	b := runConfig(t, cfg(2, lb, map[core.PeerID][]string{1: {la.Addr().String()}}))
 	eventually(t, "a link beside them", func() bool { return linked(a, b) })
-	require.Less(t, len(ended), strangersMax/2, "the others are still there")
-	for range strangersMax { // and the others when their time is over
+	require.Less(t, len(ended), strangersMax, "others are still there") // who speaks no TLS is refused at once
+	for range strangersMax {                                            // and the others when their time is over
 		select {
 		case <-ended:
 		case <-time.After(2 * handshakeTime):

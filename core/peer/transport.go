@@ -136,11 +136,11 @@ func (t *Transport) link(p core.PeerID, gen uint64) *link {
 }
 
 // dial reaches for a peer with a lower id, again and again.
-func (t *Transport) dial(ctx context.Context, p core.PeerID, addrs []string) {
+func (t *Transport) dial(ctx context.Context, p core.PeerID, d *dialer) {
 	pause := dialPauseMin
 	failures := 0 // one after the other
 	for i := 0; ctx.Err() == nil; i++ {
-		addr := addrs[i%len(addrs)]
+		addr := d.addrs[i%len(d.addrs)]
 		began := time.Now()
 		linked, err := t.reach(ctx, p, addr)
 		if time.Since(began) > dialPauseMax {
@@ -154,6 +154,8 @@ func (t *Transport) dial(ctx context.Context, p core.PeerID, addrs []string) {
 		}
 		select {
 		case <-ctx.Done():
+		case <-d.knocked:
+			pause = dialPauseMin
 		case <-time.After(pause/2 + rand.N(pause)):
 		}
 		pause = min(2*pause, dialPauseMax)
@@ -205,7 +207,7 @@ func (t *Transport) introduce(ctx context.Context, p core.PeerID, raw net.Conn, 
 	return c, nil
 }
 
-// accept takes in those with higher ids.
+// accept takes in those with higher ids, and hears of those with lower ones.
 func (t *Transport) accept(ctx context.Context) {
 	for {
 		raw, err := t.cfg.Listener.Accept()
@@ -223,6 +225,11 @@ func (t *Transport) accept(ctx context.Context) {
 			t.strangers.remove(raw)
 			if err != nil {
 				t.refused(raw, err)
+				_ = raw.Close()
+				return
+			}
+			if p < t.cfg.Self {
+				t.knocked(p)
 				_ = raw.Close()
 				return
 			}
@@ -255,12 +262,12 @@ func (t *Transport) refused(c net.Conn, err error) {
 	t.log.Log(level, "refused a connection", "from", c.RemoteAddr().String(), "err", err)
 }
 
-// mayDial returns why a peer is none that dials this one, by this connection.
+// mayDial returns why somebody is no peer who comes by this connection.
 func (t *Transport) mayDial(p core.PeerID, c net.Conn) error {
 	addrs, known := t.addressesOf(p)
 	switch {
-	case !known || p <= t.cfg.Self:
-		return fmt.Errorf("%w: no server %d dials this one", errStranger, p)
+	case !known || p == t.cfg.Self:
+		return fmt.Errorf("%w: no server %d comes to this one", errStranger, p)
 	case !t.cfg.Certificates.vouches(c, addrs):
 		return fmt.Errorf("%w: its certificate is not that of server %d, which is at %v", errStranger, p, addrs)
 	}
