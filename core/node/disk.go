@@ -257,6 +257,18 @@ func (d *disk) look() error {
 	return nil
 }
 
+// short reports whether there is little room, and tells of it.
+func (d *disk) short() bool {
+	short, err := d.store.Short()
+	switch {
+	case err != nil:
+		d.node.log.Warn("free space", "err", err)
+	case short:
+		d.node.log.Warn("the disk has little room: a snapshot comes first, so that older log can go")
+	}
+	return short
+}
+
 // fail ends the node; the first failure is the one that is told.
 func (d *disk) fail(err error) {
 	select {

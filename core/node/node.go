@@ -216,7 +216,7 @@ func (n *Node) loop(ctx context.Context) error {
 	defer ticker.Stop()
 	n.owner.Lock()
 	n.mark = time.Now()
-	n.step(n.at(n.mark), replica.Start{})
+	n.step(n.at(n.mark), replica.Start{Short: n.disk.short()})
 	n.perform()
 	n.idleSince = time.Now()
 	n.letGo()

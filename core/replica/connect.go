@@ -178,6 +178,7 @@ func (r *Replica) tick() {
 	r.ask(r.zab.Tick)
 	r.giveUp()
 	r.drain()
+	r.leaveLow()
 	r.readOnlyTick()
 	r.tellTouches()
 	for _, c := range r.sessionlessOver() {

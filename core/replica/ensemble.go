@@ -134,6 +134,7 @@ func (r *Replica) follow() {
 	}
 	r.endSendings()
 	r.followReadOnly()
+	r.getAhead()
 	r.established()
 	if r.serving {
 		r.submitAgain()

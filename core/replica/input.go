@@ -24,7 +24,11 @@ type Now struct {
 type Input interface{ isInput() }
 
 // Start begins the replica's life. It is the first input.
-type Start struct{}
+type Start struct {
+	// Short says that the disk has little room: then a snapshot comes first, so that
+	// what it covers of the log can go before anything is added.
+	Short bool
+}
 
 // Connected says that a connection was opened.
 type Connected struct {

@@ -122,6 +122,7 @@ type Replica struct {
 	// alone is set when the clients have been let down, until the next role begins.
 	alone bool
 
+	ahead        ahead         // while it comes to a leader's history
 	commitHint   core.Zxid     // of the log at the start: what it knows to be committed
 	readOnly     *readOnlyRole // while there is no quorum, and reads are served all the same
 	lookingSince int64         // since when no leader is known, 0 while one is
@@ -149,7 +150,9 @@ type Replica struct {
 	draining  bool
 	drainedAt int64 // when it began to hand over for that last, monotonic milliseconds; 0 is never
 
+	short    bool // nothing has begun yet: there is to be room first
 	diskLow  bool
+	lowLeft  bool // since it is, this server has handed over once
 	lastTick int64
 	nextReap int64
 	reapFrom tree.Ref
@@ -218,6 +221,7 @@ func (r *Replica) Step(now Now, in Input, out *Output) {
 			r.touch(id)
 		}
 	case Start:
+		r.short = in.Short
 		if r.hasSnapshot {
 			out.LoadSnapshot = true
 		} else {
@@ -256,7 +260,7 @@ func (r *Replica) Step(now Now, in Input, out *Output) {
 	case SnapshotWritten:
 		r.snapshotWritten(in)
 	case DiskLow:
-		r.diskLow = in.On
+		r.diskLow, r.lowLeft = in.On, false
 	case SnapshotNow:
 		r.wantSnapshot = true
 		r.snapshot()
@@ -313,7 +317,9 @@ func (r *Replica) ask(act func(*zab.Output)) {
 func (r *Replica) start() {
 	r.lastTick = r.now.Mono
 	r.nextReap = r.now.Mono + r.cfg.ReapEveryMillis
-	r.ask(r.zab.Start)
+	if !r.makeRoom() {
+		r.ask(r.zab.Start)
+	}
 }
 
 // synced learns that the log is durable up to a point: what a quorum has now is
@@ -325,11 +331,11 @@ func (r *Replica) synced(in Synced) {
 // established reads what is committed but not applied when a role begins to
 // broadcast, so that it can serve.
 func (r *Replica) established() {
-	if r.serving || r.reading || r.zab.Phase() != zab.Broadcast {
+	if r.serving || r.reading || r.ahead.reading || r.zab.Phase() != zab.Broadcast {
 		return
 	}
 	r.reading = true
-	r.readUpTo = r.zab.Committed()
+	r.readUpTo = r.zab.FromLog()
 	r.out.ReadLog = &LogRange{After: r.state.Applied(), UpTo: r.readUpTo}
 }
 
@@ -338,7 +344,16 @@ func (r *Replica) logRead(in LogRead) {
 		r.readForReadOnly(in)
 		return
 	}
-	if in.Generation != r.zab.Generation() || !r.reading {
+	switch {
+	case r.short:
+		r.readForRoom(in)
+		return
+	case in.Generation != r.zab.Generation():
+		return
+	case r.ahead.reading:
+		r.readAhead(in)
+		return
+	case !r.reading:
 		return
 	}
 	r.takeOver(in.Records)

@@ -147,7 +147,7 @@ func (r *Replica) request(c *conn, frame []byte) {
 			return
 		}
 		w.kind, w.body = waitRead, append([]byte(nil), rd.Rest()...)
-	case state.IsWrite(h.Op) && r.diskLow && !c.local && h.Op != wire.OpCloseSession && !r.frees(h.Op, rd):
+	case state.IsWrite(h.Op) && r.diskLow && r.learner == nil && !c.local && h.Op != wire.OpCloseSession && !r.frees(h.Op, rd):
 		w.kind, w.code = waitReply, core.SystemError // nearly full: only what frees something is taken
 	case state.IsWrite(h.Op):
 		r.write(c, w, rd.Rest())

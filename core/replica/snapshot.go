@@ -1,5 +1,7 @@
 package replica
 
+import "github.com/zensus-io/zensus/core/zab"
+
 // snapshot asks for a snapshot when enough has happened since the last one. The
 // point lies between half of the limit and the limit, by the server's id, so that
 // the servers of an ensemble do not all write at once. A large tree is written more
@@ -8,12 +10,15 @@ package replica
 // come, the server rests between two snapshots (see snapshotWritten), unless the
 // log has grown too long for that or an operator wants one.
 func (r *Replica) snapshot() {
-	if !r.serving || r.snapshotting {
+	if r.snapshotting || !r.serving && !r.short && r.zab.Phase() != zab.Synchronization {
 		return
 	}
 	limit := r.cfg.SnapshotTxns/2 + int(uint64(r.cfg.Zab.Self)*2654435761%uint64(r.cfg.SnapshotTxns/2+1))
 	limit = max(limit, r.state.Tree().Count()/snapshotShare)
 	due := r.sinceSnapshot >= limit && r.now.Mono >= r.snapshotRest
+	if r.diskLow && r.bytesSince >= lowBytes && r.now.Mono >= r.snapshotRest {
+		due = true
+	}
 	if !due && !r.wantSnapshot && r.bytesSince < r.cfg.SnapshotBytes {
 		return
 	}
@@ -34,7 +39,37 @@ const (
 	// snapshotRests is how many times as long as a snapshot took the rest after it
 	// is: at most a quarter of the time goes into writing them.
 	snapshotRests = 3
+	// lowBytes is how much log a snapshot is worth when the disk is nearly full.
+	lowBytes = 1 << 20
 )
+
+// makeRoom begins, at the start on a disk that has little room, with a snapshot of what
+// the log knows to be committed, if that is more than the last one has. Else a server
+// that has ended because its disk was full could never write one again, if that is the
+// fault of its own log: it would take in what it has missed first.
+func (r *Replica) makeRoom() bool {
+	upTo := min(r.commitHint, r.zab.Durable())
+	if r.short = r.short && upTo > r.state.Applied(); r.short {
+		r.out.ReadLog = &LogRange{After: r.state.Applied(), UpTo: upTo}
+	}
+	return r.short
+}
+
+func (r *Replica) readForRoom(in LogRead) {
+	r.takeOver(in.Records)
+	if in.Done {
+		r.wantSnapshot = true
+		r.snapshot()
+	}
+}
+
+// leaveLow hands over, once, when the disk of a leader is nearly full: another may have
+// room for what this one has to refuse.
+func (r *Replica) leaveLow() {
+	if r.diskLow && !r.lowLeft && r.leader != nil && !r.decidesAlone() {
+		r.ask(func(z *zab.Output) { r.lowLeft = r.zab.Transfer(0, z) })
+	}
+}
 
 // snapshotWritten begins the rest after a snapshot, whether it came to be or not.
 func (r *Replica) snapshotWritten(in SnapshotWritten) {
@@ -44,6 +79,10 @@ func (r *Replica) snapshotWritten(in SnapshotWritten) {
 		r.snapshotRest = r.now.Mono + max(r.cfg.SnapshotRestMillis, snapshotRests*took)
 	}
 	r.zab.LogBegins(in.Base)
+	if r.short {
+		r.short = false
+		r.ask(r.zab.Start)
+	}
 	if in.Failed {
 		r.stats.SnapshotsFailed++
 		return

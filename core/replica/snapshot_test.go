@@ -7,6 +7,7 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/wire"
+	"github.com/zensus-io/zensus/core/zab"
 )
 
 // writer is a server whose client writes, and that takes its time for snapshots.
@@ -100,4 +101,54 @@ func TestWithoutARestOneSnapshotFollowsTheOther(t *testing.T) {
 		require.Equal(t, n+1, w.write(20))
 		w.written(1000, false)
 	}
+}
+
+func TestAShortDiskGetsASnapshotBeforeAnythingElse(t *testing.T) {
+	w := startWriter(t, Config{})
+	w.write(20)
+	w.cfg.Zab.Self = 1
+	d := zab.Durable{AcceptedEpoch: w.epochs.Accepted, CurrentEpoch: w.epochs.Current, Voteable: true}
+	end := w.log[len(w.log)-1]
+	d.LastLogged, d.LastChain, d.CommitHint = end.Zxid, end.Chain(), end.CommitHint
+	again, err := New(w.cfg, d, false, 0)
+	require.NoError(t, err)
+	s := &server{t: t, cfg: w.cfg, now: w.now, r: again, log: w.log, epochs: w.epochs, conns: map[ConnID]*peer{}, holds: map[ConnID]bool{}}
+	s.step(Start{Short: true})
+	require.Len(t, s.snaps, 1)
+	require.Equal(t, end.CommitHint, s.snaps[0].View.Zxid, "all that is known to be committed")
+	require.False(t, s.r.Serving())
+	logged := len(s.log)
+	s.step(Tick{})
+	require.Len(t, s.log, logged, "nothing is added before")
+	s.snaps[0].View.Close()
+	s.step(SnapshotWritten{Zxid: end.CommitHint, Failed: true})
+	require.True(t, s.r.Serving(), "also where it did not fit")
+	require.Greater(t, len(s.log), logged)
+}
+
+func TestALeaderWithLittleRoomHandsOverOnce(t *testing.T) {
+	n := three(t)
+	first := n.leader()
+	n.servers[first].step(DiskLow{On: true})
+	n.pass(1000)
+	second := n.leader()
+	require.NotEqual(t, first, second)
+	p := n.come(first, wire.ConnectRequest{TimeoutMillis: 10_000, HasReadOnly: true})
+	h, _ := n.ask(p, wire.OpCreate, create("/a", core.Persistent))
+	require.Equal(t, core.OK, h.Err, "the new leader has room")
+	for _, s := range n.servers { // now nobody has
+		s.step(DiskLow{On: true})
+	}
+	n.pass(5000)
+	handed := uint64(0)
+	for _, s := range n.servers {
+		handed += s.r.Status().Zab.Handed
+	}
+	n.pass(5000)
+	for _, s := range n.servers {
+		handed -= s.r.Status().Zab.Handed
+	}
+	require.Zero(t, handed, "they do not hand it round for ever")
+	h, _ = n.ask(p, wire.OpCreate, create("/b", core.Persistent))
+	require.Equal(t, core.SystemError, h.Err)
 }

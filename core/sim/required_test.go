@@ -41,6 +41,7 @@ var requiredInLong = []string{
 	"damage reported", "older log checked", "middle corruption detected", "damage refused",
 	"bit flipped in segment", "bit flipped in snapshot", "bit flipped in meta",
 	"crash power-lose", "crash power-keep", "start with a crash ahead", "snapshot given up for lack of space",
+	"snapshot before anything else on a short disk",
 	"event of the past NodeCreated",
 	"reply create -5", "reply create2 -5", "reply createTTL -5", "reply createTTL -6", "reply delete -5", "reply delete -102",
 	"reply setACL -103", "reply getACL -102",
@@ -51,13 +52,14 @@ var requiredOfEnsembles = []string{
 	"run to the end", "trees compared", "mirror compared", "role lost", "learner fed from the log", "network healed",
 	"input replica.Message", "input replica.LinkUp", "input replica.LinkDown", "input replica.Fed",
 	"fault leader killed", "fault link broken", "session resumed", "session expired", "reply sync 0",
-	"leadership handed over", "members changed", "reply reconfig 0",
+	"leadership handed over", "members changed", "reply reconfig 0", "applied before it was in step",
 }
 
 var requiredOfEnsemblesInLong = []string{
 	"input replica.Truncated", "input replica.SnapshotInstalled", "log truncated", "log gone while a learner is fed",
 	"fault partition", "fault one-way cut", "fault several killed", "fault disk lost", "link given up for silence",
 	"damage for a leader to mend", "damage in older log", "snapshot of a leader installed",
+	"snapshot of a learner that is not in step", "leadership left for a disk that is nearly full",
 	"crash behind the switch of an installation", "restart with torn tail", "power lost between write and sync",
 	"disk full recovered", "stall noticed", "watches re-armed with setWatches2", "client learnt that its session expired",
 }

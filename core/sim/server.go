@@ -262,7 +262,11 @@ func (s *server) boot() error {
 		w.fail("after a restart: %w", err)
 		return err
 	}
-	s.input(replica.Start{})
+	short, err := store.Short()
+	if err != nil {
+		return err
+	}
+	s.input(replica.Start{Short: short})
 	s.tickLater()
 	s.idleLater()
 	s.lookLater()

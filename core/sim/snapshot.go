@@ -8,6 +8,7 @@ import (
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/replica"
 	"github.com/zensus-io/zensus/core/storage"
+	"github.com/zensus-io/zensus/core/zab"
 )
 
 // snapshotWork is a snapshot that is being written, a chunk at a time.
@@ -30,6 +31,12 @@ func (s *server) startSnapshot(job replica.SnapshotJob) {
 			}
 			return nil
 		})
+	}
+	switch {
+	case s.rep.Status().Zab.Elections == 0 && s.rep.Status().Phase == zab.Election:
+		s.w.cover.hit("snapshot before anything else on a short disk")
+	case s.rep.Status().Phase == zab.Synchronization:
+		s.w.cover.hit("snapshot of a learner that is not in step")
 	}
 	snap := &snapshotWork{job: job}
 	snap.next, snap.stop = iter.Pull(iter.Seq[[]byte](chunks))

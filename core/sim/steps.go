@@ -147,6 +147,9 @@ func (s *server) watchRole() {
 		return
 	}
 	st := s.rep.Status()
+	if st.Phase == zab.Synchronization && s.was.Phase == st.Phase && st.Applied > s.was.Applied {
+		s.w.cover.hit("applied before it was in step")
+	}
 	if was := s.was; st.Role != was.Role || st.Zab.Elections != was.Zab.Elections {
 		switch {
 		case st.Role != zab.Looking:
@@ -154,6 +157,8 @@ func (s *server) watchRole() {
 			s.w.cover.hit("election at a start")
 		case st.Zab.Handed > was.Zab.Handed && s.cfg.Zab.CounterMax > 0 && was.Logged.Counter() >= s.cfg.Zab.CounterMax:
 			s.w.cover.hit("election for a used up counter")
+		case st.Zab.Handed > was.Zab.Handed && s.low:
+			s.w.cover.hit("leadership left for a disk that is nearly full")
 		case st.Zab.Handed > was.Zab.Handed:
 			s.w.cover.hit("election for a hand-over")
 		case was.Role == zab.Leading:

@@ -24,6 +24,8 @@ func (s *Store) InstallSnapshot(info SnapshotInfo, restore func(SnapshotInfo, fu
 	} else if have != info {
 		return fmt.Errorf("storage: install snapshot %v: the file is of another one", info.Zxid)
 	}
+	s.cutting.Lock()
+	defer s.cutting.Unlock()
 	if err := s.install(info); err != nil {
 		return s.poison("install snapshot", err)
 	}

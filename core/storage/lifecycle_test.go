@@ -327,6 +327,36 @@ func TestPurgeLeavesTheWindowForLearners(t *testing.T) {
 	}
 }
 
+func TestPurgeLeavesNoWindowWhenThereIsLittleRoom(t *testing.T) {
+	mem := vfs.NewMem()
+	o := options(mem)
+	o.WindowBytes, o.Retain, o.LowWaterBytes, o.BallastBytes = 1<<30, 1, 64<<10, 32<<10
+	s, _ := mustOpen(t, o)
+	var h history
+	write(t, s, h.epoch(1))
+	for range 10 {
+		write(t, s, h.txns(10, 900)...)
+	}
+	_, err := snapshot(s, h.at.zxid, h.at.chain, false)
+	must(t, err)
+	n, err := s.Purge(0)
+	must(t, err)
+	if short, err := s.Short(); n != 0 || short || err != nil {
+		t.Fatalf("%d files went while there is room: %v, %v", n, short, err)
+	}
+	mem.SetQuota(mem.Used() + o.LowWaterBytes + o.BallastBytes - 1)
+	if short, err := s.Short(); !short || err != nil {
+		t.Fatalf("short: %v, %v", short, err)
+	}
+	n, err = s.Purge(0)
+	must(t, err)
+	st, err := s.Stats()
+	must(t, err)
+	if n == 0 || st.LogBytes > o.SegmentBytes {
+		t.Fatalf("%d files went, %d bytes of log stay", n, st.LogBytes)
+	}
+}
+
 // TestInstallMakesTheOldLineageUnreadable: what was logged before must never come
 // back, even if the installed snapshot is damaged later (zab Z-13).
 func TestInstallMakesTheOldLineageUnreadable(t *testing.T) {

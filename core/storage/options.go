@@ -38,7 +38,7 @@ type Options struct {
 	// time.
 	RereadAfter time.Duration
 	// WindowBytes is how much of the newest log Purge leaves for learners that lag,
-	// whatever the snapshots cover. Default 64 MiB.
+	// whatever the snapshots cover, as long as there is room. Default 64 MiB.
 	WindowBytes int64
 	// BallastBytes is set aside for the day when the disk is full. Default 32 MiB;
 	// negative: none.

@@ -148,6 +148,16 @@ func (s *Store) DiskLow() error {
 	return nil
 }
 
+// Short reports whether so little is free that there would be none without the ballast,
+// or nearly none: the log should go that no start needs. Safe for concurrent use.
+func (s *Store) Short() (bool, error) {
+	if s.opt.LowWaterBytes < 0 {
+		return false, nil
+	}
+	room, err := s.room()
+	return room < max(0, s.opt.BallastBytes), err
+}
+
 // layBallast reserves the ballast. That it does not fit is no error.
 func (s *Store) layBallast() error {
 	name := filepath.Join(s.opt.Dir, ballastName)

@@ -11,15 +11,15 @@ import (
 
 // Purge removes snapshots and segments that nothing needs any more and says how
 // many files went. It keeps the newest Retain snapshots that are whole, every record
-// after the oldest of them, and WindowBytes of log for learners. With fewer whole
-// snapshots it removes nothing: files are never merely counted (zab Z-12). A
+// after the oldest of them, and, while there is room (Short), WindowBytes of log for
+// learners. With fewer whole snapshots it removes nothing: files are never merely counted (zab Z-12). A
 // snapshot is taken to be whole if this process has read it to its end within the
 // last RereadAfter and it still has the size that it had then; every other one is
 // read now. The caller says what time it is: now is monotonic, and only differences
 // mean anything.
 //
 // It may run on another goroutine than the owner's, but not beside a snapshot that
-// is being written, Truncate, Repair or InstallSnapshot.
+// is being written.
 func (s *Store) Purge(now time.Duration) (removed int, err error) {
 	if err := s.usable(); err != nil {
 		return 0, err
@@ -51,10 +51,23 @@ func (s *Store) Purge(now time.Duration) (removed int, err error) {
 			return 0, fmt.Errorf("storage: purge: %w", err)
 		}
 	}
+	short, err := s.Short()
+	if err != nil {
+		return 0, fmt.Errorf("storage: purge: %w", err)
+	}
+	window := s.opt.WindowBytes
+	if short {
+		window = 0
+	}
+	s.cutting.Lock()
+	defer s.cutting.Unlock()
 	s.mu.Lock()
-	s.mu.whole = whole // without what has vanished or been damaged
+	another := s.mu.lineage != lineage // since: what was found is not the log's any more
+	if !another {
+		s.mu.whole = whole // without what has vanished or been damaged
+	}
 	s.mu.Unlock()
-	if len(whole) < s.opt.Retain {
+	if another || len(whole) < s.opt.Retain {
 		return 0, nil
 	}
 	for _, p := range drop {
@@ -69,7 +82,7 @@ func (s *Store) Purge(now time.Duration) (removed int, err error) {
 		}
 	}
 	for {
-		p, ok := s.dropOldest(oldest)
+		p, ok := s.dropOldest(oldest, window)
 		if !ok {
 			break
 		}
@@ -119,7 +132,7 @@ func (s *Store) findWhole(p place, before wholeness, read bool, now time.Duratio
 
 // dropOldest takes the oldest segment out of the list if the snapshot at oldest
 // covers it and the window does not need it.
-func (s *Store) dropOldest(oldest core.Zxid) (place, bool) {
+func (s *Store) dropOldest(oldest core.Zxid, window int64) (place, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := s.mu.segments
@@ -130,7 +143,7 @@ func (s *Store) dropOldest(oldest core.Zxid) (place, bool) {
 	for _, g := range list[1:] {
 		behind += g.end - headerBytes
 	}
-	if behind < s.opt.WindowBytes {
+	if behind < window {
 		return place{}, false
 	}
 	s.mu.segments = slices.Clone(list[1:])

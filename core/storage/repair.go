@@ -22,6 +22,8 @@ func (s *Store) Repair() error {
 	if !s.damaged {
 		return nil
 	}
+	s.cutting.Lock()
+	defer s.cutting.Unlock()
 	if err := s.repair(); err != nil {
 		return s.poison("repair log", err)
 	}

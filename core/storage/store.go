@@ -37,6 +37,9 @@ type Store struct {
 	checking         *checking // nil: between two segments
 	ballast          bool      // it is there
 
+	// cutting is held while segments leave the log, by the owner or by Purge.
+	cutting sync.Mutex
+
 	mu struct {
 		sync.Mutex
 		fatal    error

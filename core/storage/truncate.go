@@ -41,6 +41,8 @@ func (s *Store) Truncate(keep core.Zxid, chain uint64) error {
 	if keep == s.last.zxid {
 		return nil
 	}
+	s.cutting.Lock()
+	defer s.cutting.Unlock()
 	s.mu.Lock()
 	newest := s.mu.newest
 	segments := slices.Clone(s.mu.segments)

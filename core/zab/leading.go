@@ -243,7 +243,6 @@ func (m *Machine) establish() {
 	}
 	m.phase = Broadcast
 	m.commit = core.MakeZxid(l.epoch, 0)
-	m.dropQueue(m.commit) // of the role before; it is read from the log
 	check.That(m.epochs.Current == l.epoch, "zab: established in epoch %d, current is %d", l.epoch, m.epochs.Current)
 	m.vote = Vote{Leader: m.cfg.Self, Epoch: l.epoch, Zxid: m.commit}
 }

@@ -17,6 +17,7 @@ type following struct {
 	synced   bool       // told where its log goes on
 	marker   core.Zxid  // 0 until NEWLEADER
 	before   core.Zxid  // up to where the log was not queued: it is read from the disk
+	hint     core.Zxid  // what the records that came know to be committed
 	acked    core.Zxid  // what the leader was told to be durable; 0 before the epoch is accepted
 	upToDate bool
 	askAt    int64
@@ -197,6 +198,7 @@ func (m *Machine) newLeader(f *following, in NewLeader, out *Output) {
 		}
 		m.appendAs(out, in.Marker)
 	}
+	f.hint = max(f.hint, in.Marker.CommitHint)
 	f.marker, f.before = z, m.logged
 	m.acceptEpoch(out)
 }
@@ -232,6 +234,7 @@ func (m *Machine) proposed(f *following, in Propose, out *Output) {
 			return
 		}
 		m.appendAs(out, *r)
+		f.hint = max(f.hint, r.CommitHint)
 		if f.marker != 0 {
 			m.queue = append(m.queue, Proposal{
 				Zxid: r.Zxid, Kind: r.Kind, Payload: r.Payload, Chain: m.chain,
@@ -270,8 +273,18 @@ func (m *Machine) arrive() {
 		return
 	}
 	m.phase = Broadcast
-	// What is committed now is read from the log; the rest waits in the queue.
-	m.dropQueue(m.commit)
+	m.commit = max(m.commit, m.Known())
+}
+
+// Known is the highest zxid that is durable here and known to be committed while a
+// learner is not in step yet; 0 is none. It rests on what the records themselves say that
+// was committed when they were proposed, and stays so, whoever leads.
+func (m *Machine) Known() core.Zxid {
+	f := m.following
+	if f == nil || !f.synced {
+		return 0
+	}
+	return min(f.hint, m.durable)
 }
 
 // ackDurable tells the leader how far the log is durable (I7, I9), and that of an epoch

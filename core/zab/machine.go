@@ -374,9 +374,16 @@ func (m *Machine) propose(kind wire.RecordKind, payload []byte, time int64, dige
 // Flush sends the learners what was proposed: many proposals in one message.
 func (m *Machine) Flush(out *Output) { m.pump(out) }
 
+// FromLog is up to where the owner takes what is committed from the log, once this role
+// broadcasts: much of it was there before. TakeCommitted goes on behind it.
+func (m *Machine) FromLog() core.Zxid {
+	upTo := min(m.commit, m.durable)
+	m.dropQueue(upTo)
+	return upTo
+}
+
 // TakeCommitted returns the next proposal that is committed and durable here, in
-// order. What was in the log before this role began to broadcast is not among them:
-// the owner reads that from the disk.
+// order, behind what FromLog told.
 func (m *Machine) TakeCommitted() (Proposal, bool) {
 	if m.head == len(m.queue) || m.queue[m.head].Zxid > min(m.commit, m.durable) {
 		return Proposal{}, false
@@ -445,6 +452,12 @@ func (m *Machine) Logged() core.Zxid { return m.logged }
 
 // Durable is the zxid of the last record that survives a crash.
 func (m *Machine) Durable() core.Zxid { return m.durable }
+
+// Recent lists records of the log behind after, up to upTo and of about as many bytes,
+// one at least, if memory still holds the first of them.
+func (m *Machine) Recent(after, upTo core.Zxid, bytes int) ([]wire.Record, bool) {
+	return m.recent.after(after, upTo, bytes)
+}
 
 // Chain is the chain hash at Logged.
 func (m *Machine) Chain() uint64 { return m.chain }
