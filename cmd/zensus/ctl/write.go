@@ -127,19 +127,47 @@ func (z *zk) createVerb() *cobra.Command {
 			if err != nil || !hold || z.shell {
 				return err
 			}
-			select { // a session lives as long as the command
-			case <-ctx.Done():
-				return nil
-			case <-c.Done():
-				return &core.OpError{Op: opHold, Path: path, Err: core.SessionExpired}
-			}
+			return z.hold(ctx, c, path)
 		}),
+	}
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		z.patient = hold && !z.shell
+		return run(cmd, args)
 	}
 	kind.add(cmd.Flags())
 	cmd.Flags().StringVar(&file, "file", "", "read the data from a file; - is standard input")
 	cmd.Flags().BoolVar(&stat, "stat", false, "print the znode's stat too")
 	cmd.Flags().BoolVar(&hold, "hold", false, "keep the session until interrupted: for ephemeral znodes")
 	return cmd
+}
+
+// contactEvery is how often a session that is held is looked at.
+const contactEvery = 100 * time.Millisecond
+
+// hold keeps the session of c until it is interrupted, or a server says that the session
+// is over: without a quorum none is, however long that takes. What happens is told.
+func (z *zk) hold(ctx context.Context, c *zkclient.Client, path string) error {
+	ticker := time.NewTicker(contactEvery)
+	defer ticker.Stop()
+	connected := true
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-c.Done():
+			return &core.OpError{Op: opHold, Path: path, Err: core.SessionExpired}
+		case <-ticker.C:
+		}
+		if now := c.Connected(); now != connected {
+			connected = now
+			text := "in contact again, the session goes on"
+			if !now {
+				text = "no server answers: the session goes on until one says that it is over"
+			}
+			fmt.Fprintln(z.notes, "hold "+path+":", text)
+		}
+	}
 }
 
 func (z *zk) setVerb() *cobra.Command {

@@ -36,6 +36,10 @@ type zk struct {
 	out   io.Writer
 	notes io.Writer // remarks, not results
 
+	// patient sessions end when a server says so, and not before: this side may have been
+	// out of contact while nobody counted their time.
+	patient bool
+
 	client  *zkclient.Client
 	watches watches
 }
@@ -152,7 +156,7 @@ func (z *zk) session(ctx context.Context) (*zkclient.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, z.timeout)
 	defer cancel()
 	tries := &tries{failed: map[string]error{}, of: len(addresses), hopeless: cancel}
-	c, err := zkclient.Dial(ctx, addresses, zkclient.Options{Timeout: z.timeout, Auth: credentials, Chroot: chroot, Dialer: tries.dial})
+	c, err := zkclient.Dial(ctx, addresses, zkclient.Options{Timeout: z.timeout, Auth: credentials, Chroot: chroot, Dialer: tries.dial, Patient: z.patient})
 	if all, unknown := tries.unknown(); err != nil && all {
 		return nil, fmt.Errorf("--server: %w", unknown)
 	} else if errors.Is(err, context.DeadlineExceeded) && unknown != nil {
