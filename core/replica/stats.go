@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/quorum"
 	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/zab"
 )
@@ -48,6 +49,7 @@ type Status struct {
 	Epochs       zab.Epochs
 	Leader       core.PeerID // 0 is nobody
 	Voters       int
+	Linked       quorum.Set        // members with which there is a link
 	Learners     []zab.LearnerInfo // of a leader
 	Zab          zab.Stats
 	Applied      core.Zxid
@@ -69,7 +71,7 @@ func (r *Replica) Status() Status {
 	t := r.state.Tree()
 	return Status{
 		Stats: r.stats, Outstanding: r.inflight, PendingSyncs: len(r.syncing), Serving: r.serving, ReadOnly: r.ServingReadOnly(), Role: r.zab.Role(), Phase: r.zab.Phase(), Epochs: r.zab.Epochs(),
-		Leader: r.zab.Leader(), Voters: r.zab.Members().Voters.Len(), Learners: r.zab.Learners(), Zab: r.zab.Stats(),
+		Leader: r.zab.Leader(), Voters: r.zab.Members().Voters.Len(), Linked: r.zab.Links(), Learners: r.zab.Learners(), Zab: r.zab.Stats(),
 		Applied: r.state.Applied(), Committed: r.zab.Committed(), Logged: r.zab.Logged(), Durable: r.zab.Durable(),
 		Conns: len(r.conns), Sessions: r.state.SessionCount(), Nodes: t.Count(),
 		Watches: r.state.Watches().Len(), Ephemerals: t.EphemeralCount(), DataSize: t.DataSize(), Digest: t.Digest(),
