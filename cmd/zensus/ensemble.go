@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"net"
 	"strconv"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/apache"
 	"github.com/zensus-io/zensus/core/peer"
+	"github.com/zensus-io/zensus/core/zab"
 	"github.com/zensus-io/zensus/internal/settings"
 )
 
@@ -56,7 +58,8 @@ func (p *plan) join(e *ensemble) {
 	p.ensemble = e
 	p.replica.State.Ensemble = apache.FormatDynamic(e.servers, 0)
 	p.client.About.Servers, p.client.About.Reconfigurable = e.servers, p.replica.State.ReconfigEnabled
-	p.client.About.InitTicks, p.client.About.SyncTicks = int(e.initTicks), int(e.syncTicks)
+	p.client.About.InitTicks = int(cmp.Or(e.initTicks, zab.InitTicksDefault))
+	p.client.About.SyncTicks = int(cmp.Or(e.syncTicks, zab.SyncTicksDefault))
 }
 
 // peer is where this server listens for the others; empty for a single server.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -94,4 +95,40 @@ func TestMetricsTellHowAnEnsembleStands(t *testing.T) {
 	}
 	require.Equal(t, 2, down)
 	require.Equal(t, "1", is[`zensus_zab_linked{peer="4"}`])
+}
+
+func command(t *testing.T, s *testkit.Server, name string) (answer map[string]any) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal([]byte(fetch(t, s, "/commands/"+name)), &answer))
+	return answer
+}
+
+// Much of it was blank, or as a single server has it.
+func TestAdminCommandsOfAnEnsemble(t *testing.T) {
+	all := watched(t)
+	leader := leaderOf(t, all)
+	for i, s := range all {
+		zab := command(t, s, "zabstate")
+		require.Equal(t, s.ZooKeeper, zab["client_address"])
+		require.Equal(t, i == leader, zab["is_leader"])
+		require.Equal(t, i != 3, zab["voting"])
+		quorum := zab["quorum_address"].(map[string]any)
+		require.Equal(t, []any{"127.0.0.1"}, quorum["all_host_strings"])
+		require.Equal(t, quorum["one"], quorum["all_addresses"].([]any)[0])
+		if i != 3 {
+			voters := command(t, s, "voting_view")["current_config"].(map[string]any)
+			require.Len(t, voters, 3)
+			own := voters[fmt.Sprint(i+1)].(map[string]any)
+			require.Equal(t, s.ZooKeeper, own["client_address"])
+			require.Equal(t, "participant", own["learner_type"])
+		}
+		word, err := testkit.FourLetterWord(s.ZooKeeper, "conf")
+		require.NoError(t, err)
+		require.Contains(t, word, "initLimit=10\nsyncLimit=5\n", "what holds where nothing is said")
+	}
+	observers := command(t, all[leader], "observers")
+	require.InDelta(t, 1, observers["synced_observers"], 0)
+	require.InDelta(t, 4, observers["observers"].([]any)[0].(map[string]any)["sid"], 0)
+	require.Equal(t, "leading - broadcast", command(t, all[leader], "monitor")["peer_state"])
+	require.Equal(t, "observing - broadcast", command(t, all[3], "monitor")["peer_state"])
 }

@@ -173,7 +173,8 @@ func fromSettings(s *settings.Settings) (*plan, error) {
 	}
 	if s.Listen.ZooKeeper != settings.Off {
 		p.zookeeper = s.Listen.ZooKeeper
-		if _, port, err := net.SplitHostPort(p.zookeeper); err == nil {
+		if host, port, err := net.SplitHostPort(p.zookeeper); err == nil {
+			p.client.About.ClientHost = host
 			p.client.About.ClientPort, _ = strconv.Atoi(port)
 		}
 	}

@@ -207,7 +207,7 @@ func planOf(cfg *apache.Config, id core.PeerID) (*plan, error) {
 			FrameBytesMax: cfg.RequestBytesMax,
 			Words:         server.Words{Allowed: words(cfg.FourLetterWords, cfg.ReadOnlyMode)},
 			About: server.About{
-				ClientPort: cfg.ClientPort, DataDir: cfg.DataDir, TickMillis: int(tick),
+				ClientHost: cfg.ClientPortAddress, ClientPort: cfg.ClientPort, DataDir: cfg.DataDir, TickMillis: int(tick),
 				MinTimeout: int(least.Milliseconds()), MaxTimeout: int(most.Milliseconds()),
 				Backlog: -1, ServerID: int(id),
 			},

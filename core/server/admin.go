@@ -319,8 +319,20 @@ func (s *Server) adminMntr(ctx context.Context, _ *http.Request) (fields, error)
 	return f, nil
 }
 
-func (s *Server) adminObsr(context.Context, *http.Request) (fields, error) {
-	return fields{{"synced_observers", 0}, {"observers", []fields{}}}, nil
+// adminObsr lists the observers of a leader, by what it knows of them.
+func (s *Server) adminObsr(ctx context.Context, _ *http.Request) (fields, error) {
+	r, err := s.look(ctx, false)
+	synced, list := 0, []fields{}
+	for _, l := range r.Learners {
+		if !l.Observer {
+			continue
+		}
+		if l.UpToDate {
+			synced++
+		}
+		list = append(list, fields{{"sid", int(l.Peer)}, {"last_zxid", int64(l.Sent)}})
+	}
+	return fields{{"synced_observers", synced}, {"observers", list}}, err
 }
 
 func (s *Server) serverFields(r *report) fields {
@@ -352,7 +364,7 @@ func (s *Server) serverFields(r *report) fields {
 	}
 	return fields{
 		{"version", s.version()},
-		{"read_only", false},
+		{"read_only", r.ReadOnly},
 		{"server_stats", stats},
 		{"client_response", sizes},
 		{"node_count", r.Nodes},
@@ -400,14 +412,17 @@ func (s *Server) adminVoting(context.Context, *http.Request) (fields, error) {
 		}
 		quorum, election := peerAddresses(m)
 		client := ""
-		if m.Client != (apache.Endpoint{}) {
+		switch {
+		case m.Client != (apache.Endpoint{}):
 			client = m.Client.String()
+		case int(m.ID) == s.cfg.About.ServerID:
+			client = s.clientAddress()
 		}
 		voters = append(voters, field{strconv.Itoa(int(m.ID)), fields{
 			{"server_addresses", quorum},
 			{"election_addresses", election},
 			{"client_address", client},
-			{"learner_type", "PARTICIPANT"},
+			{"learner_type", "participant"},
 		}})
 	}
 	return fields{{"current_config", voters}}, nil
@@ -436,6 +451,33 @@ func (s *Server) adminWchp(ctx context.Context, _ *http.Request) (fields, error)
 	return fields{{"path_to_session_ids", f}}, err
 }
 
+// clientAddress is where clients reach this server; empty where the port is closed.
+func (s *Server) clientAddress() string {
+	a := &s.cfg.About
+	if a.ClientPort == 0 {
+		return ""
+	}
+	return apache.Endpoint{Host: a.ClientHost, Port: a.ClientPort}.String()
+}
+
+// addressFields tells the addresses of a member as ZooKeeper does, without the fields that
+// say which of them can be reached: nobody has tried.
+func addressFields(m *apache.Server, port func(apache.PeerAddress) int) fields {
+	all, wildcard, ports, hosts := []string{}, []string{}, []int{}, []string{}
+	for _, a := range m.Addresses {
+		all = append(all, apache.Endpoint{Host: a.Host, Port: port(a)}.String())
+		wildcard = append(wildcard, apache.Endpoint{Port: port(a)}.String())
+		ports, hosts = append(ports, port(a)), append(hosts, a.Host)
+	}
+	one := ""
+	if len(all) > 0 {
+		one = all[0]
+	}
+	return fields{
+		{"empty", len(all) == 0}, {"all_addresses", all}, {"one", one}, {"wildcard_addresses", wildcard}, {"all_ports", ports}, {"all_host_strings", hosts},
+	}
+}
+
 func (s *Server) adminZab(ctx context.Context, _ *http.Request) (fields, error) {
 	r, err := s.look(ctx, false)
 	f := fields{
@@ -452,9 +494,10 @@ func (s *Server) adminZab(ctx context.Context, _ *http.Request) (fields, error) 
 	}
 	for _, m := range s.servers() {
 		if int(m.ID) == s.cfg.About.ServerID {
-			quorum, election := peerAddresses(m)
-			f[1].value, f[2].value, f[3].value = r.Role == zab.Leading, quorum, election
-			f[4].value = apache.Endpoint{Port: s.cfg.About.ClientPort}.String()
+			f[1].value = r.Role == zab.Leading
+			f[2].value = addressFields(&m, func(a apache.PeerAddress) int { return a.QuorumPort })
+			f[3].value = addressFields(&m, func(a apache.PeerAddress) int { return a.ElectionPort })
+			f[4].value = s.clientAddress()
 			f[5].value, f[9].value = m.Role == apache.Participant, r.Phase.String()
 		}
 	}

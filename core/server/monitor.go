@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/zensus-io/zensus/core/zab"
 )
@@ -78,6 +79,7 @@ func (s *Server) monitorEnsemble(r *report) []reading {
 		return nil
 	}
 	list := []reading{
+		{"peer_state", strings.ToLower(r.Role.String()) + " - " + r.Phase.String()},
 		{"quorum_size", int64(r.Voters)},
 		{"looking_count", int64(r.Zab.Elections)},
 		{"diff_count", int64(r.Zab.Diff)},

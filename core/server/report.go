@@ -17,8 +17,9 @@ type About struct {
 	// Version is printed as the ZooKeeper version; it begins with the one that
 	// is emulated, as "3.9.5-zensus-0.1.0". Built is its date, as "2026-11-25 17:00 UTC".
 	Version, Built string
-	ClientPort     int
-	SecurePort     int // 0 is none
+	ClientHost     string // where the client port is opened; empty is every address
+	ClientPort     int    // 0 is none
+	SecurePort     int    // 0 is none
 	DataDir        string
 	TickMillis     int
 	MinTimeout     int // milliseconds

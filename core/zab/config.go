@@ -11,7 +11,7 @@ type Config struct {
 	TickMillis int64
 	// InitTicks is how long a learner may take to come to the leader's history, and a
 	// leader to have a quorum; SyncTicks how long either may say nothing afterwards.
-	// 0 is 10 and 5.
+	// 0 is InitTicksDefault and SyncTicksDefault.
 	InitTicks, SyncTicks int64
 	// RecentBytes is how much of the log is kept in memory for learners that lack
 	// little. 0 is 32 MiB.
@@ -30,6 +30,12 @@ type Config struct {
 
 const defaultCounterMax = 0xfff00000
 
+// The limits that hold where nothing is said.
+const (
+	InitTicksDefault = 10
+	SyncTicksDefault = 5
+)
+
 func (c *Config) fill() {
 	def := func(p *int64, v int64) {
 		if *p == 0 {
@@ -37,8 +43,8 @@ func (c *Config) fill() {
 		}
 	}
 	def(&c.TickMillis, 2000)
-	def(&c.InitTicks, 10)
-	def(&c.SyncTicks, 5)
+	def(&c.InitTicks, InitTicksDefault)
+	def(&c.SyncTicks, SyncTicksDefault)
 	if c.RecentBytes == 0 {
 		c.RecentBytes = 32 << 20
 	}
