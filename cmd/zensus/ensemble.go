@@ -2,8 +2,13 @@ package main
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
 	"net"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/apache"
@@ -60,6 +65,87 @@ func (p *plan) join(e *ensemble) {
 	p.client.About.Servers, p.client.About.Reconfigurable = e.servers, p.replica.State.ReconfigEnabled
 	p.client.About.InitTicks = int(cmp.Or(e.initTicks, zab.InitTicksDefault))
 	p.client.About.SyncTicks = int(cmp.Or(e.syncTicks, zab.SyncTicksDefault))
+}
+
+// told is what `serve --check` says of the ensemble, as lines of "key: value": who the
+// members are, what this one is to them, and what holds in place of the configuration.
+func (p *plan) told() ([]string, error) {
+	e := p.ensemble
+	if e == nil {
+		return nil, nil
+	}
+	lines, err := p.toldOfDirectory()
+	if err != nil {
+		return nil, err
+	}
+	for i := range e.servers {
+		s := &e.servers[i]
+		var addrs []string
+		for _, a := range s.Addresses {
+			addrs = append(addrs, net.JoinHostPort(a.Host, strconv.Itoa(a.QuorumPort)))
+		}
+		line := fmt.Sprintf("members.%d: %s, %s", s.ID, strings.Join(addrs, " or "), s.Role)
+		if s.ID == p.id {
+			line += ", this server"
+		}
+		lines = append(lines, line)
+	}
+	tick := time.Duration(p.replica.TickMillis) * time.Millisecond
+	ticks := func(n int) string { return fmt.Sprintf("%d ticks, %v", n, time.Duration(n)*tick) }
+	return append(lines,
+		fmt.Sprintf("quorum: %d of %d voters", len(e.voters)/2+1, len(e.voters)),
+		"listen.peer: "+e.listen+", elections too",
+		"links between members: "+toldOfLinks(&e.tls),
+		"initLimit: "+ticks(p.client.About.InitTicks),
+		"syncLimit: "+ticks(p.client.About.SyncTicks),
+	), nil
+}
+
+// toldOfDirectory is what the data directory says of the members, if there is one that may
+// be read; the error is why this server cannot be started on it.
+func (p *plan) toldOfDirectory() ([]string, error) {
+	isNew, err := p.newDirectory()
+	switch {
+	case errors.Is(err, fs.ErrPermission): // who checks need not be who starts
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case isNew:
+		return []string{"data directory: new, it waits for all voters, or for who has data"}, nil
+	}
+	was, err := p.noted()
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case was == nil:
+		return nil, p.checkMembers(false)
+	}
+	if err := p.mayBecome(was, p.members()); err != nil {
+		return nil, err
+	}
+	line := fmt.Sprintf("data directory: of server %d, voters %v", was.self, was.voters)
+	if was.version > 0 {
+		line += fmt.Sprintf("; its members, of version %x, hold and not those below", uint64(was.version))
+	}
+	return []string{line}, nil
+}
+
+func toldOfLinks(tls *peer.TLS) string {
+	text := map[peer.TLSMode]string{
+		peer.TLSOff: "plain text", peer.TLSAccept: "plain text, TLS is taken too", peer.TLSPrefer: "TLS, plain text is taken too", peer.TLSRequire: "TLS",
+	}[tls.Mode]
+	if tls.Mode == peer.TLSOff {
+		return text
+	}
+	text += "; who dials " + map[peer.ClientAuth]string{
+		peer.ClientAuthNeed: "must show", peer.ClientAuthWant: "may show", peer.ClientAuthNone: "is not asked for",
+	}[tls.ClientAuth] + " a certificate"
+	if tls.AnyAcceptor || tls.AnyDialer {
+		text += "; not every certificate is compared with the member's host"
+	}
+	return text
 }
 
 // peer is where this server listens for the others; empty for a single server.

@@ -6,9 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
+
+	"github.com/zensus-io/zensus/internal/testkit"
 )
 
 // serveCheck runs `serve --check` in a folder with one file.
@@ -163,4 +166,52 @@ func TestNodeOnAnApacheZooKeeperHasNoEngineOfItsOwn(t *testing.T) {
 	require.Empty(t, p.zookeeper)
 	require.Len(t, p.warnings, 1)
 	require.Contains(t, p.warnings[0], "data_dir: what an engine has stored there is not used")
+}
+
+// Nothing was said of the others, of the links, or of what the data directory says.
+func TestCheckTellsWhoTheMembersAre(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "myid"), []byte("2\n"), 0o600))
+	text := "dataDir=" + dir + "\nclientPort=2181\ninitLimit=10\nsyncLimit=5\nserver.1=a:2881:3881\nserver.2=b:2882:3882|b2:2882:3882\nserver.3=c:2883:3883:observer\n"
+	out, _, err := serveCheck(t, "zoo.cfg", text)
+	require.NoError(t, err)
+	require.Contains(t, out, `
+data directory: new, it waits for all voters, or for who has data
+members.1: a:2881, participant
+members.2: b:2882 or b2:2882, participant, this server
+members.3: c:2883, observer
+quorum: 2 of 2 voters
+listen.peer: :2882, elections too
+links between members: plain text
+initLimit: 10 ticks, 30s
+syncLimit: 5 ticks, 15s
+`)
+
+	// A directory on which a server has run.
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "meta"), nil, 0o600))
+	note := func(text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, membersFile), []byte(text), 0o600))
+	}
+	note("self=1\nvoters=1,2\n")
+	_, _, err = serveCheck(t, "zoo.cfg", text)
+	require.ErrorContains(t, err, "this data directory is of server 1, and the configuration says that this is server 2")
+
+	secret := filepath.Join(t.TempDir(), "secret")
+	require.NoError(t, os.WriteFile(secret, make([]byte, 32), 0o600))
+	authority := testkit.NewAuthority(t, "ours")
+	cert, key := authority.Issue(time.Now().Add(time.Hour), "b")
+	pem := filepath.Join(t.TempDir(), "pem")
+	testkit.WriteFile(t, pem, cert, key, authority.PEM())
+	note("self=2\nvoters=1,2,5\nversion=100000007\n")
+	out, _, err = serveCheck(t, "zensus.yaml", "data_dir: "+dir+"\nnode: {id: 2}\nmembers: ['1=a:2888', '2=b:2888']\nsecret_file: "+secret+
+		"\npeer: {tls: {mode: require, cert_file: "+pem+", ca_file: "+pem+", verify_hosts: false}}\n")
+	require.NoError(t, err)
+	for _, line := range []string{
+		"data directory: of server 2, voters [1 2 5]; its members, of version 100000007, hold and not those below",
+		"members.2: b:2888, participant, this server",
+		"links between members: TLS; who dials must show a certificate; not every certificate is compared with the member's host",
+		"initLimit: 10 ticks, 20s",
+	} {
+		require.Contains(t, out, "\n# resolved: "+line+"\n")
+	}
 }

@@ -103,11 +103,15 @@ func (p *plan) print(w io.Writer, s *settings.Settings) error {
 	if err := p.warn(w); err != nil {
 		return err
 	}
+	told, err := p.told()
+	if err != nil {
+		return err
+	}
 	if s != nil {
 		if err := s.Print(w); err != nil {
 			return err
 		}
-		for _, line := range s.Resolved() {
+		for _, line := range append(s.Resolved(), told...) {
 			if _, err := fmt.Fprintln(w, "# resolved:", line); err != nil {
 				return err
 			}
@@ -144,6 +148,11 @@ func (p *plan) print(w io.Writer, s *settings.Settings) error {
 		{"limits.zookeeper_connections_per_address", p.client.ConnsPerAddress},
 	} {
 		if _, err := fmt.Fprintf(w, "%s: %v\n", kv.key, kv.value); err != nil {
+			return err
+		}
+	}
+	for _, line := range told {
+		if _, err := fmt.Fprintln(w, line); err != nil {
 			return err
 		}
 	}
