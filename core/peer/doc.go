@@ -8,6 +8,10 @@
 // knows it. Of a pair the node with the higher id dials, again and again until it gets
 // through; one that starts knocks at those with higher ids, so that they do so at once.
 //
+// A node that is on its own (Config.Alone) is linked with nobody. Who names it a peer
+// all the same, and proves the secret, can tell it something: that it has lost its disk.
+// As it dials nobody, those with lower ids do not knock at it only once.
+//
 // Every link has a generation. What was meant for an earlier link of the same pair is
 // not sent on a later one.
 package peer

@@ -16,16 +16,25 @@ import (
 // A proof is a MAC over who speaks to whom and both nonces, with another label on each
 // side: none can be played back, nor turned around. Within TLS the secret is bound to
 // the connection (bind), so that none can be passed on either.
+//
+// One that is on its own and does not know the dialer proves itself under a label that
+// says so. The dialer then proves itself together with a claim, what it has to tell such
+// a one, and there is no link.
 const (
 	magic     = "ZNSP"
 	version   = 1 // of the protocol; both sides must know the other's
 	nonceSize = 32
 	helloMax  = 256
+	// claimBytesMax bounds a claim. A longer one is not told.
+	claimBytesMax = 64 << 10
 )
 
 // errStranger is returned for one who does not know the secret, or is none of the
 // ensemble's.
 var errStranger = errors.New("peer: not a member of this ensemble")
+
+// errAlone is returned to the dialer of one that is on its own.
+var errAlone = errors.New("peer: it is on its own and does not know this server: it has not been told of this one yet (zensus cluster add), or it has lost its disk and its configuration names nobody else")
 
 // hello is the first frame of either side.
 type hello struct {
@@ -58,18 +67,21 @@ func decodeHello(b []byte) (h hello, err error) {
 }
 
 // prove is what only one who knows the secret can say.
-func prove(secret []byte, label string, from, to core.PeerID, own, theirs [nonceSize]byte) []byte {
+func prove(secret []byte, label string, from, to core.PeerID, own, theirs [nonceSize]byte, more ...byte) []byte {
 	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte(label))
 	mac.Write([]byte{byte(from), byte(to)})
 	mac.Write(own[:])
 	mac.Write(theirs[:])
+	mac.Write(more)
 	return mac.Sum(nil)
 }
 
 const (
 	labelDialer   = "zensus peer dialer"
 	labelAcceptor = "zensus peer acceptor"
+	labelAlone    = "zensus peer alone"
+	labelClaim    = "zensus peer claim"
 )
 
 func sendFrame(w io.Writer, body []byte) error {
@@ -80,8 +92,9 @@ func sendFrame(w io.Writer, body []byte) error {
 	return err
 }
 
-// greet is the dialer's side of the handshake.
-func greet(c io.ReadWriter, secret []byte, self, to core.PeerID) error {
+// greet is the dialer's side of the handshake. claim is what one that is on its own is
+// told; there is no link with it.
+func greet(c io.ReadWriter, secret []byte, self, to core.PeerID, claim func() []byte) error {
 	own := hello{from: self, to: to}
 	_, _ = rand.Read(own.nonce[:])
 	if err := sendFrame(c, own.encode()); err != nil {
@@ -95,41 +108,75 @@ func greet(c io.ReadWriter, secret []byte, self, to core.PeerID) error {
 	if err != nil {
 		return err
 	}
-	want := prove(secret, labelAcceptor, to, self, theirs.nonce, own.nonce)
-	if theirs.from != to || theirs.to != self || !hmac.Equal(theirs.proof, want) {
-		return errStranger
+	proves := func(label string) bool {
+		return hmac.Equal(theirs.proof, prove(secret, label, to, self, theirs.nonce, own.nonce))
 	}
-	return sendFrame(c, prove(secret, labelDialer, self, to, own.nonce, theirs.nonce))
+	switch {
+	case theirs.from != to || theirs.to != self:
+		return errStranger
+	case proves(labelAcceptor):
+		return sendFrame(c, prove(secret, labelDialer, self, to, own.nonce, theirs.nonce))
+	case proves(labelAlone):
+		var tell []byte
+		if claim != nil {
+			tell = claim()
+		}
+		if len(tell) > claimBytesMax {
+			tell = nil
+		}
+		if err := sendFrame(c, append(prove(secret, labelClaim, self, to, own.nonce, theirs.nonce, tell...), tell...)); err != nil {
+			return err
+		}
+		return errAlone
+	}
+	return errStranger
 }
 
-// welcome is the other side. mayCome returns why somebody may not.
-func welcome(c io.ReadWriter, secret []byte, self core.PeerID, mayCome func(core.PeerID) error) (core.PeerID, error) {
+// guest is who has proved to the one that was dialed that it knows the secret.
+type guest struct {
+	peer core.PeerID
+	// claims says that it is none that is linked, and claim what it had to tell.
+	claims bool
+	claim  []byte
+}
+
+// welcome is the other side. mayCome returns why somebody may not, or that this server is
+// on its own and does not know him.
+func welcome(c io.ReadWriter, secret []byte, self core.PeerID, mayCome func(core.PeerID) (alone bool, err error)) (guest, error) {
 	b, err := readFrame(c, helloMax)
 	if err != nil {
-		return 0, err
+		return guest{}, err
 	}
 	theirs, err := decodeHello(b)
 	if err != nil {
-		return 0, err
+		return guest{}, err
 	}
 	if theirs.to != self {
-		return 0, fmt.Errorf("%w: server %d for server %d", errStranger, theirs.from, theirs.to)
+		return guest{}, fmt.Errorf("%w: server %d for server %d", errStranger, theirs.from, theirs.to)
 	}
-	if err := mayCome(theirs.from); err != nil {
-		return 0, err
+	g := guest{peer: theirs.from}
+	if g.claims, err = mayCome(g.peer); err != nil {
+		return guest{}, err
 	}
-	own := hello{from: self, to: theirs.from}
+	ownLabel, theirLabel, most := labelAcceptor, labelDialer, helloMax
+	if g.claims {
+		ownLabel, theirLabel, most = labelAlone, labelClaim, sha256.Size+claimBytesMax
+	}
+	own := hello{from: self, to: g.peer}
 	_, _ = rand.Read(own.nonce[:])
-	own.proof = prove(secret, labelAcceptor, self, theirs.from, own.nonce, theirs.nonce)
+	own.proof = prove(secret, ownLabel, self, g.peer, own.nonce, theirs.nonce)
 	if err := sendFrame(c, own.encode()); err != nil {
-		return 0, err
+		return guest{}, err
 	}
-	proof, err := readFrame(c, helloMax)
+	proof, err := readFrame(c, most)
 	if err != nil {
-		return 0, err
+		return guest{}, err
 	}
-	if !hmac.Equal(proof, prove(secret, labelDialer, theirs.from, self, theirs.nonce, own.nonce)) {
-		return 0, errStranger
+	if g.claims && len(proof) > sha256.Size {
+		proof, g.claim = proof[:sha256.Size], proof[sha256.Size:]
 	}
-	return theirs.from, nil
+	if !hmac.Equal(proof, prove(secret, theirLabel, g.peer, self, theirs.nonce, own.nonce, g.claim...)) {
+		return guest{}, errStranger
+	}
+	return g, nil
 }

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net"
 	"slices"
@@ -85,22 +86,55 @@ func (t *Transport) dialLocked() {
 	}
 }
 
-// knock tells a peer with a higher id, once, that this server is there: it may be in the
-// pause between two attempts to reach it. The handshake is that of a link, which this
-// does not become.
+// knockEvery is how often one knocks at a peer with a higher id that does not come.
+const knockEvery = time.Second
+
+// knock tells a peer with a higher id that this server is there, once: it may be in the
+// pause between two attempts to reach it. One that has a claim knocks again while there is
+// no link: who is on his own dials nobody.
 func (t *Transport) knock(ctx context.Context, p core.PeerID, addrs []string) {
+	ticker := time.NewTicker(knockEvery)
+	defer ticker.Stop()
+	for alone := 0; ; {
+		if t.linkedWith(p) {
+			alone = 0
+		} else if err := t.knockOnce(ctx, p, addrs); errors.Is(err, errAlone) && ctx.Err() == nil {
+			alone++
+			t.log.Log(howLoud(alone, err), "no link", "peer", int(p), "err", err)
+		}
+		if t.cfg.Claim == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// knockOnce knocks at the first address at which somebody is. The handshake is that of a
+// link, which this does not become.
+func (t *Transport) knockOnce(ctx context.Context, p core.PeerID, addrs []string) (err error) {
 	for _, addr := range addrs {
 		d := net.Dialer{Timeout: dialTime}
-		raw, err := d.DialContext(ctx, "tcp", addr)
-		if err == nil {
+		var raw net.Conn
+		if raw, err = d.DialContext(ctx, "tcp", addr); err == nil {
 			_, err = t.introduce(ctx, p, raw, addr)
 			_ = raw.Close()
 		}
-		if err == nil {
-			return
+		if err == nil || errors.Is(err, errAlone) {
+			return err
 		}
 		t.log.Debug("knocked in vain", "peer", int(p), "addr", addr, "err", err)
 	}
+	return err
+}
+
+func (t *Transport) linkedWith(p core.PeerID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.mu.links[p] != nil
 }
 
 // knocked has a peer that has knocked reached for at once.

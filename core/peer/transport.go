@@ -36,7 +36,15 @@ type Config struct {
 	// Certificates encrypt the links; nil is plain text.
 	Certificates *Certificates
 	Handler      Handler
-	Logger       hclog.Logger // nil is nowhere
+	// Alone reports whether this server is on its own. Those that it does not know may
+	// then prove that they know the secret, and Claimed is told what they say: 64 KiB at
+	// most, nothing from one that has nothing to say. Nil is never.
+	Alone   func() bool
+	Claimed func(p core.PeerID, claim []byte)
+	// Claim is what this server tells a peer that turns out to be on its own, at most
+	// 64 KiB. With it those with higher ids are knocked at until they come. Nil is nothing.
+	Claim  func(context.Context) []byte
+	Logger hclog.Logger // nil is nowhere
 }
 
 // Transport is a node's links with the others.
@@ -199,12 +207,24 @@ func (t *Transport) introduce(ctx context.Context, p core.PeerID, raw net.Conn, 
 	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
 	c, channel, err := t.secureDialed(ctx, raw, addr)
 	if err == nil {
-		err = greet(c, bind(t.cfg.Secret, channel), t.cfg.Self, p)
+		err = greet(c, bind(t.cfg.Secret, channel), t.cfg.Self, p, t.claim(ctx))
 	}
 	if err != nil {
 		return nil, &handshakeError{err}
 	}
 	return c, nil
+}
+
+// claim is what a peer that is on its own is told.
+func (t *Transport) claim(ctx context.Context) func() []byte {
+	if t.cfg.Claim == nil {
+		return nil
+	}
+	return func() []byte {
+		ctx, cancel := context.WithTimeout(ctx, handshakeTime)
+		defer cancel()
+		return t.cfg.Claim(ctx)
+	}
 }
 
 // accept takes in those with higher ids, and hears of those with lower ones.
@@ -221,34 +241,39 @@ func (t *Transport) accept(ctx context.Context) {
 		}
 		t.strangers.add(raw)
 		t.wg.Go(func() {
-			p, c, err := t.meet(ctx, raw)
+			g, c, err := t.meet(ctx, raw)
 			t.strangers.remove(raw)
 			if err != nil {
 				t.refused(raw, err)
 				_ = raw.Close()
 				return
 			}
-			if p < t.cfg.Self {
-				t.knocked(p)
+			switch {
+			case g.claims:
+				_ = raw.Close()
+				t.cfg.Claimed(g.peer, g.claim)
+				return
+			case g.peer < t.cfg.Self:
+				t.knocked(g.peer)
 				_ = raw.Close()
 				return
 			}
-			if err := t.serve(p, c); err != nil {
-				t.log.Debug("link ended", "peer", int(p), "err", err)
+			if err := t.serve(g.peer, c); err != nil {
+				t.log.Debug("link ended", "peer", int(g.peer), "err", err)
 			}
 		})
 	}
 }
 
 // meet is the handshake of who was dialed.
-func (t *Transport) meet(ctx context.Context, raw net.Conn) (core.PeerID, net.Conn, error) {
+func (t *Transport) meet(ctx context.Context, raw net.Conn) (guest, net.Conn, error) {
 	_ = raw.SetDeadline(time.Now().Add(handshakeTime))
 	c, channel, err := t.secureAccepted(ctx, raw)
 	if err != nil {
-		return 0, nil, err
+		return guest{}, nil, err
 	}
-	p, err := welcome(c, bind(t.cfg.Secret, channel), t.cfg.Self, func(p core.PeerID) error { return t.mayDial(p, c) })
-	return p, c, err
+	g, err := welcome(c, bind(t.cfg.Secret, channel), t.cfg.Self, func(p core.PeerID) (bool, error) { return t.mayDial(p, c) })
+	return g, c, err
 }
 
 // refused warns of a stranger, but not of each where there are many.
@@ -262,16 +287,19 @@ func (t *Transport) refused(c net.Conn, err error) {
 	t.log.Log(level, "refused a connection", "from", c.RemoteAddr().String(), "err", err)
 }
 
-// mayDial returns why somebody is no peer who comes by this connection.
-func (t *Transport) mayDial(p core.PeerID, c net.Conn) error {
+// mayDial returns why somebody is no peer who comes by this connection, or that this
+// server, which is on its own, does not know him.
+func (t *Transport) mayDial(p core.PeerID, c net.Conn) (alone bool, err error) {
 	addrs, known := t.addressesOf(p)
 	switch {
+	case !known && p != t.cfg.Self && t.cfg.Alone != nil && t.cfg.Alone():
+		return true, nil // whatever its host: nobody here knows where it should be
 	case !known || p == t.cfg.Self:
-		return fmt.Errorf("%w: no server %d comes to this one", errStranger, p)
+		return false, fmt.Errorf("%w: no server %d comes to this one", errStranger, p)
 	case !t.cfg.Certificates.vouches(c, addrs):
-		return fmt.Errorf("%w: its certificate is not that of server %d, which is at %v", errStranger, p, addrs)
+		return false, fmt.Errorf("%w: its certificate is not that of server %d, which is at %v", errStranger, p, addrs)
 	}
-	return nil
+	return false, nil
 }
 
 // serve is the life of a link whose handshake is done. An earlier one of the same
