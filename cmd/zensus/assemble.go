@@ -87,7 +87,11 @@ func assemble(p *plan, log hclog.Logger, registry *prometheus.Registry) (*instan
 // allows.
 func (in *instance) ownEngine(secret settings.Secret) error {
 	in.members = newReconfigured(in)
+	if err := in.plan.checkClaim(); err != nil {
+		return err
+	}
 	isNew, err := in.plan.newDirectory()
+	in.members.isNew = isNew
 	if err == nil && isNew {
 		err = in.plan.checkMembers(true) // and noted before there is anything else
 	}
@@ -233,11 +237,12 @@ func (in *instance) startEngine(ports listeners) {
 		t := peer.New(peer.Config{
 			Self: in.plan.id, Listener: l, Peers: in.plan.ensemble.others, Secret: in.nodes, Certificates: in.certs,
 			Handler: in.node, Logger: in.log.Named("peer"),
+			Alone: in.members.alone, Claimed: in.members.claimed, Claim: in.members.claim,
 		})
 		in.node.Link(t)
 		in.members.links = t
 		s.start("members", in.members.run)
-		s.start("node", in.node.Run)
+		s.start("node", in.members.runNode)
 		s.start("peers", t.Run)
 	} else {
 		s.start("node", in.node.Run)

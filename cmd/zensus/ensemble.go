@@ -26,7 +26,8 @@ type ensemble struct {
 
 	initTicks, syncTicks int64 // 0 are the defaults
 
-	tls peer.TLS // of the links
+	tls  peer.TLS // of the links
+	open bool     // whoever reaches the port can prove what members prove
 }
 
 // ensembleOf is what server self has to know of the servers.

@@ -169,17 +169,22 @@ func (p *plan) mayBecome(was, next *membership) error {
 	return nil
 }
 
-// noteMembers writes the file, so that it is whole or as it was.
-func (p *plan) noteMembers(m *membership) (err error) {
-	name := filepath.Join(p.dataDir, membersFile)
+// noteMembers writes the file. The time of its last change is when others were noted.
+func (p *plan) noteMembers(m *membership) error {
 	text := m.String()
-	if old, err := os.ReadFile(name); err == nil && string(old) == text {
+	if old, err := os.ReadFile(filepath.Join(p.dataDir, membersFile)); err == nil && string(old) == text {
 		return nil
 	}
+	return p.replace(membersFile, text)
+}
+
+// replace writes a file of the data directory, so that it is whole or as it was.
+func (p *plan) replace(file, text string) (err error) {
+	name := filepath.Join(p.dataDir, file)
 	if err := os.MkdirAll(p.dataDir, 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(p.dataDir, membersFile+".*")
+	f, err := os.CreateTemp(p.dataDir, file+".*")
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/member"
@@ -24,10 +25,17 @@ type reconfigured struct {
 		sync.Mutex
 		version core.Zxid
 	}
+
+	isNew  bool        // the data directory was empty when this server was started
+	claims chan *claim // by which this server must not go on on its own
+	doubts struct {    // claims by which it does
+		sync.Mutex
+		told time.Time
+	}
 }
 
 func newReconfigured(in *instance) *reconfigured {
-	return &reconfigured{in: in, news: make(chan *member.Members, 1)}
+	return &reconfigured{in: in, news: make(chan *member.Members, 1), claims: make(chan *claim, 1)}
 }
 
 // tell takes what the node tells of other members. It does not block: what has not been

@@ -272,7 +272,8 @@ func (p *plan) takeOurs(cfg *apache.Config) error {
 	}
 	if p.ensemble != nil && s.SecretFile == "" {
 		p.secret = openSecret
-		if !p.ensemble.closed() {
+		p.ensemble.open = !p.ensemble.closed()
+		if p.ensemble.open {
 			p.warnings = append(p.warnings, "zensus.secret_file is not set: whoever reaches the ports of the servers can join them, as with ZooKeeper")
 		}
 	}

@@ -175,6 +175,9 @@ func (n *Node) Abandon() error { return n.disk.store.Close() }
 // Serving is closed when the node answers clients for the first time.
 func (n *Node) Serving() <-chan struct{} { return n.serving }
 
+// Applied is the last transaction of the tree. Call it before Run, or after it.
+func (n *Node) Applied() core.Zxid { return n.replica.State().Applied() }
+
 // Now is the node's time, as Step is told it.
 func (n *Node) Now() replica.Now { return n.at(time.Now()) }
 
@@ -212,6 +215,10 @@ func (n *Node) Run(ctx context.Context) error {
 
 // loop is the owner loop.
 func (n *Node) loop(ctx context.Context) error {
+	if ctx.Err() != nil { // it is never to serve
+		n.stop()
+		return nil
+	}
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	n.owner.Lock()
