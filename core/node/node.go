@@ -56,6 +56,7 @@ type Node struct {
 	}
 	local   localClients
 	contact *contact
+	outage  outage // owned by the loop
 
 	// owner is held by whoever has the loop in his hands: the Run goroutine as a
 	// rule, see help for the others.
@@ -306,6 +307,9 @@ func (n *Node) turnNow(tick bool) {
 		}
 	}
 	n.turn(now, tick)
+	if tick {
+		n.tellOutage(began)
+	}
 	n.idleSince = time.Now()
 	n.metrics.busy(n.idleSince.Sub(began))
 }

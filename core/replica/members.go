@@ -40,6 +40,19 @@ func (r *Replica) Members() zab.Members { return r.zab.Members() }
 // Reconfiguring reports whether a reconfiguration is under way.
 func (r *Replica) Reconfiguring() bool { return r.zab.Reconfiguring() }
 
+// Unreached are the voters, and those of them that are not linked with this server, by
+// id.
+func (r *Replica) Unreached() (voters, unreached []core.PeerID) {
+	m, links := r.zab.Members(), r.zab.Links()
+	for p := range m.Voters.All() {
+		voters = append(voters, p)
+		if p != r.cfg.Zab.Self && !links.Has(p) {
+			unreached = append(unreached, p)
+		}
+	}
+	return voters, unreached
+}
+
 // CanHandOver reports whether there is a voter in step that could lead.
 func (r *Replica) CanHandOver() bool {
 	for _, l := range r.zab.Learners() {

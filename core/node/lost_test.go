@@ -1,0 +1,71 @@
+package node_test
+
+import (
+	"bytes"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/stretchr/testify/require"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/node"
+)
+
+// shared is a buffer for several writers.
+type shared struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *shared) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *shared) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func TestTheLossOfTheQuorumIsAWarning(t *testing.T) {
+	e := newEnsemble(t, 3)
+	logs := map[core.PeerID]*shared{}
+	e.configure = func(cfg *node.Config) {
+		id := cfg.Replica.Zab.Self
+		if logs[id] == nil {
+			logs[id] = &shared{}
+		}
+		cfg.Logger = hclog.New(&hclog.LoggerOptions{Output: logs[id], Level: hclog.Info})
+	}
+	e.startAll()
+	lone := e.leader()
+	for id := range e.addrs {
+		if id != lone {
+			e.stop(id)
+		}
+	}
+	warnings := func() (list []string) {
+		for line := range strings.Lines(logs[lone].String()) {
+			if strings.Contains(line, "[WARN]  no quorum") {
+				list = append(list, line)
+			}
+		}
+		return list
+	}
+	require.Eventually(t, func() bool { return len(warnings()) > 0 }, 20*time.Second, 10*time.Millisecond)
+	others := []string{"unreached=[2, 3]", "unreached=[1, 3]", "unreached=[1, 2]"}[lone-1]
+	require.Contains(t, warnings()[0], others)
+	for id := range e.addrs {
+		if id != lone {
+			e.start(id)
+		}
+	}
+	e.await(lone)
+	require.Eventually(t, func() bool { return strings.Contains(logs[lone].String(), "[INFO]  the quorum is back") }, 20*time.Second, 10*time.Millisecond)
+	require.Len(t, warnings(), 1)
+}

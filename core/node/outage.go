@@ -1,0 +1,63 @@
+package node
+
+import "time"
+
+const (
+	// outageAfter is how long a node that has served may be without a quorum before that
+	// is told: an election, or a hand-over, is over by then. outageStart is how long one
+	// may be that was started.
+	outageAfter = time.Second
+	outageStart = 10 * time.Second
+	// outageEvery is the pause between two warnings, however often the quorum comes and
+	// goes.
+	outageEvery = 10 * time.Second
+)
+
+// outage follows whether a node has a part in a quorum. It tells once that it has none,
+// and that it has one again if that was told.
+type outage struct {
+	since  time.Time // when it served last, or was started
+	served bool      // ever
+	told   bool
+	last   time.Time // when it was told of the last time
+}
+
+// stand takes how the node stands, again and again. lost is to be told, or that the quorum
+// is back, and after how long.
+func (o *outage) stand(now time.Time, serving bool) (lost, back bool, after time.Duration) {
+	if o.since.IsZero() {
+		o.since = now
+	}
+	after = now.Sub(o.since)
+	if serving {
+		back = o.told
+		o.since, o.served, o.told = now, true, false
+		return false, back, after
+	}
+	patience := outageStart
+	if o.served {
+		patience = outageAfter
+	}
+	if o.told || after < patience || !o.last.IsZero() && now.Sub(o.last) < outageEvery {
+		return false, false, after
+	}
+	o.told, o.last = true, now
+	return true, false, after
+}
+
+// tellOutage warns of a quorum that is lost, and tells that it is back. Nothing is lost to
+// a server on its own, nor to one that was removed.
+func (n *Node) tellOutage(now time.Time) {
+	lost, back, after := n.outage.stand(now, n.replica.Serving())
+	if !lost && !back {
+		return
+	}
+	voters, unreached := n.replica.Unreached()
+	after = after.Round(time.Millisecond)
+	switch m := n.replica.Members(); {
+	case back:
+		n.log.Info("the quorum is back", "after", after)
+	case len(voters) > 1 && m.Has(n.cfg.Replica.Zab.Self):
+		n.log.Warn("no quorum: nothing can be written here", "for", after, "voters", voters, "unreached", unreached)
+	}
+}
