@@ -12,6 +12,7 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/node"
+	jute "github.com/zensus-io/zensus/core/wire"
 )
 
 // shared is a buffer for several writers.
@@ -60,6 +61,9 @@ func TestTheLossOfTheQuorumIsAWarning(t *testing.T) {
 	require.Eventually(t, func() bool { return len(warnings()) > 0 }, 20*time.Second, 10*time.Millisecond)
 	others := []string{"unreached=[2, 3]", "unreached=[1, 3]", "unreached=[1, 2]"}[lone-1]
 	require.Contains(t, warnings()[0], others)
+	_, err := e.nodes[lone].Reconfigure(t.Context(), &jute.Reconfig{Leaving: []byte("3"), CurConfigID: -1})
+	require.ErrorIs(t, err, node.ErrNoLeader)
+	require.False(t, core.IsUnknownOutcome(err), "it was not asked for: %v", err)
 	for id := range e.addrs {
 		if id != lone {
 			e.start(id)

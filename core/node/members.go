@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/zensus-io/zensus/core"
@@ -28,11 +29,12 @@ const reconfigureTimeout = 10 * time.Second
 // the text of those that are the members then. Its errors are those of ZooKeeper's
 // reconfig: core.BadArguments for what makes no sense, core.BadVersion if q.CurConfigID
 // is not the present one, core.ReconfigInProgress, core.NewConfigNoQuorum if no quorum
-// of the new voters serves, core.ReconfigDisabled.
+// of the new voters serves, core.ReconfigDisabled; ErrNoLeader if nothing was done as
+// nobody could be asked. Where core.IsUnknownOutcome holds, the change may have been made.
 func (n *Node) Reconfigure(ctx context.Context, q *wire.Reconfig) (string, error) {
 	c, err := n.attachAs(ctx, superIdentity, wire.ConnectRequest{TimeoutMillis: int32(reconfigureTimeout.Milliseconds())}, core.SessionOptions{})
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%w, and nothing was done: %s", ErrNoLeader, err.Error()) // what is unknown is a session's outcome
 	}
 	defer c.Close()
 	p, err := c.do(ctx, wire.OpReconfig, q.Append)

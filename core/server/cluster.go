@@ -358,5 +358,9 @@ func inWords(err error) error {
 	case core.BadArguments:
 		return refuse("these members make no sense together: an address or id is there twice, or nobody would vote")
 	}
+	if core.IsUnknownOutcome(err) {
+		return &refusal{http.StatusGatewayTimeout, "it is not known whether the change was made: this server lost its leader while it waited, or is being removed itself. " +
+			"`zensus cluster status` tells who the members are by now; ask a server that stays one"}
+	}
 	return err
 }

@@ -1,13 +1,18 @@
 package server
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/member"
+	"github.com/zensus-io/zensus/core/node"
 )
 
 // It looked for the server among those of the answer, and died of an index.
@@ -39,4 +44,18 @@ func TestChangesThatAreNotUnderstood(t *testing.T) {
 		require.Equal(t, http.StatusBadRequest, w.Code, q.path)
 		require.Contains(t, w.Body.String(), q.want, q.path)
 	}
+}
+
+// It was "connection loss", whether or not the change was made.
+func TestAChangeOfUnknownOutcomeIsCalledThat(t *testing.T) {
+	for _, err := range []error{core.ConnectionLoss, errors.Join(core.OperationTimeout, context.DeadlineExceeded)} {
+		said := inWords(&core.OpError{Op: "reconfig", Err: err})
+		no := (*refusal)(nil)
+		require.ErrorAs(t, said, &no)
+		require.Equal(t, http.StatusGatewayTimeout, no.status)
+		require.ErrorContains(t, said, "it is not known whether the change was made")
+		require.ErrorContains(t, said, "zensus cluster status")
+	}
+	certain := fmt.Errorf("%w, and nothing was done", node.ErrNoLeader)
+	require.Equal(t, certain, inWords(certain))
 }
