@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"net/http"
 	"os"
+	"strings"
 
+	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/zensus-io/zensus/core"
@@ -81,4 +84,10 @@ func (in *instance) sessions() core.Sessions {
 		return in.pool
 	}
 	return in.node
+}
+
+// clusterElsewhere answers those who ask for the ensemble.
+func (in *instance) clusterElsewhere(c *gin.Context) {
+	c.JSON(http.StatusConflict, gin.H{"error": "engine.backend names the ensemble that has the data of this server, " + strings.Join(in.plan.backend, ",") +
+		": it is not managed here, but by what belongs to it (Apache ZooKeeper: zkCli.sh and its reconfig, the words srvr and mntr)"})
 }

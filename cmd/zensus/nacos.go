@@ -237,6 +237,9 @@ func (side *nacosSide) newProtocols(in *instance) error {
 		cluster := gin.WrapH(in.client.Cluster("/cluster"))
 		engine.GET("/cluster", guard.Admin(), cluster)
 		engine.POST("/cluster/:verb", guard.Admin(), cluster)
+	} else {
+		engine.GET("/cluster", guard.Admin(), in.clusterElsewhere)
+		engine.POST("/cluster/:verb", guard.Admin(), in.clusterElsewhere)
 	}
 	page, err := console.New(console.Options{
 		Version: Version, Log: in.log.Named("console"),
