@@ -221,6 +221,10 @@ func TestASingleServerGrowsAndIsReplaced(t *testing.T) {
 	// Before the first is stopped, its clients go elsewhere, and the leadership.
 	first.must("drain")
 	first.until("another leader", func(s status) bool { return s.Leader != 0 && s.Leader != 1 })
+	drained := exec.CommandContext(t.Context(), testkit.Binary(t), "zk", "--server", first.zookeeper, "--timeout", "2s", "get", "/n")
+	text, err := drained.CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(text), first.zookeeper+" serves, but takes no new clients: it was drained")
 	back, err := zkclient.Dial(t.Context(), []string{second.zookeeper}, zkclient.Options{Timeout: 10 * time.Second})
 	require.NoError(t, err)
 	defer back.Close()

@@ -153,6 +153,7 @@ func (z *zk) session(ctx context.Context) (*zkclient.Client, error) {
 		return nil, err
 	}
 	addresses, chroot := zkclient.SplitConnect(z.server)
+	asking := ctx
 	ctx, cancel := context.WithTimeout(ctx, z.timeout)
 	defer cancel()
 	tries := &tries{failed: map[string]error{}, of: len(addresses), hopeless: cancel}
@@ -163,6 +164,9 @@ func (z *zk) session(ctx context.Context) (*zkclient.Client, error) {
 		return nil, fmt.Errorf("no answer from %s within %v: %w", strings.Join(addresses, ", "), z.timeout, unknown)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
+		if why := tries.refusals(asking); why != "" {
+			return nil, fmt.Errorf("nobody lets this client in: %s", why)
+		}
 		return nil, fmt.Errorf("no answer from %s within %v: start a server with zensus serve, or name one with --server", strings.Join(addresses, ", "), z.timeout)
 	}
 	if err != nil {
