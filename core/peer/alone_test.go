@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/internal/testkit"
 )
 
 // claims are what a server that is on its own is told.
@@ -131,5 +132,35 @@ func TestClaimsInTheHandshake(t *testing.T) {
 				require.NoError(t, greeted)
 			}
 		})
+	}
+}
+
+// Within TLS a claim needs a certificate, as a link does, and the secret.
+func TestClaimsWithinTLS(t *testing.T) {
+	ca, other := testkit.NewAuthority(t, "ca"), testkit.NewAuthority(t, "other")
+	certificates := func(ca *testkit.Authority) *Certificates {
+		c, err := OpenCertificates(newFolder(t, ca, soon(), "127.0.0.1").tls(TLSRequire), nil)
+		require.NoError(t, err)
+		return c
+	}
+	la := listen(t)
+	told := make(chan string, 64)
+	runConfig(t, Config{
+		Self: 2, Listener: la, Secret: []byte("secret"), Certificates: certificates(ca), Alone: func() bool { return true },
+		Claimed: func(_ core.PeerID, claim []byte) { told <- string(claim) },
+	})
+	claim := func(self core.PeerID, c *Certificates, text string) *node {
+		return runConfig(t, Config{
+			Self: self, Listener: listen(t), Secret: []byte("secret"), Certificates: c, Peers: map[core.PeerID][]string{2: {la.Addr().String()}},
+			Claim: func(context.Context) []byte { return []byte(text) },
+		})
+	}
+	claim(1, certificates(other), "of another authority")
+	claim(3, nil, "in plain text")
+	claim(4, certificates(ca), "within TLS")
+	require.Equal(t, "within TLS", <-told)
+	time.Sleep(1500 * time.Millisecond)
+	for len(told) > 0 {
+		require.Equal(t, "within TLS", <-told)
 	}
 }
