@@ -279,6 +279,64 @@ func nodeThatTheClientHasLeftDoesNotOverruleTheNewOne(t *testing.T) {
 	}
 }
 
+// A client without a connection may send its heartbeats to another node from now on. That
+// the one which heard of it before finds it silent says nothing.
+func TestNodeThatNoLongerHearsOfAClientDoesNotCallItSick(t *testing.T) {
+	synctest.Test(t, nodeThatNoLongerHearsOfAClientDoesNotCallItSick)
+}
+
+func nodeThatNoLongerHearsOfAClientDoesNotCallItSick(t *testing.T) {
+	e := &engine{Fake: coretest.NewFake()}
+	a, b := start(t, e, "a"), start(t, e, "b")
+	beats := lease.Options{Timeout: 32 * time.Second, Beat: true}
+	sick := at("10.0.0.1")
+	sick.Healthy = false
+	for _, n := range []*node{a, b} {
+		_, _, err := n.Set(t.Context(), "10.0.0.1:80#true", beats, shop, []registry.Instance{at("10.0.0.1")})
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+	}
+	require.NoError(t, a.Amend("10.0.0.1:80#true", shop, []registry.Instance{sick}))
+	time.Sleep(time.Second)
+	for _, n := range []*node{a, b} {
+		require.True(t, n.catalog.Instances(shop)[0].Healthy)
+	}
+	require.True(t, b.Alive("10.0.0.1:80#true"))
+	require.NoError(t, b.Amend("10.0.0.1:80#true", shop, []registry.Instance{sick}), "whoever hears of it may")
+	time.Sleep(time.Second)
+	for _, n := range []*node{a, b} {
+		require.False(t, n.catalog.Instances(shop)[0].Healthy)
+	}
+}
+
+// What is found out of a client that is silent changes its znode and does not remove it,
+// for how long ever it is that nobody could write.
+func TestFindingOfAnOutageIsWrittenAfterIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &engine{Fake: coretest.NewFake()}
+		n := start(t, e, "n1")
+		beats := lease.Options{Timeout: 3 * time.Second, Beat: true}
+		_, _, err := n.Set(t.Context(), "10.0.0.1:80#true", beats, shop, []registry.Instance{at("10.0.0.1")})
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		e.Partition()
+		sick := at("10.0.0.1")
+		sick.Healthy = false
+		require.NoError(t, n.Amend("10.0.0.1:80#true", shop, []registry.Instance{sick}))
+		time.Sleep(time.Minute)
+		n.mu.Lock()
+		n.shortest = 1
+		n.mu.Unlock()
+		e.Heal()
+		time.Sleep(10 * time.Second)
+		require.Equal(t, []string{"10.0.0.1"}, n.znodes())
+		require.False(t, n.catalog.Instances(shop)[0].Healthy)
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		require.Equal(t, 1, n.shortest)
+	})
+}
+
 func TestWithoutQuorumTheNodeShowsItsOwnClientsWishesAndWritesThemLater(t *testing.T) {
 	synctest.Test(t, withoutQuorumTheNodeShowsItsOwnClientsWishesAndWritesThemLater)
 }

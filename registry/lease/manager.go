@@ -195,18 +195,19 @@ func (m *Manager) Set(ctx context.Context, id string, opt Options, k registry.Se
 }
 
 // Amend notes a change of what a client here wants, at somebody else's instance:
-// it is no sign of life of the client. It does not wait for the tree.
+// it is no sign of life of the client, and it yields to what the client has done at
+// another node since it was last heard of here. It does not wait for the tree.
 func (m *Manager) Amend(id string, k registry.ServiceKey, instances []registry.Instance) error {
 	c, err := m.client(id, Options{}, false)
 	if err != nil || c == nil {
 		return err
 	}
-	_, _, err = m.note(c, k, instances)
+	_, _, err = m.note(c, k, instances, false)
 	return err
 }
 
 func (m *Manager) set(ctx context.Context, c *client, k registry.ServiceKey, instances []registry.Instance) (zxid core.Zxid, pending bool, err error) {
-	w, done, err := m.note(c, k, instances)
+	w, done, err := m.note(c, k, instances, true)
 	if err != nil || done == nil {
 		return 0, false, err
 	}
@@ -257,7 +258,8 @@ func (m *Manager) client(id string, opt Options, create bool) (*client, error) {
 }
 
 // note writes a wish down and starts a worker. done is nil if the tree agrees already.
-func (m *Manager) note(c *client, k registry.ServiceKey, instances []registry.Instance) (*wish, chan result, error) {
+// requested says that the client itself asks.
+func (m *Manager) note(c *client, k registry.ServiceKey, instances []registry.Instance, requested bool) (*wish, chan result, error) {
 	want := make(map[registry.InstanceKey]*store.Record, len(instances))
 	for n := range instances {
 		i := instances[n].Clone()
@@ -288,7 +290,7 @@ func (m *Manager) note(c *client, k registry.ServiceKey, instances []registry.In
 	}
 	c.mu.instances = total
 	w.want = want
-	w.requested = true
+	w.requested = w.requested || requested
 	w.version++
 	done := make(chan result, 1)
 	w.waiters = append(w.waiters, waiter{w.version, done})

@@ -441,6 +441,8 @@ func (m *Manager) compare(c *client, session core.Client, k registry.ServiceKey,
 			// It has registered with another node since it was last heard of here. If
 			// it is heard of here again, it is here.
 			c.owing.Store(true)
+		case len(mine[key]) > 0:
+			add = append(add, r) // it stands, and is to look otherwise
 		case c.beat && w.deleted:
 			// Somebody deregistered it. If its client is alive it will register again.
 			delete(w.want, key)
