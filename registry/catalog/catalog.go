@@ -21,6 +21,9 @@ type Listener interface {
 	// Gone hears of them when they are not shown any more, before anybody is told of
 	// the lists that result.
 	Gone(removed []Removed)
+	// Covered hears of znodes that have just been shown to be older than one that another
+	// session has of the same instance key.
+	Covered(covered []Covered)
 	// Changed hears which services may look different.
 	Changed(keys []registry.ServiceKey)
 }
@@ -29,6 +32,14 @@ type Listener interface {
 type Removed struct {
 	Service registry.ServiceKey
 	*Entry
+}
+
+// Covered is an instance znode that does not count, because there is a newer one of
+// another session.
+type Covered struct {
+	Service registry.ServiceKey
+	*Entry
+	By *Entry
 }
 
 // Catalog is the picture of all services.
@@ -70,6 +81,7 @@ func (c *Catalog) ApplyNaming(changes []mirror.Change, lookup func(path string) 
 	}
 	touched := make(map[registry.ServiceKey]*service)
 	var removed []Removed
+	var covered []Covered
 	c.mu.Lock()
 	for i := range changes {
 		ch := &changes[i]
@@ -98,7 +110,7 @@ func (c *Catalog) ApplyNaming(changes []mirror.Change, lookup func(path string) 
 			}
 		}
 		if ch.New != nil {
-			c.addLocked(s, p, ch.New)
+			covered = append(covered, c.addLocked(s, p, ch.New)...)
 		}
 		s.empty = 0
 		if len(s.slots) == 0 {
@@ -107,6 +119,9 @@ func (c *Catalog) ApplyNaming(changes []mirror.Change, lookup func(path string) 
 	}
 	keys := c.finishLocked(touched)
 	c.mu.Unlock()
+	if len(covered) > 0 {
+		c.listener.Covered(covered)
+	}
 	c.tell(removed, keys)
 }
 
@@ -138,13 +153,16 @@ func (c *Catalog) going(changes []mirror.Change) []Removed {
 	return found
 }
 
-func (c *Catalog) addLocked(s *service, p store.Place, n *mirror.Node) {
+// addLocked takes an instance znode in and returns those that do not count beside it, or
+// it itself.
+func (c *Catalog) addLocked(s *service, p store.Place, n *mirror.Node) []Covered {
 	r, err := store.DecodeRecord(p, n.Data)
 	if err != nil {
 		c.mu.bad++
-		return
+		return nil
 	}
 	s.put(&Entry{Path: n.Path, Czxid: n.Stat.Czxid, Owner: n.Stat.EphemeralOwner, Record: r})
+	return s.covered(p.Instance)
 }
 
 func (c *Catalog) applyServiceLocked(s *service, ch *mirror.Change) {

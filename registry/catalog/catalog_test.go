@@ -23,11 +23,13 @@ type tree struct {
 	zxid    core.Zxid
 	seq     int
 	gone    []Removed
+	covered []Covered
 	changed int
 }
 
 func (t *tree) Going([]Removed)               {}
 func (t *tree) Gone(removed []Removed)        { t.gone = append(t.gone, removed...) }
+func (t *tree) Covered(covered []Covered)     { t.covered = append(t.covered, covered...) }
 func (t *tree) Changed([]registry.ServiceKey) { t.changed++ }
 
 func newTree() *tree {

@@ -116,6 +116,21 @@ func (s *service) drop(k registry.InstanceKey, path string) *Entry {
 	return e
 }
 
+// covered are the znodes of a key of which another session has a newer one.
+func (s *service) covered(k registry.InstanceKey) (found []Covered) {
+	at, ok := s.find(k)
+	if !ok {
+		return nil
+	}
+	entries := s.slots[at].entries
+	for _, e := range entries[1:] {
+		if e.Owner != 0 && e.Owner != entries[0].Owner {
+			found = append(found, Covered{Service: s.key, Entry: e, By: entries[0]})
+		}
+	}
+	return found
+}
+
 // see takes over a newer Stat of the service's znode.
 func (s *service) see(st core.Stat) {
 	if !s.exists || st.Czxid > s.stat.Czxid || st.Mzxid > s.stat.Mzxid || st.Pzxid > s.stat.Pzxid {

@@ -25,7 +25,9 @@ type client struct {
 	touched atomic.Int64 // last touch of the session, likewise
 	seen    atomic.Uint64
 	owing   atomic.Bool // something was not created again because of the client's silence
-	kick    chan struct{}
+	// listening says that the session is to be claimed when the client is heard of.
+	listening atomic.Bool
+	kick      chan struct{}
 
 	// showing orders the overlays of one client. It is taken before mu, and held
 	// while the catalog takes an overlay in.
@@ -41,6 +43,7 @@ type client struct {
 		former    core.SessionID // of the session before
 		// hiding is a session that could not be ended; its znodes are not shown here.
 		hiding core.SessionID
+		claim  claim // of session
 	}
 }
 
@@ -79,6 +82,9 @@ type held struct {
 	czxid  core.Zxid
 	record *store.Record
 	unseen bool // the picture has not been seen to show it
+	// covered is the czxid of the newest znode of another session that was seen to count
+	// in its place, 0 if none was.
+	covered core.Zxid
 }
 
 type waiter struct {
@@ -151,7 +157,7 @@ func (w *wish) finishLocked(version uint64, r result) {
 // lostSessionLocked forgets what stood in a session that has ended.
 func (c *client) lostSessionLocked() {
 	c.mu.former = c.sessionIDLocked()
-	c.mu.session = nil
+	c.mu.session, c.mu.claim = nil, unclaimed
 	for _, w := range c.mu.wishes {
 		w.have, w.sure, w.dropping, w.deleted = nil, true, nil, false
 		if len(w.want) > 0 {

@@ -21,6 +21,10 @@
 //   - while the tree cannot be written, the wishes stand in the catalog as
 //     overlays, so that this node shows at once what its own clients did.
 //
+// A client that moves to another node leaves a session behind where its node died, or does
+// not know. What it registers anew covers the old znodes, which are then removed by the
+// rule at doubt, so that they do not show again when the new ones go.
+//
 // One goroutine works for a client while its wishes and the tree differ; an idle
 // client costs none.
 package lease

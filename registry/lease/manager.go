@@ -76,13 +76,15 @@ type Manager struct {
 		ended    map[core.SessionID]*farewell
 		// withdrawals are instances of others that are to be removed, by overlay.
 		withdrawals map[string]*withdrawal
-		withdrawn   map[string]int // how many of them a znode is in, by path
+		withdrawn   map[string]int    // how many of them, and of doubts, a znode is in, by path
+		doubted     map[string]*doubt // by path
 	}
 
 	queue struct {
 		sync.Mutex
 		clients     []*client
 		withdrawals []*withdrawal
+		doubts      []*doubt
 	}
 	queued chan struct{} // capacity 1: queue may hold something
 }
@@ -110,6 +112,7 @@ func New(cfg Config) (*Manager, error) {
 	m.mu.ended = make(map[core.SessionID]*farewell)
 	m.mu.withdrawals = make(map[string]*withdrawal)
 	m.mu.withdrawn = make(map[string]int)
+	m.mu.doubted = make(map[string]*doubt)
 	return m, nil
 }
 
@@ -131,14 +134,17 @@ func (m *Manager) Run(ctx context.Context) error {
 			m.forgetEnded(now)
 		case <-m.queued:
 			m.queue.Lock()
-			clients, withdrawals := m.queue.clients, m.queue.withdrawals
-			m.queue.clients, m.queue.withdrawals = nil, nil
+			clients, withdrawals, doubts := m.queue.clients, m.queue.withdrawals, m.queue.doubts
+			m.queue.clients, m.queue.withdrawals, m.queue.doubts = nil, nil, nil
 			m.queue.Unlock()
 			for _, c := range clients {
 				workers.Go(func() { m.work(ctx, c) })
 			}
 			for _, w := range withdrawals {
 				workers.Go(func() { m.withdraw(ctx, w) })
+			}
+			for _, d := range doubts {
+				workers.Go(func() { m.resolve(ctx, d) })
 			}
 		}
 	}
@@ -149,6 +155,11 @@ func (m *Manager) enqueue(c *client) {
 	m.queue.Lock()
 	m.queue.clients = append(m.queue.clients, c)
 	m.queue.Unlock()
+	m.wakeRun()
+}
+
+// wakeRun has Run look at the queue.
+func (m *Manager) wakeRun() {
 	select {
 	case m.queued <- struct{}{}:
 	default:
@@ -357,6 +368,13 @@ func (m *Manager) sign(c *client) {
 			m.cfg.Sessions.Touch(id)
 		}
 	}
+	if c.listening.CompareAndSwap(true, false) {
+		c.mu.Lock()
+		if c.mu.claim == heard {
+			m.claimLocked(c)
+		}
+		c.mu.Unlock()
+	}
 	if c.owing.CompareAndSwap(true, false) {
 		c.seen.Store(uint64(m.cfg.Picture.Zxid()))
 		c.mu.Lock()
@@ -427,6 +445,9 @@ func (m *Manager) Wake() {
 	}
 	for _, w := range m.mu.withdrawals {
 		w.wakeUp()
+	}
+	for _, d := range m.mu.doubted {
+		d.wakeUp()
 	}
 }
 

@@ -40,24 +40,9 @@ func (w *withdrawal) wakeUp() {
 // and they go when there is one. It returns ErrLimit, or what the engine refuses for
 // good.
 func (m *Manager) Withdraw(ctx context.Context, k registry.ServiceKey, paths []string) (zxid core.Zxid, pending bool, err error) {
-	w := &withdrawal{service: k, paths: paths, kick: make(chan struct{}, 1), done: make(chan result, 1)}
-	w.id = "withdrawn/" + strconv.FormatUint(m.serial.Add(1), 10)
-	m.mu.Lock()
-	if len(m.mu.withdrawals) >= m.cfg.Limits.Clients {
-		m.mu.Unlock()
-		return 0, false, registry.Errorf(registry.ErrLimit, "instances: this node has %d to withdraw already.", m.cfg.Limits.Clients)
-	}
-	m.mu.withdrawals[w.id] = w
-	for _, path := range paths {
-		m.mu.withdrawn[path]++
-	}
-	m.mu.Unlock()
-	m.queue.Lock()
-	m.queue.withdrawals = append(m.queue.withdrawals, w)
-	m.queue.Unlock()
-	select {
-	case m.queued <- struct{}{}:
-	default:
+	w, err := m.noteWithdrawal(k, paths)
+	if err != nil {
+		return 0, false, err
 	}
 	late := time.NewTimer(patience)
 	defer late.Stop()
@@ -68,6 +53,34 @@ func (m *Manager) Withdraw(ctx context.Context, k registry.ServiceKey, paths []s
 	case <-ctx.Done():
 	}
 	return 0, true, nil
+}
+
+// noteWithdrawal has a worker remove znodes.
+func (m *Manager) noteWithdrawal(k registry.ServiceKey, paths []string) (*withdrawal, error) {
+	w := &withdrawal{service: k, paths: paths, kick: make(chan struct{}, 1), done: make(chan result, 1)}
+	w.id = "withdrawn/" + strconv.FormatUint(m.serial.Add(1), 10)
+	m.mu.Lock()
+	if len(m.mu.withdrawals) >= m.cfg.Limits.Clients {
+		m.mu.Unlock()
+		return nil, registry.Errorf(registry.ErrLimit, "instances: this node has %d to withdraw already.", m.cfg.Limits.Clients)
+	}
+	m.mu.withdrawals[w.id] = w
+	for _, path := range paths {
+		m.mu.withdrawn[path]++
+	}
+	m.mu.Unlock()
+	m.queue.Lock()
+	m.queue.withdrawals = append(m.queue.withdrawals, w)
+	m.queue.Unlock()
+	m.wakeRun()
+	return w, nil
+}
+
+// shownAgainLocked takes a znode off the withdrawals that it is in by one.
+func (m *Manager) shownAgainLocked(path string) {
+	if m.mu.withdrawn[path]--; m.mu.withdrawn[path] == 0 {
+		delete(m.mu.withdrawn, path)
+	}
 }
 
 // withdraw works until the znodes are gone from tree and picture, or ctx ends.
@@ -94,9 +107,7 @@ func (m *Manager) withdraw(ctx context.Context, w *withdrawal) {
 	m.mu.Lock()
 	delete(m.mu.withdrawals, w.id)
 	for _, path := range w.paths {
-		if m.mu.withdrawn[path]--; m.mu.withdrawn[path] == 0 {
-			delete(m.mu.withdrawn, path)
-		}
+		m.shownAgainLocked(path)
 	}
 	m.mu.Unlock()
 	w.mu.Lock()

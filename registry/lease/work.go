@@ -24,13 +24,19 @@ func (m *Manager) work(ctx context.Context, c *client) {
 			return
 		}
 		k, w := c.dirtyLocked()
-		if w == nil {
+		if w == nil && c.mu.claim != due {
 			c.mu.working = false
 			c.mu.Unlock()
 			return
 		}
 		c.mu.Unlock()
-		err := m.settle(ctx, c, k, w)
+		err := m.makeClaim(ctx, c)
+		if w != nil {
+			if unsettled := m.settle(ctx, c, k, w); unsettled != nil {
+				err = unsettled
+				m.overlay(c, k, w)
+			}
+		}
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -38,7 +44,6 @@ func (m *Manager) work(ctx context.Context, c *client) {
 			pause = 0
 			continue
 		}
-		m.overlay(c, k, w)
 		pause = min(max(2*pause, retryMin), retryMax)
 		select {
 		case <-ctx.Done():
@@ -58,6 +63,9 @@ func (m *Manager) settle(ctx context.Context, c *client, k registry.ServiceKey, 
 	switch {
 	case err == nil:
 		m.troubled.Store(0)
+		if requested {
+			m.doubt(c, k, w)
+		}
 		return m.agreed(ctx, c, k, w, version, zxid)
 	case core.IsSessionOver(err) && m.sessionOver(c):
 		return nil // with nothing left, again at once
@@ -219,6 +227,7 @@ func (m *Manager) bury(ctx context.Context, c *client) {
 	}
 	id := session.Session().ID
 	if how == released {
+		m.disown(ctx, c, id)
 		m.mu.Lock()
 		delete(m.mu.sessions, id)
 		m.mu.Unlock()

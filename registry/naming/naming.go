@@ -295,6 +295,9 @@ func (l *listener) Gone(removed []catalog.Removed) {
 	}
 }
 
+// Covered tells the lease whose clients may have moved.
+func (l *listener) Covered(covered []catalog.Covered) { l.leases.Covered(covered) }
+
 // Changed has the lists pushed and the instances checked.
 func (l *listener) Changed(keys []registry.ServiceKey) {
 	l.hub.Changed(keys)

@@ -36,7 +36,7 @@ var engines testkit.Engines
 func TestOnApacheZooKeeper(t *testing.T) {
 	engines.RunOnApache(t,
 		TestRegisteringClientReadsItsOwnWriteAndSubscribersHear, TestTwoNodesShowTheSameListUnderTheSameNumber,
-		TestNodeThatOnlyLooksOnShowsTheSameNumber, TestPersistentInstancesNeedNoClient, TestLimitsAreKept)
+		TestNodeThatOnlyLooksOnShowsTheSameNumber, TestOfTwoClientsOfOneInstanceWhoIsNotThereLeavesNothing, TestPersistentInstancesNeedNoClient, TestLimitsAreKept)
 }
 
 var shop = registry.NewServiceKey("", "", "shop")
@@ -471,6 +471,25 @@ func TestBeatTakesOverWhatAnotherNodeHeld(t *testing.T) {
 		_, err = n.Beat(t.Context(), shop, registry.InstanceKey{Cluster: "DEFAULT", IP: "10.0.0.9", Port: 80}, nil)
 		require.ErrorIs(t, err, registry.ErrInstanceNotFound)
 	})
+}
+
+// Of a node that died sessions are left. Who registers at another is shown once, and when
+// that client goes too, the instance goes. A client that is still there keeps it.
+func TestOfTwoClientsOfOneInstanceWhoIsNotThereLeavesNothing(t *testing.T) {
+	engine := engines.New(t)
+	a, b, dies := start(t, engine, "a"), start(t, engine, "b"), start(t, engine, "c")
+	moves, shared := at("10.0.0.1", 80), at("10.0.0.2", 80)
+	require.NoError(t, dies.Publish(t.Context(), "c1", shop, []registry.Instance{moves}))
+	require.NoError(t, a.Publish(t.Context(), "a1", shop, []registry.Instance{shared}))
+	dies.stop()
+	b.shows(t, 2, "what a node leaves")
+	require.NoError(t, b.Publish(t.Context(), "b1", shop, []registry.Instance{moves, shared}))
+	require.Eventually(t, func() bool { return len(b.catalog.All(shop)) == 3 }, 10*time.Second, 5*time.Millisecond, "one is removed")
+	require.Len(t, b.catalog.Entries(shop, shared.Key()), 2, "of the client that is there it is not")
+	b.End("b1")
+	b.shows(t, 1, "who is gone")
+	a.shows(t, 1, "and there")
+	require.Equal(t, []string{"10.0.0.2"}, b.hosts(t, shop))
 }
 
 func TestInstanceThatAnotherNodeDeregisteredStaysAway(t *testing.T) {

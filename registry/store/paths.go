@@ -5,6 +5,7 @@
 //	    /<cluster>~<ip>:<port>-e<seq>                    an ephemeral instance
 //	    /<cluster>~<ip>:<port>-p<seq>                    a persistent instance
 //	/zensus/overrides/<namespace>/<group>/<service>/<cluster>~<ip>:<port>
+//	/zensus/claims/<session>                             whose client is still there; ephemeral
 //
 // Instance znodes are sequential and never rewritten: every change of an
 // instance is one multi that deletes the old znode and creates the new one. So
@@ -33,6 +34,7 @@ const (
 	base          = "/zensus"
 	NamingRoot    = base + "/naming"
 	OverridesRoot = base + "/overrides"
+	ClaimsRoot    = base + "/claims"
 )
 
 // separator stands between cluster and address; Escape never leaves one.

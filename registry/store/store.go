@@ -34,7 +34,7 @@ func (s *Store) ACL() []core.ACL { return s.acl }
 
 // Prepare makes the roots. It can be called again.
 func (s *Store) Prepare(ctx context.Context) error {
-	for _, path := range []string{base, NamingRoot, OverridesRoot} {
+	for _, path := range []string{base, NamingRoot, OverridesRoot, ClaimsRoot} {
 		if err := s.makePlain(ctx, path); err != nil {
 			return err
 		}
