@@ -114,8 +114,8 @@ func (s *Service) Deregister(ctx context.Context, k registry.ServiceKey, key reg
 		if err != nil {
 			return err
 		}
-		if known {
-			return s.shown(ctx, zxid)
+		if known { // and what it has left at another node
+			_ = s.shown(ctx, zxid)
 		}
 	}
 	if !ephemeral {

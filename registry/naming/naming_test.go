@@ -492,6 +492,22 @@ func TestOfTwoClientsOfOneInstanceWhoIsNotThereLeavesNothing(t *testing.T) {
 	require.Equal(t, []string{"10.0.0.2"}, b.hosts(t, shop))
 }
 
+func TestInstanceThatItsClientDeregistersAfterItsNodeDiedIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := coretest.NewFake()
+		a, b := start(t, engine, "a"), start(t, engine, "b")
+		i := at("10.0.0.1", 80)
+		require.NoError(t, a.Register(t.Context(), shop, i))
+		synctest.Wait()
+		a.stop()
+		_, err := b.Beat(t.Context(), shop, i.Key(), nil)
+		require.NoError(t, err)
+		require.NoError(t, b.Deregister(t.Context(), shop, i.Key(), true))
+		require.Empty(t, b.hosts(t, shop))
+		require.Empty(t, b.catalog.All(shop))
+	})
+}
+
 func TestInstanceThatAnotherNodeDeregisteredStaysAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := coretest.NewFake()
