@@ -291,12 +291,17 @@ func (m *Machine) leadTick(out *Output) {
 	if m.leading == nil {
 		return
 	}
-	limit := m.cfg.InitTicks
+	limit := m.cfg.InitTicks * m.cfg.TickMillis
 	if m.phase == Discovery {
-		limit = discoveryTicks
+		limit = discoveryTicks * m.cfg.TickMillis
+		if l.epoch == 0 && l.infos == quorum.Of(m.cfg.Self) {
+			// Nobody comes at all: those who voted for this server have found a leader
+			// meanwhile. It finds that one too when it looks again.
+			limit = m.cfg.TickMillis / 2
+		}
 	}
 	alone := m.voters.HasQuorum(quorum.Of(m.cfg.Self)) // then it waits for its own disk only
-	if m.phase != Broadcast && !alone && m.now-l.began > limit*m.cfg.TickMillis {
+	if m.phase != Broadcast && !alone && m.now-l.began > limit {
 		m.look(out)
 		return
 	}

@@ -204,3 +204,28 @@ func TestALogOfManyEpochsIsToldOfAndRead(t *testing.T) {
 	at, _ = start(t, config(), few).m.common(&AckEpoch{Last: learner.logged, Chain: learner.chain, Epochs: learner.epochTable()})
 	require.Nil(t, at, "likewise if it is the other that has forgotten")
 }
+
+func TestALeaderToWhomNobodyComesLooksAgainSoon(t *testing.T) {
+	cfg := config()
+	cfg.Self, cfg.Voters = 3, []core.PeerID{1, 2, 3}
+	m, err := New(cfg, Durable{AcceptedEpoch: 2, CurrentEpoch: 2, LastLogged: core.MakeZxid(2, 5), Voteable: true})
+	require.NoError(t, err)
+	var out Output
+	m.At(1000)
+	m.Start(&out)
+	m.LinkUp(2, &out)
+	// It votes for this server, and finds at once that 1 leads.
+	m.Receive(2, Notification{State: Looking, Vote: m.candidacy(), Round: m.round}, &out)
+	require.Equal(t, Leading, m.Role())
+	m.At(1000 + m.cfg.TickMillis/2)
+	m.Tick(&out)
+	require.Equal(t, Leading, m.Role())
+	m.At(1001 + m.cfg.TickMillis/2)
+	m.Tick(&out)
+	require.Equal(t, Looking, m.Role())
+	m.Receive(2, Notification{State: Looking, Vote: m.candidacy(), Round: m.round}, &out)
+	m.Receive(2, FollowerInfo{Stream: 1, Accepted: 2, Voteable: true}, &out)
+	m.At(m.now + m.cfg.TickMillis)
+	m.Tick(&out)
+	require.Equal(t, Leading, m.Role(), "one who comes is waited for")
+}
