@@ -21,7 +21,6 @@ type diskWork struct {
 	truncate     *zab.Position
 	appends      []wire.Record
 	epochs       *zab.Epochs
-	readLog      *replica.LogRange
 }
 
 // disk is the worker that owns the store, with those who help it. Whatever fails
@@ -63,7 +62,7 @@ func newDisk(n *Node, store *storage.Store) *disk {
 
 // wanted reports whether an output asks anything of the disk.
 func (d *disk) wanted(out *replica.Output) bool {
-	return len(out.Append) > 0 || out.Epochs != nil || out.ReadLog != nil || out.LoadSnapshot ||
+	return len(out.Append) > 0 || out.Epochs != nil || out.LoadSnapshot ||
 		out.Truncate != nil || len(out.Install) > 0
 }
 
@@ -81,9 +80,6 @@ func (d *disk) add(out *replica.Output) {
 	}
 	if out.Epochs != nil {
 		w.epochs = out.Epochs
-	}
-	if out.ReadLog != nil {
-		w.readLog = out.ReadLog
 	}
 	d.mu.Unlock()
 }
@@ -313,7 +309,7 @@ func (d *disk) do(w *diskWork) error {
 		d.node.metrics.synced(len(w.appends), took)
 		synced := item{in: replica.Synced{Generation: w.generation, UpTo: w.appends[len(w.appends)-1].Zxid}}
 		switch first, ok := d.node.inbox.add(synced, false); {
-		case first && ok && len(w.appends) <= helpRecords && w.epochs == nil && w.readLog == nil:
+		case first && ok && len(w.appends) <= helpRecords && w.epochs == nil:
 			d.node.help(false)
 		case first:
 			d.node.inbox.signal()
@@ -327,47 +323,7 @@ func (d *disk) do(w *diskWork) error {
 		}
 		d.tell(replica.MetaSynced{Generation: w.generation})
 	}
-	if w.readLog != nil {
-		if err := d.read(w.generation, *w.readLog); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
 func (d *disk) tell(in replica.Input) { d.node.inbox.put(item{in: in}, false) }
-
-// readBatch is how many records of the log go to the loop in one input, and
-// readBatchBytes how much memory is set aside for their payloads beforehand.
-const (
-	readBatch      = 512
-	readBatchBytes = 256 << 10
-)
-
-// read brings a part of the log to the loop.
-func (d *disk) read(generation uint64, want replica.LogRange) error {
-	batch := make([]wire.Record, 0, readBatch)
-	var payloads []byte // of the batch; append moves it, and leaves behind what has been handed out
-	flush := func(done bool) {
-		d.tell(replica.LogRead{Generation: generation, Records: batch, Done: done})
-		batch, payloads = make([]wire.Record, 0, readBatch), make([]byte, 0, min(len(payloads), readBatchBytes))
-	}
-	err := d.store.Replay(want.After, func(r wire.Record) error {
-		if r.Zxid > want.UpTo {
-			return nil
-		}
-		mark := len(payloads)
-		payloads = append(payloads, r.Payload...)
-		r.Payload = payloads[mark:len(payloads):len(payloads)]
-		batch = append(batch, r)
-		if len(batch) == readBatch {
-			flush(false)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	flush(true)
-	return nil
-}

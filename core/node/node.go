@@ -378,6 +378,9 @@ func (n *Node) perform() {
 	if out.Members != nil && n.cfg.Members != nil {
 		n.cfg.Members(*out.Members)
 	}
+	for _, r := range out.ReadLog {
+		n.readLog(r)
+	}
 	for _, f := range out.Feeds {
 		n.feed(f)
 	}

@@ -10,8 +10,8 @@ type ahead struct {
 	reading    bool   // the disk brings what lies further back than memory does
 }
 
-// aheadBytes is about how much is applied in one Step.
-const aheadBytes = 1 << 20
+// aheadBytes is about how much is applied in one Step: what comes in some milliseconds.
+const aheadBytes = 4 << 20
 
 // getAhead applies what is durable here and known to be committed, from memory or,
 // where that does not reach back as far, from the disk.
@@ -29,7 +29,7 @@ func (r *Replica) getAhead() {
 	records, ok := r.zab.Recent(r.state.Applied(), upTo, aheadBytes)
 	if !ok {
 		r.ahead.reading = true
-		r.out.ReadLog = &LogRange{After: r.state.Applied(), UpTo: upTo}
+		r.readLog(upTo)
 		return
 	}
 	r.takeOver(records)

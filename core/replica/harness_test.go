@@ -138,8 +138,8 @@ func (s *server) perform() {
 		s.epochs = *out.Epochs
 		s.step(MetaSynced{Generation: out.Generation})
 	}
-	if out.ReadLog != nil {
-		s.step(LogRead{Generation: out.Generation, Records: s.logged(out.ReadLog.After, out.ReadLog.UpTo), Done: true})
+	for _, r := range out.ReadLog {
+		s.step(LogRead{Generation: r.Generation, Records: s.logged(r.After, r.UpTo), Done: true})
 	}
 	for _, f := range out.Feeds {
 		s.step(Fed{Feed: f, Records: s.logged(f.After, f.UpTo), Done: true})

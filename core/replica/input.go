@@ -72,8 +72,9 @@ type MetaSynced struct{ Generation uint64 }
 type LogRead struct {
 	Generation uint64
 	Records    []wire.Record
-	// Done is set with the last of them.
-	Done bool
+	// Done is set with the last of them. Gone comes in its place where the log does not
+	// hold them any more, which only a later role can have brought about.
+	Done, Gone bool
 }
 
 // More lets a connection go on that has had its share of an earlier Step: the

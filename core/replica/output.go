@@ -20,8 +20,8 @@ type Output struct {
 	Append []wire.Record
 	// Epochs is to be made durable after Append; MetaSynced answers.
 	Epochs *zab.Epochs
-	// ReadLog asks for the records after After up to UpTo; LogRead answers.
-	ReadLog *LogRange
+	// ReadLog asks for parts of the log that are durable already; LogRead answers each.
+	ReadLog []LogRange
 	// Snapshot asks for a snapshot of the view, which the shell closes; Chain is
 	// the chain hash at its zxid. SnapshotWritten answers.
 	Snapshot *SnapshotJob
@@ -56,8 +56,11 @@ type Output struct {
 	Buffer func() []byte
 }
 
-// LogRange is a part of the log.
-type LogRange struct{ After, UpTo core.Zxid }
+// LogRange is the part of the log after After up to UpTo, for a role.
+type LogRange struct {
+	Generation  uint64
+	After, UpTo core.Zxid
+}
 
 // SnapshotJob is a snapshot to be written.
 type SnapshotJob struct {

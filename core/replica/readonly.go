@@ -63,7 +63,7 @@ func (r *Replica) readOnlyTick() {
 		tracker: session.NewTracker(int64(r.cfg.TickMillis)), conns: make(map[core.SessionID]*conn),
 	}
 	if r.readOnly.upTo > r.state.Applied() {
-		r.out.ReadLog = &LogRange{After: r.state.Applied(), UpTo: r.readOnly.upTo}
+		r.readLog(r.readOnly.upTo)
 		return
 	}
 	r.serveReadOnly()

@@ -328,18 +328,34 @@ func (r *Replica) synced(in Synced) {
 	r.ask(func(z *zab.Output) { r.zab.Synced(in.Generation, in.UpTo, z) })
 }
 
-// established reads what is committed but not applied when a role begins to
-// broadcast, so that it can serve.
+// established takes over what is committed but not applied when a role begins to
+// broadcast, so that it can serve: from memory, and the rest from the disk.
 func (r *Replica) established() {
 	if r.serving || r.reading || r.ahead.reading || r.zab.Phase() != zab.Broadcast {
 		return
 	}
-	r.reading = true
 	r.readUpTo = r.zab.FromLog()
-	r.out.ReadLog = &LogRange{After: r.state.Applied(), UpTo: r.readUpTo}
+	if records, ok := r.zab.Recent(r.state.Applied(), r.readUpTo, aheadBytes); ok {
+		r.takeOver(records)
+	}
+	if r.state.Applied() == r.readUpTo {
+		r.serve()
+		return
+	}
+	r.reading = true
+	r.readLog(r.readUpTo)
+}
+
+// readLog asks for what lies in the log between the state and a zxid.
+func (r *Replica) readLog(upTo core.Zxid) {
+	r.out.ReadLog = append(r.out.ReadLog, LogRange{Generation: r.zab.Generation(), After: r.state.Applied(), UpTo: upTo})
 }
 
 func (r *Replica) logRead(in LogRead) {
+	if in.Generation != r.zab.Generation() {
+		return
+	}
+	check.That(!in.Gone, "replica: the log does not hold what is committed behind %v", r.state.Applied())
 	if r.readOnly != nil && in.Generation == r.readOnly.generation {
 		r.readForReadOnly(in)
 		return
@@ -347,8 +363,6 @@ func (r *Replica) logRead(in LogRead) {
 	switch {
 	case r.short:
 		r.readForRoom(in)
-		return
-	case in.Generation != r.zab.Generation():
 		return
 	case r.ahead.reading:
 		r.readAhead(in)

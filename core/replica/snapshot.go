@@ -50,7 +50,7 @@ const (
 func (r *Replica) makeRoom() bool {
 	upTo := min(r.commitHint, r.zab.Durable())
 	if r.short = r.short && upTo > r.state.Applied(); r.short {
-		r.out.ReadLog = &LogRange{After: r.state.Applied(), UpTo: upTo}
+		r.readLog(upTo)
 	}
 	return r.short
 }

@@ -21,7 +21,6 @@ type diskWork struct {
 	truncate     *zab.Position
 	appends      []wire.Record
 	epochs       *zab.Epochs
-	readLog      *replica.LogRange
 }
 
 func (w *diskWork) add(out *replica.Output) {
@@ -35,13 +34,10 @@ func (w *diskWork) add(out *replica.Output) {
 	if out.Epochs != nil {
 		w.epochs = out.Epochs
 	}
-	if out.ReadLog != nil {
-		w.readLog = out.ReadLog
-	}
 }
 
 func (w *diskWork) empty() bool {
-	return len(w.appends) == 0 && !w.loadSnapshot && w.epochs == nil && w.readLog == nil &&
+	return len(w.appends) == 0 && !w.loadSnapshot && w.epochs == nil &&
 		w.truncate == nil && len(w.installs) == 0
 }
 
@@ -142,7 +138,7 @@ func (s *server) append(job *diskWork) {
 
 func (s *server) writeMeta(job *diskWork) {
 	if job.epochs == nil {
-		s.readLog(job)
+		s.diskDone()
 		return
 	}
 	s.after(s.latency(), func() {
@@ -158,7 +154,7 @@ func (s *server) writeMeta(job *diskWork) {
 		if accepts && s.passes(epochWritten) {
 			return
 		}
-		s.readLog(job)
+		s.diskDone()
 		s.step(replica.MetaSynced{Generation: job.generation})
 	})
 }
@@ -166,36 +162,35 @@ func (s *server) writeMeta(job *diskWork) {
 // readBatch is how many records come in one input: few, so that inputs come between.
 const readBatch = 20
 
-func (s *server) readLog(job *diskWork) {
-	if job.readLog == nil {
-		s.diskDone()
-		return
-	}
+// readLog reads a part of the log beside what else the disk does.
+func (s *server) readLog(want replica.LogRange) {
 	s.after(s.latency(), func() {
 		var records []wire.Record
-		err := s.store.Replay(job.readLog.After, func(r wire.Record) error {
-			if r.Zxid <= job.readLog.UpTo {
+		err := s.store.Replay(want.After, func(r wire.Record) error {
+			if r.Zxid <= want.UpTo {
 				r.Payload = append([]byte(nil), r.Payload...)
 				records = append(records, r)
 			}
 			return nil
 		})
-		if err != nil {
-			s.diskFailed(fmt.Errorf("read the log after %v up to %v: %w", job.readLog.After, job.readLog.UpTo, err))
-			return
+		switch {
+		case errors.Is(err, storage.ErrGone), errors.Is(err, storage.ErrMismatch):
+			s.w.cover.hit("log gone while the server reads it")
+			s.step(replica.LogRead{Generation: want.Generation, Gone: true})
+		case err != nil:
+			s.diskFailed(fmt.Errorf("read the log after %v up to %v: %w", want.After, want.UpTo, err))
+		default:
+			s.w.opt.Mutant.spoilLog(records)
+			s.sendLog(want.Generation, records)
 		}
-		s.w.opt.Mutant.spoilLog(records)
-		s.sendLog(job, records)
 	})
 }
 
-func (s *server) sendLog(job *diskWork, records []wire.Record) {
+func (s *server) sendLog(generation uint64, records []wire.Record) {
 	n := min(readBatch, len(records))
-	in := replica.LogRead{Generation: job.generation, Records: records[:n:n], Done: n == len(records)}
-	if in.Done {
-		s.diskDone()
-	} else {
-		s.after(between(s.w.disk, 0, millisecond), func() { s.sendLog(job, records[n:]) })
+	in := replica.LogRead{Generation: generation, Records: records[:n:n], Done: n == len(records)}
+	if !in.Done {
+		s.after(between(s.w.disk, 0, millisecond), func() { s.sendLog(generation, records[n:]) })
 	}
 	s.step(in)
 }

@@ -364,10 +364,13 @@ func (s *server) perform(in replica.Input) {
 			w.cover.hit("epoch advanced in place")
 		}
 	}
-	if len(out.Append) > 0 || out.Epochs != nil || out.ReadLog != nil || out.LoadSnapshot ||
+	if len(out.Append) > 0 || out.Epochs != nil || out.LoadSnapshot ||
 		out.Truncate != nil || len(out.Install) > 0 {
 		s.pend.add(out)
 		s.startDisk()
+	}
+	for _, r := range out.ReadLog {
+		s.readLog(r)
 	}
 	if out.Snapshot != nil {
 		s.startSnapshot(*out.Snapshot)

@@ -114,7 +114,7 @@ func (t *trace) output(s *server, out *replica.Output) {
 	if e := out.Epochs; e != nil {
 		t.note("epochs", nil, int64(e.Accepted), int64(e.Current))
 	}
-	if r := out.ReadLog; r != nil {
+	for _, r := range out.ReadLog {
 		t.note("read log", nil, int64(r.After), int64(r.UpTo))
 	}
 	if job := out.Snapshot; job != nil {
