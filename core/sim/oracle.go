@@ -217,10 +217,14 @@ func (o *oracle) served(s *server) {
 // brings forward on the way. It returns what is to be carried.
 func (o *oracle) after(s *server, in replica.Input, out *replica.Output) []delivery {
 	committing := false
-	_, begins := in.(replica.LogRead) // requests that have waited are looked at behind it, and more may be applied after them
+	// When a server begins to serve, requests that have waited are looked at behind what
+	// it takes over, and more may be applied after them.
+	begins := slices.ContainsFunc(out.Notes, func(n replica.Note) bool { return n.What == replica.NoteLeading })
 	switch in.(type) {
 	case replica.Synced, replica.Message, replica.MetaSynced:
-		committing = true
+		committing = !begins
+	case replica.LogRead:
+		begins = true
 	}
 	var deliveries []delivery
 	var speaking []*link

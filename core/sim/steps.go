@@ -194,7 +194,7 @@ func (s *server) callsFail(what string) {
 	if !s.w.steps || s.w.quiet || !oneIn(s.w.faults, 3) {
 		return
 	}
-	plan := s.w.crashAt(s.w.faults.IntN(12), pick(s.w.faults, vfs.CrashBefore, vfs.CrashHalf, vfs.CrashAfter))
+	plan := s.w.crashAt(s.w.faults.IntN(40), pick(s.w.faults, vfs.CrashBefore, vfs.CrashHalf, vfs.CrashAfter))
 	s.fs.SetPlan(func(n int, c vfs.Call) vfs.Fate {
 		fate := plan(n, c)
 		if fate != vfs.Pass {
