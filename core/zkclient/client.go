@@ -20,6 +20,7 @@ type Client struct {
 	addresses []string // in the order in which they are tried
 	begun     time.Time
 	lastZxid  atomic.Uint64 // the highest zxid of a reply
+	lastEvent atomic.Uint64 // and of an event, which may be one of several at its zxid
 	contact   atomic.Int64  // when a server was last heard, as time since begun
 
 	ctx    context.Context // ends when the session is over; bounds dialing

@@ -46,7 +46,7 @@ func (c *Client) handshake(l *link) error {
 	resuming := session.ID != 0
 
 	req := wire.ConnectRequest{
-		LastZxidSeen:  c.LastZxid(),
+		LastZxidSeen:  max(c.LastZxid(), core.Zxid(c.lastEvent.Load())),
 		TimeoutMillis: int32(min(c.opt.Timeout.Milliseconds(), 1<<31-1)),
 		SessionID:     session.ID,
 		Password:      session.Password,

@@ -304,6 +304,22 @@ func TestEachWatchGetsOneResyncAfterAReconnect(t *testing.T) {
 		}
 		check("node", node, core.Resync, core.NodeChildrenChanged)
 		check("tree", tree, core.NodeCreated, core.Resync, core.NodeDeleted)
+
+		// A server that has not come as far as the last event would show the past; what is
+		// to be caught up is what no reply has shown.
+		s.cut()
+		if err := until("reconnected again", func() bool { _, n := s.seen(0); return n == 3 && c.Connected() }); err != nil {
+			t.Fatal(err)
+		}
+		sets, _ = s.seen(wire.OpSetWatches2)
+		r = wire.NewReader(sets[len(sets)-1].body)
+		set = wire.DecodeSetWatches(&r, wire.OpSetWatches2)
+		s.mu.Lock()
+		seen := s.connects[2].LastZxidSeen
+		s.mu.Unlock()
+		if seen != 12 || set.RelativeZxid != 9 {
+			t.Errorf("the client says that it has seen %v, and asks for what is behind %v", seen, set.RelativeZxid)
+		}
 	})
 }
 

@@ -145,6 +145,9 @@ func (c *Client) notify(h wire.ReplyHeader, r *wire.Reader) error {
 	if int64(z) < 0 {
 		z = 0
 	}
+	// The next server must have come as far, or it would show what was before. What has
+	// to be caught up is another thing: of this zxid there may be more to tell.
+	c.lastEvent.Store(max(c.lastEvent.Load(), uint64(z)))
 	c.watches.dispatch(core.Event{Type: e.Type, Path: c.strip(e.Path), Zxid: z}, e.Path)
 	if c.opt.OnEvent != nil {
 		c.opt.OnEvent(e, z)
