@@ -52,7 +52,7 @@ type World struct {
 	seq         uint64
 	queue       events
 
-	disk, work, faults, sched, network *rand.Rand
+	disk, work, faults, sched, network, firsts *rand.Rand
 
 	servers []*server
 	pairs   []*pair
@@ -104,8 +104,8 @@ func Run(opt Options) (rep Report) {
 	w := &World{
 		opt:  opt,
 		disk: stream(opt.Seed, 1), work: stream(opt.Seed, 2), faults: stream(opt.Seed, 3), sched: stream(opt.Seed, 4),
-		network: stream(opt.Seed, 7),
-		cover:   Coverage{},
+		network: stream(opt.Seed, 7), firsts: stream(opt.Seed, 8),
+		cover: Coverage{},
 	}
 	w.healedAt = -1
 	w.oracle = newOracle(w)
