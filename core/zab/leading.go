@@ -50,6 +50,7 @@ type learner struct {
 	upToDate bool
 	heard    int64
 	nonce    uint64 // of its last answer to a ping
+	unproven uint64 // it counts when the leadership is confirmed with this nonce; 0 is nothing to wait for
 }
 
 // lead enters the role of a leader: discovery.
@@ -203,7 +204,12 @@ func (m *Machine) ack(p *learner, in Ack, out *Output) {
 	switch {
 	case p.counts && first:
 		l.acks.Add(p.peer)
-	case first && !p.observer: // it has a history to vouch for from now on (Z-14)
+	case first && !p.observer && m.phase == Broadcast:
+		// It has a history to vouch for from now on (Z-14), if this server still leads: with
+		// its disk it may have lost that it follows a later leader.
+		p.unproven = m.Confirm(out)
+		m.countProven()
+	case first && !p.observer: // as above, and a quorum without it has yet to accept the epoch
 		p.counts = true
 	}
 	if p.counts {
@@ -272,7 +278,24 @@ func (m *Machine) welcome(p *learner, out *Output) {
 }
 
 // pong hears a sign of life.
-func (m *Machine) pong(p *learner, in Pong) { p.nonce = max(p.nonce, min(in.Nonce, m.leading.nonce)) }
+func (m *Machine) pong(p *learner, in Pong) {
+	p.nonce = max(p.nonce, min(in.Nonce, m.leading.nonce))
+	m.countProven()
+}
+
+// countProven counts those who came without a history, once a quorum without them has
+// confirmed since that this server leads.
+func (m *Machine) countProven() {
+	confirmed := m.Confirmed()
+	for _, p := range m.leading.learners {
+		if p.unproven != 0 && confirmed >= p.unproven {
+			p.unproven, p.counts = 0, !p.observer
+			if p.counts {
+				m.ackedBy(p.peer, p.acked)
+			}
+		}
+	}
+}
 
 // discoveryTicks is how long a leader waits for a quorum to promise an epoch: its
 // voters may have changed their minds (Z-26).
