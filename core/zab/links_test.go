@@ -109,3 +109,50 @@ func TestMembersFindOneAnother(t *testing.T) {
 	}
 	require.NotZero(t, changes)
 }
+
+// TestAWipedVoterDoesNotHelpALeaderThatWasLeftBehind: the others have begun another epoch,
+// and the one that helped them has lost its disk and comes to the leader that they left,
+// which does not know yet. They commit nothing together.
+func TestAWipedVoterDoesNotHelpALeaderThatWasLeftBehind(t *testing.T) {
+	e := newEnsemble(t, 1, 1, 2, 3)
+	e.startAll()
+	e.pass(3000)
+	left := e.leader()
+	require.NotNil(t, left)
+	for _, o := range e.ids() {
+		if o != left.id {
+			e.cut[pair(left.id, o)] = true
+			e.part(left.id, o)
+		}
+	}
+	e.pass(400)
+	require.Equal(t, Leading, left.m.Role(), "it does not know yet")
+	var next, lost *peer
+	for _, o := range e.ids() {
+		switch p := e.peers[o]; {
+		case p == left:
+		case p.m.Role() == Leading:
+			next = p
+		default:
+			lost = p
+		}
+	}
+	require.NotNil(t, next)
+	next.propose("what is")
+	e.pass(100)
+	e.kill(lost.id)
+	lost.wipe()
+	e.cut[pair(next.id, lost.id)] = true
+	delete(e.cut, pair(left.id, lost.id))
+	stale := left.propose("what never was")
+	e.start(lost.id)
+	e.pass(400)
+	require.Equal(t, Leading, left.m.Role(), "it still does not know")
+	require.GreaterOrEqual(t, lost.m.Durable(), stale, "it has brought up to date who came")
+	require.Less(t, left.m.Committed(), stale)
+	clear(e.cut)
+	e.relink(true)
+	e.pass(10_000)
+	require.Equal(t, left.m.Committed(), next.m.Committed())
+	require.Equal(t, lost.m.Committed(), next.m.Committed())
+}
