@@ -218,11 +218,11 @@ func (w *World) point(op vfs.Op, name string) {
 }
 
 // bootPlan is the fault of a start: at times it is cut short at one of its calls, and the
-// first, as that alone does it as a rule, while it lays the ballast.
+// first while it does what only a first one does as a rule.
 func (w *World) bootPlan(s *server) func(int, vfs.Call) vfs.Fate {
 	if s.life == 1 && w.opt.Mutant == "" && oneIn(w.firsts, 12) {
-		op := pick(w.firsts, vfs.OpCreate, vfs.OpAllocate, vfs.OpSync)
-		return w.counted(vfs.Nth(op, "ballast", 0, false, pick(w.firsts, vfs.CrashBefore, vfs.CrashHalf, vfs.CrashAfter)))
+		at := pick(w.firsts, vfs.Call{Op: vfs.OpCreate, Class: "ballast"}, vfs.Call{Op: vfs.OpCreate, Class: "meta"})
+		return w.counted(vfs.Nth(at.Op, at.Class, 0, false, pick(w.firsts, vfs.CrashBefore, vfs.CrashHalf, vfs.CrashAfter)))
 	}
 	if w.quiet || s.life == 1 || !oneIn(w.faults, 6) || w.opt.Mutant != "" {
 		return nil

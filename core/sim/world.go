@@ -2,6 +2,7 @@ package sim
 
 import (
 	"container/heap"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
@@ -156,7 +157,11 @@ func (w *World) setUp() {
 	}
 	w.link()
 	for _, s := range w.servers {
-		if err := s.boot(); err != nil {
+		switch err := s.boot(); {
+		case errors.Is(err, vfs.ErrCrashed):
+			s.mem.Crash(w.firsts, vfs.CrashPowerRandom)
+			s.restartLater(between(w.firsts, 200*millisecond, 2*second))
+		case err != nil:
 			w.fail("the server does not start on an empty disk: %w", err)
 		}
 	}
