@@ -1,9 +1,7 @@
 package node_test
 
 import (
-	"bytes"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,33 +11,16 @@ import (
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/node"
 	jute "github.com/zensus-io/zensus/core/wire"
+	"github.com/zensus-io/zensus/internal/testkit"
 )
-
-// shared is a buffer for several writers.
-type shared struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *shared) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *shared) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
 
 func TestTheLossOfTheQuorumIsAWarning(t *testing.T) {
 	e := newEnsemble(t, 3)
-	logs := map[core.PeerID]*shared{}
+	logs := map[core.PeerID]*testkit.Buffer{}
 	e.configure = func(cfg *node.Config) {
 		id := cfg.Replica.Zab.Self
 		if logs[id] == nil {
-			logs[id] = &shared{}
+			logs[id] = &testkit.Buffer{}
 		}
 		cfg.Logger = hclog.New(&hclog.LoggerOptions{Output: logs[id], Level: hclog.Info})
 	}

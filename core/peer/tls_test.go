@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -55,28 +54,11 @@ func (f *folder) tls(mode TLSMode) TLS {
 }
 
 // notes are what a transport has logged.
-type notes struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
+type notes struct{ testkit.Buffer }
 
-func (n *notes) Write(b []byte) (int, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.b.Write(b)
-}
+func (n *notes) has(text string) bool { return strings.Contains(n.String(), text) }
 
-func (n *notes) has(text string) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return strings.Contains(n.b.String(), text)
-}
-
-func (n *notes) count(text string) int {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return strings.Count(n.b.String(), text)
-}
+func (n *notes) count(text string) int { return strings.Count(n.String(), text) }
 
 func (n *notes) logger() hclog.Logger {
 	return hclog.New(&hclog.LoggerOptions{Output: n, Level: hclog.Debug})
