@@ -260,7 +260,7 @@ func (d *disk) short() bool {
 	case err != nil:
 		d.node.log.Warn("free space", "err", err)
 	case short:
-		d.node.log.Warn("the disk has little room: a snapshot comes first, so that older log can go")
+		d.node.log.Warn("the disk has little room: log goes as soon as a snapshot covers it")
 	}
 	return short
 }

@@ -2,13 +2,9 @@ package replica
 
 import "github.com/zensus-io/zensus/core/zab"
 
-// ahead is how a learner that still comes to its leader's history applies what of it is
-// known to be committed: once it is in step, little is left to be read again, and long
-// before it can write snapshots, so that a log that grows has a beginning that may go.
-type ahead struct {
-	generation uint64 // of the role that the rest is about
-	reading    bool   // the disk brings what lies further back than memory does
-}
+// A learner that still comes to its leader's history applies what of it is known to be
+// committed: once it is in step, little is left to be read again, and long before it can
+// write snapshots, so that a log that grows has a beginning that may go.
 
 // aheadBytes is about how much is applied in one Step: what comes in some milliseconds.
 const aheadBytes = 4 << 20
@@ -16,10 +12,7 @@ const aheadBytes = 4 << 20
 // getAhead applies what is durable here and known to be committed, from memory or,
 // where that does not reach back as far, from the disk.
 func (r *Replica) getAhead() {
-	if gen := r.zab.Generation(); r.ahead.generation != gen {
-		r.ahead = ahead{generation: gen}
-	}
-	if r.ahead.reading || r.zab.Phase() != zab.Synchronization {
+	if r.readsAhead() || r.zab.Phase() != zab.Synchronization {
 		return
 	}
 	upTo := r.zab.Known()
@@ -28,7 +21,7 @@ func (r *Replica) getAhead() {
 	}
 	records, ok := r.zab.Recent(r.state.Applied(), upTo, aheadBytes)
 	if !ok {
-		r.ahead.reading = true
+		r.aheadIn = r.zab.Generation()
 		r.readLog(upTo)
 		return
 	}
@@ -36,9 +29,15 @@ func (r *Replica) getAhead() {
 	r.snapshot()
 }
 
+// readsAhead reports whether the disk brings, for the role that this server has, what
+// lies further back than memory does.
+func (r *Replica) readsAhead() bool { return r.aheadIn != 0 && r.aheadIn == r.zab.Generation() }
+
 // readAhead takes what the disk has brought.
 func (r *Replica) readAhead(in LogRead) {
 	r.takeOver(in.Records)
-	r.ahead.reading = !in.Done
+	if in.Done {
+		r.aheadIn = 0
+	}
 	r.snapshot()
 }

@@ -122,7 +122,7 @@ type Replica struct {
 	// alone is set when the clients have been let down, until the next role begins.
 	alone bool
 
-	ahead        ahead         // while it comes to a leader's history
+	aheadIn      uint64        // the role for which the log is read before this server is in step; 0 is none
 	commitHint   core.Zxid     // of the log at the start: what it knows to be committed
 	readOnly     *readOnlyRole // while there is no quorum, and reads are served all the same
 	lookingSince int64         // since when no leader is known, 0 while one is
@@ -331,7 +331,7 @@ func (r *Replica) synced(in Synced) {
 // established takes over what is committed but not applied when a role begins to
 // broadcast, so that it can serve: from memory, and the rest from the disk.
 func (r *Replica) established() {
-	if r.serving || r.reading || r.ahead.reading || r.zab.Phase() != zab.Broadcast {
+	if r.serving || r.reading || r.readsAhead() || r.zab.Phase() != zab.Broadcast {
 		return
 	}
 	r.readUpTo = r.zab.FromLog()
@@ -364,7 +364,7 @@ func (r *Replica) logRead(in LogRead) {
 	case r.short:
 		r.readForRoom(in)
 		return
-	case r.ahead.reading:
+	case r.readsAhead():
 		r.readAhead(in)
 		return
 	case !r.reading:

@@ -208,7 +208,6 @@ func (m *Machine) ack(p *learner, in Ack, out *Output) {
 		// It has a history to vouch for from now on (Z-14), if this server still leads: with
 		// its disk it may have lost that it follows a later leader.
 		p.unproven = m.Confirm(out)
-		m.countProven()
 	case first && !p.observer: // as above, and a quorum without it has yet to accept the epoch
 		p.counts = true
 	}
@@ -286,13 +285,15 @@ func (m *Machine) pong(p *learner, in Pong) {
 // countProven counts those who came without a history, once a quorum without them has
 // confirmed since that this server leads.
 func (m *Machine) countProven() {
-	confirmed := m.Confirmed()
+	var proven []*learner
 	for _, p := range m.leading.learners {
-		if p.unproven != 0 && confirmed >= p.unproven {
-			p.unproven, p.counts = 0, !p.observer
-			if p.counts {
-				m.ackedBy(p.peer, p.acked)
-			}
+		if p.unproven != 0 && m.Confirmed() >= p.unproven {
+			proven = append(proven, p)
+		}
+	}
+	for _, p := range proven { // only now: they do not prove one another
+		if p.unproven, p.counts = 0, !p.observer; p.counts {
+			m.ackedBy(p.peer, p.acked)
 		}
 	}
 }
