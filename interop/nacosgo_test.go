@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ import (
 
 func nacosParam(t *testing.T, s *testkit.Server, namespace string) vo.NacosClientParam {
 	t.Helper()
-	dir := t.TempDir()
+	dir := writtenBehindClose(t)
 	return vo.NacosClientParam{
 		ClientConfig: &constant.ClientConfig{
 			NamespaceId: namespace, TimeoutMs: 5000, LogLevel: "error", NotLoadCacheAtStart: true, UpdateCacheWhenEmpty: true,
@@ -32,6 +33,18 @@ func nacosParam(t *testing.T, s *testkit.Server, namespace string) vo.NacosClien
 		},
 		ServerConfigs: []constant.ServerConfig{{IpAddr: "127.0.0.1", Port: uint64(s.HTTPPort), GrpcPort: uint64(s.GRPCPort)}},
 	}
+}
+
+// writtenBehindClose is a directory for a client that may write into it for a moment when it
+// is closed already: it goes when that has ended.
+func writtenBehindClose(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "zensus-interop-")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.Eventually(t, func() bool { return os.RemoveAll(dir) == nil }, 5*time.Second, 50*time.Millisecond)
+	})
+	return dir
 }
 
 func nacosNaming(t *testing.T, s *testkit.Server, namespace string) naming_client.INamingClient {
