@@ -139,6 +139,7 @@ func (r *Replica) follow() {
 	if r.serving {
 		r.submitAgain()
 		r.proposeWaiting()
+		r.proposeNothing()
 		r.goOn()
 		r.confirmed()
 		r.letComersIn()
@@ -290,6 +291,14 @@ func (r *Replica) proposeWaiting() {
 	}
 }
 
+// proposeNothing proposes, where a learner waits for the next write and there is none, one
+// that the log keeps and that changes nothing, as it keeps those that were refused.
+func (r *Replica) proposeNothing() {
+	if r.zab.WantsRecord() {
+		r.propose(&state.Request{Op: wire.OpError})
+	}
+}
+
 // ownerOf is the server that has a session's client.
 func (r *Replica) ownerOf(id core.SessionID) core.PeerID {
 	if p, ok := r.leader.owners[id]; ok {
@@ -353,8 +362,8 @@ func (r *Replica) resolve(d *doubt) {
 // validate answers a learner.
 func (r *Replica) validate(from core.PeerID, m *revalidate, valid bool) {
 	if valid {
-		if p, came := r.leader.owners[m.session]; m.conn == 0 && came && p != from {
-			r.sayMoved(from, m.session) // it was kept, and has come elsewhere in this epoch
+		if r.movedFrom(from, m) {
+			r.sayMoved(from, m.session)
 			return
 		}
 		r.own(m.session, from)
@@ -372,6 +381,13 @@ func (r *Replica) validate(from core.PeerID, m *revalidate, valid bool) {
 		known = r.zab.Logged()
 	}
 	r.send(from, revalidated{epoch: m.epoch, session: m.session, conn: m.conn, zxid: known, valid: valid})
+}
+
+// movedFrom reports whether a learner has kept a session whose client has come elsewhere
+// in this epoch.
+func (r *Replica) movedFrom(from core.PeerID, m *revalidate) bool {
+	p, came := r.leader.owners[m.session]
+	return m.conn == 0 && came && p != from
 }
 
 // revalidated lets a client in that has come back to its session, if it is still

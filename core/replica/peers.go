@@ -219,25 +219,29 @@ func decodePeer(b []byte) (any, error) {
 	return msg, nil
 }
 
-// SignsOfLife are the sessions that a message between replicas tells to be alive, to
-// the leader of an epoch. It is for those who watch an ensemble from outside.
-func SignsOfLife(body []byte) (core.Epoch, []core.SessionID) {
-	msg, err := decodePeer(body)
+// SignsOfLife are the sessions that a message tells to be alive, if this server decides
+// about sessions. It is for those who watch an ensemble from outside.
+func (r *Replica) SignsOfLife(in Message) []core.SessionID {
+	msg, err := decodePeer(in.Body)
 	if err != nil {
-		return 0, nil
+		return nil
 	}
 	switch m := msg.(type) {
 	case touches:
-		return m.epoch, m.sessions
+		if r.leads(m.epoch) {
+			return m.sessions
+		}
 	case revalidate:
-		return m.epoch, []core.SessionID{m.session}
+		if r.leads(m.epoch) && !r.movedFrom(in.From, &m) {
+			return []core.SessionID{m.session}
+		}
 	}
-	return 0, nil
+	return nil
 }
 
-// IsQuestion reports whether a message asks the leader about a session. It too is for
+// IsTouches reports whether a message tells the leader of signs of life. It too is for
 // those who watch.
-func IsQuestion(body []byte) bool { return len(body) > 0 && body[0] == kindRevalidate }
+func IsTouches(body []byte) bool { return len(body) > 0 && body[0] == kindTouches }
 
 // IsForward reports whether a message brings the leader a write.
 func IsForward(body []byte) bool { return len(body) > 0 && body[0] == kindForward }

@@ -58,6 +58,7 @@ func (s *server) latency() int64 {
 	d := between(s.w.disk, s.speed.lo, s.speed.hi)
 	if s.slowUntil > s.w.now && !s.w.quiet {
 		d += between(s.w.disk, 10*millisecond, s.slowUntil-s.w.now)
+		s.w.slowUntil = max(s.w.slowUntil, s.w.now+d)
 	}
 	if oneIn(s.w.disk, 400) && !s.w.quiet {
 		d += between(s.w.disk, 0, 700*millisecond)

@@ -150,13 +150,19 @@ func (w *World) strike(s *server, kind FaultKind) {
 	case FaultWipe:
 		if oneIn(r, 3) {
 			w.wipeBehind()
+		} else if oneIn(r, 3) {
+			w.wipeHelper()
 		} else if w.mayLose(s) {
 			s.crash(vfs.CrashProcess)
 			s.wipe()
 			s.restartLater(soon)
 		}
 	case FaultLeft:
-		w.leaveLeader()
+		if oneIn(r, 3) {
+			w.overtake()
+		} else {
+			w.leaveLeader()
+		}
 	case FaultStep:
 		w.stepCrash()
 	case FaultSlow:
@@ -301,9 +307,7 @@ func (w *World) manySnapshots(files []vfs.FileInfo) bool {
 // calm ends the faults.
 func (w *World) calm() {
 	w.quiet = true
-	for _, p := range w.pairs {
-		p.cut = [2]bool{}
-	}
+	w.joinAll()
 	for _, s := range w.servers {
 		s.wallStuck = 0
 		s.mem.SetQuota(-1)

@@ -48,7 +48,7 @@ var Mutants = []Mutant{
 func (m Mutant) spoilMessage(s *server, body []byte) []byte {
 	switch m {
 	case TouchesLost:
-		if _, ids := replica.SignsOfLife(body); len(ids) > 0 && !replica.IsQuestion(body) {
+		if replica.IsTouches(body) {
 			return nil
 		}
 	case ForwardLost:

@@ -97,11 +97,8 @@ func (o *oracle) before(s *server, in replica.Input) {
 			o.heard(s, id)
 		}
 	case replica.Message:
-		epoch, ids := replica.SignsOfLife(in.Body)
-		if s.leads() && s.rep.Status().Epochs.Current == epoch {
-			for _, id := range ids {
-				o.heard(s, id)
-			}
+		for _, id := range s.rep.SignsOfLife(in) {
+			o.heard(s, id)
 		}
 	case replica.Gone:
 		delete(s.links, in.Conn)
@@ -182,7 +179,8 @@ func (o *oracle) overdue(s *server) {
 		}
 		last := st.by(s)
 		limit := st.timeout + 2*int64(s.cfg.TickMillis) + 2*(s.stalls-last.stalls) + 1000
-		if silent := (o.w.now - max(last.at, s.steady)) / millisecond; !st.closing && silent > limit {
+		// A leader whose epoch is used up proposes nothing until slow disks have what it has proposed.
+		if silent := (o.w.now - max(last.at, s.steady, o.w.slowUntil)) / millisecond; !st.closing && silent > limit {
 			o.w.fail("session %v lives on after %d ms of silence, its timeout is %d ms (C7): %+v", id, silent, st.timeout, o.whyAlive(s, id))
 		}
 	}

@@ -40,9 +40,7 @@ func (w *World) cutNetwork(kind FaultKind) {
 	w.after(long, func() {
 		w.cover.hit("network healed")
 		w.healedAt = w.now
-		for _, p := range w.pairs {
-			p.cut = [2]bool{}
-		}
+		w.joinAll()
 	})
 }
 
@@ -55,24 +53,13 @@ func (w *World) leaveLeader() {
 		if !s.up || !s.leads() {
 			continue
 		}
-		for _, p := range w.pairs {
-			for i := range p.ends {
-				if p.ends[i] == s {
-					p.cut = [2]bool{true, true}
-					p.halfOpen(1 - i)
-				}
-			}
-		}
+		w.leaveBehind(s)
 		w.askOperator(s)
 		if oneIn(r, 2) { // and what it logs meanwhile takes long
 			s.slowUntil = w.now + long + between(r, 0, 4*second)
 		}
 	}
-	w.after(long, func() {
-		for _, p := range w.pairs {
-			p.cut = [2]bool{}
-		}
-	})
+	w.after(long, w.joinAll)
 }
 
 // mayLose reports whether the disk of a server may lose something: all others have a
@@ -98,49 +85,6 @@ func (w *World) mayLose(lost *server) bool {
 		}
 	}
 	return whole > voters-1-(voters/2+1)
-}
-
-// wipeBehind leaves one of three behind for a while, and then takes the disk of another,
-// and the leader for some seconds: who is left has not all that is committed, and must
-// not be helped to lead by the one that has nothing.
-func (w *World) wipeBehind() {
-	r := w.faults
-	leader := w.leader()
-	if leader == nil || w.voters() != 3 || w.opt.Changing {
-		return
-	}
-	var others []*server
-	for _, s := range w.servers {
-		if s != leader && !s.observer {
-			others = append(others, s)
-		}
-	}
-	if oneIn(r, 2) {
-		others[0], others[1] = others[1], others[0]
-	}
-	behind, lost := others[0], others[1]
-	cut := func(on bool) {
-		for _, p := range w.pairs {
-			if p.ends[0] == behind || p.ends[1] == behind {
-				p.cut = [2]bool{on, on}
-				p.end()
-			}
-		}
-	}
-	cut(true)
-	soon, later := between(r, 10*millisecond, second), between(r, 3*second, 8*second)
-	w.after(between(r, 500*millisecond, 2*second), func() {
-		cut(false)
-		if !leader.up || !leader.leads() || !behind.up || !lost.up || !w.mayLose(lost) || w.quiet {
-			return
-		}
-		w.cover.hit("disk lost while another is behind")
-		lost.crash(vfs.CrashProcess)
-		lost.wipe()
-		lost.restartLater(soon)
-		leader.crash(vfs.CrashProcess)
-		leader.restartLater(later)
-	})
 }
 
 // wipe puts an empty disk in the place of the server's, which is down.

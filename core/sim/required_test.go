@@ -60,6 +60,7 @@ var requiredOfEnsemblesInLong = []string{
 	"fault partition", "fault one-way cut", "fault several killed", "fault disk lost", "link given up for silence",
 	"damage for a leader to mend", "damage in older log", "snapshot of a leader installed",
 	"snapshot of a learner that is not in step", "leadership left for a disk that is nearly full",
+	"disk lost while another is behind", "disk lost of who helped another leader", "leader elected and overtaken",
 	"crash behind the switch of an installation", "restart with torn tail", "power lost between write and sync",
 	"disk full recovered", "stall noticed", "watches re-armed with setWatches2", "client learnt that its session expired",
 }

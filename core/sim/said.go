@@ -61,6 +61,10 @@ func (o *oracle) said(s *server, to core.PeerID, body []byte) {
 			o.w.fail("server %d acknowledges %v before the epoch itself (Z-38)", s.id, m.Zxid)
 		}
 		say.accepts = true
+	case zab.Vouch:
+		if !s.lastEpochs.Voteable {
+			o.w.fail("server %d vouches for its history, and its disk has %+v (Z-14)", s.id, s.lastEpochs)
+		}
 	case zab.Progress:
 		if m.Zxid > s.synced {
 			o.w.fail("server %d tells that %v is durable, and its disk has synced %v", s.id, m.Zxid, s.synced)
@@ -71,7 +75,7 @@ func (o *oracle) said(s *server, to core.PeerID, body []byte) {
 		}
 	case zab.Elect:
 		t := o.w.serverOf(m.Vote.Leader)
-		if t == nil || t.synced < m.Vote.Zxid {
+		if t == nil || max(t.synced, t.had) < m.Vote.Zxid {
 			o.w.fail("server %d hands over to %d, which does not have %v (Z-63)", s.id, m.Vote.Leader, m.Vote.Zxid)
 		}
 	default:

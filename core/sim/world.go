@@ -68,8 +68,9 @@ type World struct {
 	still   bool // no more work
 	steps   bool // servers crash on the way into epochs
 
-	points   []vfs.Call // the kinds of calls that changed a disk, in the order in which they came
-	healedAt int64      // when the network was last made whole; -1 is never
+	points    []vfs.Call // the kinds of calls that changed a disk, in the order in which they came
+	healedAt  int64      // when the network was last made whole; -1 is never
+	slowUntil int64      // when the last thing that a slow disk does is done
 
 	lastConn uint64
 }

@@ -29,6 +29,7 @@ const (
 	kindPong
 	kindElect
 	kindLeave
+	kindVouch
 )
 
 // ErrMessage is returned for bytes that are no message.
@@ -110,6 +111,8 @@ func AppendMessage(dst []byte, msg Message) []byte {
 		dst = appendVote(dst, m.Vote)
 	case Leave:
 		stream(kindLeave, m.Stream)
+	case Vouch:
+		stream(kindVouch, m.Stream)
 	}
 	return dst
 }
@@ -241,6 +244,8 @@ func decodeOfStream(kind byte, s Stream, r *wire.Reader) Message {
 		return Elect{Stream: s, Vote: decodeVote(r)}
 	case kindLeave:
 		return Leave{Stream: s}
+	case kindVouch:
+		return Vouch{Stream: s}
 	}
 	return nil
 }

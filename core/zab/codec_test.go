@@ -39,6 +39,7 @@ var messages = []Message{
 	Pong{Stream: 1, Nonce: 2, Durable: 3},
 	Elect{Stream: 1, Vote: Vote{Leader: 2, Epoch: 3, Zxid: 4, Named: true}},
 	Leave{Stream: 1},
+	Vouch{Stream: 4},
 }
 
 func TestMessagesSurviveTheLink(t *testing.T) {
@@ -56,7 +57,7 @@ func TestMessagesSurviveTheLink(t *testing.T) {
 		_, err = DecodeMessage(append(b, 0))
 		require.ErrorIs(t, err, ErrMessage, "%T with a byte more", msg)
 	}
-	require.Len(t, kinds, int(kindLeave), "one of each kind")
+	require.Len(t, kinds, int(kindVouch), "one of each kind")
 }
 
 func FuzzDecodeMessage(f *testing.F) {

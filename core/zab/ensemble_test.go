@@ -205,6 +205,9 @@ func (p *peer) act(f func(*Output)) {
 	p.m.At(p.e.now)
 	f(&out)
 	p.m.Open(&out)
+	if p.m.WantsRecord() {
+		p.m.Propose([]byte("(for a learner)"), p.e.now, 0, 0, &out)
+	}
 	p.m.Flush(&out)
 	if out.Truncate != nil || len(out.Append) > 0 || out.Epochs != nil {
 		p.jobs = append(p.jobs, job{p.m.Generation(), out.Truncate, out.Append, out.Epochs, nil})
@@ -269,6 +272,8 @@ func (p *peer) mayLeave(to core.PeerID, msg Message) {
 	case Ack:
 		require.GreaterOrEqual(t, p.last().Zxid, msg.Zxid, "I7")
 		require.Equal(t, msg.Zxid.Epoch(), p.meta.Current, "I9")
+	case Vouch:
+		require.True(t, p.meta.Voteable, "Z-14")
 	case Installed:
 		require.Equal(t, p.base.Zxid, msg.Zxid)
 	}

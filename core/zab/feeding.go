@@ -128,6 +128,7 @@ func (m *Machine) pump(out *Output) {
 		return
 	}
 	for _, p := range l.sorted() {
+		m.welcome(p, out)
 		if !p.feeding || p.reading {
 			continue
 		}

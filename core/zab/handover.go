@@ -18,7 +18,7 @@ func (m *Machine) Transfer(to core.PeerID, out *Output) bool {
 		to = m.nextBest()
 	}
 	p := m.leading.learners[to]
-	if p == nil || !p.counts || !p.upToDate {
+	if p == nil || !p.counts() || !p.upToDate {
 		return false
 	}
 	m.leading.successor, m.leading.handBy = to, m.now+2*m.cfg.TickMillis
@@ -33,7 +33,7 @@ func (m *Machine) nextBest() (best core.PeerID) {
 	most := core.Zxid(0)
 	for _, p := range m.leading.sorted() {
 		switch {
-		case !p.counts || !p.upToDate || p.acked < most:
+		case !p.counts() || !p.upToDate || p.acked < most:
 		case p.acked > most || best < m.cfg.Self && p.peer > m.cfg.Self:
 			best, most = p.peer, p.acked
 		}
@@ -49,7 +49,7 @@ func (m *Machine) handOver(out *Output) {
 		return
 	}
 	acked := m.durable
-	if p := l.learners[l.successor]; p != nil && p.counts {
+	if p := l.learners[l.successor]; p != nil && p.counts() {
 		acked = p.acked
 	} else if l.successor != m.cfg.Self || !m.isVoter(m.cfg.Self) {
 		l.successor = 0
@@ -110,7 +110,7 @@ func (m *Machine) Confirmed() uint64 {
 	for _, p := range l.learners {
 		have := quorum.Of(m.cfg.Self)
 		for _, o := range l.learners {
-			if o.counts && o.upToDate && o.nonce >= p.nonce {
+			if o.counts() && o.upToDate && o.nonce >= p.nonce {
 				have.Add(o.peer)
 			}
 		}

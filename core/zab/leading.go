@@ -25,6 +25,7 @@ type leading struct {
 	successor core.PeerID
 	handBy    int64
 	open      bool  // it serves
+	wants     bool  // a record, for the sake of a learner (WantsRecord)
 	outgrown  bool  // a voter has promised a later epoch
 	checkAt   int64 // when the quorum is looked for again
 	pingAt    int64
@@ -36,7 +37,8 @@ type learner struct {
 	peer     core.PeerID
 	stream   Stream
 	observer bool
-	counts   bool // it is a voter with a history to vouch for
+	voteable bool      // it has a history to vouch for, and its disk says so
+	since    core.Zxid // what was logged here when it asked to be taken in
 	accepted core.Epoch
 	told     bool      // it has been told the epoch
 	report   *AckEpoch // its promise; nil before
@@ -50,8 +52,10 @@ type learner struct {
 	upToDate bool
 	heard    int64
 	nonce    uint64 // of its last answer to a ping
-	unproven uint64 // it counts when the leadership is confirmed with this nonce; 0 is nothing to wait for
 }
+
+// counts reports whether a learner has a part in decisions.
+func (p *learner) counts() bool { return !p.observer && p.voteable }
 
 // lead enters the role of a leader: discovery.
 func (m *Machine) lead(out *Output) {
@@ -85,9 +89,14 @@ func (m *Machine) info(from core.PeerID, in FollowerInfo, out *Output) {
 	}
 	l.drop(from)
 	p := &learner{
-		peer: from, stream: in.Stream, observer: !m.isVoter(from), accepted: in.Accepted, heard: m.now,
+		peer: from, stream: in.Stream, observer: !m.isVoter(from), voteable: in.Voteable, since: m.logged,
+		accepted: in.Accepted, heard: m.now,
 	}
-	p.counts = !p.observer && in.Voteable
+	if !p.voteable { // what it has said before, it does not know any more
+		l.promises.Remove(from)
+		l.acks.Remove(from)
+		delete(m.acked, from)
+	}
 	if l.epoch != 0 && in.Accepted > l.epoch {
 		l.outgrown = true // it can never follow this leader (Z-29)
 		m.surpassed = max(m.surpassed, in.Accepted)
@@ -95,7 +104,7 @@ func (m *Machine) info(from core.PeerID, in FollowerInfo, out *Output) {
 		return
 	}
 	l.learners[from] = p
-	if l.epoch == 0 && p.counts {
+	if l.epoch == 0 && p.counts() {
 		l.infos.Add(from)
 		l.accepted = max(l.accepted, in.Accepted)
 	}
@@ -156,7 +165,7 @@ func (m *Machine) ackEpoch(p *learner, in AckEpoch, out *Output) {
 		return
 	}
 	p.report = &in
-	if m.phase == Discovery && p.counts {
+	if m.phase == Discovery && p.counts() {
 		own := Vote{Leader: m.cfg.Self, Epoch: m.epochs.Current, Zxid: m.durable}
 		if (Vote{Leader: m.cfg.Self, Epoch: in.Current, Zxid: in.Last}).better(own) && in.Counted {
 			// This server is not entitled to lead one who has more.
@@ -201,29 +210,36 @@ func (m *Machine) ack(p *learner, in Ack, out *Output) {
 	p.room.durable(in.Zxid)
 	first := p.acked < marker
 	p.acked = max(p.acked, in.Zxid)
-	switch {
-	case p.counts && first:
-		l.acks.Add(p.peer)
-	case first && !p.observer && m.phase == Broadcast:
-		// It has a history to vouch for from now on (Z-14), if this server still leads: with
-		// its disk it may have lost that it follows a later leader.
-		p.unproven = m.Confirm(out)
-	case first && !p.observer: // as above, and a quorum without it has yet to accept the epoch
-		p.counts = true
+	if first && !p.voteable && m.logged == p.since {
+		l.wants = true
 	}
-	if p.counts {
-		m.ackedBy(p.peer, in.Zxid)
+	m.count(p, out)
+}
+
+// count goes on from what a learner has on its disk.
+func (m *Machine) count(p *learner, out *Output) {
+	if p.counts() {
+		m.leading.acks.Add(p.peer)
+		m.ackedBy(p.peer, p.acked)
 	}
-	if m.phase == Synchronization {
-		m.establish()
-	} else if first && l.open {
-		m.welcome(p, out)
-	}
+	m.establish()
 	m.handOver(out)
 	if m.leading != nil {
 		m.advance(out)
 	}
 }
+
+// vouch takes a learner that came without a history for one that has it (Z-14).
+func (m *Machine) vouch(p *learner, out *Output) {
+	if p.upToDate && !p.voteable {
+		p.voteable = true
+		m.count(p, out)
+	}
+}
+
+// WantsRecord reports whether a learner waits for a record to be committed, and none is
+// under way: the owner is to propose one, which need not change anything.
+func (m *Machine) WantsRecord() bool { return m.leading != nil && m.leading.wants && m.Ready() }
 
 // ackedBy notes how far a voter's log is durable, and commits what a quorum has.
 func (m *Machine) ackedBy(p core.PeerID, upTo core.Zxid) {
@@ -261,16 +277,21 @@ func (m *Machine) Open(out *Output) {
 		return
 	}
 	l.open = true
-	for _, p := range l.sorted() {
-		if p.acked >= core.MakeZxid(l.epoch, 0) {
-			m.welcome(p, out)
-		}
-	}
+	m.pump(out)
 }
 
-// welcome tells a learner that it may serve, and from where on (Z-39: what is
-// committed at this moment, also where it has yet to be sent).
+// welcome tells a learner that has accepted the epoch that it may serve, and from where
+// on (Z-39: what is committed at this moment, also where it has yet to be sent).
+//
+// One that came without a history has one from then on (Z-14): when a quorum without it
+// has committed what was proposed after it came. With its disk it may have lost that it
+// had promised a later epoch, and what it had acknowledged. docs/decisions/0032 says why
+// that is enough.
 func (m *Machine) welcome(p *learner, out *Output) {
+	l := m.leading
+	if !l.open || p.upToDate || p.acked < core.MakeZxid(l.epoch, 0) || !p.voteable && m.commit <= p.since {
+		return
+	}
 	p.upToDate = true
 	p.sentUpTo = m.commit
 	m.send(out, p.peer, UpToDate{Stream: p.stream, Committed: p.sentUpTo})
@@ -279,23 +300,6 @@ func (m *Machine) welcome(p *learner, out *Output) {
 // pong hears a sign of life.
 func (m *Machine) pong(p *learner, in Pong) {
 	p.nonce = max(p.nonce, min(in.Nonce, m.leading.nonce))
-	m.countProven()
-}
-
-// countProven counts those who came without a history, once a quorum without them has
-// confirmed since that this server leads.
-func (m *Machine) countProven() {
-	var proven []*learner
-	for _, p := range m.leading.learners {
-		if p.unproven != 0 && m.Confirmed() >= p.unproven {
-			proven = append(proven, p)
-		}
-	}
-	for _, p := range proven { // only now: they do not prove one another
-		if p.unproven, p.counts = 0, !p.observer; p.counts {
-			m.ackedBy(p.peer, p.acked)
-		}
-	}
 }
 
 // discoveryTicks is how long a leader waits for a quorum to promise an epoch: its
@@ -347,7 +351,7 @@ func (m *Machine) leadTick(out *Output) {
 		case m.now-p.heard > limit*m.cfg.TickMillis:
 			m.send(out, p.peer, Leave{Stream: p.stream})
 			l.drop(p.peer)
-		case p.counts:
+		case p.counts():
 			alive.Add(p.peer)
 		}
 	}

@@ -95,6 +95,10 @@ func (m *Machine) learnerEpochsSynced(out *Output) {
 		m.ackTheEpoch(out)
 		return
 	}
+	if f.upToDate {
+		m.send(out, f.leader, Vouch{Stream: f.stream})
+		return
+	}
 	m.acceptEpoch(out)
 }
 
@@ -211,7 +215,7 @@ func (m *Machine) acceptEpoch(out *Output) {
 	switch {
 	case f.marker == 0 || f.acked != 0 || m.durable < f.marker:
 	case m.epochs.Current < f.epoch:
-		m.epochs.Current, m.epochs.Voteable = f.epoch, true // Z-02: after the history it vouches for
+		m.epochs.Current = f.epoch // Z-02: after the history it vouches for
 		m.writeEpochs(out)
 	case m.synced.Current == f.epoch:
 		m.vote = Vote{Leader: f.leader, Epoch: f.epoch, Zxid: f.marker}
@@ -261,6 +265,10 @@ func (m *Machine) upToDate(f *following, in UpToDate, out *Output) {
 	}
 	f.upToDate = true
 	m.commit = max(m.commit, in.Committed)
+	if !m.epochs.Voteable {
+		m.epochs.Voteable = true
+		m.writeEpochs(out)
+	}
 	m.arrive()
 }
 

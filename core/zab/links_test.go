@@ -112,7 +112,7 @@ func TestMembersFindOneAnother(t *testing.T) {
 
 // TestAWipedVoterDoesNotHelpALeaderThatWasLeftBehind: the others have begun another epoch,
 // and the one that helped them has lost its disk and comes to the leader that they left,
-// which does not know yet. They commit nothing together.
+// which does not know yet. They commit nothing together, nor do they begin an epoch.
 func TestAWipedVoterDoesNotHelpALeaderThatWasLeftBehind(t *testing.T) {
 	e := newEnsemble(t, 1, 1, 2, 3)
 	e.startAll()
@@ -140,6 +140,7 @@ func TestAWipedVoterDoesNotHelpALeaderThatWasLeftBehind(t *testing.T) {
 	require.NotNil(t, next)
 	next.propose("what is")
 	e.pass(100)
+	begun := next.m.Epoch()
 	e.kill(lost.id)
 	lost.wipe()
 	e.cut[pair(next.id, lost.id)] = true
@@ -150,6 +151,10 @@ func TestAWipedVoterDoesNotHelpALeaderThatWasLeftBehind(t *testing.T) {
 	require.Equal(t, Leading, left.m.Role(), "it still does not know")
 	require.GreaterOrEqual(t, lost.m.Durable(), stale, "it has brought up to date who came")
 	require.Less(t, left.m.Committed(), stale)
+	e.pass(20_000)
+	require.Less(t, left.m.Committed(), stale)
+	require.LessOrEqual(t, left.m.Epochs().Current, begun, "the two have begun an epoch without a quorum")
+	require.NotEqual(t, Broadcast, lost.m.Phase(), "it serves what a quorum does not have")
 	clear(e.cut)
 	e.relink(true)
 	e.pass(10_000)

@@ -291,7 +291,7 @@ func (m *Machine) advance(out *Output) {
 		return
 	}
 	for _, p := range m.leading.sorted() {
-		if p.counts && p.upToDate && p.acked == m.logged {
+		if p.counts() && p.upToDate && p.acked == m.logged {
 			m.leading.successor, m.leading.handBy = p.peer, m.now+2*m.cfg.TickMillis
 			m.handOver(out)
 			return
@@ -357,6 +357,7 @@ func (m *Machine) propose(kind wire.RecordKind, payload []byte, time int64, dige
 		check.Fail("zab: proposal in role %v, phase %v", m.role, m.phase)
 	}
 	z := m.logged + 1
+	m.leading.wants = false
 	m.append(out, wire.Record{
 		Zxid: z, Kind: kind, Time: time, Payload: payload,
 		DigestVersion: digestVersion, TreeDigest: digest,
@@ -476,7 +477,7 @@ func (m *Machine) Learners() []LearnerInfo {
 	var list []LearnerInfo
 	for _, p := range m.leading.sorted() {
 		list = append(list, LearnerInfo{
-			Peer: p.peer, Observer: p.observer, Counts: p.counts, UpToDate: p.upToDate, Snap: p.snapping,
+			Peer: p.peer, Observer: p.observer, Counts: p.counts(), UpToDate: p.upToDate, Snap: p.snapping,
 			Sent: p.sent, Acked: p.acked, HeardAgo: m.now - p.heard,
 		})
 	}

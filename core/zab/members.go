@@ -198,11 +198,11 @@ func (l *leading) reckon(m *Machine) {
 		case voter && p.observer:
 			p.observer = false
 			// It has accepted the epoch with its whole history, or will say so.
-			if p.counts = p.acked >= core.MakeZxid(l.epoch, 0) && l.epoch != 0; p.counts {
+			if p.voteable && p.acked >= core.MakeZxid(l.epoch, 0) && l.epoch != 0 {
 				l.acks.Add(p.peer)
 			}
 		case !voter && !p.observer:
-			p.observer, p.counts = true, false
+			p.observer = true
 			delete(m.acked, p.peer)
 			l.acks.Remove(p.peer)
 		}

@@ -124,6 +124,10 @@ type Ack struct {
 	Zxid   core.Zxid
 }
 
+// Vouch says that the learner, which had no history to vouch for when it asked to be taken
+// in, has one since it is up to date, and that its disk says so.
+type Vouch struct{ Stream Stream }
+
 // UpToDate says that a quorum has accepted the epoch: a learner that has applied
 // everything up to Committed may serve.
 type UpToDate struct {
@@ -172,6 +176,7 @@ func (Ping) isMessage()         {}
 func (Pong) isMessage()         {}
 func (Elect) isMessage()        {}
 func (Leave) isMessage()        {}
+func (Vouch) isMessage()        {}
 
 // EpochEnd is the last position of an epoch in a log.
 type EpochEnd struct {

@@ -92,6 +92,10 @@ func (m *Machine) fromLearner(from core.PeerID, msg Message, out *Output) bool {
 		if p := of(in.Stream); p != nil && p.feeding {
 			m.ack(p, in, out)
 		}
+	case Vouch:
+		if p := of(in.Stream); p != nil {
+			m.vouch(p, out)
+		}
 	case Progress:
 		if p := of(in.Stream); p != nil && in.Zxid <= p.sent {
 			p.room.durable(in.Zxid)
