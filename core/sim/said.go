@@ -214,7 +214,7 @@ func (w *World) serverOf(id core.PeerID) *server {
 // keptEpochs checks what a disk has just been given as its epochs: they do not go
 // back, and the history that the current one vouches for is there (I1, I8).
 func (o *oracle) keptEpochs(s *server, before, now zab.Epochs) {
-	if !before.Voteable && now.Voteable && now.Current > before.Current {
+	if !before.Voteable && now.Voteable && now.Current > 0 {
 		o.w.cover.hit("server without a history took part")
 	}
 	switch {

@@ -101,7 +101,7 @@ func TestEnsembles(t *testing.T) {
 	}
 	count := uint64(6)
 	if *longFlag {
-		count = 160
+		count = 200
 	}
 	met := runSeeds(t, "TestEnsembles", count, ensembleOf)
 	saveEvidence(t, "sim-ensemble-coverage.txt", met)
