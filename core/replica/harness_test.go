@@ -24,6 +24,8 @@ type server struct {
 	out     Output
 	unsaved []wire.Record // appended, not yet synced
 	manual  bool          // syncs wait for sync()
+	lateCut bool          // that the log was cut is told by cut()
+	reads   []LogRange    // of the log, so far
 
 	away        []*ViewRead
 	manualViews bool // long reads wait for bringViews()
@@ -121,7 +123,9 @@ func (s *server) perform() {
 		for len(s.log) > 0 && s.log[len(s.log)-1].Zxid > out.Truncate.Zxid {
 			s.log = s.log[:len(s.log)-1]
 		}
-		s.step(Truncated{})
+		if !s.lateCut {
+			s.step(Truncated{})
+		}
 	}
 	for i := range out.Send {
 		s.network.send(s.cfg.Zab.Self, &out.Send[i])
@@ -138,6 +142,7 @@ func (s *server) perform() {
 		s.epochs = *out.Epochs
 		s.step(MetaSynced{Generation: out.Generation})
 	}
+	s.reads = append(s.reads, out.ReadLog...)
 	for _, r := range out.ReadLog {
 		s.step(LogRead{Generation: r.Generation, Records: s.logged(r.After, r.UpTo), Done: true})
 	}
