@@ -10,7 +10,7 @@ import "github.com/zensus-io/zensus/core/zab"
 // come, the server rests between two snapshots (see snapshotWritten), unless the
 // log has grown too long for that or an operator wants one.
 func (r *Replica) snapshot() {
-	if r.snapshotting || !r.serving && !r.short && r.zab.Phase() != zab.Synchronization {
+	if r.snapshotting || !r.serving && r.zab.Phase() != zab.Synchronization {
 		return
 	}
 	limit := r.cfg.SnapshotTxns/2 + int(uint64(r.cfg.Zab.Self)*2654435761%uint64(r.cfg.SnapshotTxns/2+1))
@@ -25,6 +25,10 @@ func (r *Replica) snapshot() {
 	if r.sinceSnapshot == 0 && !r.wantSnapshot {
 		return
 	}
+	r.beginSnapshot()
+}
+
+func (r *Replica) beginSnapshot() {
 	r.wantSnapshot = false
 	r.snapshotting = true
 	r.snapshotBegan = r.now.Mono
@@ -58,8 +62,7 @@ func (r *Replica) makeRoom() bool {
 func (r *Replica) readForRoom(in LogRead) {
 	r.takeOver(in.Records)
 	if in.Done {
-		r.wantSnapshot = true
-		r.snapshot()
+		r.beginSnapshot()
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/wire"
 	"github.com/zensus-io/zensus/core/zab"
 )
@@ -124,6 +125,26 @@ func TestAShortDiskGetsASnapshotBeforeAnythingElse(t *testing.T) {
 	s.step(SnapshotWritten{Zxid: end.CommitHint, Failed: true})
 	require.True(t, s.r.Serving(), "also where it did not fit")
 	require.Greater(t, len(s.log), logged)
+}
+
+func TestASnapshotThatIsAskedForAtAStartIsOneOfSomething(t *testing.T) {
+	s := startServer(t, Config{})
+	d := zab.Durable{AcceptedEpoch: s.epochs.Accepted, CurrentEpoch: s.epochs.Current, Voteable: true}
+	end := s.log[len(s.log)-1]
+	d.LastLogged, d.LastChain, d.CommitHint = end.Zxid, end.Chain(), end.Zxid
+	again, err := New(s.cfg, d, true, 0)
+	require.NoError(t, err)
+	s.r = again
+	s.step(Start{Short: true})
+	s.step(SnapshotNow{})
+	require.Empty(t, s.snaps, "the state has not been loaded yet")
+	s.step(SnapshotLoaded{State: state.New(state.Config{})})
+	require.Len(t, s.snaps, 1)
+	require.Equal(t, end.Zxid, s.snaps[0].View.Zxid)
+	s.snaps[0].View.Close()
+	s.step(SnapshotWritten{Zxid: end.Zxid})
+	require.True(t, s.r.Serving())
+	require.Len(t, s.snaps, 1)
 }
 
 func TestALeaderWithLittleRoomHandsOverOnce(t *testing.T) {
