@@ -182,11 +182,11 @@ func (c *Cursor) next(known bool) (*wire.Record, error) {
 			c.r.size = at.end
 		}
 		if err := c.r.read(&c.fr); err != nil {
-			if c.gone(c.seg) {
-				return nil, ErrGone
-			}
 			if errors.Is(err, errNoFrame) || errors.Is(err, io.EOF) {
 				return nil, c.corrupt("no valid record")
+			}
+			if c.gone(c.seg) {
+				return nil, ErrGone
 			}
 			return nil, fmt.Errorf("storage: read log: %w", err)
 		}
@@ -202,7 +202,12 @@ func (c *Cursor) next(known bool) (*wire.Record, error) {
 	}
 }
 
+// corrupt is what a cursor returns that finds what does not belong into the log: damage,
+// or ErrGone if its segment has been cut meanwhile, or has begun a new life.
 func (c *Cursor) corrupt(what string) error {
+	if c.gone(c.seg) {
+		return ErrGone
+	}
 	return &CorruptError{Damage{c.seg.name(segmentSuffix), c.r.pos, what}}
 }
 
@@ -247,10 +252,10 @@ func (c *Cursor) Close() error {
 // Replay yields every durable record after the one at after, in order, each
 // checked against the chain. A record is valid only during the call: its payload
 // lies in a buffer that is used again. An error of yield ends the replay and is
-// returned. See NewCursor for the others.
+// returned. See NewCursor for the others. Safe for concurrent use.
 func (s *Store) Replay(after core.Zxid, yield func(wire.Record) error) error {
 	c, err := s.NewCursor(after)
-	if errors.Is(err, ErrGone) && s.active == nil && after == s.last.zxid {
+	if errors.Is(err, ErrGone) && s.endsAt(after) {
 		return nil // a snapshot is all that is left
 	}
 	if err != nil {
@@ -266,6 +271,13 @@ func (s *Store) Replay(after core.Zxid, yield func(wire.Record) error) error {
 			return err
 		}
 	}
+}
+
+// endsAt reports whether there is no log, and a snapshot is at z.
+func (s *Store) endsAt(z core.Zxid) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.mu.segments) == 0 && z == s.mu.durable
 }
 
 // ChainAt is the chain hash at exactly z. It returns ErrMismatch if the log has no

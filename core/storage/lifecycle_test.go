@@ -87,6 +87,38 @@ func TestACursorEndsWhenItsPositionIsCut(t *testing.T) {
 	}
 }
 
+// It would have taken what was appended in their place for damage: what it has read ahead
+// ends where a record of the new history begins.
+func TestACursorTakesNoCutForDamage(t *testing.T) {
+	const frameSize, readRecords = 512, readAhead / 512
+	const size = frameSize - frameHeadBytes - recordBytesMin
+	o := options(vfs.NewMem())
+	o.SegmentBytes = 1 << 20
+	s, _ := mustOpen(t, o)
+	var h history
+	write(t, s, h.txns(readRecords+100, size)...)
+	c, err := s.NewCursor(0)
+	must(t, err)
+	defer c.Close()
+	for range readRecords {
+		rec, err := c.next(true)
+		must(t, err)
+		if rec == nil {
+			t.Fatal("it ends early")
+		}
+	}
+	if c.r.pos != headerBytes+readAhead || c.r.next != c.r.pos {
+		t.Fatalf("it is at %d and has read to %d", c.r.pos, c.r.next)
+	}
+	cut := h.all[readRecords-3]
+	must(t, s.Truncate(cut.Zxid, cut.Chain()))
+	h.cut(t, cut.Zxid)
+	write(t, s, h.txn(2*frameSize-trailerBytes-frameHeadBytes-recordBytesMin), h.txn(size))
+	if _, err := c.next(true); !errors.Is(err, ErrGone) {
+		t.Fatalf("after the cut: %v", err)
+	}
+}
+
 func TestACursorSeesOnlyWhatIsDurableAndWaitsForMore(t *testing.T) {
 	s, _ := mustOpen(t, options(vfs.NewMem()))
 	var h history

@@ -13,10 +13,10 @@ import (
 // many files went. It keeps the newest Retain snapshots that are whole, every record
 // after the oldest of them, and, while there is room (Short), WindowBytes of log for
 // learners. With fewer whole snapshots it removes nothing: files are never merely
-// counted (zab Z-12). A snapshot is taken to be whole if this process has read it to its end within the
-// last RereadAfter and it still has the size that it had then; every other one is
-// read now. The caller says what time it is: now is monotonic, and only differences
-// mean anything.
+// counted (zab Z-12). A snapshot is taken to be whole if this process has read it to
+// its end within the last RereadAfter and it still has the size that it had then;
+// every other one is read now. The caller says what time it is: now is monotonic, and
+// only differences mean anything.
 //
 // It may run on another goroutine than the owner's, but not beside a snapshot that
 // is being written.

@@ -37,7 +37,8 @@ type Store struct {
 	checking         *checking // nil: between two segments
 	ballast          bool      // it is there
 
-	// cutting is held while segments leave the log, by the owner or by Purge.
+	// cutting is held while segments leave the log, by the owner or by Purge: what is
+	// removed has been looked for before. It is taken before mu.
 	cutting sync.Mutex
 
 	mu struct {
