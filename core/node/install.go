@@ -1,14 +1,12 @@
 package node
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/zensus-io/zensus/core/replica"
 	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/storage"
-	"github.com/zensus-io/zensus/core/wire"
 	"github.com/zensus-io/zensus/core/zab"
 )
 
@@ -69,45 +67,4 @@ func (d *disk) install(part *zab.Snap) error {
 	}
 	d.tell(replica.SnapshotInstalled{At: part.At, State: st})
 	return nil
-}
-
-// feedBytes is how many bytes of records go to the loop in one input.
-const feedBytes = 1 << 20
-
-var errEnough = errors.New("node: enough")
-
-// feed reads a part of the log for a learner.
-func (n *Node) feed(f zab.Feed) {
-	n.snapshots.Go(func() {
-		var batch []wire.Record
-		bytes := 0
-		flush := func(done bool) error {
-			if !n.inbox.put(item{in: replica.Fed{Feed: f, Records: batch, Done: done}}, true) {
-				return errEnded
-			}
-			batch, bytes = nil, 0
-			return nil
-		}
-		err := n.disk.store.Replay(f.After, func(r wire.Record) error {
-			if r.Zxid > f.UpTo {
-				return errEnough
-			}
-			r.Payload = append([]byte(nil), r.Payload...)
-			batch = append(batch, r)
-			if bytes += wire.RecordHeadBytes + len(r.Payload); bytes >= feedBytes {
-				return flush(false)
-			}
-			return nil
-		})
-		if err == nil || errors.Is(err, errEnough) {
-			err = flush(true)
-		}
-		switch {
-		case err == nil, errors.Is(err, errEnded), errors.Is(err, storage.ErrClosed):
-		case errors.Is(err, storage.ErrGone), errors.Is(err, storage.ErrMismatch):
-			n.inbox.put(item{in: replica.Fed{Feed: f, Gone: true, Base: n.disk.store.Base()}}, false)
-		default:
-			n.disk.fail(err)
-		}
-	})
 }

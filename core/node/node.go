@@ -56,7 +56,8 @@ type Node struct {
 	}
 	local   localClients
 	contact *contact
-	outage  outage // owned by the loop
+	outage  outage        // owned by the loop
+	reading atomic.Uint64 // the role for which the log is read, or was last
 
 	// owner is held by whoever has the loop in his hands: the Run goroutine as a
 	// rule, see help for the others.
@@ -74,11 +75,11 @@ type Node struct {
 	items     []item    // memory for the next turn
 	mark      time.Time // when the last Step of this turn ended
 	work      []flush
-	unflushed bool      // there is work for the flusher
-	lone      bool      // the turn is that of a helper who does the disk's work too
-	unwritten bool      // and there is some
-	idleSince time.Time // when the last turn ended
-	snapshots sync.WaitGroup
+	unflushed bool           // there is work for the flusher
+	lone      bool           // the turn is that of a helper who does the disk's work too
+	unwritten bool           // and there is some
+	idleSince time.Time      // when the last turn ended
+	beside    sync.WaitGroup // who write and send snapshots, and read the log
 	sendings  sendings
 	views     sync.WaitGroup // long reads
 	viewSlots chan struct{}  // bounds how many are made at once
@@ -199,7 +200,7 @@ func (n *Node) Run(ctx context.Context) error {
 		}
 	}
 	n.disk.close()
-	n.snapshots.Wait()
+	n.beside.Wait()
 	n.sendings.end()
 	n.views.Wait()
 	for id, p := range n.ports {

@@ -3,53 +3,90 @@ package node
 import (
 	"errors"
 
+	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/replica"
 	"github.com/zensus-io/zensus/core/storage"
 	"github.com/zensus-io/zensus/core/wire"
+	"github.com/zensus-io/zensus/core/zab"
 )
 
-// readBatch is how many records of the log go to the loop in one input, and
-// readBatchBytes how much memory is set aside for their payloads beforehand.
+// The log is read beside the disk's worker, who has records to append meanwhile. Who
+// reads waits while the loop has more than enough to do.
+
+// readBytes is how many bytes of records that the loop has to apply go to it in one
+// input, and feedBytes of those that it only passes on.
 const (
-	readBatch      = 512
-	readBatchBytes = 256 << 10
+	readBytes = 256 << 10
+	feedBytes = 1 << 20
 )
 
-// readLog brings a part of the log to the loop, on a goroutine of its own: the disk's
-// worker has records to append meanwhile.
+// readLog brings a part of the log to the loop. It ends when a later role has asked for
+// another: nobody takes this one then.
 func (n *Node) readLog(want replica.LogRange) {
-	n.snapshots.Go(func() {
-		batch := make([]wire.Record, 0, readBatch)
-		var payloads []byte // of the batch; append moves it, and leaves behind what has been handed out
-		flush := func(done bool) {
-			n.disk.tell(replica.LogRead{Generation: want.Generation, Records: batch, Done: done})
-			batch, payloads = make([]wire.Record, 0, readBatch), make([]byte, 0, min(len(payloads), readBatchBytes))
-		}
-		err := n.disk.store.Replay(want.After, func(r wire.Record) error {
-			switch {
-			case n.inbox.isClosed():
-				return errEnded
-			case r.Zxid > want.UpTo:
-				return errEnough
-			}
-			mark := len(payloads)
-			payloads = append(payloads, r.Payload...)
-			r.Payload = payloads[mark:len(payloads):len(payloads)]
-			batch = append(batch, r)
-			if len(batch) == readBatch {
-				flush(false)
-			}
-			return nil
+	n.reading.Store(want.Generation)
+	n.beside.Go(func() {
+		gone := n.replay(want.After, want.UpTo, readBytes, func(records []wire.Record, bytes int, last bool) bool {
+			in := replica.LogRead{Generation: want.Generation, Records: records, Done: last}
+			return n.reading.Load() == want.Generation && n.inbox.put(item{in: in, bytes: bytes}, true)
 		})
-		switch {
-		case err == nil, errors.Is(err, errEnough):
-			flush(true)
-		case errors.Is(err, errEnded), errors.Is(err, storage.ErrClosed):
-		case errors.Is(err, storage.ErrGone), errors.Is(err, storage.ErrMismatch):
-			// A later role has begun the log anew, or has cut it.
+		if gone { // a later role has begun the log anew, or has cut it
 			n.disk.tell(replica.LogRead{Generation: want.Generation, Gone: true})
-		default:
-			n.disk.fail(err)
 		}
 	})
+}
+
+// feed reads a part of the log for a learner.
+func (n *Node) feed(f zab.Feed) {
+	n.beside.Go(func() {
+		gone := n.replay(f.After, f.UpTo, feedBytes, func(records []wire.Record, bytes int, last bool) bool {
+			return n.inbox.put(item{in: replica.Fed{Feed: f, Records: records, Done: last}, bytes: bytes}, true)
+		})
+		if gone {
+			n.disk.tell(replica.Fed{Feed: f, Gone: true, Base: n.disk.store.Base()})
+		}
+	})
+}
+
+var errEnough = errors.New("node: enough")
+
+// replay gives away the records of the log after one zxid up to another, in batches of
+// about as many bytes and the last of them, which may be empty, said to be that, until
+// give reports that nobody wants more. It reports whether the log does not hold them
+// any more. Any other failure ends the node.
+func (n *Node) replay(after, upTo core.Zxid, batchBytes int, give func(records []wire.Record, bytes int, last bool) bool) (gone bool) {
+	var batch []wire.Record
+	var payloads []byte // of the batch; append moves it, and leaves behind what has been handed out
+	bytes := 0
+	flush := func(last bool) error {
+		if !give(batch, bytes, last) {
+			return errEnded
+		}
+		batch, payloads = make([]wire.Record, 0, len(batch)), make([]byte, 0, min(len(payloads), batchBytes))
+		bytes = 0
+		return nil
+	}
+	err := n.disk.store.Replay(after, func(r wire.Record) error {
+		if r.Zxid > upTo {
+			return errEnough
+		}
+		mark := len(payloads)
+		payloads = append(payloads, r.Payload...)
+		r.Payload = payloads[mark:len(payloads):len(payloads)]
+		batch = append(batch, r)
+		if bytes += wire.RecordHeadBytes + len(r.Payload); bytes >= batchBytes {
+			return flush(false)
+		}
+		return nil
+	})
+	if err == nil || errors.Is(err, errEnough) {
+		err = flush(true)
+	}
+	switch {
+	case err == nil, errors.Is(err, errEnded), errors.Is(err, storage.ErrClosed):
+		return false
+	case errors.Is(err, storage.ErrGone), errors.Is(err, storage.ErrMismatch):
+		return true
+	}
+	n.disk.fail(err)
+	return false
 }

@@ -169,7 +169,7 @@ func (s *sendings) end() {
 // of which it has the beginning, if that is kept, else the new one.
 func (n *Node) sendSnapshot(job replica.SendSnapshot, gen uint64) {
 	s := n.sendings.next(&job)
-	n.snapshots.Go(func() {
+	n.beside.Go(func() {
 		from := s.takeOver()
 		if from > 0 {
 			n.log.Info("sending of a snapshot goes on", "peer", int(s.learner.Peer), "zxid", s.at.Zxid.String(), "part", from)

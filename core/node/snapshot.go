@@ -16,7 +16,7 @@ const snapshotBytesPerSecond = 64 << 20
 // writeSnapshot writes a view on a goroutine of its own. A full disk costs the
 // snapshot and nothing else; any other failure is the disk's and ends the node.
 func (n *Node) writeSnapshot(job replica.SnapshotJob) {
-	n.snapshots.Go(func() {
+	n.beside.Go(func() {
 		began := time.Now()
 		info, err := n.encodeSnapshot(&job)
 		job.View.Close()
