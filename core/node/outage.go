@@ -1,6 +1,10 @@
 package node
 
-import "time"
+import (
+	"time"
+
+	"github.com/zensus-io/zensus/core/quorum"
+)
 
 const (
 	// outageAfter is how long a node that has served may be without a quorum before that
@@ -45,19 +49,23 @@ func (o *outage) stand(now time.Time, serving bool) (lost, back bool, after time
 	return true, false, after
 }
 
-// tellOutage warns of a quorum that is lost, and tells that it is back. Nothing is lost to
-// a server on its own, nor to one that was removed.
+// tellOutage warns of a quorum that is lost, and tells that it is back.
 func (n *Node) tellOutage(now time.Time) {
-	lost, back, after := n.outage.stand(now, n.replica.Serving())
-	if !lost && !back {
-		return
-	}
-	voters, unreached := n.replica.Unreached()
-	after = after.Round(time.Millisecond)
-	switch m := n.replica.Members(); {
+	lost, back, after := n.outage.stand(now, n.replica.Serving() || !n.needsOthers())
+	switch after = after.Round(time.Millisecond); {
+	case lost:
+		voters, unreached := n.replica.Unreached()
+		n.log.Warn("no quorum: nothing can be written here", "for", after, "voters", voters, "unreached", unreached)
 	case back:
 		n.log.Info("the quorum is back", "after", after)
-	case len(voters) > 1 && m.Has(n.cfg.Replica.Zab.Self):
-		n.log.Warn("no quorum: nothing can be written here", "for", after, "voters", voters, "unreached", unreached)
 	}
+}
+
+// needsOthers reports whether there is a quorum for this server to lose: there is none for
+// one that is on its own, nor for one that was removed. The observers of a configuration
+// are not among its members.
+func (n *Node) needsOthers() bool {
+	m, self := n.replica.Members(), n.cfg.Replica.Zab.Self
+	removed := m.Version > 0 && !m.Has(self)
+	return !removed && m.Voters != quorum.Of(self)
 }
