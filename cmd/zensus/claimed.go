@@ -113,7 +113,7 @@ func (r *reconfigured) claimed(from core.PeerID, text []byte) {
 	begun, err := r.in.plan.notedAt()
 	switch {
 	case err != nil:
-		r.in.log.Error("when was the data directory begun", "err", err)
+		r.in.log.Error("cannot tell how old the data directory is", "err", err)
 	case !r.alone():
 	case c.follow(r.in.plan.id, r.in.plan.ensemble.open, begun):
 		select {
@@ -136,9 +136,13 @@ func (c *claim) follow(self core.PeerID, open bool, begun time.Time) bool {
 // doubt warns of a claim that is not followed, but not of each.
 func (r *reconfigured) doubt(c *claim) {
 	r.doubts.Lock()
-	defer r.doubts.Unlock()
-	if now := time.Now(); now.Sub(r.doubts.told) > doubtsEvery {
+	now := time.Now()
+	due := now.Sub(r.doubts.told) > doubtsEvery
+	if due {
 		r.doubts.told = now
+	}
+	r.doubts.Unlock()
+	if due {
 		r.in.log.Error("a server has this one for a member of an ensemble that this one knows nothing of: only one of them can be right, and this one goes on on its own",
 			"peer", int(c.from), "members", c.config())
 	}
@@ -174,19 +178,19 @@ func (r *reconfigured) runNode(ctx context.Context) error {
 
 // leave notes that this server must not go on with its data directory, and says why.
 func (r *reconfigured) leave(c *claim) error {
-	p, upTo := r.in.plan, r.in.node.Applied()
+	p, upTo := r.in.plan, r.in.node.Durable()
 	text := fmt.Sprintf("server %d, a member of %s since %s, has server %d for one of them", c.from, c.config(), c.since.UTC().Format(time.RFC3339), p.id)
 	if upTo > 0 {
 		text += fmt.Sprintf("; what this server has acknowledged on its own, up to %v, is in this directory and nowhere else", upTo)
 	}
 	if err := p.replace(claimFile, text+"\n"); err != nil {
-		return errors.Join(p.claimed(text), err)
+		return errors.Join(p.claimError(text), err)
 	}
-	return p.claimed(text)
+	return p.claimError(text)
 }
 
-// claimed is what a server ends with that was claimed.
-func (p *plan) claimed(text string) error {
+// claimError is what a server ends with that was claimed.
+func (p *plan) claimError(text string) error {
 	return fmt.Errorf("%s: this server seems to have lost its disk: %s. On its own it would serve what the others do not have, and lack what they have. "+
 		"Start it with an empty data directory and a configuration that names the present members: a leader brings it back. "+
 		"If it is none of them, have them forget it, and remove the file %s", p.dataDir, text, filepath.Join(p.dataDir, claimFile))
@@ -201,7 +205,7 @@ func (p *plan) checkClaim() error {
 	case err != nil:
 		return err
 	}
-	return p.claimed(strings.TrimSpace(string(text)))
+	return p.claimError(strings.TrimSpace(string(text)))
 }
 
 // notedAt is when the members that the data directory notes were noted; for one that is

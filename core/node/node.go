@@ -177,8 +177,9 @@ func (n *Node) Abandon() error { return n.disk.store.Close() }
 // Serving is closed when the node answers clients for the first time.
 func (n *Node) Serving() <-chan struct{} { return n.serving }
 
-// Applied is the last transaction of the tree. Call it before Run, or after it.
-func (n *Node) Applied() core.Zxid { return n.replica.State().Applied() }
+// Durable is the last transaction that the log holds on the disk. Call it before Run, or
+// after it.
+func (n *Node) Durable() core.Zxid { return n.replica.Status().Durable }
 
 // Now is the node's time, as Step is told it.
 func (n *Node) Now() replica.Now { return n.at(time.Now()) }

@@ -186,22 +186,31 @@ func TestProgressWaitsForTheEventsBehindALongRead(t *testing.T) {
 
 func TestANodeThatIsNotToServeDoesNotBegin(t *testing.T) {
 	dir := t.TempDir()
-	n, err := node.New(node.Config{
-		Replica: replica.Config{Zab: zab.Config{Self: 1, Voters: []core.PeerID{1}}, Secret: []byte("a secret of this test")},
-		Storage: storage.Options{Dir: dir, SegmentBytes: 1 << 20, BallastBytes: -1, LowWaterBytes: -1},
-	})
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	require.NoError(t, n.Run(ctx))
-	select {
-	case <-n.Serving():
-		t.Fatal("it served")
-	default:
+	endsAtOnce := func() core.Zxid {
+		t.Helper()
+		n, err := node.New(node.Config{
+			Replica: replica.Config{Zab: zab.Config{Self: 1, Voters: []core.PeerID{1}}, Secret: []byte("a secret of this test")},
+			Storage: storage.Options{Dir: dir, SegmentBytes: 1 << 20, BallastBytes: -1, LowWaterBytes: -1},
+		})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.NoError(t, n.Run(ctx))
+		select {
+		case <-n.Serving():
+			t.Fatal("it served")
+		default:
+		}
+		_, err = n.Open(t.Context(), core.SessionOptions{Timeout: time.Minute})
+		require.ErrorIs(t, err, core.ErrClosed)
+		return n.Durable()
 	}
-	require.Zero(t, n.Applied())
-	_, err = n.Open(t.Context(), core.SessionOptions{Timeout: time.Minute})
-	require.ErrorIs(t, err, core.ErrClosed)
-	_, stop := run(t, dir) // the directory is free, and as it was
+	require.Zero(t, endsAtOnce())
+	n, stop := run(t, dir) // the directory is free, and as it was
+	c, err := n.Open(t.Context(), core.SessionOptions{Timeout: time.Minute})
+	require.NoError(t, err)
+	_, st, err := c.Create(t.Context(), "/a", nil, core.CreateOptions{})
+	require.NoError(t, err)
 	stop()
+	require.GreaterOrEqual(t, endsAtOnce(), st.Czxid, "it has not looked at what it holds, and knows of it")
 }
