@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,17 +15,12 @@ func TestNodeWithoutAnEngineHasNothingToHandOver(*testing.T) { new(instance).res
 
 // It was "No message available". A server of ours stands for Apache ZooKeeper's.
 func TestTheEnsembleOfABackendIsNotManagedHere(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it builds and runs the binary")
-	}
-	dir := t.TempDir()
-	secret := filepath.Join(dir, "secret")
-	require.NoError(t, os.WriteFile(secret, []byte("a secret that the servers of a test have in common\n"), 0o600))
-	engine, on := newProc(t, dir, 1), newProc(t, dir, 2)
-	engine.configure(secret, engine)
+	all := newProcs(t, 1, 2)
+	engine, on := all[0], all[1]
+	engine.configure(engine)
 	engine.start()
 	engine.until("the engine", serving(1))
-	text := fmt.Sprintf("data_dir: %s/data\nsecret_file: %s\nlisten: {http: %q}\nengine: {backend: 'zookeeper://%s/apps'}\n", on.dir, secret, on.http, engine.zookeeper)
+	text := fmt.Sprintf("data_dir: %s/data\nsecret_file: %s\nlisten: {http: %q}\nengine: {backend: 'zookeeper://%s/apps'}\n", on.dir, on.secret, on.http, engine.zookeeper)
 	require.NoError(t, os.WriteFile(on.dir+"/zensus.yaml", []byte(text), 0o600))
 	on.start()
 	for _, args := range [][]string{{"status"}, {"add", "3=127.0.0.1:1"}, {"drain"}} {

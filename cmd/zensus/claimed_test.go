@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -17,7 +16,6 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/member"
-	"github.com/zensus-io/zensus/core/zkclient"
 )
 
 func TestClaimsAreReadAndWritten(t *testing.T) {
@@ -82,30 +80,12 @@ func (m *proc) restart(wiped bool) int {
 // TestAServerThatLostItsDiskServesNoEmptyTree: an ensemble was grown from a server whose
 // configuration names nobody else. It has the highest id, so that it is dialed by nobody.
 func TestAServerThatLostItsDiskServesNoEmptyTree(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it builds and runs the binary")
-	}
-	dir := t.TempDir()
-	secret := filepath.Join(dir, "secret")
-	require.NoError(t, os.WriteFile(secret, []byte("a secret that the servers of a test have in common\n"), 0o600))
-	first, second, third := newProc(t, dir, 9), newProc(t, dir, 1), newProc(t, dir, 2)
-	first.configure(secret, first)
-	second.configure(secret, first, second)
-	third.configure(secret, first, second, third)
-	first.start()
-	first.until("the first server", serving(9))
-	dial := func(m *proc) *zkclient.Client {
-		t.Helper()
-		c, err := zkclient.Dial(t.Context(), []string{m.zookeeper}, zkclient.Options{Timeout: 10 * time.Second})
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = c.Close() })
-		return c
-	}
-	_, _, err := dial(first).Create(t.Context(), "/kept", []byte("x"), core.CreateOptions{})
+	first, second, third := threeToBe(t, 9, 1, 2)
+	_, _, err := first.connect().Create(t.Context(), "/kept", []byte("x"), core.CreateOptions{})
 	require.NoError(t, err)
 	for _, m := range []*proc{second, third} {
 		m.start() // it calls before it is added, and does no harm
-		first.must("add", fmt.Sprintf("%d=%s", m.id, m.peer))
+		first.add(m)
 		first.until("another server", serving(m.id))
 		first.must("promote", fmt.Sprint(m.id))
 	}
@@ -126,7 +106,7 @@ func TestAServerThatLostItsDiskServesNoEmptyTree(t *testing.T) {
 	third.end(syscall.SIGTERM)
 	logged := first.restart(true)
 	first.until("it serves on its own", serving(9))
-	client := dial(first)
+	client := first.connect()
 	_, _, err = client.Create(t.Context(), "/lost", nil, core.CreateOptions{})
 	require.NoError(t, err)
 	var acknowledged atomic.Int64 // the zxid, last
@@ -165,10 +145,10 @@ func TestAServerThatLostItsDiskServesNoEmptyTree(t *testing.T) {
 	first.end(syscall.SIGTERM)
 
 	// As it was told to be started it comes back.
-	first.configure(secret, first, second, third)
+	first.configure(first, second, third)
 	first.restart(true)
 	first.until("it is back", func(s status) bool { return serving(9)(s) && s.Voters == 3 && s.Serving == 3 })
-	data, _, err := dial(first).Get(t.Context(), "/kept")
+	data, _, err := first.connect().Get(t.Context(), "/kept")
 	require.NoError(t, err)
 	require.Equal(t, "x", string(data))
 }

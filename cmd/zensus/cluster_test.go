@@ -25,14 +25,29 @@ import (
 type proc struct {
 	t                     *testing.T
 	id                    int
-	dir                   string
+	dir, secret           string
 	peer, zookeeper, http string
 	cmd                   *exec.Cmd
 	done                  chan error
 }
 
-func newProc(t *testing.T, dir string, id int) *proc {
-	m := &proc{t: t, id: id, dir: filepath.Join(dir, fmt.Sprint(id))}
+// newProcs are servers that have a secret in common, and no configuration yet.
+func newProcs(t *testing.T, ids ...int) (all []*proc) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it builds and runs the binary")
+	}
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "secret")
+	require.NoError(t, os.WriteFile(secret, []byte("a secret that the servers of a test have in common\n"), 0o600))
+	for _, id := range ids {
+		all = append(all, newProc(t, dir, secret, id))
+	}
+	return all
+}
+
+func newProc(t *testing.T, dir, secret string, id int) *proc {
+	m := &proc{t: t, id: id, dir: filepath.Join(dir, fmt.Sprint(id)), secret: secret}
 	for _, addr := range []*string{&m.peer, &m.zookeeper} {
 		*addr = fmt.Sprintf("127.0.0.1:%d", testkit.FreePort(t))
 	}
@@ -42,14 +57,14 @@ func newProc(t *testing.T, dir string, id int) *proc {
 }
 
 // configure writes the configuration with the members that it is started with.
-func (m *proc) configure(secret string, members ...*proc) {
+func (m *proc) configure(members ...*proc) {
 	m.t.Helper()
 	var list []string
 	for _, o := range members {
 		list = append(list, fmt.Sprintf("%q", fmt.Sprintf("%d=%s", o.id, o.peer)))
 	}
 	text := fmt.Sprintf("data_dir: %s/data\nnode: {id: %d}\nmembers: [%s]\nsecret_file: %s\nlisten: {http: %q, zookeeper: %q, peer: %q}\nengine: {tick_time: 500ms}\n",
-		m.dir, m.id, strings.Join(list, ", "), secret, m.http, m.zookeeper, m.peer)
+		m.dir, m.id, strings.Join(list, ", "), m.secret, m.http, m.zookeeper, m.peer)
 	require.NoError(m.t, os.WriteFile(m.dir+"/zensus.yaml", []byte(text), 0o600))
 }
 
@@ -137,6 +152,34 @@ func (m *proc) until(what string, is func(s status) bool) {
 	}
 }
 
+// threeToBe are three servers of which the first, which runs, names itself alone, and the
+// others name it: what an ensemble is grown from.
+func threeToBe(t *testing.T, ids ...int) (first, second, third *proc) {
+	t.Helper()
+	all := newProcs(t, ids...)
+	for i, m := range all {
+		m.configure(all[:i+1]...)
+	}
+	all[0].start()
+	all[0].until("the first server", serving(all[0].id))
+	return all[0], all[1], all[2]
+}
+
+// add makes a server, which runs or will, one of the ensemble.
+func (m *proc) add(o *proc) {
+	m.t.Helper()
+	m.must("add", fmt.Sprintf("%d=%s", o.id, o.peer))
+}
+
+// connect is a session with the server, which ends with the test.
+func (m *proc) connect() *zkclient.Client {
+	m.t.Helper()
+	c, err := zkclient.Dial(m.t.Context(), []string{m.zookeeper}, zkclient.Options{Timeout: 10 * time.Second})
+	require.NoError(m.t, err)
+	m.t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
 func serving(id int) func(status) bool {
 	return func(s status) bool {
 		for _, v := range s.Servers {
@@ -152,24 +195,11 @@ func serving(id int) func(status) bool {
 // leadership around, drains and removes the first, all while a client writes and notices
 // nothing.
 func TestASingleServerGrowsAndIsReplaced(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it builds and runs the binary")
-	}
-	dir := t.TempDir()
-	secret := filepath.Join(dir, "secret")
-	require.NoError(t, os.WriteFile(secret, []byte("a secret that the servers of a test have in common\n"), 0o600))
-	first, second, third := newProc(t, dir, 1), newProc(t, dir, 2), newProc(t, dir, 3)
-	first.configure(secret, first)
-	second.configure(secret, first, second)
-	third.configure(secret, first, second, third)
-	first.start()
-	first.until("the first server", serving(1))
+	first, second, third := threeToBe(t, 1, 2, 3)
 
-	// A session of the second server outlives that and all that follows.
-	client, err := zkclient.Dial(t.Context(), []string{first.zookeeper}, zkclient.Options{Timeout: 10 * time.Second})
-	require.NoError(t, err)
-	defer client.Close()
-	_, _, err = client.Create(t.Context(), "/n", nil, core.CreateOptions{Mode: core.Ephemeral})
+	// A session of the first server outlives that and all that follows.
+	client := first.connect()
+	_, _, err := client.Create(t.Context(), "/n", nil, core.CreateOptions{Mode: core.Ephemeral})
 	require.NoError(t, err)
 	var writes atomic.Int32
 	stop := make(chan struct{})
@@ -193,7 +223,7 @@ func TestASingleServerGrowsAndIsReplaced(t *testing.T) {
 
 	_, err = first.cluster("promote", "2")
 	require.Error(t, err, "it is no member")
-	first.must("add", "2="+second.peer)
+	first.add(second)
 	out, err := first.cluster("promote", "2")
 	require.Error(t, err, "nobody knows whether it is there")
 	require.Contains(t, out, "not in step")
@@ -201,7 +231,7 @@ func TestASingleServerGrowsAndIsReplaced(t *testing.T) {
 	first.until("the second server", serving(2))
 	first.must("promote", "2")
 	third.start()
-	second.must("add", "3="+third.peer)
+	second.add(third)
 	second.until("the third server", serving(3))
 	require.Contains(t, third.must("promote", "3"), "3 of 3 voters serve; the ensemble tolerates 1 failure")
 
@@ -225,10 +255,7 @@ func TestASingleServerGrowsAndIsReplaced(t *testing.T) {
 	text, err := drained.CombinedOutput()
 	require.Error(t, err)
 	require.Contains(t, string(text), first.zookeeper+" serves, but takes no new clients: it was drained")
-	back, err := zkclient.Dial(t.Context(), []string{second.zookeeper}, zkclient.Options{Timeout: 10 * time.Second})
-	require.NoError(t, err)
-	defer back.Close()
-	_, err = back.Exists(t.Context(), "/n")
+	_, err = second.connect().Exists(t.Context(), "/n")
 	require.NoError(t, err, "the session lives on")
 	first.end(syscall.SIGTERM)
 	second.until("two without the first", func(s status) bool { return serving(2)(s) && serving(3)(s) })

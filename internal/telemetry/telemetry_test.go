@@ -8,37 +8,29 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/zensus-io/zensus/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // pipe is a reader of the log that can stand still.
 type pipe struct {
-	mu   sync.Mutex
+	testkit.Buffer
 	gate chan struct{} // a Write waits for it to be closed
-	got  bytes.Buffer
 }
 
 func (p *pipe) Write(b []byte) (int, error) {
 	if p.gate != nil {
 		<-p.gate
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.got.Write(b)
-}
-
-func (p *pipe) text() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.got.String()
+	return p.Buffer.Write(b)
 }
 
 func TestSlowReaderOfTheLogHoldsNobodyUp(t *testing.T) {
@@ -56,7 +48,7 @@ func TestSlowReaderOfTheLogHoldsNobodyUp(t *testing.T) {
 	require.True(t, tel.writer.Flush(5*time.Second))
 	tel.Log.Info("after")
 	require.NoError(t, tel.Close())
-	lines := strings.Split(strings.TrimSpace(p.text()), "\n")
+	lines := strings.Split(strings.TrimSpace(p.String()), "\n")
 	var last, notice map[string]any
 	require.NoError(t, json.Unmarshal([]byte(lines[len(lines)-1]), &last))
 	require.NoError(t, json.Unmarshal([]byte(lines[len(lines)-2]), &notice))
@@ -80,7 +72,7 @@ func TestLinesKeepTheirOrder(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.NoError(t, w.Close())
-	require.Equal(t, want.String(), p.text())
+	require.Equal(t, want.String(), p.String())
 	_, err := w.Write([]byte("late\n"))
 	require.NoError(t, err)
 	require.EqualValues(t, 1, w.Dropped())
@@ -98,9 +90,9 @@ func TestFormatsAndLevels(t *testing.T) {
 		tel.Log.Named("zab").Debug("quiet")
 		tel.Log.Named("zab").Info("leading", "epoch", 3)
 		require.NoError(t, tel.Close())
-		require.NotContains(t, p.text(), "quiet")
-		require.Equal(t, c.json, json.Valid([]byte(p.text())), p.text())
-		require.Contains(t, p.text(), "zensus.zab")
+		require.NotContains(t, p.String(), "quiet")
+		require.Equal(t, c.json, json.Valid([]byte(p.String())), p.String())
+		require.Contains(t, p.String(), "zensus.zab")
 	}
 	_, err := New(Config{Level: "loud"})
 	require.Error(t, err)

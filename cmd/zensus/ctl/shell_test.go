@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -165,20 +164,7 @@ func TestTabCompletesVerbsAndPaths(t *testing.T) {
 // comes out.
 type screen struct {
 	io.Reader
-	mu    sync.Mutex
-	shown bytes.Buffer
-}
-
-func (s *screen) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.shown.Write(b)
-}
-
-func (s *screen) text() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.shown.String()
+	testkit.Buffer
 }
 
 func TestShellEditsLinesAndShowsEventsBetweenThem(t *testing.T) {
@@ -201,9 +187,9 @@ func TestShellEditsLinesAndShowsEventsBetweenThem(t *testing.T) {
 	types := func(s string) { _, err := io.WriteString(hands, s); require.NoError(t, err) }
 	showsTimes := func(text string, n int) {
 		t.Helper()
-		for deadline := time.Now().Add(20 * time.Second); strings.Count(s.text(), text) < n; time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(20 * time.Second); strings.Count(s.String(), text) < n; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(deadline) {
-				t.Fatalf("%q is not shown %d times in %q", text, n, s.text())
+				t.Fatalf("%q is not shown %d times in %q", text, n, s.String())
 			}
 		}
 	}
@@ -279,9 +265,9 @@ func TestShellOnATerminalOfTheSystem(t *testing.T) {
 	require.NoError(t, cmd.Start())
 	shows := func(text string) {
 		t.Helper()
-		for !strings.Contains(s.text(), text) {
+		for !strings.Contains(s.String(), text) {
 			if ctx.Err() != nil {
-				t.Fatalf("%q is not shown in %q", text, s.text())
+				t.Fatalf("%q is not shown in %q", text, s.String())
 			}
 			time.Sleep(5 * time.Millisecond)
 		}
@@ -296,7 +282,7 @@ func TestShellOnATerminalOfTheSystem(t *testing.T) {
 	types("get /missing\r")
 	shows("no node")
 	types("\x03") // Ctrl-C at the prompt
-	require.NoError(t, cmd.Wait(), s.text())
+	require.NoError(t, cmd.Wait(), s.String())
 	lines, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.Equal(t, "create -e /here me\nget /here\nget /missing\n", string(lines))
