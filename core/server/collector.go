@@ -40,7 +40,7 @@ func (g *peerGauges) collect(s *Server, r *report, ch chan<- prometheus.Metric) 
 	for i := range r.Learners {
 		l := &r.Learners[i]
 		if !l.Observer && l.Acked.Epoch() == r.Logged.Epoch() {
-			ch <- prometheus.MustNewConstMetric(g.lag, prometheus.GaugeValue, max(0, float64(r.Logged)-float64(l.Acked)), strconv.Itoa(int(l.Peer)))
+			ch <- prometheus.MustNewConstMetric(g.lag, prometheus.GaugeValue, float64(r.Logged-min(l.Acked, r.Logged)), strconv.Itoa(int(l.Peer)))
 		}
 	}
 }
