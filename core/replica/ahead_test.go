@@ -7,30 +7,7 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/wire"
-	"github.com/zensus-io/zensus/core/zab"
 )
-
-// restart starts a server anew that was killed, on the log that it has.
-func (n *network) restart(id core.PeerID) {
-	n.t.Helper()
-	s := n.servers[id]
-	d := zab.Durable{AcceptedEpoch: s.epochs.Accepted, CurrentEpoch: s.epochs.Current, Voteable: true}
-	if end := len(s.log) - 1; end >= 0 {
-		d.LastLogged, d.LastChain, d.CommitHint = s.log[end].Zxid, s.log[end].Chain(), s.log[end].CommitHint
-	}
-	r, err := New(s.cfg, d, false, 0)
-	require.NoError(n.t, err)
-	s.r, s.conns, s.unsaved = r, map[ConnID]*peer{}, nil
-	n.down[id] = false
-	s.step(Start{})
-	for o, other := range n.servers {
-		if o != id && !n.down[o] {
-			s.step(LinkUp{Peer: o})
-			other.step(LinkUp{Peer: id})
-		}
-	}
-	n.settle()
-}
 
 // Who reads the log while its end is removed may find it gone, and that of the role that
 // asks is never to be.
@@ -51,8 +28,8 @@ func TestTheLogIsNotReadWhileItIsCut(t *testing.T) {
 	h, _ := n.ask(other, wire.OpCreate, create("/d", core.Persistent))
 	require.Equal(t, core.OK, h.Err)
 
-	s.lateCut, s.manual, s.reads = true, true, nil
-	n.restart(former)
+	s.lateCut, s.manual = true, true
+	n.bringBack(former)
 	n.pass(200)
 	require.True(t, s.r.cutting)
 	require.Greater(t, s.r.zab.Known(), s.r.state.Applied(), "there is something to be read")

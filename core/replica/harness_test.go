@@ -56,26 +56,36 @@ type peer struct {
 
 func startServer(t *testing.T, cfg Config) *server {
 	t.Helper()
-	s := &server{t: t, cfg: cfg, now: Now{Mono: 1000, Wall: 1_800_000_000_000}}
+	s := &server{t: t, cfg: cfg, now: Now{Mono: 1000, Wall: 1_800_000_000_000}, epochs: zab.Epochs{Voteable: true}}
 	s.cfg.Zab = zab.Config{Self: 1, Voters: []core.PeerID{1}, CounterMax: cfg.Zab.CounterMax}
 	s.cfg.Secret = []byte("a secret of this test")
 	s.boot()
 	return s
 }
 
+// begin makes a new replica of what the disk holds; Start is its first input.
+func (s *server) begin(hasSnapshot bool) {
+	s.t.Helper()
+	d := zab.Durable{AcceptedEpoch: s.epochs.Accepted, CurrentEpoch: s.epochs.Current, Voteable: s.epochs.Voteable}
+	for _, r := range s.log {
+		d.LastLogged, d.LastChain = r.Zxid, r.Chain()
+		d.CommitHint = max(d.CommitHint, r.CommitHint)
+		if k := len(d.Epochs); k > 0 && d.Epochs[k-1].Last.Epoch() == r.Zxid.Epoch() {
+			d.Epochs = d.Epochs[:k-1]
+		}
+		d.Epochs = append(d.Epochs, zab.EpochEnd{Last: r.Zxid, Chain: r.Chain()})
+	}
+	r, err := New(s.cfg, d, hasSnapshot, 0)
+	require.NoError(s.t, err)
+	s.r = r
+	s.conns, s.holds = make(map[ConnID]*peer), make(map[ConnID]bool)
+	s.unsaved, s.snaps, s.reads = nil, nil, nil
+}
+
 // boot starts a replica on what the disk holds.
 func (s *server) boot() {
 	s.t.Helper()
-	d := zab.Durable{AcceptedEpoch: s.epochs.Accepted, CurrentEpoch: s.epochs.Current, Voteable: true}
-	if n := len(s.log); n > 0 {
-		d.LastLogged, d.LastChain = s.log[n-1].Zxid, s.log[n-1].Chain()
-	}
-	r, err := New(s.cfg, d, false, 0)
-	require.NoError(s.t, err)
-	s.r = r
-	s.conns = make(map[ConnID]*peer)
-	s.holds = make(map[ConnID]bool)
-	s.unsaved = nil
+	s.begin(false)
 	s.step(Start{})
 	require.True(s.t, s.r.Serving())
 }

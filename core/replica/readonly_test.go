@@ -36,19 +36,7 @@ func (n *network) alone(id core.PeerID, millis int64) *server {
 func (n *network) bringBack(id core.PeerID) {
 	n.t.Helper()
 	s := n.servers[id]
-	d := zab.Durable{AcceptedEpoch: s.epochs.Accepted, CurrentEpoch: s.epochs.Current, Voteable: s.epochs.Voteable}
-	for _, r := range s.log {
-		d.LastLogged, d.LastChain = r.Zxid, r.Chain()
-		d.CommitHint = max(d.CommitHint, r.CommitHint)
-		if k := len(d.Epochs); k > 0 && d.Epochs[k-1].Last.Epoch() == r.Zxid.Epoch() {
-			d.Epochs = d.Epochs[:k-1]
-		}
-		d.Epochs = append(d.Epochs, zab.EpochEnd{Last: r.Zxid, Chain: r.Chain()})
-	}
-	var err error
-	s.r, err = New(s.cfg, d, false, 0)
-	require.NoError(n.t, err)
-	s.conns, s.unsaved = map[ConnID]*peer{}, nil
+	s.begin(false)
 	n.down[id] = false
 	s.step(Start{})
 	for o, other := range n.servers {

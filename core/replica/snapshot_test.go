@@ -8,7 +8,6 @@ import (
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/wire"
-	"github.com/zensus-io/zensus/core/zab"
 )
 
 // writer is a server whose client writes, and that takes its time for snapshots.
@@ -105,44 +104,48 @@ func TestWithoutARestOneSnapshotFollowsTheOther(t *testing.T) {
 }
 
 func TestAShortDiskGetsASnapshotBeforeAnythingElse(t *testing.T) {
-	w := startWriter(t, Config{})
-	w.write(20)
-	w.cfg.Zab.Self = 1
-	d := zab.Durable{AcceptedEpoch: w.epochs.Accepted, CurrentEpoch: w.epochs.Current, Voteable: true}
-	end := w.log[len(w.log)-1]
-	d.LastLogged, d.LastChain, d.CommitHint = end.Zxid, end.Chain(), end.CommitHint
-	again, err := New(w.cfg, d, false, 0)
-	require.NoError(t, err)
-	s := &server{t: t, cfg: w.cfg, now: w.now, r: again, log: w.log, epochs: w.epochs, conns: map[ConnID]*peer{}, holds: map[ConnID]bool{}}
+	s := startWriter(t, Config{})
+	s.write(20)
+	s.begin(false)
+	known := s.log[len(s.log)-1].CommitHint
 	s.step(Start{Short: true})
 	require.Len(t, s.snaps, 1)
-	require.Equal(t, end.CommitHint, s.snaps[0].View.Zxid, "all that is known to be committed")
+	require.Equal(t, known, s.snaps[0].View.Zxid, "all that is known to be committed")
 	require.False(t, s.r.Serving())
 	logged := len(s.log)
 	s.step(Tick{})
 	require.Len(t, s.log, logged, "nothing is added before")
-	s.snaps[0].View.Close()
-	s.step(SnapshotWritten{Zxid: end.CommitHint, Failed: true})
+	s.written(2, true)
 	require.True(t, s.r.Serving(), "also where it did not fit")
 	require.Greater(t, len(s.log), logged)
 }
 
+// What is read of the log to make room would have been read for that too, at once.
+func TestNobodyIsServedReadsBeforeThereIsRoom(t *testing.T) {
+	s := startWriter(t, Config{})
+	s.write(20)
+	s.cfg.Zab.Voters, s.cfg.ReadOnlyMode, s.network = []core.PeerID{1, 2, 3}, true, &network{}
+	s.begin(false)
+	s.step(Start{Short: true})
+	s.advance(10_000)
+	require.Len(t, s.reads, 1)
+	require.False(t, s.r.ServingReadOnly())
+	s.written(2, false)
+	s.advance(10_000)
+	require.True(t, s.r.ServingReadOnly(), "nobody is there to be followed")
+}
+
 func TestASnapshotThatIsAskedForAtAStartIsOneOfSomething(t *testing.T) {
-	s := startServer(t, Config{})
-	d := zab.Durable{AcceptedEpoch: s.epochs.Accepted, CurrentEpoch: s.epochs.Current, Voteable: true}
-	end := s.log[len(s.log)-1]
-	d.LastLogged, d.LastChain, d.CommitHint = end.Zxid, end.Chain(), end.Zxid
-	again, err := New(s.cfg, d, true, 0)
-	require.NoError(t, err)
-	s.r = again
+	s := startWriter(t, Config{})
+	s.write(20)
+	s.begin(true)
 	s.step(Start{Short: true})
 	s.step(SnapshotNow{})
 	require.Empty(t, s.snaps, "the state has not been loaded yet")
 	s.step(SnapshotLoaded{State: state.New(state.Config{})})
 	require.Len(t, s.snaps, 1)
-	require.Equal(t, end.Zxid, s.snaps[0].View.Zxid)
-	s.snaps[0].View.Close()
-	s.step(SnapshotWritten{Zxid: end.Zxid})
+	require.Equal(t, s.log[len(s.log)-1].CommitHint, s.snaps[0].View.Zxid)
+	s.written(2, false)
 	require.True(t, s.r.Serving())
 	require.Len(t, s.snaps, 1)
 }
