@@ -68,6 +68,9 @@ func (r *Replica) message(in Message) {
 		return
 	}
 	if m, ok := msg.(zab.Message); ok {
+		if r.short {
+			return // the protocol has not begun; who looks for a leader says it again
+		}
 		r.ask(func(z *zab.Output) { r.zab.Receive(in.From, m, z) })
 		return
 	}

@@ -33,12 +33,15 @@ func (n *network) alone(id core.PeerID, millis int64) *server {
 }
 
 // bringBack starts a server on what its disk holds, and links it with those that run.
-func (n *network) bringBack(id core.PeerID) {
+func (n *network) bringBack(id core.PeerID) { n.start(id, Start{}) }
+
+// start does so with an input of its choice.
+func (n *network) start(id core.PeerID, in Start) {
 	n.t.Helper()
 	s := n.servers[id]
 	s.begin(false)
 	n.down[id] = false
-	s.step(Start{})
+	s.step(in)
 	for o, other := range n.servers {
 		if o != id && !n.down[o] {
 			s.step(LinkUp{Peer: o})

@@ -135,6 +135,27 @@ func TestNobodyIsServedReadsBeforeThereIsRoom(t *testing.T) {
 	require.True(t, s.r.ServingReadOnly(), "nobody is there to be followed")
 }
 
+// It and one that looks for a leader would have answered each other without a pause.
+func TestWhoMakesRoomAnswersNobody(t *testing.T) {
+	n := three(t)
+	p := n.come(1, wire.ConnectRequest{TimeoutMillis: 10_000, HasReadOnly: true})
+	h, _ := n.ask(p, wire.OpCreate, create("/a", core.Persistent))
+	require.Equal(t, core.OK, h.Err)
+	for id := range n.servers {
+		n.kill(id)
+	}
+	n.bringBack(1)
+	n.start(2, Start{Short: true})
+	s := n.servers[2]
+	require.Len(t, s.snaps, 1)
+	n.pass(3000)
+	require.False(t, s.r.Serving())
+	s.snaps[0].View.Close()
+	s.step(SnapshotWritten{Zxid: s.snaps[0].View.Zxid})
+	n.pass(3000)
+	require.True(t, s.r.Serving(), "the two find each other")
+}
+
 func TestASnapshotThatIsAskedForAtAStartIsOneOfSomething(t *testing.T) {
 	s := startWriter(t, Config{})
 	s.write(20)
