@@ -68,8 +68,8 @@ func (r *Replica) message(in Message) {
 		return
 	}
 	if m, ok := msg.(zab.Message); ok {
-		if r.short {
-			return // the protocol has not begun; who looks for a leader says it again
+		if !r.begun() {
+			return // who looks for a leader says it again
 		}
 		r.ask(func(z *zab.Output) { r.zab.Receive(in.From, m, z) })
 		return
@@ -119,6 +119,10 @@ func (r *Replica) leads(e core.Epoch) bool {
 func (r *Replica) follows(leader core.PeerID, e core.Epoch) bool {
 	return r.serving && r.learner != nil && r.zab.Leader() == leader && r.zab.Epoch() == e
 }
+
+// begun reports whether this server has begun to take part in the protocol: it has loaded
+// its state before, and made room on its disk.
+func (r *Replica) begun() bool { return r.zab.Generation() > 0 }
 
 // takesWrites reports whether a write has somewhere to go at the moment.
 func (r *Replica) takesWrites() bool { return r.serving && (r.learner != nil || r.zab.Ready()) }

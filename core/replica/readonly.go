@@ -30,7 +30,7 @@ func (r *Replica) followReadOnly() {
 		return
 	}
 	switch {
-	case r.zab.Role() != zab.Looking, r.short: // nobody looks for a leader before there is room
+	case r.zab.Role() != zab.Looking, !r.begun():
 		r.lookingSince = 0
 	case r.lookingSince == 0:
 		r.lookingSince = r.now.Mono
