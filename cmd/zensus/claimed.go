@@ -78,11 +78,16 @@ func (c *claim) config() string {
 	return "[" + strings.Join(list, ", ") + "]"
 }
 
+// beginsAlone reports whether this server is the only voter of its configuration.
+func (p *plan) beginsAlone() bool {
+	e := p.ensemble
+	return e != nil && len(e.voters) == 1 && e.voters[0] == p.id
+}
+
 // alone reports whether this server is on its own: it is the only voter of its
 // configuration, and no reconfiguration has ever said anything else.
 func (r *reconfigured) alone() bool {
-	e := r.in.plan.ensemble
-	return e != nil && len(e.voters) == 1 && e.voters[0] == r.in.plan.id && r.in.client.Members().Version == 0
+	return r.in.plan.beginsAlone() && r.in.client.Members().Version == 0
 }
 
 // claim is what this server has to tell one that it has for a member and that is on its

@@ -106,11 +106,16 @@ func (p *plan) told() ([]string, error) {
 // be read; the error is why this server cannot be started on it.
 func (p *plan) toldOfDirectory() ([]string, error) {
 	isNew, err := p.newDirectory()
+	if err == nil {
+		err = p.checkClaim()
+	}
 	switch {
 	case errors.Is(err, fs.ErrPermission): // who checks need not be who starts
 		return nil, nil
 	case err != nil:
 		return nil, err
+	case isNew && p.beginsAlone() && !p.ensemble.open:
+		return []string{fmt.Sprintf("data directory: new, it begins alone, unless one of an ensemble claims it within %v", listenTime)}, nil
 	case isNew:
 		return []string{"data directory: new, it waits for all voters, or for who has data"}, nil
 	}

@@ -187,6 +187,18 @@ initLimit: 10 ticks, 30s
 syncLimit: 5 ticks, 15s
 `)
 
+	// The first of an ensemble that is to be, and one that was claimed.
+	secret := filepath.Join(t.TempDir(), "secret")
+	require.NoError(t, os.WriteFile(secret, make([]byte, 32), 0o600))
+	first := "data_dir: " + dir + "\nnode: {id: 2}\nmembers: ['2=b:2888']\nsecret_file: " + secret + "\n"
+	out, _, err = serveCheck(t, "zensus.yaml", first)
+	require.NoError(t, err)
+	require.Contains(t, out, "\n# resolved: data directory: new, it begins alone, unless one of an ensemble claims it within 2s\n")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, claimFile), []byte("server 1 has it for one of its own\n"), 0o600))
+	_, _, err = serveCheck(t, "zensus.yaml", first)
+	require.ErrorContains(t, err, "this server seems to have lost its disk: server 1 has it for one of its own.")
+	require.NoError(t, os.Remove(filepath.Join(dir, claimFile)))
+
 	// A directory on which a server has run.
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "meta"), nil, 0o600))
 	note := func(text string) {
@@ -196,8 +208,6 @@ syncLimit: 5 ticks, 15s
 	_, _, err = serveCheck(t, "zoo.cfg", text)
 	require.ErrorContains(t, err, "this data directory is of server 1, and the configuration says that this is server 2")
 
-	secret := filepath.Join(t.TempDir(), "secret")
-	require.NoError(t, os.WriteFile(secret, make([]byte, 32), 0o600))
 	authority := testkit.NewAuthority(t, "ours")
 	cert, key := authority.Issue(time.Now().Add(time.Hour), "b")
 	pem := filepath.Join(t.TempDir(), "pem")
