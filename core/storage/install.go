@@ -71,7 +71,7 @@ func (s *Store) dropOldLineages() error {
 	}
 	for _, p := range slices.Backward(l.segments) {
 		if p.lineage < s.meta.Lineage {
-			if err := s.retire(p); err != nil {
+			if err := s.retire(p, sparesMax); err != nil {
 				return err
 			}
 		}

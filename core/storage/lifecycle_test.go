@@ -389,6 +389,63 @@ func TestPurgeLeavesNoWindowWhenThereIsLittleRoom(t *testing.T) {
 	}
 }
 
+// What had been purged of the log was set aside for what was to come, and the disk
+// remained nearly full.
+func TestPurgeSetsLittleAsideWhenThereIsLittleRoom(t *testing.T) {
+	mem := vfs.NewMem()
+	o := options(mem)
+	o.Retain, o.LowWaterBytes, o.BallastBytes = 1, 64<<10, 32<<10
+	s, _ := mustOpen(t, o)
+	var h history
+	write(t, s, h.epoch(1))
+	fill := func() { // segments are filled ahead, as by an owner who is idle
+		t.Helper()
+		for more := true; more; {
+			var err error
+			more, err = s.Prepare()
+			must(t, err)
+		}
+	}
+	purge := func() {
+		t.Helper()
+		_, err := snapshot(s, h.at.zxid, h.at.chain, false)
+		must(t, err)
+		_, err = s.Purge(0)
+		must(t, err)
+	}
+	for range 10 {
+		write(t, s, h.txns(10, 900)...)
+		fill()
+	}
+	spares := func(want int) {
+		t.Helper()
+		st, err := s.Stats()
+		must(t, err)
+		l, err := listFiles(s.fs, s.opt.Dir)
+		must(t, err)
+		if st.Spares != want || len(l.spares) != want {
+			t.Fatalf("%d spare segments, %d files, want %d", st.Spares, len(l.spares), want)
+		}
+	}
+	purge()
+	spares(sparesMax)
+	mem.SetQuota(mem.Used() + o.LowWaterBytes + o.BallastBytes - 1)
+	purge()
+	spares(sparesShort)
+	for range 10 { // it goes on in the one that is left, and in those that become free
+		write(t, s, h.txns(10, 900)...)
+		mem.SetQuota(mem.Used() + o.LowWaterBytes + o.BallastBytes - 1)
+	}
+	purge()
+	spares(sparesShort)
+	must(t, s.Close())
+	s, rec := mustOpen(t, o)
+	if rec.Lost || rec.LastLogged != h.at.zxid {
+		t.Fatalf("recovered %+v", rec)
+	}
+	must(t, s.Close())
+}
+
 // TestInstallMakesTheOldLineageUnreadable: what was logged before must never come
 // back, even if the installed snapshot is damaged later (zab Z-13).
 func TestInstallMakesTheOldLineageUnreadable(t *testing.T) {

@@ -7,8 +7,10 @@ import (
 )
 
 const (
-	// sparesMax bounds the segments that wait for a new life.
-	sparesMax = 2
+	// sparesMax bounds the segments that wait for a new life, and sparesShort those that
+	// Purge leaves where there is little room: one, so that the log can go on at once.
+	sparesMax   = 2
+	sparesShort = 1
 	// fillStep is how much Prepare zero-fills at once.
 	fillStep = 1 << 20
 	// hintBatches is after how many batches an idle moment renews the hint.

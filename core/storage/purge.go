@@ -12,7 +12,7 @@ import (
 // Purge removes snapshots and segments that nothing needs any more and says how
 // many files went. It keeps the newest Retain snapshots that are whole, every record
 // after the oldest of them, and, while there is room (Short), WindowBytes of log for
-// learners. With fewer whole snapshots it removes nothing: files are never merely
+// learners; with little room it leaves no more than one spare segment. With fewer whole snapshots it removes nothing: files are never merely
 // counted (zab Z-12). A snapshot is taken to be whole if this process has read it to
 // its end within the last RereadAfter and it still has the size that it had then;
 // every other one is read now. The caller says what time it is: now is monotonic, and
@@ -55,9 +55,9 @@ func (s *Store) Purge(now time.Duration) (removed int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("storage: purge: %w", err)
 	}
-	window := s.opt.WindowBytes
+	window, spares := s.opt.WindowBytes, sparesMax
 	if short {
-		window = 0
+		window, spares = 0, sparesShort
 	}
 	s.cutting.Lock()
 	defer s.cutting.Unlock()
@@ -86,10 +86,13 @@ func (s *Store) Purge(now time.Duration) (removed int, err error) {
 		if !ok {
 			break
 		}
-		if err := s.retire(p); err != nil {
+		if err := s.retire(p, spares); err != nil {
 			return removed, s.poison("purge log", err)
 		}
 		removed++
+	}
+	if err := s.dropSpares(spares); err != nil {
+		return removed, s.poison("purge log", err)
 	}
 	// Segments in front of a gap, which Open passed over: snapshots cover them.
 	first := s.Base()
@@ -98,7 +101,7 @@ func (s *Store) Purge(now time.Duration) (removed int, err error) {
 			if _, err := s.fs.Size(s.segmentPath(p)); err != nil {
 				continue // retired above
 			}
-			if err := s.retire(p); err != nil {
+			if err := s.retire(p, spares); err != nil {
 				return removed, s.poison("purge log", err)
 			}
 			removed++
@@ -148,6 +151,24 @@ func (s *Store) dropOldest(oldest core.Zxid, window int64) (place, bool) {
 	}
 	s.mu.segments = slices.Clone(list[1:])
 	return list[0].place, true
+}
+
+// dropSpares removes the oldest of more spare segments than so many.
+func (s *Store) dropSpares(most int) error {
+	s.mu.Lock()
+	n := max(0, len(s.mu.spares)-most)
+	drop := slices.Clone(s.mu.spares[:n])
+	s.mu.spares = slices.Delete(s.mu.spares, 0, n)
+	s.mu.Unlock()
+	for _, name := range drop {
+		if err := s.fs.Remove(filepath.Join(s.logDir(), name)); err != nil {
+			return err
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return s.fs.SyncDir(s.logDir())
 }
 
 func (s *Store) holds(p place) bool {

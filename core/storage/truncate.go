@@ -81,7 +81,7 @@ func (s *Store) cutLog(segments []*segment, at int, keep core.Zxid) error {
 	s.mu.durable = keep
 	s.mu.Unlock()
 	for i := len(segments) - 1; i > at; i-- {
-		if err := s.retire(segments[i].place); err != nil {
+		if err := s.retire(segments[i].place, sparesMax); err != nil {
 			return err
 		}
 	}
@@ -124,9 +124,9 @@ func (s *Store) trimEpochs() {
 	}
 }
 
-// retire takes a segment out of the log, durably: its file becomes a spare, or
-// goes. No cursor may use the segment any more.
-func (s *Store) retire(p place) error {
+// retire takes a segment out of the log, durably: its file becomes a spare if there are
+// fewer than so many, or goes. No cursor may use the segment any more.
+func (s *Store) retire(p place, spares int) error {
 	path := s.segmentPath(p)
 	size, err := s.fs.Size(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -136,7 +136,7 @@ func (s *Store) retire(p place) error {
 		return err
 	}
 	s.mu.Lock()
-	reuse := size >= s.opt.SegmentBytes && len(s.mu.spares) < sparesMax
+	reuse := size >= s.opt.SegmentBytes && len(s.mu.spares) < spares
 	var spare string
 	if reuse {
 		spare = s.freshSpareNameLocked()
