@@ -20,7 +20,8 @@ type Output struct {
 	Append []wire.Record
 	// Epochs is to be made durable after Append; MetaSynced answers.
 	Epochs *zab.Epochs
-	// ReadLog asks for parts of the log that are durable already; LogRead answers each.
+	// ReadLog asks for parts of the log that are durable already, and of which nothing is
+	// being removed; LogRead answers each. It needs not wait for the jobs above.
 	ReadLog []LogRange
 	// Snapshot asks for a snapshot of the view, which the shell closes; Chain is
 	// the chain hash at its zxid. SnapshotWritten answers.
