@@ -201,7 +201,7 @@ func (c *Center) wrote(ctx context.Context, k configcenter.Key, zxid core.Zxid) 
 	ctx, cancel := context.WithTimeout(ctx, ownWritePatience)
 	defer cancel()
 	if err := c.mirror.Wait(ctx, zxid); err != nil {
-		c.log.Debug("own write is not seen yet", "zxid", zxid, "err", err)
+		c.log.Debug("own write is not seen yet", "zxid", zxid.String(), "err", err)
 	}
 }
 

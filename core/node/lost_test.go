@@ -22,7 +22,7 @@ func TestTheLossOfTheQuorumIsAWarning(t *testing.T) {
 		if logs[id] == nil {
 			logs[id] = &testkit.Buffer{}
 		}
-		cfg.Logger = hclog.New(&hclog.LoggerOptions{Output: logs[id], Level: hclog.Info})
+		cfg.Logger = hclog.New(&hclog.LoggerOptions{Output: logs[id], Level: hclog.Info, JSONFormat: true})
 	}
 	e.startAll()
 	lone := e.leader()
@@ -33,15 +33,17 @@ func TestTheLossOfTheQuorumIsAWarning(t *testing.T) {
 	}
 	warnings := func() (list []string) {
 		for line := range strings.Lines(logs[lone].String()) {
-			if strings.Contains(line, "[WARN]  no quorum") {
+			if strings.Contains(line, `"@message":"no quorum`) {
 				list = append(list, line)
 			}
 		}
 		return list
 	}
 	require.Eventually(t, func() bool { return len(warnings()) > 0 }, 20*time.Second, 10*time.Millisecond)
-	others := []string{"unreached=[2, 3]", "unreached=[1, 3]", "unreached=[1, 2]"}[lone-1]
+	others := []string{`"unreached":[2,3]`, `"unreached":[1,3]`, `"unreached":[1,2]`}[lone-1]
 	require.Contains(t, warnings()[0], others)
+	require.Contains(t, warnings()[0], `"voters":[1,2,3]`)
+	require.Contains(t, warnings()[0], `"for_ms":`)
 	_, err := e.nodes[lone].Reconfigure(t.Context(), &jute.Reconfig{Leaving: []byte("3"), CurConfigID: -1})
 	require.ErrorIs(t, err, node.ErrNoLeader)
 	require.False(t, core.IsUnknownOutcome(err), "it was not asked for: %v", err)
@@ -51,6 +53,6 @@ func TestTheLossOfTheQuorumIsAWarning(t *testing.T) {
 		}
 	}
 	e.await(lone)
-	require.Eventually(t, func() bool { return strings.Contains(logs[lone].String(), "[INFO]  the quorum is back") }, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(logs[lone].String(), `"@message":"the quorum is back"`) }, 20*time.Second, 10*time.Millisecond)
 	require.Len(t, warnings(), 1)
 }

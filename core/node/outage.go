@@ -3,6 +3,7 @@ package node
 import (
 	"time"
 
+	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/quorum"
 )
 
@@ -52,12 +53,12 @@ func (o *outage) stand(now time.Time, serving bool) (lost, back bool, after time
 // tellOutage warns of a quorum that is lost, and tells that it is back.
 func (n *Node) tellOutage(now time.Time) {
 	lost, back, after := n.outage.stand(now, n.replica.Serving() || !n.needsOthers())
-	switch after = after.Round(time.Millisecond); {
+	switch {
 	case lost:
 		voters, unreached := n.replica.Unreached()
-		n.log.Warn("no quorum: nothing can be written here", "for", after, "voters", voters, "unreached", unreached)
+		n.log.Warn("no quorum: nothing can be written here", "for_ms", after.Milliseconds(), "voters", numbers(voters), "unreached", numbers(unreached))
 	case back:
-		n.log.Info("the quorum is back", "after", after)
+		n.log.Info("the quorum is back", "after_ms", after.Milliseconds())
 	}
 }
 
@@ -68,4 +69,13 @@ func (n *Node) needsOthers() bool {
 	m, self := n.replica.Members(), n.cfg.Replica.Zab.Self
 	removed := m.Version > 0 && !m.Has(self)
 	return !removed && m.Voters != quorum.Of(self)
+}
+
+// numbers are ids as a log can show them: in JSON a list of bytes would be a text in base64.
+func numbers(ids []core.PeerID) []int {
+	list := make([]int, len(ids))
+	for i, id := range ids {
+		list[i] = int(id)
+	}
+	return list
 }

@@ -82,7 +82,7 @@ func (c *Client) handshake(l *link) error {
 	if err := c.prelude(l, auths); err != nil {
 		return err
 	}
-	c.opt.Logger.Info("connected", "server", l.conn.RemoteAddr().String(), "session", resp.SessionID,
+	c.opt.Logger.Info("connected", "server", l.conn.RemoteAddr().String(), "session", resp.SessionID.String(),
 		"timeout_ms", resp.TimeoutMillis, "resumed", resuming)
 	return nil
 }

@@ -52,7 +52,7 @@ func (c *Client) run() {
 		}
 		c.refused = err
 		if core.IsSessionOver(err) || errors.Is(err, core.AuthFailed) {
-			c.opt.Logger.Warn("session over", "session", c.Session().ID, "err", err)
+			c.opt.Logger.Warn("session over", "session", c.Session().ID.String(), "err", err)
 			c.end(err)
 			return
 		}
@@ -75,7 +75,7 @@ func (c *Client) pause() bool {
 	}
 	left := c.timeLeft()
 	if left <= 0 {
-		c.opt.Logger.Warn("session over", "session", c.Session().ID, "err", core.SessionExpired)
+		c.opt.Logger.Warn("session over", "session", c.Session().ID.String(), "err", core.SessionExpired)
 		c.end(core.SessionExpired)
 		return false
 	}
@@ -138,7 +138,7 @@ func (c *Client) serve(l *link) {
 	}
 	c.server = (c.server + 1) % len(c.addresses)
 	if c.ctx.Err() == nil {
-		c.opt.Logger.Info("connection lost", "session", c.Session().ID, "lost_requests", len(lost), "err", err)
+		c.opt.Logger.Info("connection lost", "session", c.Session().ID.String(), "lost_requests", len(lost), "err", err)
 	}
 }
 
