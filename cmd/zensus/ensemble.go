@@ -69,15 +69,36 @@ func (p *plan) join(e *ensemble) {
 }
 
 // told is what `serve --check` says of the ensemble, as lines of "key: value": who the
-// members are, what this one is to them, and what holds in place of the configuration.
+// members are, what this one is to them, and what holds in place of the configuration. The
+// error is why this server cannot be started on its data directory.
 func (p *plan) told() ([]string, error) {
+	if p.backend != nil {
+		return nil, nil // what is in the directory does not count
+	}
+	was, isNew, err := p.directory()
 	e := p.ensemble
+	switch {
+	case errors.Is(err, fs.ErrPermission): // who checks need not be who starts
+	case err != nil:
+		return nil, err
+	}
 	if e == nil {
 		return nil, nil
 	}
-	lines, err := p.toldOfDirectory()
-	if err != nil {
-		return nil, err
+	voters := e.voters
+	var lines []string
+	switch {
+	case isNew && p.beginsAlone() && e.open:
+		lines = append(lines, "data directory: new, it begins alone")
+	case isNew && p.beginsAlone():
+		lines = append(lines, fmt.Sprintf("data directory: new, it begins alone, unless one of an ensemble claims it within %v", listenTime))
+	case isNew:
+		lines = append(lines, "data directory: new, it waits for all voters, or for who has data")
+	case was != nil && was.version > 0:
+		voters = was.voters
+		lines = append(lines, fmt.Sprintf("data directory: of server %d, voters %v; its members, of version %x, hold and not those below", was.self, was.voters, uint64(was.version)))
+	case was != nil:
+		lines = append(lines, fmt.Sprintf("data directory: of server %d, voters %v", was.self, was.voters))
 	}
 	for i := range e.servers {
 		s := &e.servers[i]
@@ -94,7 +115,7 @@ func (p *plan) told() ([]string, error) {
 	tick := time.Duration(p.replica.TickMillis) * time.Millisecond
 	ticks := func(n int) string { return fmt.Sprintf("%d ticks, %v", n, time.Duration(n)*tick) }
 	return append(lines,
-		fmt.Sprintf("quorum: %d of %d voters", len(e.voters)/2+1, len(e.voters)),
+		fmt.Sprintf("quorum: %d of %d voters", len(voters)/2+1, len(voters)),
 		"listen.peer: "+e.listen+", elections too",
 		"links between members: "+toldOfLinks(&e.tls),
 		"initLimit: "+ticks(p.client.About.InitTicks),
@@ -102,40 +123,23 @@ func (p *plan) told() ([]string, error) {
 	), nil
 }
 
-// toldOfDirectory is what the data directory says of the members, if there is one that may
-// be read; the error is why this server cannot be started on it.
-func (p *plan) toldOfDirectory() ([]string, error) {
-	isNew, err := p.newDirectory()
-	if err == nil {
-		err = p.checkClaim()
+// directory is what the data directory notes of the members, nil if it does not, and
+// whether it is a new one; the error is why this server cannot be started on it, or that it
+// may not be read.
+func (p *plan) directory() (was *membership, isNew bool, err error) {
+	if err := p.checkClaim(); err != nil {
+		return nil, false, err
 	}
-	switch {
-	case errors.Is(err, fs.ErrPermission): // who checks need not be who starts
-		return nil, nil
-	case err != nil:
-		return nil, err
-	case isNew && p.beginsAlone() && !p.ensemble.open:
-		return []string{fmt.Sprintf("data directory: new, it begins alone, unless one of an ensemble claims it within %v", listenTime)}, nil
-	case isNew:
-		return []string{"data directory: new, it waits for all voters, or for who has data"}, nil
+	if isNew, err = p.newDirectory(); err != nil || isNew {
+		return nil, isNew, err
 	}
-	was, err := p.noted()
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	case was == nil:
-		return nil, p.checkMembers(false)
+	if was, err = p.noted(); err != nil {
+		return nil, false, err
 	}
-	if err := p.mayBecome(was, p.members()); err != nil {
-		return nil, err
+	if was != nil && was.version > 0 && p.ensemble == nil {
+		return nil, false, p.namesNone()
 	}
-	line := fmt.Sprintf("data directory: of server %d, voters %v", was.self, was.voters)
-	if was.version > 0 {
-		line += fmt.Sprintf("; its members, of version %x, hold and not those below", uint64(was.version))
-	}
-	return []string{line}, nil
+	return was, false, p.checkMembers(false)
 }
 
 func toldOfLinks(tls *peer.TLS) string {

@@ -89,12 +89,18 @@ func (m *membership) mayBecome(next *membership) error {
 	}
 	before, after := len(m.voters)/2+1, len(next.voters)/2+1
 	switch {
-	case before+after <= len(all):
-		return fmt.Errorf("the voters were %v and would be %v: a quorum of these need not know what one of those has decided; change one at a time, and let all servers restart in between", m.voters, next.voters)
 	case len(m.voters) == 1 && len(next.voters) > 1:
 		return fmt.Errorf("a single server does not become one of %v by a restart: the others have nothing to vouch for, and it is no quorum of them; start it with itself as the only member, and add the others with `zensus cluster add` and `promote`", next.voters)
+	case before+after <= len(all):
+		return fmt.Errorf("the voters were %v and would be %v: a quorum of these need not know what one of those has decided; change one at a time, and let all servers restart in between", m.voters, next.voters)
 	}
 	return nil
+}
+
+// namesNone is why a single server cannot be started on the data directory of a member.
+func (p *plan) namesNone() error {
+	return fmt.Errorf("%s: it is of a member of an ensemble, and the configuration is that of a single server: "+
+		"say where this one listens for the others, by members, or in a zoo.cfg by server.%d and, where that is the only line, standaloneEnabled=false", p.dataDir, p.id)
 }
 
 // members are those of the plan.

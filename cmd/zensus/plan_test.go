@@ -219,9 +219,49 @@ syncLimit: 5 ticks, 15s
 	for _, line := range []string{
 		"data directory: of server 2, voters [1 2 5]; its members, of version 100000007, hold and not those below",
 		"members.2: b:2888, participant, this server",
+		"quorum: 2 of 3 voters",
 		"links between members: TLS; who dials must show a certificate; not every certificate is compared with the member's host",
 		"initLimit: 10 ticks, 20s",
 	} {
 		require.Contains(t, out, "\n# resolved: "+line+"\n")
 	}
+}
+
+// It said that all was well with directories that no start goes on with.
+func TestCheckRefusesTheDirectoriesThatTheStartRefuses(t *testing.T) {
+	dir := t.TempDir()
+	write := func(file, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600))
+	}
+	check := func(members string) (string, error) {
+		secret := filepath.Join(t.TempDir(), "secret")
+		require.NoError(t, os.WriteFile(secret, make([]byte, 32), 0o600))
+		out, _, err := serveCheck(t, "zensus.yaml", "data_dir: "+dir+"\nmembers: ["+members+"]\nsecret_file: "+secret+"\n")
+		return out, err
+	}
+	out, err := check("'1=a:2888'")
+	require.NoError(t, err)
+	require.Contains(t, out, "# resolved: data directory: new, it begins alone, unless one of an ensemble claims it within 2s\n")
+
+	write("meta", "")
+	write(membersFile, "self=1\nvoters=1,2\nversion=100000007\n")
+	_, err = check("")
+	require.ErrorContains(t, err, dir+": it is of a member of an ensemble, and the configuration is that of a single server")
+	_, _, err = serveCheck(t, "zoo.cfg", "dataDir="+dir+"\nclientPort=2181\nserver.1=a:2888:3888\n")
+	require.ErrorContains(t, err, "standaloneEnabled=false")
+	_, err = check("'1=a:2888'")
+	require.NoError(t, err)
+
+	write(membersFile, "self=1\nvoters=1,2,3\n")
+	_, err = check("")
+	require.ErrorContains(t, err, "the voters were [1 2 3] and would be [1]")
+	write(membersFile, "self=1\nvoters=1\n")
+	_, err = check("")
+	require.NoError(t, err)
+	_, err = check("'1=a:2888', '2=b:2888', '3=c:2888'")
+	require.ErrorContains(t, err, "a single server does not become one of [1 2 3] by a restart")
+
+	write(claimFile, "server 2, a member of [] since then, has server 1 for one of them\n")
+	_, err = check("'1=a:2888'")
+	require.ErrorContains(t, err, "this server seems to have lost its disk: server 2, a member of")
 }

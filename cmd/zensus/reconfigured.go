@@ -115,7 +115,7 @@ func (r *reconfigured) recover() error {
 		return fmt.Errorf("%s: the members of the ensemble: %w", r.in.plan.dataDir, err)
 	}
 	if r.in.plan.ensemble == nil {
-		return fmt.Errorf("%s: it is of a member of an ensemble, and the configuration names none: name where this server listens for the others (members, or server.%d)", r.in.plan.dataDir, r.in.plan.id)
+		return r.in.plan.namesNone()
 	}
 	if _, ok := m.Server(r.in.plan.id); !ok {
 		r.in.log.Warn("this server was removed from the ensemble: it serves nobody until it is added again", "server", int(r.in.plan.id))
