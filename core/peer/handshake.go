@@ -33,6 +33,9 @@ const (
 // ensemble's.
 var errStranger = errors.New("peer: not a member of this ensemble")
 
+// errSecret is returned where somebody proves that he knows another secret than this server.
+var errSecret = fmt.Errorf("%w: it has another secret than this server (secret_file)", errStranger)
+
 // errAlone is returned to the dialer of one that is on its own.
 var errAlone = errors.New("peer: it is on its own and does not know this server: it has not been told of this one yet (zensus cluster add), or it has lost its disk and its configuration names nobody else")
 
@@ -102,7 +105,7 @@ func greet(c io.ReadWriter, secret []byte, self, to core.PeerID, claim func() []
 	}
 	b, err := readFrame(c, helloMax)
 	if err != nil {
-		return fmt.Errorf("peer: no answer to the greeting: %w", err)
+		return fmt.Errorf("peer: no answer to the greeting, as from a server to which this one is no member (zensus cluster add): %w", err)
 	}
 	theirs, err := decodeHello(b)
 	if err != nil {
@@ -129,7 +132,7 @@ func greet(c io.ReadWriter, secret []byte, self, to core.PeerID, claim func() []
 		}
 		return errAlone
 	}
-	return errStranger
+	return errSecret
 }
 
 // guest is who has proved to the one that was dialed that it knows the secret.
@@ -145,7 +148,7 @@ type guest struct {
 func welcome(c io.ReadWriter, secret []byte, self core.PeerID, mayCome func(core.PeerID) (alone bool, err error)) (guest, error) {
 	b, err := readFrame(c, helloMax)
 	if err != nil {
-		return guest{}, err
+		return guest{}, fmt.Errorf("peer: no greeting: %w", err)
 	}
 	theirs, err := decodeHello(b)
 	if err != nil {
@@ -170,13 +173,13 @@ func welcome(c io.ReadWriter, secret []byte, self core.PeerID, mayCome func(core
 	}
 	proof, err := readFrame(c, most)
 	if err != nil {
-		return guest{}, err
+		return guest{}, fmt.Errorf("peer: server %d proves nothing, as one does to whom this one has another secret (secret_file): %w", g.peer, err)
 	}
 	if g.claims && len(proof) > sha256.Size {
 		proof, g.claim = proof[:sha256.Size], proof[sha256.Size:]
 	}
 	if !hmac.Equal(proof, prove(secret, theirLabel, g.peer, self, theirs.nonce, own.nonce, g.claim...)) {
-		return guest{}, errStranger
+		return guest{}, errSecret
 	}
 	return g, nil
 }

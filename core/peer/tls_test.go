@@ -174,7 +174,7 @@ func TestStrangersWithAndWithoutCertificates(t *testing.T) {
 		{"TLS dials a plain one", secured{secret: "s"}, good(), "it speaks TLS, which this server does not", ""},
 		{"a certificate of another authority", good(), with(mixed), "unknown authority", "tls: "},
 		{"who is dialed has one of another authority", with(mixed), good(), "", "unknown authority"},
-		{"the right certificate and another secret", good(), secured{newFolder(t, ca, soon(), "127.0.0.1"), TLSRequire, "another", nil}, "", errStranger.Error()},
+		{"the right certificate and another secret", good(), secured{newFolder(t, ca, soon(), "127.0.0.1"), TLSRequire, "another", nil}, "server 2 proves nothing, as one does to whom this one has another secret", errSecret.Error()},
 		{"a certificate for another host", good(), with(newFolder(t, ca, soon(), "127.0.0.9", "c.example")), "its certificate is not that of server 2", ""},
 		{"who is dialed has one for another host", with(newFolder(t, ca, soon(), "c.example")), good(), "", "127.0.0.1"},
 	} {

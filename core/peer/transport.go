@@ -294,8 +294,10 @@ func (t *Transport) mayDial(p core.PeerID, c net.Conn) (alone bool, err error) {
 	switch {
 	case !known && p != t.cfg.Self && t.cfg.Alone != nil && t.cfg.Alone():
 		return true, nil // whatever its host: nobody here knows where it should be
-	case !known || p == t.cfg.Self:
-		return false, fmt.Errorf("%w: no server %d comes to this one", errStranger, p)
+	case p == t.cfg.Self:
+		return false, fmt.Errorf("%w: it says that it is server %d, which is this one", errStranger, p)
+	case !known:
+		return false, fmt.Errorf("%w: server %d is none of those that this one knows (zensus cluster status)", errStranger, p)
 	case !t.cfg.Certificates.vouches(c, addrs):
 		return false, fmt.Errorf("%w: its certificate is not that of server %d, which is at %v", errStranger, p, addrs)
 	}
