@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -98,7 +99,8 @@ func (a *api) login(ctx context.Context, name, password string) error {
 	return nil
 }
 
-// authOff reports whether the server says that it requires no logins. A server
+// authOff reports whether the server says that it requires no logins. One that starts is an
+// error, as it says nothing yet. A server
 // that does not say is asked no further.
 func (a *api) authOff(ctx context.Context) (bool, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+"/nacos/v1/console/server/state", http.NoBody)
@@ -106,8 +108,14 @@ func (a *api) authOff(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	status, answer, err := a.do(req)
-	if err != nil || status != http.StatusOK {
+	switch {
+	case err != nil:
 		return false, err
+	case status == http.StatusServiceUnavailable:
+		return false, fmt.Errorf("%s: this server starts, and knows nothing yet. A member of an ensemble waits for a quorum, at the first start for all voters: "+
+			"its log names those that it is linked with and those that it misses, as /metrics does (zensus_zab_linked)", a.base)
+	case status != http.StatusOK:
+		return false, nil
 	}
 	var state struct {
 		AuthEnabled string `json:"auth_enabled"`
@@ -122,11 +130,22 @@ func (a *api) do(req *http.Request) (status int, answer []byte, err error) {
 		if errors.As(err, &outer) {
 			err = outer.Err // without the URL, which may hold names
 		}
-		return 0, nil, fmt.Errorf("%s: %w", a.base, err)
+		return 0, nil, fmt.Errorf("%s: %w%s", a.base, err, hint(err))
 	}
 	defer res.Body.Close()
 	answer, err = io.ReadAll(io.LimitReader(res.Body, answerBytesMax))
 	return res.StatusCode, answer, err
+}
+
+// hint is what most probably is wrong where nothing answers; empty if nobody can say.
+func hint(err error) string {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return " (no server has this port open: --server names that of another; under a zoo.cfg there is none but that of zensus.listen.http)"
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		return " (it hung up, as a port that speaks no HTTP does)"
+	}
+	return ""
 }
 
 // cluster asks about the ensemble, and decodes the whole answer.

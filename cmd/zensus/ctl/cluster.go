@@ -163,7 +163,8 @@ func (c *cluster) addCommand() *cobra.Command {
 		Use: "add ID=HOST:PORT", Short: "add a server, which learns and does not vote yet",
 		Long: `Add a server, which learns and does not vote yet. HOST:PORT is where it listens for the
 others. Start it with the members of the ensemble and itself in its configuration. The
-form of a zoo.cfg is taken too: ID=HOST:PORT:ELECTIONPORT;CLIENTHOST:CLIENTPORT.`,
+form of a zoo.cfg is taken too: ID=HOST:PORT:ELECTIONPORT;CLIENTHOST:CLIENTPORT. One that
+is to stay an observer is not promoted.`,
 		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			line, err := serverLine(args[0])
@@ -237,13 +238,17 @@ them, before it is stopped. It refuses new clients until it is restarted or --un
 	return cmd
 }
 
-// serverLine is ID=HOST:PORT as a zoo.cfg has it, whose second port has no use here.
+// serverLine is ID=HOST:PORT, also with ";observer", as a zoo.cfg has it, whose second port
+// has no use here.
 func serverLine(arg string) (string, error) {
 	id, value, ok := strings.Cut(strings.TrimPrefix(arg, "server."), "=")
 	if !ok || id == "" || value == "" {
 		return "", fmt.Errorf("%q: want ID=HOST:PORT, such as 4=10.0.0.4:2888", arg)
 	}
 	peer, client, more := strings.Cut(value, ";")
+	if client == "observer" { // as members of a zensus.yaml has it, and as whoever is added begins
+		more = false
+	}
 	if _, port, err := net.SplitHostPort(peer); err == nil {
 		peer += ":" + port
 	}

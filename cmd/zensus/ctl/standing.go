@@ -42,7 +42,7 @@ func standing(ctx context.Context, address string) string {
 	case err != nil:
 		return "takes connections, and answers nothing"
 	case strings.Contains(answer, "not currently serving requests"):
-		return "serves nobody: it starts, or has no quorum (zensus cluster status)"
+		return "serves nobody: it starts, or has no quorum (its log and zensus cluster status say which)"
 	case strings.Contains(answer, "Mode: read-only"):
 		return "has no quorum, and serves only clients that ask for no more than reads"
 	case strings.Contains(answer, "Mode: follower"), strings.Contains(answer, "Mode: leader"), strings.Contains(answer, "Mode: observer"):
