@@ -146,17 +146,17 @@ func (s *stage) close() {
 	if s.writer != nil {
 		s.writer.close()
 	}
-	for _, p := range s.providers {
-		s.lives(p, false)
-		p.kill()
-	}
-	var ends sync.WaitGroup
+	var ends sync.WaitGroup // of consumers first: that providers end now is no news to tell
 	for _, c := range s.clients {
 		ends.Go(func() { _ = c.Close() })
 	}
 	ends.Wait()
 	for _, c := range s.consumers {
 		c.wait()
+	}
+	for _, p := range s.providers {
+		s.lives(p, false)
+		p.kill()
 	}
 }
 

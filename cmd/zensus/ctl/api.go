@@ -99,9 +99,8 @@ func (a *api) login(ctx context.Context, name, password string) error {
 	return nil
 }
 
-// authOff reports whether the server says that it requires no logins. One that starts is an
-// error, as it says nothing yet. A server
-// that does not say is asked no further.
+// authOff reports whether the server says that it requires no logins. One that starts says
+// nothing yet, which is an error; any other that does not say is asked no further.
 func (a *api) authOff(ctx context.Context) (bool, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+"/nacos/v1/console/server/state", http.NoBody)
 	if err != nil {
