@@ -303,6 +303,17 @@ func runHTTP(ctx context.Context, srv *http.Server, l net.Listener) error {
 
 // Run waits until ctx ends or something fails, and ends everything.
 func (in *instance) Run(ctx context.Context) error {
+	for _, w := range in.plan.warnings {
+		in.log.Warn("configuration", "warning", w)
+	}
+	select {
+	case <-in.serving():
+	case <-time.After(waitTold):
+		in.tellWait()
+	case p := <-in.stack.ended:
+		in.stack.ended <- p
+	case <-ctx.Done():
+	}
 	select {
 	case <-in.serving():
 		if in.node != nil {
@@ -358,9 +369,18 @@ func (in *instance) announce() {
 	for _, p := range in.ports {
 		in.log.Info("listening", "setting", p.key, "addr", p.addr.String(), "speaks", p.speaks)
 	}
-	for _, w := range in.plan.warnings {
-		in.log.Warn("configuration", "warning", w)
+}
+
+// waitTold is how long a member may wait for the others before that is told.
+const waitTold = time.Second
+
+// tellWait tells that a member has not come to a quorum yet, and whom it has for members.
+func (in *instance) tellWait() {
+	if in.node == nil || in.plan.ensemble == nil || in.members.alone() {
+		return
 	}
+	in.log.Info("waits for a quorum, at the first start of an ensemble for all voters, and serves nobody yet",
+		"server", int(in.plan.id), "members", memberList(in.client.Members()))
 }
 
 // adminTokenFile is where the text of the admin token is written.

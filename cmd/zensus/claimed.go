@@ -62,10 +62,10 @@ func parseClaim(from core.PeerID, text string) (*claim, error) {
 	return &claim{from: from, since: time.UnixMilli(millis), members: m}, nil
 }
 
-// config is the setting that names the members, for one who has to write it.
-func (c *claim) config() string {
+// memberList is the setting that names the members, for one who has to write or to compare it.
+func memberList(m *member.Members) string {
 	var list []string
-	for _, s := range c.members.Servers {
+	for _, s := range m.Servers {
 		if len(s.Addresses) == 0 {
 			continue
 		}
@@ -149,7 +149,7 @@ func (r *reconfigured) doubt(c *claim) {
 	r.doubts.Unlock()
 	if due {
 		r.in.log.Error("a server has this one for a member of an ensemble that this one knows nothing of: only one of them can be right, and this one goes on on its own",
-			"peer", int(c.from), "members", c.config())
+			"peer", int(c.from), "members", memberList(c.members))
 	}
 }
 
@@ -184,7 +184,7 @@ func (r *reconfigured) runNode(ctx context.Context) error {
 // leave notes that this server must not go on with its data directory, and says why.
 func (r *reconfigured) leave(c *claim) error {
 	p, upTo := r.in.plan, r.in.node.Durable()
-	text := fmt.Sprintf("server %d, a member of %s since %s, has server %d for one of them", c.from, c.config(), c.since.UTC().Format(time.RFC3339), p.id)
+	text := fmt.Sprintf("server %d, a member of %s since %s, has server %d for one of them", c.from, memberList(c.members), c.since.UTC().Format(time.RFC3339), p.id)
 	if upTo > 0 {
 		text += fmt.Sprintf("; what this server has acknowledged on its own, up to %v, is in this directory and nowhere else", upTo)
 	}

@@ -25,7 +25,7 @@ func TestClaimsAreReadAndWritten(t *testing.T) {
 	again, err := parseClaim(2, c.String())
 	require.NoError(t, err)
 	require.Equal(t, c, again)
-	require.Equal(t, `["1=a:2888", "2=[::1]:2889;observer"]`, again.config())
+	require.Equal(t, `["1=a:2888", "2=[::1]:2889;observer"]`, memberList(again.members))
 	for _, text := range []string{"", "since=", "since=x\nversion=0", "since=1", "since=1\nserver.1=a", "server.1=a:1:1:participant\nversion=0"} {
 		_, err := parseClaim(2, text)
 		require.Error(t, err, "%q", text)

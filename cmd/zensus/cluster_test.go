@@ -70,9 +70,14 @@ func (m *proc) configure(members ...*proc) {
 
 func (m *proc) start() {
 	m.t.Helper()
+	m.startWith("zensus.yaml")
+}
+
+func (m *proc) startWith(config string) {
+	m.t.Helper()
 	log, err := os.OpenFile(m.dir+"/log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(m.t, err)
-	m.cmd = exec.CommandContext(m.t.Context(), testkit.Binary(m.t), "serve", "-c", m.dir+"/zensus.yaml")
+	m.cmd = exec.CommandContext(m.t.Context(), testkit.Binary(m.t), "serve", "-c", filepath.Join(m.dir, config))
 	m.cmd.Stdout, m.cmd.Stderr = log, log
 	require.NoError(m.t, m.cmd.Start())
 	m.done = make(chan error, 1)
@@ -276,4 +281,25 @@ func TestASingleServerGrowsAndIsReplaced(t *testing.T) {
 	require.Error(t, err, "it is no quorum: %s", out)
 	third.start()
 	third.until("the third server again", func(s status) bool { return s.Voters == 2 && s.Serving == 2 })
+}
+
+// Its log said nothing at all for ten seconds, nor what of its configuration is ignored.
+func TestAServerThatWaitsForTheOthersSaysSo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds and runs the binary")
+	}
+	dir := t.TempDir()
+	m := &proc{t: t, id: 1, dir: dir}
+	peers := []int{testkit.FreePort(t), testkit.FreePort(t), testkit.FreePort(t)}
+	text := fmt.Sprintf("dataDir=%s/data\nclientPort=%d\nclientPortAddress=127.0.0.1\ninitLimit=10\nsyncLimit=5\nforceSync=no\n", dir, testkit.FreePort(t))
+	for i, port := range peers {
+		text += fmt.Sprintf("server.%d=127.0.0.1:%d:%d\n", i+1, port, port)
+	}
+	require.NoError(t, os.MkdirAll(dir+"/data", 0o700))
+	require.NoError(t, os.WriteFile(dir+"/data/myid", []byte("1\n"), 0o600))
+	require.NoError(t, os.WriteFile(dir+"/zoo.cfg", []byte(text), 0o600))
+	m.startWith("zoo.cfg")
+	require.Eventually(t, func() bool { return strings.Contains(m.log(), "waits for a quorum") }, 20*time.Second, 20*time.Millisecond)
+	require.Contains(t, m.log(), fmt.Sprintf(`[\"1=127.0.0.1:%d\", \"2=127.0.0.1:%d\", \"3=127.0.0.1:%d\"]`, peers[0], peers[1], peers[2]))
+	require.Contains(t, m.log(), "forceSync: ignored")
 }
