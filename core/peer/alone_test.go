@@ -87,7 +87,7 @@ func TestAClaimNeedsTheSecret(t *testing.T) {
 	eventually(t, "a refusal", func() bool {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		return !a.mu.warned.IsZero()
+		return !a.mu.refused.last.IsZero()
 	})
 	time.Sleep(1500 * time.Millisecond) // two calls from below
 	require.Empty(t, told.told)

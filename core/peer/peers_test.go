@@ -3,6 +3,7 @@ package peer
 import (
 	"io"
 	"net"
+	"strconv"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ func TestLinksFollowThePeers(t *testing.T) {
 	eventually(t, "an attempt that is refused", func() bool {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		return !a.mu.warned.IsZero()
+		return !a.mu.refused.last.IsZero()
 	})
 	require.Zero(t, a.log.gen(2))
 	a.SetPeers(map[core.PeerID][]string{2: {lb.Addr().String()}})
@@ -65,7 +66,7 @@ func TestWhoStartsKnocks(t *testing.T) {
 	eventually(t, "one who does not know the secret is refused", func() bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		return !b.mu.warned.IsZero()
+		return !b.mu.refused.last.IsZero()
 	})
 	require.Empty(t, waits.knocked)
 	run(t, 1, listen(t), peers, "secret")
@@ -78,4 +79,27 @@ func TestWhoStartsKnocks(t *testing.T) {
 	<-accepting
 	b.wg.Wait()
 	require.Empty(t, b.mu.links, "a knock is no link")
+}
+
+// A server that was removed and goes on filled the logs of all others, a line a second.
+func TestWhoIsRefusedAgainAndAgainIsToldOfOnceAMinute(t *testing.T) {
+	var r refusals
+	told := map[string]int{}
+	for now := time.Unix(1000, 0); now.Before(time.Unix(1000+180, 0)); now = now.Add(500 * time.Millisecond) {
+		for _, reason := range []string{"removed", "another secret"} {
+			if r.loud(now, reason) {
+				told[reason]++
+			}
+		}
+	}
+	require.Equal(t, map[string]int{"removed": 3, "another secret": 3}, told)
+
+	loud, now := 0, time.Unix(2000, 0)
+	for i := range 10_000 { // each for a reason of its own, in ten seconds
+		if r.loud(now.Add(time.Duration(i)*time.Millisecond), strconv.Itoa(i)) {
+			loud++
+		}
+	}
+	require.Equal(t, 10, loud, "as many as there are seconds")
+	require.LessOrEqual(t, len(r.reasons), 10)
 }

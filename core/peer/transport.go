@@ -62,7 +62,7 @@ type Transport struct {
 		run     context.Context // of Run; nil before
 		gen     uint64
 		ended   bool
-		warned  time.Time // of somebody who was refused
+		refused refusals
 	}
 	wg sync.WaitGroup // of links and of those who dial
 }
@@ -73,10 +73,13 @@ const (
 	dialPauseMax  = 500 * time.Millisecond
 	dialTime      = 5 * time.Second
 	handshakeTime = 5 * time.Second
-	// warnTime is the pause between two warnings of strangers. Of a peer that is not
+	// warnTime is the pause between two warnings of strangers, warnAgain that between two
+	// for the same reason: who has been removed, or has another secret, comes twice a
+	// second. Of a peer that is not
 	// reached one attempt in failuresTold is told of, about one a minute: the first time
 	// after absencesMin, and after mistrustsMin where it answers and the handshake fails.
 	warnTime     = time.Second
+	warnAgain    = time.Minute
 	failuresTold = 120
 	absencesMin  = 20
 	mistrustsMin = 5
@@ -276,12 +279,31 @@ func (t *Transport) meet(ctx context.Context, raw net.Conn) (guest, net.Conn, er
 	return g, c, err
 }
 
+// refusals are the strangers of whom was warned: when last, and why in this minute, which
+// are no more than it has seconds.
+type refusals struct {
+	last, since time.Time
+	reasons     map[string]struct{}
+}
+
+// loud reports whether a stranger is to be warned of, who is refused for the reason given.
+func (r *refusals) loud(now time.Time, reason string) bool {
+	if now.Sub(r.since) > warnAgain {
+		r.since, r.reasons = now, make(map[string]struct{})
+	}
+	if _, told := r.reasons[reason]; told || now.Sub(r.last) <= warnTime {
+		return false
+	}
+	r.last, r.reasons[reason] = now, struct{}{}
+	return true
+}
+
 // refused warns of a stranger, but not of each where there are many.
 func (t *Transport) refused(c net.Conn, err error) {
 	t.mu.Lock()
 	level := hclog.Debug
-	if now := time.Now(); now.Sub(t.mu.warned) > warnTime && !t.mu.ended {
-		level, t.mu.warned = hclog.Warn, now
+	if !t.mu.ended && t.mu.refused.loud(time.Now(), err.Error()) {
+		level = hclog.Warn
 	}
 	t.mu.Unlock()
 	t.log.Log(level, "refused a connection", "from", c.RemoteAddr().String(), "err", err)
