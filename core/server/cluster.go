@@ -151,6 +151,9 @@ func (s *Server) clusterStatus(ctx context.Context) (*ClusterStatus, error) {
 // count says what the ensemble can lose.
 func (c *ClusterStatus) count(voters quorum.Set, serving int) {
 	c.Voters, c.Serving = voters.Len(), serving
+	if c.Voters == 0 {
+		return // a single server
+	}
 	most := c.Voters/2 + 1
 	c.Tolerates, c.MayLoseNow = c.Voters-most, serving-most
 	if c.Voters%2 == 0 {
@@ -198,9 +201,18 @@ func (s *Server) changeCluster(ctx context.Context, verb string, form url.Values
 		if err != nil {
 			return nil, err
 		}
+		if len(s.servers()) == 0 {
+			return nil, errAlone
+		}
 		s.node.Drain(on)
+		if status, err := s.settled(ctx); err == nil { // one that led has handed over
+			return status, nil
+		}
 		return s.clusterStatus(ctx)
 	case "transfer":
+		if len(s.servers()) == 0 {
+			return nil, errAlone
+		}
 		return s.transfer(ctx, id)
 	case "add", "promote", "remove":
 	default:
@@ -222,6 +234,9 @@ func (s *Server) changeCluster(ctx context.Context, verb string, form url.Values
 	}
 	return s.clusterStatus(ctx)
 }
+
+// errAlone refuses what needs another server.
+var errAlone = refuse("this is a single server: there is no other to which its clients, or the leadership, could go")
 
 // electionTime is how long a change waits for a leader: mostly one is being elected.
 const electionTime = 3 * time.Second

@@ -13,6 +13,7 @@ import (
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/member"
 	"github.com/zensus-io/zensus/core/node"
+	"github.com/zensus-io/zensus/core/quorum"
 )
 
 // It looked for the server among those of the answer, and died of an index.
@@ -44,6 +45,19 @@ func TestChangesThatAreNotUnderstood(t *testing.T) {
 		require.Equal(t, http.StatusBadRequest, w.Code, q.path)
 		require.Contains(t, w.Body.String(), q.want, q.path)
 	}
+}
+
+// It was drained, which does nothing, and told that it tolerates -1 failures.
+func TestASingleServerHasNobodyToHandOverTo(t *testing.T) {
+	s := &Server{} // nothing of it is asked
+	s.SetMembers(&member.Members{})
+	for _, verb := range []string{"drain", "transfer"} {
+		_, err := s.changeCluster(t.Context(), verb, nil)
+		require.ErrorContains(t, err, "this is a single server")
+	}
+	var c ClusterStatus
+	c.count(quorum.Set{}, 0)
+	require.Zero(t, c)
 }
 
 // It was "connection loss", whether or not the change was made.
