@@ -253,6 +253,16 @@ func TestASingleServerGrowsAndIsReplaced(t *testing.T) {
 	require.NoError(t, <-failed, "the client noticed something after %d writes", writes.Load())
 	require.Positive(t, writes.Load())
 
+	// To one that hangs it was handed over all the same, and nobody served for ten seconds.
+	require.NoError(t, third.cmd.Process.Signal(syscall.SIGSTOP))
+	out, err = first.cluster("transfer-leader", "3")
+	require.NoError(t, third.cmd.Process.Signal(syscall.SIGCONT))
+	require.Error(t, err, out)
+	require.Contains(t, out, "server 3 does not answer")
+	require.Equal(t, 1, first.status().Leader)
+	first.until("three that serve", func(s status) bool { return s.Leader != 0 && s.Serving == 3 })
+	first.must("transfer-leader", "1")
+
 	// Before the first is stopped, its clients go elsewhere, and the leadership.
 	first.must("drain")
 	first.until("another leader", func(s status) bool { return s.Leader != 0 && s.Leader != 1 })

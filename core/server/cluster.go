@@ -353,6 +353,13 @@ func (s *Server) transfer(ctx context.Context, to core.PeerID) (any, error) {
 		if m, known := s.members.Load().Server(to); !known || m.Role != member.Participant {
 			return nil, refuse("server %d does not vote, and cannot lead", to)
 		}
+		reports, err := s.node.Survey(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if _, answers := reports[to]; !answers { // which the leader may not have noticed yet
+			return nil, refuse("server %d does not answer: the others would wait for it, for syncLimit ticks", to)
+		}
 	}
 	leader, err := s.node.Transfer(ctx, to)
 	if err != nil {
