@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/member"
 )
 
 func TestVotersChangeOnlySoThatQuorumsMeet(t *testing.T) {
@@ -67,5 +68,24 @@ func TestMembersAreNotedInTheDataDirectory(t *testing.T) {
 	for _, text := range []string{"", "self=2\n", "self=x\nvoters=1\n", "self=2\nvoters=1,300\n", "what=1\n"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, membersFile), []byte(text), 0o600))
 		require.ErrorContains(t, p(2, 1, 2, 3).checkMembers(false), membersFile, text)
+	}
+}
+
+// The start warned of members that were added without the port for elections that the file
+// gives them.
+func TestWhatOfMembersMattersToOneAnother(t *testing.T) {
+	read := func(text string) string {
+		m, err := member.Parse(text)
+		require.NoError(t, err)
+		return forOneAnother(m.Servers)
+	}
+	const file = "server.1=a:2888:3888:participant;a:2181\nserver.2=b:2888:3888:participant\nversion=0"
+	require.Equal(t, read(file), read("server.2=b:2888:2888:participant;2181\nserver.1=a:2888:2888:participant\nversion=100000007"))
+	for _, other := range []string{
+		"server.1=a:2888:3888:participant\nversion=0",
+		"server.1=a:2888:3888:participant\nserver.2=b:2888:3888:observer\nversion=0",
+		"server.1=a:2888:3888:participant\nserver.2=b:2889:3888:participant\nversion=0",
+	} {
+		require.NotEqual(t, read(file), read(other))
 	}
 }

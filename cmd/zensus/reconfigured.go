@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -120,12 +121,27 @@ func (r *reconfigured) recover() error {
 	if _, ok := m.Server(r.in.plan.id); !ok {
 		r.in.log.Warn("this server was removed from the ensemble: it serves nobody until it is added again", "server", int(r.in.plan.id))
 	}
-	if now := member.Format(m.Servers, 0); now != member.Format(r.in.plan.ensemble.servers, 0) {
-		r.in.plan.warnings = append(r.in.plan.warnings, "the members are not those of the configuration, which reconfigurations have changed: zensus cluster status tells them")
+	if forOneAnother(m.Servers) != forOneAnother(r.in.plan.ensemble.servers) {
+		r.in.plan.warnings = append(r.in.plan.warnings, "the members are not those of the configuration, which reconfigurations have changed: they are "+memberList(m))
 	}
 	r.in.plan.ensemble.others = othersOf(r.in.plan.id, m.Servers)
 	r.in.client.SetMembers(m)
 	return nil
+}
+
+// forOneAnother is what of servers matters to the others: neither where clients find them,
+// nor a port for elections.
+func forOneAnother(servers []member.Server) string {
+	var list []member.Server
+	for _, s := range servers {
+		bare := member.Server{ID: s.ID, Role: s.Role, Addresses: slices.Clone(s.Addresses)}
+		for i := range bare.Addresses {
+			bare.Addresses[i].ElectionPort = bare.Addresses[i].QuorumPort
+		}
+		list = append(list, bare)
+	}
+	slices.SortFunc(list, func(a, b member.Server) int { return cmp.Compare(a.ID, b.ID) })
+	return member.Format(list, 0)
 }
 
 // othersOf is where the members listen for one another, but for one of them.
