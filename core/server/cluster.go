@@ -264,7 +264,7 @@ func (s *Server) settled(ctx context.Context) (*ClusterStatus, error) {
 // unchangeable says why the members cannot be changed here.
 func (s *Server) unchangeable() error {
 	if len(s.servers()) == 0 {
-		return refuse("this is a single server that listens for no others: start it with itself as the only member (members, or server.N and standaloneEnabled=false), and the others can be added")
+		return refuse("this is a single server that listens for no others: start it with itself as the only member (members; in a zoo.cfg server.N, standaloneEnabled=false and reconfigEnabled=true), and the others can be added")
 	}
 	return refuse("the members are those of the configuration files, and change with these: reconfigEnabled is not set")
 }
