@@ -20,15 +20,13 @@ func (r *Replica) getAhead() {
 		return
 	}
 	records, ok := r.zab.Recent(r.state.Applied(), upTo, aheadBytes)
-	switch {
-	case ok:
-		r.takeOver(records)
-		r.snapshot()
-	case r.cutting: // who reads beside that may find that the log is gone
-	default:
+	if !ok {
 		r.aheadIn = r.zab.Generation()
 		r.readLog(upTo)
+		return
 	}
+	r.takeOver(records)
+	r.snapshot()
 }
 
 // readsAhead reports whether the disk brings, for the role that this server has, what

@@ -151,7 +151,6 @@ type Replica struct {
 	drainedAt int64 // when it began to hand over for that last, monotonic milliseconds; 0 is never
 
 	short    bool // nothing has begun yet: there is to be room first
-	cutting  bool // the disk removes the end of the log
 	diskLow  bool
 	lowLeft  bool // since it is, this server has handed over once
 	lastTick int64
@@ -234,7 +233,6 @@ func (r *Replica) Step(now Now, in Input, out *Output) {
 	case MetaSynced:
 		r.ask(func(z *zab.Output) { r.zab.EpochsSynced(in.Generation, z) })
 	case Truncated:
-		r.cutting = false
 		r.ask(r.zab.Truncated)
 	case Fed:
 		r.ask(func(z *zab.Output) {
@@ -300,7 +298,7 @@ func (r *Replica) ask(act func(*zab.Output)) {
 		r.out.Epochs = z.Epochs
 	}
 	if z.Truncate != nil {
-		r.out.Truncate, r.cutting = z.Truncate, true
+		r.out.Truncate = z.Truncate
 	}
 	for _, e := range z.Send {
 		r.send(e.To, e.Msg)
@@ -336,7 +334,7 @@ func (r *Replica) established() {
 	if r.serving || r.reading || r.readsAhead() || r.zab.Phase() != zab.Broadcast {
 		return
 	}
-	r.readUpTo = r.zab.FromLog()
+	r.readUpTo = r.zab.TakeFromLog()
 	if records, ok := r.zab.Recent(r.state.Applied(), r.readUpTo, aheadBytes); ok {
 		r.takeOver(records)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/replica"
 	"github.com/zensus-io/zensus/core/storage"
 	"github.com/zensus-io/zensus/core/vfs"
@@ -163,17 +164,16 @@ func (s *server) writeMeta(job *diskWork) {
 // readBatch is how many records come in one input: few, so that inputs come between.
 const readBatch = 20
 
-// readLog reads a part of the log beside what else the disk does.
+// readLog reads a part of the log beside what else the disk does: who reads has begun
+// before that, and goes on when it has perhaps cut the log.
 func (s *server) readLog(want replica.LogRange) {
+	log, err := s.store.NewCursor(want.After)
 	s.after(s.latency(), func() {
 		var records []wire.Record
-		err := s.store.Replay(want.After, func(r wire.Record) error {
-			if r.Zxid <= want.UpTo {
-				r.Payload = append([]byte(nil), r.Payload...)
-				records = append(records, r)
-			}
-			return nil
-		})
+		if err == nil {
+			records, err = readUpTo(log, want.UpTo)
+			err = errors.Join(err, log.Close())
+		}
 		switch {
 		case errors.Is(err, storage.ErrGone), errors.Is(err, storage.ErrMismatch):
 			s.w.cover.hit("log gone while the server reads it")
@@ -185,6 +185,23 @@ func (s *server) readLog(want replica.LogRange) {
 			s.sendLog(want.Generation, records)
 		}
 	})
+}
+
+// readUpTo reads what the log has up to a zxid.
+func readUpTo(log *storage.Cursor, upTo core.Zxid) (records []wire.Record, err error) {
+	for {
+		some, err := log.Next(64 << 10)
+		if err != nil || len(some) == 0 {
+			return records, err
+		}
+		for _, r := range some {
+			if r.Zxid > upTo {
+				return records, nil
+			}
+			r.Payload = append([]byte(nil), r.Payload...)
+			records = append(records, r)
+		}
+	}
 }
 
 func (s *server) sendLog(generation uint64, records []wire.Record) {

@@ -18,12 +18,18 @@ func (m *Machine) Transfer(to core.PeerID, out *Output) bool {
 		to = m.nextBest()
 	}
 	p := m.leading.learners[to]
-	if p == nil || !p.counts() || !p.upToDate {
+	if p == nil || !m.maySucceed(p) {
 		return false
 	}
 	m.leading.successor, m.leading.handBy = to, m.now+2*m.cfg.TickMillis
 	m.handOver(out)
 	return true
+}
+
+// maySucceed reports whether a learner follows in step, and has said something within a
+// tick: it is pinged twice in that time, and who hangs would be waited for by all.
+func (m *Machine) maySucceed(p *learner) bool {
+	return p.counts() && p.upToDate && m.now-p.heard <= m.cfg.TickMillis
 }
 
 // nextBest is the voter in step that has acknowledged most; 0 is nobody. Of several it is
@@ -33,7 +39,7 @@ func (m *Machine) nextBest() (best core.PeerID) {
 	most := core.Zxid(0)
 	for _, p := range m.leading.sorted() {
 		switch {
-		case !p.counts() || !p.upToDate || p.acked < most:
+		case !m.maySucceed(p) || p.acked < most:
 		case p.acked > most || best < m.cfg.Self && p.peer > m.cfg.Self:
 			best, most = p.peer, p.acked
 		}

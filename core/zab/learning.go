@@ -286,10 +286,11 @@ func (m *Machine) arrive() {
 
 // Known is the highest zxid that is durable here and known to be committed while a
 // learner is not in step yet; 0 is none. It rests on what the records themselves say that
-// was committed when they were proposed, and stays so, whoever leads.
+// was committed when they were proposed, and stays so, whoever leads. It is 0 while the
+// disk removes the end of the log: who reads beside that may find that it is gone.
 func (m *Machine) Known() core.Zxid {
 	f := m.following
-	if f == nil || !f.synced {
+	if f == nil || !f.synced || m.truncating {
 		return 0
 	}
 	return min(f.hint, m.durable)

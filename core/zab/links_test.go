@@ -161,3 +161,31 @@ func TestAWipedVoterDoesNotHelpALeaderThatWasLeftBehind(t *testing.T) {
 	require.Equal(t, left.m.Committed(), next.m.Committed())
 	require.Equal(t, lost.m.Committed(), next.m.Committed())
 }
+
+// TestNobodyHandsOverToWhoHangs: all would wait for it.
+func TestNobodyHandsOverToWhoHangs(t *testing.T) {
+	e := newEnsemble(t, 1, 1, 2, 3)
+	e.startAll()
+	e.pass(3000)
+	l := e.leader()
+	var hangs core.PeerID
+	for _, id := range e.ids() {
+		if id != l.id {
+			hangs = id
+		}
+	}
+	for _, id := range e.ids() {
+		e.cut[pair(hangs, id)] = true // without anybody noticing
+	}
+	e.pass(l.m.cfg.TickMillis + 100)
+	require.Equal(t, l, e.leader())
+	transfer := func(to core.PeerID) (begun bool) {
+		l.act(func(out *Output) { begun = l.m.Transfer(to, out) })
+		return begun
+	}
+	require.False(t, transfer(hangs))
+	require.True(t, transfer(0))
+	e.pass(500)
+	require.NotNil(t, e.leader())
+	require.NotContains(t, []core.PeerID{l.id, hangs}, e.leader().id)
+}

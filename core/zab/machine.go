@@ -291,7 +291,7 @@ func (m *Machine) advance(out *Output) {
 		return
 	}
 	for _, p := range m.leading.sorted() {
-		if p.counts() && p.upToDate && p.acked == m.logged {
+		if m.maySucceed(p) && p.acked == m.logged {
 			m.leading.successor, m.leading.handBy = p.peer, m.now+2*m.cfg.TickMillis
 			m.handOver(out)
 			return
@@ -375,16 +375,16 @@ func (m *Machine) propose(kind wire.RecordKind, payload []byte, time int64, dige
 // Flush sends the learners what was proposed: many proposals in one message.
 func (m *Machine) Flush(out *Output) { m.pump(out) }
 
-// FromLog is up to where the owner takes what is committed from the log, once this role
+// TakeFromLog is up to where the owner takes what is committed from the log, once this role
 // broadcasts: much of it was there before. TakeCommitted goes on behind it.
-func (m *Machine) FromLog() core.Zxid {
+func (m *Machine) TakeFromLog() core.Zxid {
 	upTo := min(m.commit, m.durable)
 	m.dropQueue(upTo)
 	return upTo
 }
 
 // TakeCommitted returns the next proposal that is committed and durable here, in
-// order, behind what FromLog told.
+// order, behind what TakeFromLog told.
 func (m *Machine) TakeCommitted() (Proposal, bool) {
 	if m.head == len(m.queue) || m.queue[m.head].Zxid > min(m.commit, m.durable) {
 		return Proposal{}, false
