@@ -63,10 +63,11 @@ func (m *Manager) settle(ctx context.Context, c *client, k registry.ServiceKey, 
 	switch {
 	case err == nil:
 		m.troubled.Store(0)
-		if requested {
+		err := m.agreed(ctx, c, k, w, version, zxid)
+		if err == nil && requested { // the picture shows what is older
 			m.doubt(c, k, w)
 		}
-		return m.agreed(ctx, c, k, w, version, zxid)
+		return err
 	case core.IsSessionOver(err) && m.sessionOver(c):
 		return nil // with nothing left, again at once
 	case requested && refused(err): // nobody asked for the rest: it is tried again
