@@ -91,7 +91,6 @@ func (in *instance) ownEngine(secret settings.Secret) error {
 		return err
 	}
 	isNew, err := in.plan.newDirectory()
-	in.members.isNew = isNew
 	if err == nil && isNew {
 		err = in.plan.checkMembers(true) // and noted before there is anything else
 	}

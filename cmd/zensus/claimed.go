@@ -27,8 +27,9 @@ import (
 // was.
 const claimFile = "claimed"
 
-// listenTime is how long a server that begins alone, with an empty directory, waits for
-// a claim before it serves anybody. Whoever is there looks for it twice meanwhile.
+// listenTime is how long a server that begins alone, with a directory in which it has
+// served nobody yet, waits for a claim before it does. Whoever is there looks for it
+// twice meanwhile.
 const listenTime = 2 * time.Second
 
 // doubtsEvery is the pause between two lines of the log on claims that are not followed.
@@ -159,7 +160,7 @@ func (r *reconfigured) runNode(ctx context.Context) error {
 	run, stop := context.WithCancel(ctx)
 	defer stop()
 	var by *claim
-	if r.isNew && r.alone() && !r.in.plan.ensemble.open {
+	if r.in.node.Unused() && r.alone() && !r.in.plan.ensemble.open {
 		select {
 		case by = <-r.claims:
 			stop()

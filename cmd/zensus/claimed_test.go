@@ -93,7 +93,22 @@ func TestAServerThatLostItsDiskServesNoEmptyTree(t *testing.T) {
 	// The others are there: nobody is served.
 	first.end(syscall.SIGKILL)
 	second.until("another leader", func(s status) bool { return s.Leader == 1 || s.Leader == 2 })
-	text := first.left(first.restart(true))
+	for _, m := range []*proc{second, third} {
+		require.NoError(t, m.cmd.Process.Signal(syscall.SIGSTOP)) // their claims come late
+	}
+	first.restart(true)
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(first.dir + "/data/meta")
+		return err == nil
+	}, 10*time.Second, time.Millisecond)
+	first.end(syscall.SIGKILL) // while it waits for them
+	for _, m := range []*proc{second, third} {
+		require.NoError(t, m.cmd.Process.Signal(syscall.SIGCONT))
+	}
+	text := first.left(first.restart(false))
+	require.Contains(t, text, "this server seems to have lost its disk")
+	require.NotContains(t, text, "acknowledged on its own, up to", "it served before it had heard of them")
+	text = first.left(first.restart(true))
 	require.Contains(t, text, "this server seems to have lost its disk")
 	require.Contains(t, text, fmt.Sprintf(`["1=%s", "2=%s", "9=%s"]`, second.peer, third.peer, first.peer))
 	require.NotContains(t, text, "serving", "it served clients")

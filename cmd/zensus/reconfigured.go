@@ -27,7 +27,6 @@ type reconfigured struct {
 		version core.Zxid
 	}
 
-	isNew  bool        // the data directory was empty when this server was started
 	claims chan *claim // by which this server must not go on on its own
 	doubts struct {    // claims by which it does
 		sync.Mutex

@@ -19,6 +19,13 @@ import (
 // (replica.Replica.Members). Call it before Run; later ones go to Config.Members.
 func (n *Node) Members() zab.Members { return n.replica.Members() }
 
+// Unused reports whether the data directory holds nothing yet: nothing was logged, and no
+// epoch was promised. Call it before Run.
+func (n *Node) Unused() bool {
+	s := n.replica.Status()
+	return s.Logged == 0 && s.Epochs.Accepted == 0
+}
+
 // superIdentity is who may do everything.
 var superIdentity = []core.Identity{{Scheme: core.SuperScheme}}
 
