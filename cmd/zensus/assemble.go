@@ -132,7 +132,10 @@ func (in *instance) listen() (listeners, error) {
 			errs = append(errs, in.plan.refused(want.key, err))
 			continue
 		}
-		open[want.key] = spare(l, in.log, &in.warned)
+		open[want.key] = l
+		if want.key != "listen.peer" { // whom no client must keep out
+			open[want.key] = spare(l, in.log, &in.warned)
+		}
 		in.ports = append(in.ports, openPort{want.key, l.Addr(), want.speaks})
 	}
 	if len(open) == 0 && len(errs) == 0 {

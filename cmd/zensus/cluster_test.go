@@ -5,10 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -29,6 +32,7 @@ type proc struct {
 	peer, zookeeper, http string
 	cmd                   *exec.Cmd
 	done                  chan error
+	descriptors           int // that it may have; 0 is as many as the test
 }
 
 // newProcs are servers that have a secret in common, and no configuration yet.
@@ -77,7 +81,11 @@ func (m *proc) startWith(config string) {
 	m.t.Helper()
 	log, err := os.OpenFile(m.dir+"/log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(m.t, err)
-	m.cmd = exec.CommandContext(m.t.Context(), testkit.Binary(m.t), "serve", "-c", filepath.Join(m.dir, config))
+	command := []string{testkit.Binary(m.t), "serve", "-c", filepath.Join(m.dir, config)}
+	if m.descriptors > 0 {
+		command = append([]string{"sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, m.descriptors)}, command...)
+	}
+	m.cmd = exec.CommandContext(m.t.Context(), command[0], command[1:]...)
 	m.cmd.Stdout, m.cmd.Stderr = log, log
 	require.NoError(m.t, m.cmd.Start())
 	m.done = make(chan error, 1)
@@ -194,6 +202,40 @@ func serving(id int) func(status) bool {
 		}
 		return false
 	}
+}
+
+// TestClientsDoNotKeepMembersOut: of two servers the one that is dialed by the other has no
+// descriptor left for another client, and whoever goes is followed by the next.
+func TestClientsDoNotKeepMembersOut(t *testing.T) {
+	all := newProcs(t, 1, 2)
+	one, two := all[0], all[1]
+	one.configure(all...)
+	two.configure(all...)
+	one.descriptors = 64
+	one.start()
+	require.Eventually(t, func() bool {
+		c, err := net.Dial("tcp", one.zookeeper)
+		return err == nil && c.Close() == nil
+	}, 10*time.Second, 10*time.Millisecond)
+	ctx, stop := context.WithCancel(t.Context())
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	defer stop()
+	for range 100 {
+		clients.Go(func() {
+			for d := (net.Dialer{}); ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+				if c, err := d.DialContext(ctx, "tcp", one.zookeeper); err == nil {
+					unwait := context.AfterFunc(ctx, func() { _ = c.Close() })
+					_, _ = io.Copy(io.Discard, c)
+					unwait()
+					_ = c.Close()
+				}
+			}
+		})
+	}
+	require.Eventually(t, func() bool { return strings.Contains(one.log(), "too many connections for the descriptors") }, 10*time.Second, 10*time.Millisecond)
+	two.start() // and before the clients are given up, all at once, which say nothing
+	require.Eventually(t, func() bool { return serving(2)(two.status()) }, 10*time.Second, 50*time.Millisecond)
 }
 
 // TestASingleServerGrowsAndIsReplaced has a server become one of three, hands the

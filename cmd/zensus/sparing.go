@@ -19,7 +19,8 @@ type sparing struct {
 }
 
 // sparedDescriptors are those that no client gets: for the log and its spares,
-// snapshots, the directories and what is inspected. Of few, a quarter.
+// snapshots, the directories and what is inspected, and for the other members and
+// the strangers at their port, of whom package peer bears 32. Of few, a quarter.
 const sparedDescriptors = 64
 
 // spare wraps a listener where the system tells how many descriptors there may be.

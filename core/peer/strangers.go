@@ -7,7 +7,7 @@ import (
 )
 
 // strangersMax bounds connections that have not proved anything yet.
-const strangersMax = 64
+const strangersMax = 32
 
 // strangers are the connections that have not proved anything yet. When there are too
 // many, the oldest gives way: whoever opens many and says nothing keeps out nobody who
