@@ -232,16 +232,18 @@ func (t *Transport) claim(ctx context.Context) func() []byte {
 
 // accept takes in those with higher ids, and hears of those with lower ones.
 func (t *Transport) accept(ctx context.Context) {
-	for {
+	for pause := dialPauseMin; ; {
 		raw, err := t.cfg.Listener.Accept()
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) {
 				return
 			}
-			t.log.Warn("accept", "err", err)
-			time.Sleep(dialPauseMin)
+			t.log.Warn("accept", "err", err, "retry_ms", pause.Milliseconds())
+			time.Sleep(pause)
+			pause = min(2*pause, dialPauseMax)
 			continue
 		}
+		pause = dialPauseMin
 		t.strangers.add(raw)
 		t.wg.Go(func() {
 			g, c, err := t.meet(ctx, raw)

@@ -51,14 +51,18 @@ type Server struct {
 		conns     map[*conn]struct{}
 		perAddr   map[netip.Addr]int
 		listeners []net.Listener
-		started   bool // the poller was, or could not be
-		stopping  bool // it is to end
+		warned    time.Time // when it was last told that a connection was over a limit
+		started   bool      // the poller was, or could not be
+		stopping  bool      // it is to end
 		closed    bool
 	}
 	wg      sync.WaitGroup // of connections
 	polling sync.WaitGroup // joined with mu held, and not when stopping
 	polled  sync.Once      // stopped
 }
+
+// warnEvery is the pause between two warnings of connections that are over a limit.
+const warnEvery = 10 * time.Second
 
 // traceMaskDefault is what gtmk tells of a ZooKeeper that nobody has changed.
 const traceMaskDefault = 306
@@ -137,8 +141,11 @@ func (s *Server) admit(c *conn) bool {
 		return false
 	case s.cfg.ConnsTotal > 0 && len(s.mu.conns) >= s.cfg.ConnsTotal,
 		s.cfg.ConnsPerAddress > 0 && s.mu.perAddr[addr] >= s.cfg.ConnsPerAddress:
-		s.rejected.Add(1)
-		s.log.Warn("too many connections", "client", addr.String())
+		all := s.rejected.Add(1)
+		if now := time.Now(); now.Sub(s.mu.warned) > warnEvery { // who is refused comes again, and at once
+			s.mu.warned = now
+			s.log.Warn("too many connections", "client", addr.String(), "refused_so_far", all)
+		}
 		return false
 	}
 	s.startPollerLocked()
