@@ -250,6 +250,9 @@ func (m *Machine) proposed(f *following, in Propose, out *Output) {
 		m.abandon(out) // Z-49
 		return
 	}
+	if m.phase != Broadcast {
+		m.dropQueue(m.Known()) // FromLog will tell of that and more
+	}
 	if f.upToDate {
 		m.commit = max(m.commit, in.Committed)
 		m.arrive()

@@ -392,6 +392,12 @@ func (m *Machine) TakeCommitted() (Proposal, bool) {
 	p := m.queue[m.head]
 	m.queue[m.head] = Proposal{}
 	m.head++
+	m.trimQueue()
+	return p, true
+}
+
+// trimQueue gives the memory of what has left the queue to what comes.
+func (m *Machine) trimQueue() {
 	if m.head == len(m.queue) {
 		m.queue, m.head = m.queue[:0], 0
 	} else if m.head >= 1024 && m.head > len(m.queue)/2 {
@@ -399,7 +405,6 @@ func (m *Machine) TakeCommitted() (Proposal, bool) {
 		clear(m.queue[n:])
 		m.queue, m.head = m.queue[:n], 0
 	}
-	return p, true
 }
 
 // dropQueue forgets the proposals up to a zxid.
@@ -408,6 +413,7 @@ func (m *Machine) dropQueue(upTo core.Zxid) {
 		m.queue[m.head] = Proposal{}
 		m.head++
 	}
+	m.trimQueue()
 }
 
 // Role is what the machine is now.

@@ -229,3 +229,57 @@ func TestALeaderToWhomNobodyComesLooksAgainSoon(t *testing.T) {
 	m.Tick(&out)
 	require.Equal(t, Leading, m.Role(), "one who comes is waited for")
 }
+
+// TestALearnerKeepsNothingThatTheLogTellsOf: it was away for much of an epoch that goes on.
+func TestALearnerKeepsNothingThatTheLogTellsOf(t *testing.T) {
+	m, err := New(Config{Self: 1, Voters: []core.PeerID{1, 2, 3}, RecentBytes: 1}, Durable{})
+	require.NoError(t, err)
+	v := &voter{t: t, m: m}
+	m.Start(&v.out)
+	m.LinkUp(2, &v.out)
+	m.endRole(&v.out)
+	m.follow(2, &v.out)
+	stream, chain := m.following.stream, uint64(0)
+	receive := func(msg Message) { m.Receive(2, msg, &v.out) }
+	record := func(z core.Zxid, kind wire.RecordKind) wire.Record {
+		r := wire.Record{Zxid: z, Kind: kind, PrevChain: chain, Payload: make([]byte, 100)}
+		if z.Counter() > 10 {
+			r.CommitHint = z - 10
+		}
+		chain = r.Seal()
+		return r
+	}
+	receive(LeaderInfo{Stream: stream, Epoch: 5})
+	v.epochs()
+	v.epochsSynced()
+	receive(Diff{Stream: stream})
+	receive(NewLeader{Stream: stream, Marker: record(core.MakeZxid(5, 0), wire.RecordEpoch)})
+	v.synced(m.Logged())
+	v.epochs()
+	v.epochsSynced()
+	const all, batch = 20_000, 100
+	last := core.MakeZxid(5, all)
+	for z := core.MakeZxid(5, 1); z <= last; {
+		var records []wire.Record
+		for ; len(records) < batch; z++ {
+			records = append(records, record(z, wire.RecordTxn))
+		}
+		receive(Propose{Stream: stream, Records: records})
+		require.Equal(t, z-1, m.Logged())
+		require.LessOrEqual(t, len(m.queue)-m.head, 2*batch+10)
+		require.Less(t, cap(m.queue), all/2)
+		v.synced(m.Logged())
+	}
+	require.Equal(t, Synchronization, m.Phase())
+	receive(UpToDate{Stream: stream, Committed: last - 5})
+	require.Equal(t, Broadcast, m.Phase())
+	require.Equal(t, last-5, m.FromLog())
+	receive(Propose{Stream: stream, Committed: last})
+	for z := last - 4; z <= last; z++ {
+		p, ok := m.TakeCommitted()
+		require.True(t, ok)
+		require.Equal(t, z, p.Zxid)
+	}
+	_, ok := m.TakeCommitted()
+	require.False(t, ok)
+}
