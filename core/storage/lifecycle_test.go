@@ -446,6 +446,52 @@ func TestPurgeSetsLittleAsideWhenThereIsLittleRoom(t *testing.T) {
 	must(t, s.Close())
 }
 
+// TestTwoSnapshotsDoWhereThereIsLittleRoom: a server that is short of room has not written
+// as many as it is to keep, and has no room for the others before log goes.
+func TestTwoSnapshotsDoWhereThereIsLittleRoom(t *testing.T) {
+	mem := vfs.NewMem()
+	o := options(mem)
+	o.WindowBytes, o.Retain, o.LowWaterBytes, o.BallastBytes, o.RereadAfter = 1, 3, 64<<10, 32<<10, -1
+	s, _ := mustOpen(t, o)
+	var h history
+	write(t, s, h.epoch(1))
+	var infos []SnapshotInfo
+	more := func() {
+		for range 5 {
+			write(t, s, h.txns(10, 900)...)
+		}
+		info, err := snapshot(s, h.at.zxid, h.at.chain, false)
+		must(t, err)
+		infos = append(infos, info)
+		write(t, s, h.txns(10, 900)...)
+	}
+	purge := func(why string, want bool) {
+		t.Helper()
+		n, err := s.Purge(0)
+		must(t, err)
+		if n > 0 != want {
+			t.Fatalf("%s: %d files went", why, n)
+		}
+	}
+	more()
+	mem.SetQuota(mem.Used() + o.LowWaterBytes)
+	purge("one snapshot", false)
+	mem.SetQuota(mem.Used() + 1<<20)
+	more()
+	purge("there is room", false)
+	mem.SetQuota(mem.Used() + o.LowWaterBytes)
+	name := filepath.Join(o.Dir, snapDirName, place{infos[0].Lineage, infos[0].Zxid}.name(snapshotSuffix))
+	damage := func() { must(t, mem.Flip(name, 90, 1)) }
+	damage()
+	purge("one of the two is damaged", false)
+	damage()
+	purge("two", true)
+	if s.Base() == 0 || s.Base() > infos[0].Zxid {
+		t.Fatalf("the log begins at %v, the older snapshot is %v", s.Base(), infos[0].Zxid)
+	}
+	mustReplay(t, s, infos[0].Zxid, h.all[slices.IndexFunc(h.all, func(r wire.Record) bool { return r.Zxid == infos[0].Zxid })+1:])
+}
+
 // TestInstallMakesTheOldLineageUnreadable: what was logged before must never come
 // back, even if the installed snapshot is damaged later (zab Z-13).
 func TestInstallMakesTheOldLineageUnreadable(t *testing.T) {

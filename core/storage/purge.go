@@ -12,11 +12,12 @@ import (
 // Purge removes snapshots and segments that nothing needs any more and says how
 // many files went. It keeps the newest Retain snapshots that are whole, every record
 // after the oldest of them, and, while there is room (Short), WindowBytes of log for
-// learners; with little room it leaves no more than one spare segment. With fewer whole snapshots it removes nothing: files are never merely
-// counted (zab Z-12). A snapshot is taken to be whole if this process has read it to
-// its end within the last RereadAfter and it still has the size that it had then;
-// every other one is read now. The caller says what time it is: now is monotonic, and
-// only differences mean anything.
+// learners; with little room it leaves no more than one spare segment. With fewer whole
+// snapshots it removes nothing, but for log when there is no room: then two do, as a full
+// disk keeps a server from writing the others. Files are never merely counted (zab Z-12).
+// A snapshot is taken to be whole if this process has read it to its end within the last
+// RereadAfter and it still has the size that it had then; every other one is read now.
+// The caller says what time it is: now is monotonic, and only differences mean anything.
 //
 // It may run on another goroutine than the owner's, but not beside a snapshot that
 // is being written.
@@ -55,9 +56,9 @@ func (s *Store) Purge(now time.Duration) (removed int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("storage: purge: %w", err)
 	}
-	window, spares := s.opt.WindowBytes, sparesMax
+	window, spares, least := s.opt.WindowBytes, sparesMax, s.opt.Retain
 	if short {
-		window, spares = 0, sparesShort
+		window, spares, least = 0, sparesShort, min(least, shortRetain)
 	}
 	s.cutting.Lock()
 	defer s.cutting.Unlock()
@@ -67,7 +68,7 @@ func (s *Store) Purge(now time.Duration) (removed int, err error) {
 		s.mu.whole = whole // without what has vanished or been damaged
 	}
 	s.mu.Unlock()
-	if another || len(whole) < s.opt.Retain {
+	if another || len(whole) < least {
 		return 0, nil
 	}
 	for _, p := range drop {
@@ -109,6 +110,10 @@ func (s *Store) Purge(now time.Duration) (removed int, err error) {
 	}
 	return removed, nil
 }
+
+// shortRetain is how many whole snapshots there must be for log to go where there is no
+// room: one is damaged, and the other is there.
+const shortRetain = 2
 
 // wholeness is when a snapshot was read to its end and found whole, and how large
 // it was.
