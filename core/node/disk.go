@@ -37,11 +37,13 @@ type disk struct {
 	failed   chan error   // of capacity 1
 	wake     chan struct{}
 
-	owner sync.Mutex // held by whoever uses the store: the worker as a rule, see help
-	over  bool       // nothing more is done
-	spare []wire.Record
-	comes *incoming   // the snapshot that a leader is sending
-	quick atomic.Bool // the last sync took no longer than quickSync
+	making sync.Mutex    // held while a snapshot is written, and what it covers goes
+	made   chan struct{} // of capacity 1: that is over
+	owner  sync.Mutex    // held by whoever uses the store: the worker as a rule, see help
+	over   bool          // nothing more is done
+	spare  []wire.Record
+	comes  *incoming   // the snapshot that a leader is sending
+	quick  atomic.Bool // the last sync took no longer than quickSync
 
 	helping atomic.Int64 // since when somebody else is at it, in milliseconds of Node.Now; 0 is nobody
 	heldUp  int64        // when the loop last saw one who took long; the loop's
@@ -56,7 +58,7 @@ type disk struct {
 func newDisk(n *Node, store *storage.Store) *disk {
 	return &disk{
 		node: n, store: store,
-		failed: make(chan error, 1), wake: make(chan struct{}, 1),
+		failed: make(chan error, 1), wake: make(chan struct{}, 1), made: make(chan struct{}, 1),
 	}
 }
 
@@ -293,27 +295,15 @@ func (d *disk) do(w *diskWork) error {
 		}
 		d.tell(replica.Truncated{})
 	}
-	if len(w.appends) > 0 {
-		began := time.Now()
-		for i := range w.appends {
-			d.written += len(w.appends[i].Payload) + wire.RecordHeadBytes
+	for rest := w.appends; len(rest) > 0; {
+		n, err := d.portion(rest)
+		if err == nil {
+			err = d.append(w, rest[:n])
 		}
-		if err := d.store.Append(w.appends); err != nil {
+		if err != nil {
 			return err
 		}
-		if err := d.store.Sync(); err != nil {
-			return err
-		}
-		took := time.Since(began)
-		d.quick.Store(took <= quickSync)
-		d.node.metrics.synced(len(w.appends), took)
-		synced := item{in: replica.Synced{Generation: w.generation, UpTo: w.appends[len(w.appends)-1].Zxid}}
-		switch first, ok := d.node.inbox.add(synced, false); {
-		case first && ok && len(w.appends) <= helpRecords && w.epochs == nil:
-			d.node.help(false)
-		case first:
-			d.node.inbox.signal()
-		}
+		rest = rest[n:]
 	}
 	if w.epochs != nil {
 		m := d.store.Meta()
@@ -322,6 +312,79 @@ func (d *disk) do(w *diskWork) error {
 			return err
 		}
 		d.tell(replica.MetaSynced{Generation: w.generation})
+	}
+	return nil
+}
+
+// lowBytes is how much is written at once to a disk that is nearly full, by one who comes
+// to a leader's history, and lowPause how long the next snapshot is waited for then. It is
+// more than what a snapshot is worth (replica).
+const (
+	lowBytes = 2 << 20
+	lowPause = 200 * time.Millisecond
+)
+
+// portion is how many of the records are to be written now: all of them, as a rule. A
+// learner that does not serve yet takes in as fast as it can. It looks at its disk often,
+// and when that is nearly full it waits for the snapshots by which older log goes, or it
+// would fill the disk before they are written.
+func (d *disk) portion(records []wire.Record) (n int, err error) {
+	if d.node.contact.serving.Load() {
+		return len(records), nil
+	}
+	if err := d.look(); err != nil {
+		return 0, err
+	}
+	most := lookBytes
+	if d.low {
+		most = lowBytes
+		select {
+		case <-d.made:
+		case <-time.After(lowPause): // nothing may be known to be committed of what came last
+		}
+		d.making.Lock()   // that is not long, and shorter still when the node ends
+		d.making.Unlock() //nolint:staticcheck // there is nothing to do in between
+		select {
+		case <-d.made:
+		default:
+		}
+	}
+	for bytes := 0; n < len(records) && bytes < most; n++ {
+		bytes += len(records[n].Payload) + wire.RecordHeadBytes
+	}
+	return n, nil
+}
+
+// snapshotMade lets go on who waits for a snapshot that was being written.
+func (d *disk) snapshotMade() {
+	d.making.Unlock()
+	select {
+	case d.made <- struct{}{}:
+	default:
+	}
+}
+
+// append writes records, and tells that they are durable.
+func (d *disk) append(w *diskWork, records []wire.Record) error {
+	began := time.Now()
+	for i := range records {
+		d.written += len(records[i].Payload) + wire.RecordHeadBytes
+	}
+	if err := d.store.Append(records); err != nil {
+		return err
+	}
+	if err := d.store.Sync(); err != nil {
+		return err
+	}
+	took := time.Since(began)
+	d.quick.Store(took <= quickSync)
+	d.node.metrics.synced(len(records), took)
+	synced := item{in: replica.Synced{Generation: w.generation, UpTo: records[len(records)-1].Zxid}}
+	switch first, ok := d.node.inbox.add(synced, false); {
+	case first && ok && len(w.appends) <= helpRecords && w.epochs == nil:
+		d.node.help(false)
+	case first:
+		d.node.inbox.signal()
 	}
 	return nil
 }

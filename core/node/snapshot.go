@@ -17,6 +17,8 @@ const snapshotBytesPerSecond = 64 << 20
 // snapshot and nothing else; any other failure is the disk's and ends the node.
 func (n *Node) writeSnapshot(job replica.SnapshotJob) {
 	n.beside.Go(func() {
+		n.disk.making.Lock()
+		defer n.disk.snapshotMade()
 		began := time.Now()
 		info, err := n.encodeSnapshot(&job)
 		job.View.Close()

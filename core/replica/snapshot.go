@@ -16,8 +16,8 @@ func (r *Replica) snapshot() {
 	limit := r.cfg.SnapshotTxns/2 + int(uint64(r.cfg.Zab.Self)*2654435761%uint64(r.cfg.SnapshotTxns/2+1))
 	limit = max(limit, r.state.Tree().Count()/snapshotShare)
 	due := r.sinceSnapshot >= limit && r.now.Mono >= r.snapshotRest
-	if r.diskLow && r.bytesSince >= lowBytes && r.now.Mono >= r.snapshotRest {
-		due = true
+	if r.diskLow && r.bytesSince >= lowBytes && (r.now.Mono >= r.snapshotRest || !r.serving) {
+		due = true // one that serves nobody yet needs no rest
 	}
 	if !due && !r.wantSnapshot && r.bytesSince < r.cfg.SnapshotBytes {
 		return

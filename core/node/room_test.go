@@ -1,0 +1,47 @@
+package node_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/stretchr/testify/require"
+
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/node"
+	"github.com/zensus-io/zensus/core/vfs"
+)
+
+// TestALearnerMakesRoomForWhatItHasMissed: what it has missed is several times as large as
+// its disk, comes as fast as it can, and no snapshot is there yet by which log could go.
+func TestALearnerMakesRoomForWhatItHasMissed(t *testing.T) {
+	const mib = 1 << 20
+	e := newEnsemble(t, 3)
+	disks := map[core.PeerID]*vfs.Mem{1: vfs.NewMem(), 2: vfs.NewMem(), 3: vfs.NewMem()}
+	disks[3].SetQuota(40 * mib)
+	e.configure = func(c *node.Config) {
+		c.Storage.FS = disks[c.Replica.Zab.Self]
+		if c.Replica.Zab.Self == 3 {
+			c.Logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Debug})
+		}
+		c.Storage.LowWaterBytes, c.Storage.BallastBytes = 16*mib, 4*mib
+	}
+	e.startAll()
+	ctx := context.Background()
+	c := e.open(1)
+	_, _, err := c.Create(ctx, "/big", nil, core.CreateOptions{})
+	require.NoError(t, err)
+	e.alike()
+	e.stop(3)
+	e.leader()
+	c = e.open(1)
+	for i := range 150 {
+		data := make([]byte, 900<<10)
+		data[0] = byte(i)
+		_, err := c.Set(ctx, "/big", data, core.AnyVersion)
+		require.NoError(t, err)
+	}
+	e.start(3)
+	e.await(3)
+	e.alike()
+}
