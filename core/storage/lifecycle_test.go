@@ -389,6 +389,48 @@ func TestPurgeLeavesNoWindowWhenThereIsLittleRoom(t *testing.T) {
 	}
 }
 
+// TestASpareIsNotBegunWithoutTheRoomForIt: nor is one that was begun kept when there is
+// little room.
+func TestASpareIsNotBegunWithoutTheRoomForIt(t *testing.T) {
+	mem := vfs.NewMem()
+	o := options(mem)
+	o.SegmentBytes, o.LowWaterBytes, o.BallastBytes = 4<<20, 1<<20, 1<<20
+	s, _ := mustOpen(t, o)
+	var h history
+	write(t, s, h.epoch(1))
+	write(t, s, h.txns(30, 100<<10)...) // more than half a segment
+	for range 100 {                     // the segment itself, and the ballast
+		if more, err := s.Prepare(); err != nil {
+			t.Fatal(err)
+		} else if s.filling != nil {
+			break
+		} else if !more {
+			t.Fatal("no spare is begun")
+		}
+	}
+	mem.SetQuota(mem.Used() + o.LowWaterBytes + o.BallastBytes - 1)
+	used := mem.Used()
+	_, err := s.Prepare()
+	must(t, err)
+	if s.filling != nil || mem.Used() >= used {
+		t.Fatal("a spare that was begun stays")
+	}
+	mem.SetQuota(mem.Used() + o.LowWaterBytes + o.BallastBytes + o.SegmentBytes - 1)
+	for more := true; more; {
+		more, err = s.Prepare()
+		must(t, err)
+		if s.filling != nil {
+			t.Fatal("a spare is begun that leaves little room")
+		}
+	}
+	mem.SetQuota(mem.Used() + o.LowWaterBytes + o.BallastBytes + o.SegmentBytes)
+	_, err = s.Prepare()
+	must(t, err)
+	if s.filling == nil {
+		t.Fatal("no spare is begun, with room for it")
+	}
+}
+
 // What had been purged of the log was set aside for what was to come, and the disk
 // remained nearly full.
 func TestPurgeSetsLittleAsideWhenThereIsLittleRoom(t *testing.T) {

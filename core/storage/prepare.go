@@ -32,13 +32,18 @@ func (s *Store) Prepare() (more bool, err error) {
 		return true, s.refreshHint()
 	}
 	room, err := s.room()
-	if err != nil || room < fillStep {
+	if err != nil {
 		return false, err
 	}
+	ballast := max(0, s.opt.BallastBytes)
 	switch {
+	case s.filling != nil && s.opt.LowWaterBytes >= 0 && room < ballast: // Short
+		return false, s.dropFilling()
+	case room < fillStep:
+		return false, nil
 	case s.activeSize-s.active.end < fillStep/2 && s.activeSize < s.opt.SegmentBytes:
 		return s.fillActive()
-	case s.filling != nil, s.wantsSpare():
+	case s.filling != nil, s.wantsSpare() && room >= s.opt.SegmentBytes+ballast:
 		return s.fillSpare()
 	case !s.ballast && s.opt.BallastBytes > 0 && room > s.opt.BallastBytes:
 		return false, s.layBallast()
@@ -79,16 +84,21 @@ func (s *Store) fillSpare() (more bool, err error) {
 	case !isNoSpace(err):
 		return false, s.poison("fill spare segment", err)
 	}
-	// It does not fit: without it the log grows as it is written.
+	return false, s.dropFilling() // it does not fit
+}
+
+// dropFilling gives the spare up that is being filled: without it the log grows as it is
+// written.
+func (s *Store) dropFilling() error {
 	f := s.filling
 	s.filling = nil
-	if f != nil {
-		err = errors.Join(f.Close(), s.fs.Remove(s.fillingName))
-		if err != nil {
-			return false, s.poison("remove spare segment", err)
-		}
+	if f == nil {
+		return nil
 	}
-	return false, nil
+	if err := errors.Join(f.Close(), s.fs.Remove(s.fillingName)); err != nil {
+		return s.poison("remove spare segment", err)
+	}
+	return nil
 }
 
 func (s *Store) fillSpareStep() (done bool, err error) {
@@ -158,6 +168,17 @@ func (s *Store) Short() (bool, error) {
 	}
 	room, err := s.room()
 	return room < max(0, s.opt.BallastBytes), err
+}
+
+// LogRoom is how much log there is room for: the free space above the low-water mark and
+// what the log has taken already. Safe for concurrent use.
+func (s *Store) LogRoom() (int64, error) {
+	room, err := s.room()
+	if err != nil {
+		return 0, err
+	}
+	st, err := s.Stats()
+	return room + st.LogBytes, err
 }
 
 // layBallast reserves the ballast. That it does not fit is no error.
