@@ -158,6 +158,11 @@ func (n *Node) recover(store *storage.Store, rec *storage.Recovered, restored *s
 	if rec.Snapshot != nil {
 		chain = rec.Snapshot.Chain
 	}
+	if n.cfg.Storage.LowWaterBytes >= 0 {
+		if n.cfg.Replica.SnapshotBytes, err = snapshotBytes(n.cfg.Replica.SnapshotBytes, store); err != nil {
+			return err
+		}
+	}
 	r, err := replica.New(n.cfg.Replica, durable, rec.Snapshot != nil, chain)
 	if err != nil {
 		return fmt.Errorf("%s: %w", n.cfg.Storage.Dir, err)
@@ -350,6 +355,10 @@ func (n *Node) handle(now replica.Now, it *item) {
 	case replica.LinkDown:
 		delete(n.gens, in.Peer)
 		n.contact.trouble()
+	case replica.DiskLow:
+		if in.On {
+			n.makeRoom()
+		}
 	}
 	n.step(now, it.in)
 	if it.buf != nil {

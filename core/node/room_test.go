@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/stretchr/testify/require"
@@ -44,4 +45,29 @@ func TestALearnerMakesRoomForWhatItHasMissed(t *testing.T) {
 	e.start(3)
 	e.await(3)
 	e.alike()
+}
+
+// TestALogThatFillsItsDiskGoes: the tree is small, and the first snapshots come before the
+// disk is nearly full, when nothing would be written any more that makes another due.
+func TestALogThatFillsItsDiskGoes(t *testing.T) {
+	const mib = 1 << 20
+	e := newEnsemble(t, 1)
+	disk := vfs.NewMem()
+	disk.SetQuota(80 * mib)
+	e.configure = func(c *node.Config) {
+		c.Storage.FS = disk
+		c.Storage.LowWaterBytes, c.Storage.BallastBytes, c.Storage.SegmentBytes = 24*mib, 8*mib, 4*mib
+	}
+	e.startAll()
+	ctx := context.Background()
+	c := e.open(1)
+	_, _, err := c.Create(ctx, "/big", nil, core.CreateOptions{})
+	require.NoError(t, err)
+	data := make([]byte, 900<<10)
+	for i := range 200 {
+		require.Eventually(t, func() bool {
+			_, err := c.Set(ctx, "/big", data, core.AnyVersion)
+			return err == nil
+		}, 10*time.Second, 10*time.Millisecond, "write %d", i)
+	}
 }

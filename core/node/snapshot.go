@@ -28,12 +28,8 @@ func (n *Node) writeSnapshot(job replica.SnapshotJob) {
 			took := time.Since(began)
 			n.metrics.snapshot(took, info.Bytes)
 			n.log.Info("snapshot written", "zxid", info.Zxid.String(), "size_bytes", info.Bytes, "took_ms", took.Milliseconds())
-			if _, err := n.disk.store.Purge(time.Since(n.start)); err != nil {
-				if storage.IsFatal(err) {
-					n.disk.fail(err)
-					return
-				}
-				n.log.Warn("purge", "err", err)
+			if !n.purge() {
+				return
 			}
 		case errors.Is(err, errEnded):
 		case storage.IsFatal(err):
@@ -45,6 +41,48 @@ func (n *Node) writeSnapshot(job replica.SnapshotJob) {
 		in.Base = n.disk.store.Base()
 		n.inbox.put(item{in: in}, false)
 	})
+}
+
+// purge lets go what nothing needs any more. It reports false when that was the node's end.
+func (n *Node) purge() (goesOn bool) {
+	_, err := n.disk.store.Purge(time.Since(n.start))
+	switch {
+	case err == nil, errors.Is(err, storage.ErrClosed):
+	case storage.IsFatal(err):
+		n.disk.fail(err)
+		return false
+	default:
+		n.log.Warn("purge", "err", err)
+	}
+	return true
+}
+
+// makeRoom lets go what is only kept while there is room. A snapshot that is being written
+// does so when it is done.
+func (n *Node) makeRoom() {
+	n.beside.Go(func() {
+		if n.disk.making.TryLock() {
+			defer n.disk.making.Unlock()
+			n.purge()
+		}
+	})
+}
+
+// roomShare is which part of the room for log is written between two snapshots at most:
+// before the disk is nearly full there are those by which log goes. roomLeast is where
+// that ends.
+const (
+	roomShare = 8
+	roomLeast = 4 << 20
+)
+
+// snapshotBytes is how much log is written between two snapshots.
+func snapshotBytes(configured int64, store *storage.Store) (int64, error) {
+	room, err := store.LogRoom()
+	if configured == 0 {
+		configured = 4 << 30
+	}
+	return min(configured, max(room/roomShare, roomLeast)), err
 }
 
 var errEnded = errors.New("node: ended")
