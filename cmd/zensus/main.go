@@ -47,5 +47,19 @@ func rootCommand() *cobra.Command {
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(serveCommand(), demoCommand(), demoServerCommand(), demoProviderCommand(), bench.Command(), versionCommand())
 	root.AddCommand(ctl.Commands()...)
+	for _, cmd := range root.Commands() {
+		if cmd.HasSubCommands() && !cmd.Runnable() {
+			cmd.RunE, cmd.DisableFlagsInUseLine = namesCommands, true
+		}
+	}
 	return root
+}
+
+// namesCommands runs a command that does nothing itself. Cobra would print the help for
+// one that does not exist, too, and end as if it had been done.
+func namesCommands(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
+	}
+	return cmd.Help()
 }
