@@ -251,7 +251,7 @@ func (m *Machine) proposed(f *following, in Propose, out *Output) {
 		return
 	}
 	if m.phase != Broadcast {
-		m.dropQueue(m.Known()) // FromLog will tell of that and more
+		m.dropQueue(m.Known()) // TakeFromLog will tell of that and more
 	}
 	if f.upToDate {
 		m.commit = max(m.commit, in.Committed)

@@ -273,7 +273,7 @@ func TestALearnerKeepsNothingThatTheLogTellsOf(t *testing.T) {
 	require.Equal(t, Synchronization, m.Phase())
 	receive(UpToDate{Stream: stream, Committed: last - 5})
 	require.Equal(t, Broadcast, m.Phase())
-	require.Equal(t, last-5, m.FromLog())
+	require.Equal(t, last-5, m.TakeFromLog())
 	receive(Propose{Stream: stream, Committed: last})
 	for z := last - 4; z <= last; z++ {
 		p, ok := m.TakeCommitted()
