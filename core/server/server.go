@@ -84,12 +84,13 @@ func New(cfg Config, n *node.Node) *Server {
 }
 
 // Serve accepts connections until the listener is closed, by Close or otherwise.
-// A failure to accept that may pass, as when descriptors are short, is waited out.
+// A failure to accept that may pass, as when descriptors are short, is waited out. If the
+// server is closed already the listener is too.
 func (s *Server) Serve(l net.Listener) error {
 	s.mu.Lock()
 	if s.mu.closed {
 		s.mu.Unlock()
-		return errors.Join(net.ErrClosed, l.Close())
+		return l.Close()
 	}
 	s.mu.listeners = append(s.mu.listeners, l)
 	s.mu.Unlock()
