@@ -20,6 +20,7 @@ type following struct {
 	hint     core.Zxid  // what the records that came know to be committed
 	acked    core.Zxid  // what the leader was told to be durable; 0 before the epoch is accepted
 	upToDate bool
+	vouches  core.Zxid // up to where the log is to be durable before it is vouched for
 	askAt    int64
 	heard    int64
 }
@@ -267,12 +268,20 @@ func (m *Machine) upToDate(f *following, in UpToDate, out *Output) {
 		return
 	}
 	f.upToDate = true
+	f.vouches = in.Committed
 	m.commit = max(m.commit, in.Committed)
-	if !m.epochs.Voteable {
+	m.vouchFor(out)
+	m.arrive()
+}
+
+// vouchFor has the disk say that this server has a history to vouch for (Z-14). Not before
+// it has all of it that was committed: among that may be who the members are, and an
+// acknowledgement of this server that it has lost may have counted for it.
+func (m *Machine) vouchFor(out *Output) {
+	if f := m.following; f.upToDate && !m.epochs.Voteable && m.durable >= f.vouches {
 		m.epochs.Voteable = true
 		m.writeEpochs(out)
 	}
-	m.arrive()
 }
 
 // arrive enters broadcast when what UPTODATE named is durable here, and what the log

@@ -263,6 +263,7 @@ func (m *Machine) Synced(generation uint64, upTo core.Zxid, out *Output) {
 	case m.following != nil:
 		m.acceptEpoch(out)
 		m.ackDurable(out)
+		m.vouchFor(out)
 		m.arrive()
 	}
 	m.pump(out)
