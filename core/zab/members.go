@@ -35,7 +35,8 @@ func (m *Machine) Alone() bool {
 }
 
 // InStep reports whether a quorum of some voters serves and has answered of late: only
-// then may they become the voters (zab 14.2).
+// then may they become the voters (zab 14.2). Who does not count yet may come again before
+// it does, and would then wait for a quorum that there is not without it (Z-14).
 func (m *Machine) InStep(voters quorum.Set) bool {
 	l := m.leading
 	if l == nil || m.phase != Broadcast {
@@ -43,7 +44,7 @@ func (m *Machine) InStep(voters quorum.Set) bool {
 	}
 	have := quorum.Of(m.cfg.Self)
 	for _, p := range l.learners {
-		if p.upToDate && m.now-p.heard <= m.cfg.SyncTicks*m.cfg.TickMillis/2 {
+		if p.upToDate && p.voteable && m.now-p.heard <= m.cfg.SyncTicks*m.cfg.TickMillis/2 {
 			have.Add(p.peer)
 		}
 	}

@@ -98,3 +98,28 @@ func TestAWipedVoterCountsOnlyWithTheMembersThatItHadAcknowledged(t *testing.T) 
 	require.Equal(t, l.m.Committed(), lost.m.Committed())
 	require.True(t, lost.meta.Voteable)
 }
+
+// TestNobodyIsMadeAVoterWhoDoesNotCount: if it comes again before it does, it needs a quorum
+// without it, which the new members do not have.
+func TestNobodyIsMadeAVoterWhoDoesNotCount(t *testing.T) {
+	for seed := range uint64(20) {
+		e := newEnsemble(t, seed, 1)
+		e.observe(2)
+		one := e.peers[1]
+		both := quorum.Of(1, 2)
+		e.startAll()
+		for n := 0; !one.m.InStep(both); n++ {
+			require.Less(t, n, 100_000)
+			if !e.step() {
+				e.pass(50)
+			}
+		}
+		one.reconfigure(both, quorum.Set{})
+		e.part(1, 2)
+		e.kill(2)
+		e.start(2)
+		e.pass(60_000)
+		require.NotNil(t, e.leader(), "seed %d\n%s", seed, e.dump())
+		require.Equal(t, both, e.leader().m.Members().Voters)
+	}
+}
