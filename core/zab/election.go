@@ -246,8 +246,14 @@ func (m *Machine) heardOfVote(from core.PeerID, n Notification, out *Output) {
 
 // mayStand reports whether a server may be voted for. One that this server knows of may
 // vote by a reconfiguration that this one has not heard of: who is a leader is decided
-// by those who promise, and not here.
-func (m *Machine) mayStand(p core.PeerID) bool { return m.isVoter(p) || m.linked(p) }
+// by those who promise, and not here. This server itself must have a history to vouch for
+// (Z-14): the votes of others may be from before it lost that.
+func (m *Machine) mayStand(p core.PeerID) bool {
+	if p == m.cfg.Self {
+		return m.candidacy().Leader != 0
+	}
+	return m.isVoter(p) || m.linked(p)
+}
 
 // watchVote looks on at an election without a part in it: in whatever round the
 // voters are.

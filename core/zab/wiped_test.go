@@ -34,6 +34,58 @@ func (e *ensemble) sever(a core.PeerID, others ...core.PeerID) {
 	}
 }
 
+// hearsay has 4 vote for 5 and tell 1, 2 and 3, which do not reach 5. Then 4 and 5 crash.
+func (e *ensemble) hearsay() {
+	e.peers[4].hears(5)
+	for _, id := range []core.PeerID{1, 2, 3} {
+		e.peers[id].hears(4)
+	}
+	e.kill(4)
+	e.kill(5)
+	for _, id := range []core.PeerID{1, 2, 3} {
+		require.EqualValues(e.t, 5, e.peers[id].m.looking.vote.Leader)
+	}
+}
+
+// TestADamagedServerIsNoLeader: votes for it from before the damage are still about. It has
+// forgotten what it had acknowledged, and with those that lack it too it would begin an epoch
+// without it.
+func TestADamagedServerIsNoLeader(t *testing.T) {
+	e := newEnsemble(t, 1, 1, 2, 3, 4, 5)
+	e.startAll()
+	e.pass(3000)
+	five := e.peers[5]
+	require.Equal(t, five, e.leader())
+	e.sever(1, 3, 4, 5)
+	e.sever(2, 3, 4, 5)
+	z := five.propose("acknowledged")
+	e.pass(100)
+	require.Equal(t, z, five.m.Committed())
+	for _, id := range e.ids() {
+		e.kill(id)
+	}
+	clear(e.cut)
+	e.sever(5, 1, 2, 3)
+	e.startAll()
+	e.hearsay()
+	five.disk = five.disk[:len(five.disk)-1]
+	five.meta.Voteable = false // damage
+	clear(e.cut)
+	e.start(5)
+	for _, id := range []core.PeerID{1, 2, 3} {
+		five.hears(id)
+	}
+	require.NotEqual(t, Leading, five.m.Role())
+	e.pass(10_000)
+	require.NotNil(t, e.leader(), e.dump())
+	require.EqualValues(t, 3, e.leader().id)
+	for _, id := range []core.PeerID{1, 2, 3, 5} {
+		require.GreaterOrEqual(t, e.peers[id].m.Committed(), z)
+		require.Contains(t, e.peers[id].disk, e.peers[3].disk[1])
+		require.True(t, e.peers[id].meta.Voteable)
+	}
+}
+
 // TestAWipedVoterCountsOnlyWithTheMembersThatItHadAcknowledged: with a log that ends before a
 // reconfiguration, for which its lost acknowledgement counted, it would make a quorum of the
 // old members with one that has not heard of it either.
