@@ -18,6 +18,9 @@ const (
 	// calmMillis is how long a server that a leader did not take, or that could not
 	// follow one, follows nobody: trying again at once would lead to the same.
 	calmMillis = 200
+	// reachMillis is how long a server votes for one that it does not reach, and then for
+	// none such (Z-25).
+	reachMillis = 2000
 )
 
 // looking is the part of a server that looks for a leader.
@@ -29,6 +32,7 @@ type looking struct {
 	early    map[core.PeerID]FollowerInfo // of those who take this server for their leader already
 	fresh    quorum.Set                   // of those who have never promised nor logged anything
 	decideAt int64                        // when finalizeMillis are over; 0 is not waiting
+	doubtAt  int64                        // when to vote for another than who is not reached; 0 is never
 	resendAt int64
 	pause    int64
 }
@@ -252,7 +256,7 @@ func (m *Machine) mayStand(p core.PeerID) bool {
 	if p == m.cfg.Self {
 		return m.candidacy().Leader != 0
 	}
-	return m.isVoter(p) || m.linked(p)
+	return m.linked(p) || m.isVoter(p) && m.now >= m.reachUntil
 }
 
 // watchVote looks on at an election without a part in it: in whatever round the
@@ -359,6 +363,16 @@ func (m *Machine) lookTick(out *Output) {
 		l.pause = min(2*l.pause, resendMax)
 		l.resendAt = m.now + l.pause
 		m.notifyAll(out)
+	}
+	switch to := l.vote.Leader; {
+	case to == 0 || to == m.cfg.Self || m.linked(to) || !m.isVoter(m.cfg.Self):
+		l.doubtAt = 0
+	case l.doubtAt == 0:
+		l.doubtAt = m.now + reachMillis
+	case m.now >= l.doubtAt: // others vote for it because this one does, perhaps
+		m.reachUntil = m.now + reachMillis
+		m.look(out)
+		return
 	}
 	if l.decideAt != 0 {
 		m.decide(out)

@@ -60,6 +60,7 @@ type Machine struct {
 	vote       Vote       // whom this server follows, or what it was elected with
 	named      Vote       // whom the last leader named to follow it
 	calmUntil  int64      // nobody is followed before: the last one did not take this server
+	reachUntil int64      // nobody is voted for before who is not linked: one was not reached
 	renewed    int64      // when renew last handed over; 0 is never
 	surpassed  core.Epoch // the latest that a server has promised which this one had to refuse
 	draining   bool       // the disk still works for the last role

@@ -175,3 +175,25 @@ func TestNobodyIsMadeAVoterWhoDoesNotCount(t *testing.T) {
 		require.Equal(t, both, e.leader().m.Members().Voters)
 	}
 }
+
+// TestNobodyVotesOnForWhoIsGone: who hears of a server from others only, which is down, and
+// does not reach it, does not wait for it.
+func TestNobodyVotesOnForWhoIsGone(t *testing.T) {
+	e := newEnsemble(t, 1, 1, 2, 3, 4, 5)
+	e.sever(5, 1, 2, 3)
+	e.startAll()
+	e.hearsay()
+	e.pass(60_000)
+	require.NotNil(t, e.leader(), e.dump())
+}
+
+// TestWhoIsReachedByAFewIsNotWaitedFor: all would vote for it, and most could not follow.
+func TestWhoIsReachedByAFewIsNotWaitedFor(t *testing.T) {
+	for seed := range uint64(5) {
+		e := newEnsemble(t, seed, 1, 2, 3, 4, 5)
+		e.sever(5, 1, 2, 3)
+		e.startAll()
+		e.pass(10_000)
+		require.NotNil(t, e.leader(), e.dump())
+	}
+}
