@@ -381,7 +381,9 @@ func (p *peer) check() {
 		n := slices.IndexFunc(e.agreed, func(a wire.Record) bool { return a.Zxid >= r.Zxid })
 		if n < 0 {
 			if len(e.agreed) > 0 {
-				require.True(e.t, follows(e.agreed[len(e.agreed)-1].Zxid, r.Zxid), "a gap in what is committed")
+				last := &e.agreed[len(e.agreed)-1]
+				require.True(e.t, follows(last.Zxid, r.Zxid), "a gap in what is committed")
+				require.Equal(e.t, last.Chain(), r.PrevChain, "%v was committed, and is not in front of %v (I4)", last.Zxid, r.Zxid)
 			}
 			e.agreed = append(e.agreed, r)
 			continue
