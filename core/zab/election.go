@@ -369,7 +369,7 @@ func (m *Machine) lookTick(out *Output) {
 		l.doubtAt = 0
 	case l.doubtAt == 0:
 		l.doubtAt = m.now + reachMillis
-	case m.now >= l.doubtAt: // others vote for it because this one does, perhaps
+	case m.now >= l.doubtAt: // others vote for it because this one does, perhaps (Z-25)
 		m.reachUntil = m.now + reachMillis
 		m.look(out)
 		return
