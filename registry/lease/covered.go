@@ -155,8 +155,12 @@ func (m *Manager) disown(ctx context.Context, c *client, id core.SessionID) {
 	}
 }
 
-// doubt notes which znodes of others a client's registration covers.
-func (m *Manager) doubt(c *client, k registry.ServiceKey, w *wish) {
+// doubt notes which znodes of others a client's registration covers, that was written up to
+// a zxid: the picture shows what is older when it has come as far.
+func (m *Manager) doubt(ctx context.Context, c *client, k registry.ServiceKey, w *wish, zxid core.Zxid) {
+	short, cancel := context.WithTimeout(ctx, retryMax/4) // it has, unless the client has left already
+	_ = m.cfg.Picture.Wait(short, zxid)
+	cancel()
 	c.mu.Lock()
 	self, former := c.sessionIDLocked(), c.mu.former
 	own := make(map[registry.InstanceKey]core.Zxid, len(w.have))

@@ -64,8 +64,8 @@ func (m *Manager) settle(ctx context.Context, c *client, k registry.ServiceKey, 
 	case err == nil:
 		m.troubled.Store(0)
 		err := m.agreed(ctx, c, k, w, version, zxid)
-		if err == nil && requested { // the picture shows what is older
-			m.doubt(c, k, w)
+		if err == nil && requested {
+			m.doubt(ctx, c, k, w, zxid)
 		}
 		return err
 	case core.IsSessionOver(err) && m.sessionOver(c):
