@@ -289,9 +289,15 @@ func (r *Replica) forwarded(from core.PeerID, m *forward) {
 	r.proposeWaiting()
 }
 
-// proposeWaiting proposes what learners have sent while no proposals were taken.
+// proposeWaiting proposes what learners have sent while no proposals were taken. Whoever
+// was told at a learner that the members have changed may change them again, though the
+// own disk, and with it the state, is behind the others' by a moment: what comes waits for
+// that.
 func (r *Replica) proposeWaiting() {
 	for len(r.waitingRequests) > 0 && r.zab.Ready() {
+		if r.waitingRequests[0].Op == wire.OpReconfig && r.membersAhead() {
+			return
+		}
 		req := r.waitingRequests[0]
 		r.waitingRequests = r.waitingRequests[1:]
 		r.propose(&req)

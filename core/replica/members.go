@@ -82,13 +82,16 @@ func (r *Replica) veto(req *state.Request, z core.Zxid) core.Code {
 	switch {
 	case code != core.OK:
 		return core.OK // it is refused for that
-	case r.zab.Reconfiguring() || r.zab.Members().Version > r.state.Applied(): // the change would be one of older members
+	case r.zab.Reconfiguring() || r.membersAhead(): // the change would be one of older members
 		return core.ReconfigInProgress
 	case !r.zab.InStep(next.Voters()):
 		return core.NewConfigNoQuorum
 	}
 	return core.OK
 }
+
+// membersAhead reports whether the state is behind the members that are committed.
+func (r *Replica) membersAhead() bool { return r.zab.Members().Version > r.state.Applied() }
 
 // newMembers tells the shell of other members.
 func (r *Replica) newMembers(m *zab.Members) {

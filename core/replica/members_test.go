@@ -62,3 +62,26 @@ func TestReconfigurationIsMadeFromTheMembersThatAreCommitted(t *testing.T) {
 		require.True(t, members.Has(4) && members.Has(5), "server %d", id)
 	}
 }
+
+// Who was told at another server that the members have changed is not told that the change is
+// under way still.
+func TestReconfigurationThroughAFollowerWaitsForTheLeadersDisk(t *testing.T) {
+	n := threeWith(t, state.Config{ReconfigEnabled: true, Ensemble: threeMembers})
+	leader := n.servers[3]
+	require.Equal(t, zab.Leading, leader.r.Role())
+	p := n.operator(1)
+	leader.manual = true
+	h, _ := n.ask(p, wire.OpReconfig, joining("server.4=a:4:4:observer"))
+	require.Equal(t, core.OK, h.Err)
+	require.Nil(t, leader.r.State().Members())
+	p.send(p.request(wire.OpReconfig, joining("server.5=a:5:5:observer")))
+	n.settle()
+	require.Len(t, leader.r.waitingRequests, 1)
+	leader.manual = false
+	leader.syncNow()
+	n.settle()
+	h, _ = p.reply()
+	require.Equal(t, core.OK, h.Err)
+	members := leader.r.Members()
+	require.True(t, members.Has(4) && members.Has(5))
+}
