@@ -86,8 +86,7 @@ func (w *World) strike(s *server, kind FaultKind) {
 	soon := between(r, 50*millisecond, 3*second)
 	switch kind {
 	case FaultKill:
-		s.crash(vfs.CrashProcess)
-		s.restartLater(soon)
+		s.restart(soon)
 	case FaultPower:
 		if s.cut = !oneIn(r, 3); s.cut {
 			return
@@ -153,9 +152,7 @@ func (w *World) strike(s *server, kind FaultKind) {
 		} else if oneIn(r, 3) {
 			w.wipeHelper()
 		} else if w.mayLose(s) {
-			s.crash(vfs.CrashProcess)
-			s.wipe()
-			s.restartLater(soon)
+			s.loseDisk(soon)
 		}
 	case FaultLeft:
 		if oneIn(r, 3) {
@@ -170,8 +167,7 @@ func (w *World) strike(s *server, kind FaultKind) {
 	case FaultClock:
 		if s.wallStuck = 0; !w.alone() && oneIn(r, 3) {
 			s.wallStuck = s.servedAt // it shows the same time as at the first start
-			s.crash(vfs.CrashProcess)
-			s.restartLater(soon)
+			s.restart(soon)
 			return
 		}
 		s.wallOffset += between(r, -3*3600*1000, 3*3600*1000)

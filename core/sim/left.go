@@ -2,7 +2,6 @@ package sim
 
 import (
 	"github.com/zensus-io/zensus/core"
-	"github.com/zensus-io/zensus/core/vfs"
 	"github.com/zensus-io/zensus/core/zab"
 )
 
@@ -79,6 +78,17 @@ func (w *World) when(condition func() bool, tries int, do func()) {
 	})
 }
 
+// whenOneLeads does something once one of two has come so far as the leader of a later
+// epoch, if one soon does.
+func (w *World) whenOneLeads(a, b *server, phase zab.Phase, behind core.Epoch, do func(leads, other *server)) {
+	w.when(func() bool { return a.leadsIn(phase, behind) || b.leadsIn(phase, behind) }, 10_000, func() {
+		if b.leadsIn(phase, behind) {
+			a, b = b, a
+		}
+		do(a, b)
+	})
+}
+
 // leadsIn reports whether a server has come so far as the leader of a later epoch.
 func (s *server) leadsIn(phase zab.Phase, behind core.Epoch) bool {
 	z := s.rep.Status()
@@ -97,22 +107,15 @@ func (w *World) wipeHelper() {
 	wait := between(w.faults, 100*millisecond, 500*millisecond)
 	epoch := old.rep.Status().Epochs.Accepted
 	w.leaveBehind(old)
-	w.when(func() bool { return a.leadsIn(zab.Broadcast, epoch) || b.leadsIn(zab.Broadcast, epoch) }, 10_000, func() {
-		next, helper := a, b
-		if b.leadsIn(zab.Broadcast, epoch) {
-			next, helper = b, a
-		}
+	w.whenOneLeads(a, b, zab.Broadcast, epoch, func(next, helper *server) {
 		w.after(wait, func() {
 			if !old.up || !old.leads() || !next.up || !next.leads() || !helper.up || w.quiet || !w.mayLose(helper) {
 				w.joinAll()
 				return
 			}
 			w.cover.hit("disk lost of who helped another leader")
-			helper.crash(vfs.CrashProcess)
-			helper.wipe()
-			helper.restartLater(soon)
-			next.crash(vfs.CrashProcess)
-			next.restartLater(later)
+			helper.loseDisk(soon)
+			next.restart(later)
 			w.joinAll()
 		})
 	})
@@ -129,11 +132,7 @@ func (w *World) overtake() {
 	wait, later := between(w.faults, 100*millisecond, 600*millisecond), between(w.faults, 3*second, 6*second)
 	epoch := old.rep.Status().Epochs.Accepted
 	w.leaveBehind(old)
-	w.when(func() bool { return a.leadsIn(zab.Discovery, epoch) || b.leadsIn(zab.Discovery, epoch) }, 10_000, func() {
-		elected, other := a, b
-		if b.leadsIn(zab.Discovery, epoch) {
-			elected, other = b, a
-		}
+	w.whenOneLeads(a, b, zab.Discovery, epoch, func(elected, other *server) {
 		w.cutPair(elected, other, true)
 		w.cutPair(old, other, false)
 		w.when(func() bool { return other.up && other.serving }, 10_000, func() {
@@ -145,8 +144,7 @@ func (w *World) overtake() {
 				if other.synced > elected.synced {
 					w.cover.hit("leader elected and overtaken")
 				}
-				old.crash(vfs.CrashProcess)
-				old.restartLater(later)
+				old.restart(later)
 				w.joinAll()
 			})
 		})
@@ -173,10 +171,7 @@ func (w *World) wipeBehind() {
 			return
 		}
 		w.cover.hit("disk lost while another is behind")
-		lost.crash(vfs.CrashProcess)
-		lost.wipe()
-		lost.restartLater(soon)
-		leader.crash(vfs.CrashProcess)
-		leader.restartLater(later)
+		lost.loseDisk(soon)
+		leader.restart(later)
 	})
 }

@@ -110,6 +110,12 @@ func (s *server) dropLinks() {
 	s.links = map[replica.ConnID]*link{}
 }
 
+// restart kills the process, and starts it again after a while.
+func (s *server) restart(d int64) {
+	s.crash(vfs.CrashProcess)
+	s.restartLater(d)
+}
+
 // restartLater starts the process again, and again until it stays up.
 func (s *server) restartLater(d int64) {
 	s.w.after(d, func() {

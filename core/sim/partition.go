@@ -87,6 +87,13 @@ func (w *World) mayLose(lost *server) bool {
 	return whole > voters-1-(voters/2+1)
 }
 
+// loseDisk ends the process, which comes again after a while with an empty disk.
+func (s *server) loseDisk(d int64) {
+	s.crash(vfs.CrashProcess)
+	s.wipe()
+	s.restartLater(d)
+}
+
 // wipe puts an empty disk in the place of the server's, which is down.
 func (s *server) wipe() {
 	s.had = max(s.had, s.synced)

@@ -77,8 +77,7 @@ func (w *World) crashOn(at ahead, tries int) {
 		for _, s := range w.servers {
 			s.ahead = at
 		}
-		leader.crash(vfs.CrashProcess)
-		leader.restartLater(soon)
+		leader.restart(soon)
 	case at.mode == byTrunc: // it logs what nobody else has, and others lead meanwhile
 		leader.ahead = at
 		for _, p := range w.pairs {
@@ -87,11 +86,7 @@ func (w *World) crashOn(at ahead, tries int) {
 				w.after(between(r, 0, 200*millisecond), p.end)
 			}
 		}
-		w.after(between(r, 2*second, 5*second), func() {
-			for _, p := range w.pairs {
-				p.cut = [2]bool{}
-			}
-		})
+		w.after(between(r, 2*second, 5*second), w.joinAll)
 	default:
 		s := fit[r.IntN(len(fit))]
 		s.ahead = at
