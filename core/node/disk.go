@@ -45,8 +45,10 @@ type disk struct {
 	comes  *incoming   // the snapshot that a leader is sending
 	quick  atomic.Bool // the last sync took no longer than quickSync
 
-	helping atomic.Int64 // since when somebody else is at it, in milliseconds of Node.Now; 0 is nobody
-	heldUp  int64        // when the loop last saw one who took long; the loop's
+	single  atomic.Int64           // batches of one record since there was one of more, or two at a time
+	helper  atomic.Pointer[Intake] // of who is at it in the worker's place
+	helping atomic.Int64           // since when somebody else is at it, in milliseconds of Node.Now; 0 is nobody
+	heldUp  int64                  // when the loop last saw one who took long; the loop's
 
 	mu struct {
 		sync.Mutex
@@ -199,18 +201,48 @@ func (d *disk) work() (ended bool) {
 const quickSync = time.Millisecond
 
 // help does what has been asked for on the caller's goroutine, or leaves it to the
-// worker.
-func (d *disk) help() {
+// worker. It reports whether the caller was relieved meanwhile.
+func (d *disk) help(in *Intake) (relieved bool) {
 	if !d.owner.TryLock() {
 		d.signal() // for what came too late for whoever is at it
-		return
+		return false
 	}
 	d.helping.Store(d.node.Now().Mono)
+	d.helper.Store(in)
 	ended := d.work()
+	relieved = !d.helper.CompareAndSwap(in, nil)
 	d.helping.Store(0)
 	d.owner.Unlock()
 	if ended {
 		d.signal() // the worker's own end is its goroutine's to see
+	}
+	return relieved
+}
+
+// relieve lets somebody else do what a helper would do if he did not wait here.
+func (d *disk) relieve() {
+	if in := d.helper.Swap(nil); in != nil {
+		in.relieve()
+	}
+}
+
+// aloneStreak is how many records in a row must have come one by one, with nothing
+// before the one before was durable, for their client to be taken for the only one.
+const aloneStreak = 32
+
+// alone reports whether that is so: then nobody waits for what a helper could do
+// instead of waiting for the disk.
+func (d *disk) alone() bool { return d.single.Load() >= aloneStreak }
+
+// noteBatch counts how many records in a row have come one by one.
+func (d *disk) noteBatch(records int) {
+	d.mu.Lock()
+	waiting := len(d.mu.work.appends) > 0
+	d.mu.Unlock()
+	if records > 1 || waiting {
+		d.single.Store(0)
+	} else {
+		d.single.Add(1)
 	}
 }
 
@@ -378,11 +410,12 @@ func (d *disk) append(w *diskWork, records []wire.Record) error {
 	}
 	took := time.Since(began)
 	d.quick.Store(took <= quickSync)
+	d.noteBatch(len(records))
 	d.node.metrics.synced(len(records), took)
 	synced := item{in: replica.Synced{Generation: w.generation, UpTo: records[len(records)-1].Zxid}}
 	switch first, ok := d.node.inbox.add(synced, false); {
 	case first && ok && len(w.appends) <= helpRecords && w.epochs == nil:
-		d.node.help(false)
+		d.node.help(nil)
 	case first:
 		d.node.inbox.signal()
 	}

@@ -2,12 +2,12 @@
 // does what its outputs ask for.
 //
 // Whoever holds the owner loop calls Step, and nobody else does: as a rule the
-// goroutine of Run, for a few small requests the one that has read them, and for a
-// small batch the disk worker (help). Around it, and connected with it by queues,
+// goroutine of Run, for a few small requests or a small message of a peer the one that
+// has read them, and for a small batch the disk worker (help). Around it, and connected with it by queues,
 // stand
 //   - the disk worker, which appends to the log and syncs it, so that a batch grows
 //     while the previous one syncs; a helper does so in its place where a single
-//     connection is at work;
+//     connection is at work, or a single one at some other server;
 //   - a goroutine that reads the log while a role takes over what is committed;
 //   - a snapshot worker while a snapshot is written, which then removes the files
 //     that it made superfluous; the store allows that, and questions about its

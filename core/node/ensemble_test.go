@@ -109,6 +109,8 @@ func (l *links) Send(p core.PeerID, gen uint64, appendTo func([]byte) []byte) {
 	l.Load().Send(p, gen, appendTo)
 }
 
+func (l *links) Flush(first core.PeerID) { l.Load().Flush(first) }
+
 func (l *links) SendSlowly(p core.PeerID, gen uint64, appendTo func([]byte) []byte) bool {
 	return l.Load().SendSlowly(p, gen, appendTo)
 }

@@ -18,6 +18,14 @@ type item struct {
 	do   func(*replica.Replica)
 }
 
+// size is how much an item weighs.
+func (it *item) size() int {
+	if it.buf != nil {
+		return it.bytes + len(it.buf.B)
+	}
+	return it.bytes
+}
+
 // inboxBytesMax is how many bytes of requests wait for the loop before readers
 // are made to wait themselves.
 const inboxBytesMax = 8 << 20
@@ -65,10 +73,7 @@ func (b *inbox) add(it item, wait bool) (first, ok bool) {
 		return false, false
 	}
 	b.mu.items = append(b.mu.items, it)
-	b.mu.bytes += it.bytes
-	if it.buf != nil {
-		b.mu.bytes += len(it.buf.B)
-	}
+	b.mu.bytes += it.size()
 	first = len(b.mu.items) == 1
 	b.mu.Unlock()
 	return first, true

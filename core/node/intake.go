@@ -22,11 +22,17 @@ const helpBytes = 4 << 10
 
 // Submit is Node.Submit; the loop may hear of it with Done only.
 func (in *Intake) Submit(id replica.ConnID, b *Buffer) bool {
-	if in.bytes += len(b.B); in.bytes > helpBytes {
+	return in.bring(item{in: replica.Requests{Conn: id, Frames: b.B}, buf: b})
+}
+
+// bring puts something into the inbox, of which the loop may hear with Done only. It
+// waits for room there, and reports whether the inbox is still open.
+func (in *Intake) bring(it item) bool {
+	if in.bytes += it.size(); in.bytes > helpBytes {
 		in.wake()
-		return in.node.Submit(id, b)
+		return in.node.inbox.put(it, true)
 	}
-	first, ok := in.node.inbox.add(item{in: replica.Requests{Conn: id, Frames: b.B}, buf: b}, true)
+	first, ok := in.node.inbox.add(it, true)
 	in.first = in.first || first
 	return ok
 }
@@ -38,10 +44,10 @@ func (in *Intake) wake() {
 	}
 }
 
-// Done says that this is all for now. lone says that it came from a connection
-// that has been the only one to say anything for some time: then the log is synced
-// on the way, too, where that is quick. It reports whether it took so long that
-// somebody else reads now, and the caller is to let be.
+// Done says that this is all for now. lone says that whoever brings it has been the only
+// one to ask for anything for some time: then the log is synced on the way, too, where
+// that is quick. It reports whether it took so long that somebody else reads now, and
+// the caller is to let be.
 func (in *Intake) Done(lone bool) (relieved bool) {
 	in.bytes = 0
 	if !in.first {
@@ -49,10 +55,8 @@ func (in *Intake) Done(lone bool) (relieved bool) {
 	}
 	in.first = false
 	if !lone || !in.node.disk.quick.Load() {
-		in.node.help(false)
+		in.node.help(nil)
 		return false
 	}
-	in.node.lonely.Store(in)
-	in.node.help(true)
-	return !in.node.lonely.CompareAndSwap(in, nil)
+	return in.node.help(in)
 }

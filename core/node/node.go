@@ -62,8 +62,7 @@ type Node struct {
 	// owner is held by whoever has the loop in his hands: the Run goroutine as a
 	// rule, see help for the others.
 	owner     sync.Mutex
-	lonely    atomic.Pointer[Intake] // of the helper who may be waiting for the disk
-	over      bool                   // the loop has ended
+	over      bool // the loop has ended
 	replica   *replica.Replica
 	out       replica.Output
 	links     Links
@@ -76,6 +75,8 @@ type Node struct {
 	mark      time.Time // when the last Step of this turn ended
 	work      []flush
 	unflushed bool           // there is work for the flusher
+	unsent    bool           // messages are queued for the links
+	asker     core.PeerID    // who has brought the last write of a client
 	lone      bool           // the turn is that of a helper who does the disk's work too
 	unwritten bool           // and there is some
 	idleSince time.Time      // when the last turn ended
@@ -263,42 +264,50 @@ func (n *Node) stop() {
 
 // letGo gives the loop out of the hand of its goroutine, and the flusher its work.
 func (n *Node) letGo() {
-	unflushed := n.unflushed
-	n.unflushed = false
+	unflushed, unsent, asker := n.unflushed, n.unsent, n.asker
+	n.unflushed, n.unsent = false, false
 	n.owner.Unlock()
 	if unflushed {
 		n.flusher.signal()
+	}
+	if unsent {
+		n.links.Flush(asker)
 	}
 }
 
 // help makes a turn of the loop on the caller's goroutine, if nobody else has it
 // in his hands, and flushes what comes of it. Waking another goroutine takes
 // longer than a small request does: what little comes is done by whoever brings it.
-// It is for one who has nothing else to do in the meantime. With lone he also does
-// what the disk is asked for, and waits for it.
-func (n *Node) help(lone bool) {
+// It is for one who has nothing else to do in the meantime. One who gives his intake
+// also does what the disk is asked for, and waits for it; if that takes so long that he
+// is relieved, help reports so.
+func (n *Node) help(lone *Intake) (relieved bool) {
 	if !n.owner.TryLock() {
 		n.inbox.signal()
-		return
+		return false
 	}
 	if n.over {
 		n.owner.Unlock()
-		return
+		return false
 	}
-	n.lone = lone
+	n.lone = lone != nil
 	n.turnNow(false)
-	unflushed, unwritten := n.unflushed, n.unwritten
-	n.unflushed, n.unwritten, n.lone = false, false, false
+	unflushed, unsent, unwritten, asker := n.unflushed, n.unsent, n.unwritten, n.asker
+	n.unflushed, n.unsent, n.unwritten, n.lone = false, false, false, false
 	n.owner.Unlock()
+	if unsent {
+		n.links.Flush(asker)
+	}
 	if unflushed {
 		n.flusher.help()
 	}
 	if unwritten {
-		n.disk.help()
+		relieved = n.disk.help(lone)
 	}
 	if n.inbox.waiting() {
 		n.inbox.signal()
 	}
+	return relieved
 }
 
 // turnNow is a turn at the present time, measured.
@@ -309,9 +318,7 @@ func (n *Node) turnNow(tick bool) {
 	now := n.at(began)
 	if tick && n.disk.holdsUp(now.Mono) {
 		tick = false
-		if in := n.lonely.Swap(nil); in != nil {
-			in.relieve()
-		}
+		n.disk.relieve()
 	}
 	n.turn(now, tick)
 	if tick {
@@ -345,6 +352,10 @@ func (n *Node) handle(now replica.Now, it *item) {
 		return
 	}
 	switch in := it.in.(type) {
+	case replica.Message:
+		if replica.IsForward(in.Body) {
+			n.asker = in.From
+		}
 	case replica.Connected:
 		n.ports[in.Conn] = it.port
 	case replica.Gone:
@@ -382,6 +393,7 @@ func (n *Node) perform() {
 			n.disk.signal()
 		}
 	}
+	n.unsent = n.unsent || len(out.Send) > 0
 	for i := range out.Send {
 		e := &out.Send[i]
 		n.links.Send(e.To, n.gens[e.To], e.Append)

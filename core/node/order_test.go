@@ -316,3 +316,23 @@ func TestTimeDoesNotPassWhileAHelperWaitsForTheDisk(t *testing.T) {
 	require.True(t, d.holdsUp(1550), "what waits in the sockets is not read yet")
 	require.False(t, d.holdsUp(1700))
 }
+
+func TestWhoComesOneByOneIsAlone(t *testing.T) {
+	var d disk
+	oneByOne := func(n int) {
+		for range n {
+			d.noteBatch(1)
+		}
+	}
+	oneByOne(aloneStreak - 1)
+	require.False(t, d.alone(), "too early to tell")
+	oneByOne(1)
+	require.True(t, d.alone())
+	d.noteBatch(2)
+	require.False(t, d.alone(), "two at a time")
+	oneByOne(aloneStreak)
+	require.True(t, d.alone())
+	d.mu.work.appends = make([]wire.Record, 1)
+	d.noteBatch(1)
+	require.False(t, d.alone(), "one came before the other was durable")
+}

@@ -12,6 +12,9 @@
 // all the same, and proves the secret, can tell it something: that it has lost its disk.
 // As it dials nobody, those with lower ids do not knock at it only once.
 //
+// What is to be sent is queued, and written by who flushes if it is little, else by the
+// link's own writer: nobody waits for a peer who does not want to.
+//
 // Every link has a generation. What was meant for an earlier link of the same pair is
 // not sent on a later one.
 package peer

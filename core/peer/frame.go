@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -30,6 +31,15 @@ func endFrame(b []byte, mark int) {
 	body := b[mark+frameHeadBytes:]
 	binary.BigEndian.PutUint32(b[mark:], uint32(len(body)))
 	binary.BigEndian.PutUint32(b[mark+4:], crc32.Checksum(body, castagnoli))
+}
+
+// hasFrame reports whether a whole frame has been read ahead.
+func hasFrame(r *bufio.Reader) bool {
+	if r.Buffered() < frameHeadBytes {
+		return false
+	}
+	head, _ := r.Peek(frameHeadBytes)
+	return int64(r.Buffered()-frameHeadBytes) >= int64(binary.BigEndian.Uint32(head))
 }
 
 // readFrame reads one frame of at most most bytes into memory of its own. Memory

@@ -112,7 +112,7 @@ func TestLinksAreEncryptedAndBothSidesShowThemselves(t *testing.T) {
 	require.True(t, an.has("linked: peer=2 tls=true"))
 	big := bytes.Repeat([]byte("x"), 3<<20)
 	require.True(t, a.SendSlowly(2, a.log.gen(2), text(string(big))))
-	b.Send(1, b.log.gen(1), text("back"))
+	b.say(1, "back")
 	eventually(t, "messages", func() bool { return b.log.has("1: "+string(big)) && a.log.has("2: back") })
 }
 
@@ -308,8 +308,8 @@ func TestFromPlainTextToTLSWithoutAPause(t *testing.T) {
 				}
 				eventually(t, "a link", func() bool { return linked(a, b) })
 				require.Equal(t, dialed, an.has("tls=true"))
-				a.Send(2, a.log.gen(2), text("m"))
-				b.Send(1, b.log.gen(1), text("n"))
+				a.say(2, "m")
+				b.say(1, "n")
 				eventually(t, "messages", func() bool { return b.log.has("1: m") && a.log.has("2: n") })
 			})
 		}
@@ -350,7 +350,7 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 	reread(a, an, "certificates read again", 2)
 	require.WithinDuration(t, later, a.cfg.Certificates.GoodUntil(), 2*time.Second)
 	require.True(t, linked(a, b), "the link that was there stays")
-	b.Send(1, b.log.gen(1), text("still"))
+	b.say(1, "still")
 	eventually(t, "a message", func() bool { return a.log.has("2: still") })
 	again("a link with the new certificate")
 
@@ -462,7 +462,7 @@ func TestSlowStrangersKeepNobodyOut(t *testing.T) {
 			t.Fatal("a stranger stays")
 		}
 	}
-	a.Send(2, a.log.gen(2), text("m"))
+	a.say(2, "m")
 	eventually(t, "a message", func() bool { return b.log.has("1: m") })
 }
 

@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,12 +18,21 @@ import (
 )
 
 // Handler is told what happens on the links. Calls for one peer come one at a time and
-// in order: LinkUp, Receive any number of times, LinkDown.
+// in order: LinkUp, what its Receiver is told, LinkDown.
 type Handler interface {
-	LinkUp(p core.PeerID, gen uint64)
-	// Receive takes a message, whose bytes are the handler's. It may wait.
-	Receive(p core.PeerID, gen uint64, body []byte)
+	// LinkUp returns who takes what comes over the link.
+	LinkUp(p core.PeerID, gen uint64, relieve func()) Receiver
 	LinkDown(p core.PeerID, gen uint64)
+}
+
+// Receiver takes what comes over one link.
+type Receiver interface {
+	// Receive takes a message, whose bytes are the receiver's; with more another one has
+	// come already. It may wait. A receiver that has taken a message and has other work
+	// to do before it returns may let itself be relieved of reading, on another
+	// goroutine, by calling what LinkUp was given: Receive is then called for the next
+	// message while it works, and must report this when it returns.
+	Receive(body []byte, more bool) (relieved bool)
 }
 
 // Config says who is linked.
@@ -57,6 +68,7 @@ type Transport struct {
 	mu struct {
 		sync.Mutex
 		links   map[core.PeerID]*link
+		all     []*link // the same; replaced, never changed
 		peers   map[core.PeerID][]string
 		dialers map[core.PeerID]*dialer
 		run     context.Context // of Run; nil before
@@ -123,10 +135,24 @@ func (t *Transport) Run(ctx context.Context) error {
 }
 
 // Send queues a message for a peer, if the link of that generation is still there. It
-// never waits.
+// never waits. The message goes out with the next Flush, or before.
 func (t *Transport) Send(p core.PeerID, gen uint64, appendTo func([]byte) []byte) {
-	if l := t.link(p, gen); l != nil && !l.send(appendTo) {
+	if l := t.link(p, gen); l != nil && !l.queue(appendTo) {
 		t.log.Debug("message for a link that is over", "peer", int(p))
+	}
+}
+
+// Flush sees to it that what Send has queued goes out, to one peer before the others. It
+// never waits, but may write: the caller should hold nothing that others need.
+func (t *Transport) Flush(first core.PeerID) {
+	t.mu.Lock()
+	favoured, links := t.mu.links[first], t.mu.all
+	t.mu.Unlock()
+	if favoured != nil {
+		favoured.flush()
+	}
+	for _, l := range links {
+		l.flush()
 	}
 }
 
@@ -338,11 +364,19 @@ func (t *Transport) serve(p core.PeerID, c net.Conn) error {
 	}
 	_, encrypted := c.(*tls.Conn)
 	t.log.Info("linked", "peer", int(p), "tls", encrypted)
-	t.cfg.Handler.LinkUp(p, l.gen)
 	var workers sync.WaitGroup
+	over := make(chan error, 1)
+	var read func()
+	l.receiver = t.cfg.Handler.LinkUp(p, l.gen, func() { workers.Go(read) })
+	read = func() {
+		if relieved, err := l.read(); !relieved {
+			over <- err
+		}
+	}
+	workers.Go(read)
 	workers.Go(l.write)
 	workers.Go(l.keepAlive)
-	err := l.read(func(b []byte) { t.cfg.Handler.Receive(p, l.gen, b) })
+	err := <-over
 	l.close()
 	t.cfg.Handler.LinkDown(p, l.gen)
 	t.end(l)
@@ -364,6 +398,7 @@ func (t *Transport) begin(p core.PeerID, c net.Conn) *link {
 			t.mu.gen++
 			l := newLink(p, t.mu.gen, c)
 			t.mu.links[p] = l
+			t.mu.all = append(slices.Clone(t.mu.all), l)
 			t.mu.Unlock()
 			return l
 		}
@@ -378,6 +413,7 @@ func (t *Transport) end(l *link) {
 	defer t.mu.Unlock()
 	if t.mu.links[l.peer] == l {
 		delete(t.mu.links, l.peer)
+		t.mu.all = slices.Collect(maps.Values(t.mu.links))
 	}
 	close(l.done)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -25,17 +26,30 @@ type log struct {
 
 func newLog() *log { return &log{up: map[core.PeerID]uint64{}} }
 
-func (l *log) LinkUp(p core.PeerID, gen uint64) {
+func (l *log) LinkUp(p core.PeerID, gen uint64, relieve func()) Receiver {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.up[p] = gen
 	l.events = append(l.events, fmt.Sprintf("up %d", p))
+	return &logReceiver{log: l, peer: p, relieve: relieve}
 }
 
-func (l *log) Receive(p core.PeerID, gen uint64, body []byte) {
+// logReceiver is relieved of reading with each message that says so.
+type logReceiver struct {
+	*log
+	peer    core.PeerID
+	relieve func()
+}
+
+func (l *logReceiver) Receive(body []byte, _ bool) (relieved bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.events = append(l.events, fmt.Sprintf("%d: %s", p, body))
+	l.events = append(l.events, fmt.Sprintf("%d: %s", l.peer, body))
+	if strings.HasPrefix(string(body), "relieve") {
+		l.relieve()
+		return true
+	}
+	return false
 }
 
 func (l *log) LinkDown(p core.PeerID, gen uint64) {
@@ -87,6 +101,12 @@ func runConfig(t *testing.T, cfg Config) *node {
 	return n
 }
 
+// say sends a message at once.
+func (n *node) say(p core.PeerID, s string) {
+	n.Send(p, n.log.gen(p), text(s))
+	n.Flush(p)
+}
+
 // cut ends the link with a peer.
 func (n *node) cut(p core.PeerID) {
 	n.mu.Lock()
@@ -120,7 +140,11 @@ func TestMessagesGoBothWaysInOrder(t *testing.T) {
 	for i := range many {
 		a.Send(2, a.log.gen(2), text(fmt.Sprint("m", i)))
 		b.Send(1, b.log.gen(1), text(fmt.Sprint("n", i)))
+		if i%7 == 0 {
+			a.Flush(2)
+		}
 	}
+	b.Flush(0)
 	big := bytes.Repeat([]byte("x"), 3<<20)
 	require.True(t, a.SendSlowly(2, a.log.gen(2), text(string(big))))
 	eventually(t, "the last", func() bool { return b.log.has("1: "+string(big)) && a.log.has(fmt.Sprint("2: n", many-1)) })
@@ -133,6 +157,25 @@ func TestMessagesGoBothWaysInOrder(t *testing.T) {
 	b.stop()
 	eventually(t, "the end of the link", func() bool { return a.log.has("down 2") })
 	require.False(t, b.log.has("1: for a link that is over"))
+}
+
+func TestAReceiverIsRelievedOfReading(t *testing.T) {
+	la, lb := listen(t), listen(t)
+	a := run(t, 1, la, map[core.PeerID][]string{2: {lb.Addr().String()}}, "secret")
+	b := run(t, 2, lb, map[core.PeerID][]string{1: {la.Addr().String()}}, "secret")
+	eventually(t, "a link", func() bool { return a.log.gen(2) != 0 && b.log.gen(1) != 0 })
+	var want []string
+	for i := range 50 {
+		word := fmt.Sprint("m", i)
+		if i%3 == 0 {
+			word = fmt.Sprint("relieve", i)
+		}
+		want = append(want, "1: "+word)
+		a.say(2, word)
+	}
+	eventually(t, "the last", func() bool { return b.log.has(want[49]) })
+	b.stop()
+	require.Equal(t, append(append([]string{"up 1"}, want...), "down 1"), b.log.events)
 }
 
 func TestLinkComesBack(t *testing.T) {
