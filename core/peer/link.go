@@ -65,11 +65,15 @@ func (l *link) send(appendTo func([]byte) []byte) bool {
 	return ok
 }
 
-// queue is send without waking anybody: flush follows.
+// queue is send without waking anybody for little: flush follows.
 func (l *link) queue(appendTo func([]byte) []byte) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.queueLocked(appendTo)
+	ok := l.queueLocked(appendTo)
+	if len(l.mu.queue) > carryBytes {
+		l.wakeLocked() // to write while more is being queued
+	}
+	return ok
 }
 
 func (l *link) queueLocked(appendTo func([]byte) []byte) bool {

@@ -70,3 +70,23 @@ func numbered(i, size int) func([]byte) []byte {
 		return append(b, bytes.Repeat([]byte{byte(i)}, size)...)
 	}
 }
+
+// Who queues much does not hold it back until he flushes: it is written meanwhile.
+func TestWhatIsMuchNeedsNoFlush(t *testing.T) {
+	listener := listen(t)
+	dialed, err := net.Dial("tcp", listener.Addr().String())
+	require.NoError(t, err)
+	far, err := listener.Accept()
+	require.NoError(t, err)
+	defer far.Close()
+	l := newLink(2, 1, dialed)
+	var writers sync.WaitGroup
+	writers.Go(l.write)
+	defer writers.Wait()
+	defer l.close()
+	require.True(t, l.queue(numbered(7, carryBytes)))
+	require.NoError(t, far.SetReadDeadline(time.Now().Add(20*time.Second)))
+	b, err := readFrame(far, FrameBytesMax)
+	require.NoError(t, err)
+	require.Equal(t, numbered(7, carryBytes)(nil), b)
+}
