@@ -18,6 +18,8 @@ var (
 	ErrInvalid = errors.New("invalid parameter")
 	// ErrTooLarge is in the chain of every InvalidError about the size of content.
 	ErrTooLarge = errors.New("content is too large")
+	// ErrTooManyGrays is returned when a config has as many gray versions as it may have.
+	ErrTooManyGrays = errors.New("too many gray versions")
 	// ErrQuota is returned when a namespace has as many configs as it may have.
 	ErrQuota = errors.New("config quota is used up")
 )

@@ -33,6 +33,10 @@ type Entry struct {
 	Attributes
 	Content string
 	MD5     string // of Content; "" for Deleted
+	// Gray is the name of the gray version that was changed, and Rule its rule: blank
+	// for the config itself.
+	Gray string
+	Rule Rule
 }
 
 // Version is one change with what was there before and after it.

@@ -27,13 +27,15 @@ import (
 type Picture interface {
 	// Get returns a znode as the picture has it; ok is false if it has none.
 	Get(path string) (data []byte, st core.Stat, ok bool)
+	// Children are the names of its children, in no order.
+	Children(path string) []string
 }
 
-// Change says that a config has another md5 than before.
+// Change says that some readers of a config read another md5 than before.
 type Change struct {
-	Key  configcenter.Key
-	MD5  string // "" for a config that is gone
-	Zxid core.Zxid
+	Key    configcenter.Key
+	Config *configcenter.Config // nil for one that is gone
+	Zxid   core.Zxid
 }
 
 // Cache is every config of the picture, decoded. The zero value is not usable.
@@ -44,6 +46,7 @@ type Cache struct {
 	mu struct {
 		sync.RWMutex
 		items  map[configcenter.Key]*configcenter.Item
+		grays  map[configcenter.Key][]*configcenter.Gray // in order; of most there are none
 		ids    map[core.Zxid]configcenter.Key
 		counts map[string]int // by namespace
 		sorted *btree.BTreeG[*configcenter.Item]
@@ -54,6 +57,7 @@ type Cache struct {
 func New(picture Picture, bad func(k configcenter.Key, err error)) *Cache {
 	c := &Cache{picture: picture, bad: bad}
 	c.mu.items = make(map[configcenter.Key]*configcenter.Item)
+	c.mu.grays = make(map[configcenter.Key][]*configcenter.Gray)
 	c.mu.ids = make(map[core.Zxid]configcenter.Key)
 	c.mu.counts = make(map[string]int)
 	c.mu.sorted = btree.NewBTreeGOptions(byKey, btree.Options{NoLocks: true})
@@ -67,32 +71,98 @@ func byKey(a, b *configcenter.Item) bool { return a.Key.Compare(b.Key) < 0 }
 // Refresh returns.
 func (c *Cache) Refresh(paths []string, zxid core.Zxid) []Change {
 	var changes []Change
-	done := make(map[configcenter.Key]struct{}, len(paths))
+	var order []configcenter.Key
+	below := make(map[configcenter.Key]bool, len(paths)) // whether something below the item changed
 	for _, path := range paths {
 		k, _, depth, ok := store.ParsePath(path)
 		if !ok || depth < 3 {
 			continue
 		}
-		if _, again := done[k]; again {
-			continue
+		before, known := below[k]
+		if !known {
+			order = append(order, k)
 		}
-		done[k] = struct{}{}
-		if change, ok := c.refresh(k, zxid); ok {
+		below[k] = before || depth > 3
+	}
+	for _, k := range order {
+		if change, ok := c.refresh(k, below[k], zxid); ok {
 			changes = append(changes, change)
 		}
 	}
 	return changes
 }
 
-func (c *Cache) refresh(k configcenter.Key, zxid core.Zxid) (Change, bool) {
+// refresh decodes a config again, with its gray versions if something below its znode has
+// changed, and reports whether somebody reads something else now.
+func (c *Cache) refresh(k configcenter.Key, below bool, zxid core.Zxid) (Change, bool) {
+	before := c.Config(k)
+	upTo := c.refreshItem(k)
+	if below {
+		upTo = max(upTo, c.refreshGrays(k))
+	}
+	now := c.Config(k)
+	if upTo == 0 {
+		upTo = zxid
+	}
+	return Change{Key: k, Config: now, Zxid: upTo}, !before.SameToAll(now)
+}
+
+// refreshGrays decodes the gray versions of a config, and returns the zxid of the latest
+// one that is new.
+func (c *Cache) refreshGrays(k configcenter.Key) (latest core.Zxid) {
+	path := store.ItemPath(k)
+	old := c.Config(k)
+	var grays []*configcenter.Gray
+	for _, child := range c.picture.Children(path) {
+		name, ok := store.GrayChild(child)
+		if !ok {
+			continue
+		}
+		value, st, ok := c.picture.Get(core.JoinPath(path, child))
+		if !ok {
+			continue
+		}
+		had := old.Gray(name)
+		if had != nil && had.Item.Revision == st.Mzxid && had.Item.ID == st.Czxid {
+			grays = append(grays, had)
+			continue
+		}
+		g, err := store.AssembleGray(k, name, value, st, func(piece string) []byte {
+			data, _, _ := c.picture.Get(core.JoinPath(path, piece))
+			return data
+		})
+		switch {
+		case err == nil:
+			grays, latest = append(grays, g), max(latest, g.Item.Revision)
+		case had != nil: // until it can be read
+			grays = append(grays, had)
+		}
+		if err != nil && !errors.Is(err, store.ErrTorn) {
+			c.bad(k, err)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(grays) == 0 {
+		delete(c.mu.grays, k)
+	} else {
+		c.mu.grays[k] = configcenter.NewConfig(nil, grays).Grays
+	}
+	return latest
+}
+
+// refreshItem decodes a config itself, and returns its revision; 0 if it is gone or the
+// same as before.
+func (c *Cache) refreshItem(k configcenter.Key) core.Zxid {
 	path := store.ItemPath(k)
 	value, st, ok := c.picture.Get(path)
 	if !ok {
-		return c.put(k, nil, zxid)
+		c.put(k, nil)
+		return 0
 	}
 	old := c.Get(k)
 	if old != nil && old.Revision == st.Mzxid && old.ID == st.Czxid {
-		return Change{}, false // only a child of it, or a second event of one change
+		return 0 // only a child of it, or a second event of one change
 	}
 	it, err := store.Assemble(k, value, st, func(name string) []byte {
 		data, _, _ := c.picture.Get(core.JoinPath(path, name))
@@ -100,24 +170,23 @@ func (c *Cache) refresh(k configcenter.Key, zxid core.Zxid) (Change, bool) {
 	})
 	switch {
 	case errors.Is(err, configcenter.ErrNotFound):
-		return c.put(k, nil, zxid)
+		c.put(k, nil)
+		return 0
 	case errors.Is(err, store.ErrTorn):
-		return Change{}, false
+		return 0
 	case err != nil:
 		c.bad(k, err)
-		return Change{}, false
+		return 0
 	}
-	return c.put(k, it, it.Revision)
+	c.put(k, it)
+	return it.Revision
 }
 
-// put replaces the item of k, nil for none, and reports whether its md5 changed.
-func (c *Cache) put(k configcenter.Key, it *configcenter.Item, zxid core.Zxid) (Change, bool) {
-	change := Change{Key: k, Zxid: zxid}
+// put replaces the item of k, nil for none.
+func (c *Cache) put(k configcenter.Key, it *configcenter.Item) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	before := ""
 	if old := c.mu.items[k]; old != nil {
-		before = old.MD5
 		delete(c.mu.ids, old.ID)
 		if it == nil {
 			delete(c.mu.items, k)
@@ -128,12 +197,10 @@ func (c *Cache) put(k configcenter.Key, it *configcenter.Item, zxid core.Zxid) (
 		c.countLocked(k.Namespace, 1)
 	}
 	if it != nil {
-		change.MD5 = it.MD5
 		c.mu.items[k] = it
 		c.mu.ids[it.ID] = k
 		c.mu.sorted.Set(it)
 	}
-	return change, before != change.MD5
 }
 
 func (c *Cache) countLocked(namespace string, by int) {
@@ -150,12 +217,30 @@ func (c *Cache) Get(k configcenter.Key) *configcenter.Item {
 	return c.mu.items[k]
 }
 
-// MD5 is the md5 of the config named k, "" if there is none.
-func (c *Cache) MD5(k configcenter.Key) string {
-	if it := c.Get(k); it != nil {
-		return it.MD5
+// Config is all that there is of the config named k, nil for nothing.
+func (c *Cache) Config(k configcenter.Key) *configcenter.Config {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	it, grays := c.mu.items[k], c.mu.grays[k]
+	if it == nil && len(grays) == 0 {
+		return nil
 	}
-	return ""
+	return &configcenter.Config{Formal: it, Grays: grays}
+}
+
+// MD5 is the md5 of what somebody reads as the config named k, "" for nothing.
+func (c *Cache) MD5(k configcenter.Key, who *configcenter.Reader) string {
+	c.mu.RLock()
+	it, grays := c.mu.items[k], c.mu.grays[k]
+	c.mu.RUnlock()
+	if who != nil && (len(grays) > 0 || who.Asked) {
+		cfg := configcenter.Config{Formal: it, Grays: grays}
+		return cfg.MD5(who)
+	}
+	if it == nil {
+		return ""
+	}
+	return it.MD5
 }
 
 // ByID is the config whose ID is id, nil if there is none.

@@ -22,6 +22,15 @@ func (p picture) Get(path string) ([]byte, core.Stat, bool) {
 }
 
 // copyOf reads the znode at path of the engine into the picture.
+func (p picture) Children(path string) (names []string) {
+	for at := range p {
+		if name, ok := strings.CutPrefix(at, path+"/"); ok && !strings.Contains(name, "/") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 func (p picture) copyOf(t *testing.T, client core.Client, path string) {
 	t.Helper()
 	data, st, err := client.Get(t.Context(), path)
@@ -64,12 +73,12 @@ func TestALargeItemAppearsWhenItsLastPieceIsThere(t *testing.T) {
 		}
 		p.copyOf(t, client, last)
 		changes := c.Refresh([]string{last, path}, r.Zxid)
-		if len(changes) != 1 || changes[0].MD5 != configcenter.Sum(content) || changes[0].Zxid != r.Zxid || c.Get(k).Content != content {
+		if len(changes) != 1 || changes[0].Config.MD5(nil) != configcenter.Sum(content) || changes[0].Zxid != r.Zxid || c.Get(k).Content != content {
 			t.Fatalf("complete, but %v", changes)
 		}
 	}
 	delete(p, path)
-	if changes := c.Refresh([]string{path}, 99); len(changes) != 1 || changes[0].MD5 != "" || c.Len() != 0 || c.Count("public") != 0 {
+	if changes := c.Refresh([]string{path}, 99); len(changes) != 1 || changes[0].Config.MD5(nil) != "" || c.Len() != 0 || c.Count("public") != 0 {
 		t.Fatalf("gone, but %v", changes)
 	}
 }
@@ -127,5 +136,64 @@ func TestLike(t *testing.T) {
 		if got := Like(c.pattern, c.s); got != c.want {
 			t.Errorf("Like(%q, %q) = %v", c.pattern, c.s, got)
 		}
+	}
+}
+
+func TestGrayVersionsComeAndGo(t *testing.T) {
+	client, err := coretest.NewFake().Open(t.Context(), core.SessionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := store.New(client, configcenter.DefaultLimits(), func() int64 { return 1 })
+	k := configcenter.MakeKey("", "g", "d")
+	path, gray := store.ItemPath(k), store.ItemPath(k)+"/gray-beta"
+	p := picture{}
+	c := New(p, func(k configcenter.Key, err error) { t.Errorf("%s: %v", k, err) })
+	who := &configcenter.Reader{IP: "10.0.0.1"}
+	publish := func(content, ips string) store.GrayResult {
+		t.Helper()
+		r, err := s.PublishGray(t.Context(), &configcenter.GrayPublish{
+			Name: configcenter.GrayBeta, Rule: configcenter.BetaRule(ips), Publish: configcenter.Publish{Key: k, Content: content},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	r := publish("for one", "10.0.0.1")
+	p.copyOf(t, client, path)
+	p.copyOf(t, client, gray)
+	changes := c.Refresh([]string{path, gray}, r.Zxid)
+	if len(changes) != 1 || changes[0].Zxid != r.Zxid || c.MD5(k, who) != configcenter.Sum("for one") || c.MD5(k, nil) != "" || c.Len() != 0 {
+		t.Fatalf("a gray version alone: %+v, %q, %q", changes, c.MD5(k, who), c.MD5(k, nil))
+	}
+	if changes := c.Refresh([]string{gray}, r.Zxid); len(changes) != 0 {
+		t.Fatalf("told again: %+v", changes)
+	}
+	formal, err := s.Publish(t.Context(), &configcenter.Publish{Key: k, Content: "for all"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.copyOf(t, client, path)
+	if changes := c.Refresh([]string{path}, formal.Zxid); len(changes) != 1 || c.MD5(k, nil) != configcenter.Sum("for all") ||
+		c.MD5(k, who) != configcenter.Sum("for one") {
+		t.Fatalf("the formal one beside it: %+v", changes)
+	}
+	// The same content for somebody else is a change, too.
+	r = publish("for one", "10.0.0.2")
+	p.copyOf(t, client, gray)
+	if changes := c.Refresh([]string{gray}, r.Zxid); len(changes) != 1 || c.MD5(k, who) != configcenter.Sum("for all") {
+		t.Fatalf("another rule: %+v", changes)
+	}
+	if _, err := s.Remove(t.Context(), &configcenter.Remove{Key: k}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Exists(t.Context(), gray); err == nil {
+		t.Fatal("the gray version outlived its config")
+	}
+	delete(p, path)
+	delete(p, gray)
+	if changes := c.Refresh([]string{gray, path}, 99); len(changes) != 1 || changes[0].Config != nil || c.Config(k) != nil {
+		t.Fatalf("gone, but %+v", changes)
 	}
 }

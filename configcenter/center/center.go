@@ -141,7 +141,7 @@ func (c *Center) changed(changes []mirror.Change, upTo core.Zxid) {
 	}
 	for _, change := range c.cache.Refresh(paths, upTo) {
 		c.metrics.changes.Inc()
-		c.table.Changed(change.Key, change.MD5, change.Zxid)
+		c.table.Changed(change.Key, change.Config, change.Zxid)
 	}
 }
 
@@ -192,6 +192,41 @@ func (c *Center) Remove(ctx context.Context, r *configcenter.Remove) (bool, erro
 	return true, nil
 }
 
+// PublishGray sets a gray version of a config. It returns what store.PublishGray does.
+func (c *Center) PublishGray(ctx context.Context, p *configcenter.GrayPublish) (*configcenter.Gray, error) {
+	r, err := c.store.PublishGray(ctx, p)
+	c.metrics.wrote("publish", err)
+	if err != nil {
+		return nil, err
+	}
+	c.wrote(ctx, p.Key, r.Zxid)
+	return r.Gray, nil
+}
+
+// RemoveGray withdraws a gray version and reports whether there was one. It returns what
+// store.RemoveGray does.
+func (c *Center) RemoveGray(ctx context.Context, k configcenter.Key, name string, by configcenter.Origin) (bool, error) {
+	r, err := c.store.RemoveGray(ctx, k, name, by)
+	c.metrics.wrote("remove", err)
+	if err != nil || r.Gray == nil {
+		return false, err
+	}
+	c.wrote(ctx, k, r.Zxid)
+	return true, nil
+}
+
+// Promote makes a gray version the config itself, for everybody. It returns what
+// store.Promote does.
+func (c *Center) Promote(ctx context.Context, k configcenter.Key, name string, by configcenter.Origin) (*configcenter.Item, error) {
+	r, err := c.store.Promote(ctx, k, name, by)
+	c.metrics.wrote("publish", err)
+	if err != nil {
+		return nil, err
+	}
+	c.wrote(ctx, k, r.Zxid)
+	return r.Item, nil
+}
+
 func (c *Center) wrote(ctx context.Context, k configcenter.Key, zxid core.Zxid) {
 	c.mu.Lock()
 	if len(c.mu.prune) < pruneKeysMax {
@@ -215,10 +250,16 @@ func (c *Center) Rollback(ctx context.Context, k configcenter.Key, seq uint64, b
 		return err
 	}
 	switch {
+	case v.Op == configcenter.Inserted && v.Gray != "":
+		_, err = c.RemoveGray(ctx, k, v.Gray, by)
 	case v.Op == configcenter.Inserted:
 		_, err = c.Remove(ctx, &configcenter.Remove{Key: k, Origin: by, Revision: revision})
 	case v.Before == nil:
 		return configcenter.ErrNotFound
+	case v.Gray != "":
+		_, err = c.PublishGray(ctx, &configcenter.GrayPublish{Name: v.Gray, Rule: v.Before.Rule, Publish: configcenter.Publish{
+			Key: k, Content: v.Before.Content, Attributes: v.Before.Attributes, Origin: by,
+		}})
 	default:
 		_, err = c.Publish(ctx, &configcenter.Publish{
 			Key: k, Content: v.Before.Content, Attributes: v.Before.Attributes, Origin: by, Revision: revision,
@@ -268,6 +309,18 @@ func (c *Center) Get(ctx context.Context, k configcenter.Key) (*configcenter.Ite
 	}
 	if it := c.cache.Get(k); it != nil {
 		return it, nil
+	}
+	return nil, configcenter.ErrNotFound
+}
+
+// Config is all that there is of the config named k, with its gray versions. It returns
+// what Get does, ErrNotFound for a config that has not even those.
+func (c *Center) Config(ctx context.Context, k configcenter.Key) (*configcenter.Config, error) {
+	if err := c.await(ctx); err != nil {
+		return nil, err
+	}
+	if cfg := c.cache.Config(k); cfg != nil {
+		return cfg, nil
 	}
 	return nil, configcenter.ErrNotFound
 }

@@ -198,7 +198,7 @@ func aChangeOnOneNodeReachesAListenerOnAnother(t *testing.T, engine opener) {
 	}
 	answer := make(chan []listen.Watched, 1)
 	go func() {
-		changed, err := b.Listeners().Poll(t.Context(), "c", []listen.Watched{{Key: key("x"), MD5: it.MD5}}, time.Minute)
+		changed, err := b.Listeners().Poll(t.Context(), "c", nil, []listen.Watched{{Key: key("x"), MD5: it.MD5}}, time.Minute)
 		if err != nil {
 			t.Error(err)
 		}
@@ -244,7 +244,7 @@ func TestAListenerMissesNothingWhileTheNodeIsCutOff(t *testing.T) {
 	engine.Partition(client.Session().ID)
 	answer := make(chan []listen.Watched, 1)
 	go func() {
-		changed, _ := b.Listeners().Poll(t.Context(), "c", []listen.Watched{{Key: key("x"), MD5: it.MD5}}, time.Minute)
+		changed, _ := b.Listeners().Poll(t.Context(), "c", nil, []listen.Watched{{Key: key("x"), MD5: it.MD5}}, time.Minute)
 		answer <- changed
 	}()
 	publish(t, a, "x", "2")

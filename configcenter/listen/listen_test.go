@@ -27,7 +27,7 @@ type contents struct {
 	between func(configcenter.Key)
 }
 
-func (c *contents) current(k configcenter.Key) string {
+func (c *contents) current(k configcenter.Key, _ *configcenter.Reader) string {
 	if c.between != nil {
 		c.between(k)
 	}
@@ -42,7 +42,11 @@ func (c *contents) set(t *Table, k configcenter.Key, md5 string) {
 	c.zxid++
 	zxid := c.zxid
 	c.mu.Unlock()
-	t.Changed(k, md5, zxid)
+	var cfg *configcenter.Config
+	if md5 != "" {
+		cfg = &configcenter.Config{Formal: &configcenter.Item{Key: k, MD5: md5}}
+	}
+	t.Changed(k, cfg, zxid)
 }
 
 func newTable(limits Limits) (*Table, *contents) {
@@ -73,11 +77,11 @@ func TestWhatDiffersNowIsAnsweredAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			table, contents := newTable(DefaultLimits())
 			contents.md5[k(1)] = c.stored
-			changed, err := table.Open("c", nothing).Listen([]Watched{c.watched})
+			changed, err := table.Open("c", nil, nothing).Listen([]Watched{c.watched})
 			if err != nil || (len(changed) == 1) != c.changed {
 				t.Errorf("listen: %v, %v", changed, err)
 			}
-			changed, err = table.Poll(t.Context(), "c", []Watched{c.watched}, 0)
+			changed, err = table.Poll(t.Context(), "c", nil, []Watched{c.watched}, 0)
 			if err != nil || (len(changed) == 1) != c.changed {
 				t.Errorf("short poll: %v, %v", changed, err)
 			}
@@ -91,7 +95,7 @@ func TestAChangeBetweenRegistrationAndComparisonIsNotLost(t *testing.T) {
 			table, c := newTable(DefaultLimits())
 			c.md5[k(1)] = "A"
 			woken := false
-			l := table.Open("c", func() { woken = true })
+			l := table.Open("c", nil, func() { woken = true })
 			if before {
 				c.between = func(key configcenter.Key) { c.between = nil; c.set(table, key, "B") }
 			}
@@ -112,7 +116,7 @@ func TestAChangeBetweenRegistrationAndComparisonIsNotLost(t *testing.T) {
 func TestAChangeBackIsToldToo(t *testing.T) {
 	table, c := newTable(DefaultLimits())
 	c.md5[k(1)] = "A"
-	l := table.Open("c", nothing)
+	l := table.Open("c", nil, nothing)
 	if changed, _ := l.Listen([]Watched{w(1, "A")}); len(changed) > 0 {
 		t.Fatal("equal, but answered")
 	}
@@ -138,7 +142,7 @@ func TestAChangeBackIsToldToo(t *testing.T) {
 func TestWhatWasNotDeliveredIsOwedUntilTheClientSpeaks(t *testing.T) {
 	table, c := newTable(DefaultLimits())
 	c.md5[k(1)] = "A"
-	l := table.Open("c", nothing)
+	l := table.Open("c", nil, nothing)
 	l.Listen([]Watched{w(1, "A")})
 	c.set(table, k(1), "B")
 	change := l.Take(10)[0]
@@ -157,7 +161,7 @@ func TestWhatWasNotDeliveredIsOwedUntilTheClientSpeaks(t *testing.T) {
 
 func TestOneNamespaceWrittenInTwoWaysIsAnsweredInBoth(t *testing.T) {
 	table, c := newTable(DefaultLimits())
-	l := table.Open("c", nothing)
+	l := table.Open("c", nil, nothing)
 	blank, public := w(1, ""), w(1, "")
 	public.Tenant = "public"
 	l.Listen([]Watched{blank, public})
@@ -169,7 +173,7 @@ func TestOneNamespaceWrittenInTwoWaysIsAnsweredInBoth(t *testing.T) {
 
 func TestLimitsHold(t *testing.T) {
 	table, _ := newTable(Limits{PerListener: 3, Total: 5, Polls: 1})
-	a, b := table.Open("a", nothing), table.Open("b", nothing)
+	a, b := table.Open("a", nil, nothing), table.Open("b", nil, nothing)
 	if _, err := a.Listen([]Watched{w(1, ""), w(2, ""), w(3, ""), w(4, "")}); !errors.Is(err, ErrTooMany) || a.Len() != 0 {
 		t.Errorf("per listener: %v, %d keys", err, a.Len())
 	}
@@ -204,14 +208,14 @@ func TestAPollIsHeldUntilTheFirstChangeOrItsTime(t *testing.T) {
 			done := make(chan answer, 1)
 			begun := time.Now()
 			go func() {
-				changed, err := table.Poll(ctx, "c", []Watched{w(1, ""), w(2, "")}, 29500*time.Millisecond)
+				changed, err := table.Poll(ctx, "c", nil, []Watched{w(1, ""), w(2, "")}, 29500*time.Millisecond)
 				done <- answer{changed, err, time.Since(begun)}
 			}()
 			synctest.Wait()
 			return done
 		}
 		done := poll(t.Context())
-		if _, err := table.Poll(t.Context(), "c", []Watched{w(1, "")}, time.Second); !errors.Is(err, ErrTooMany) {
+		if _, err := table.Poll(t.Context(), "c", nil, []Watched{w(1, "")}, time.Second); !errors.Is(err, ErrTooMany) {
 			t.Errorf("one poll above the limit: %v", err)
 		}
 		time.Sleep(10 * time.Second)
@@ -260,7 +264,7 @@ func TestNoClientIsLeftWithOldContent(t *testing.T) {
 			clientsDone.Go(func() {
 				rnd := rand.New(rand.NewPCG(seed, uint64(id)))
 				wake := make(chan struct{}, 1)
-				l := table.Open(fmt.Sprint(id), func() {
+				l := table.Open(fmt.Sprint(id), nil, func() {
 					select {
 					case wake <- struct{}{}:
 					default:
@@ -283,7 +287,7 @@ func TestNoClientIsLeftWithOldContent(t *testing.T) {
 						for _, ch := range changed {
 							var n int
 							fmt.Sscanf(ch.Key.DataID, "d%d", &n)
-							has[n] = c.current(ch.Key)
+							has[n] = c.current(ch.Key, nil)
 							ns = append(ns, n)
 						}
 					}
@@ -311,7 +315,7 @@ func TestNoClientIsLeftWithOldContent(t *testing.T) {
 							}
 							var n int
 							fmt.Sscanf(ch.Key.DataID, "d%d", &n)
-							has[n] = c.current(ch.Key)
+							has[n] = c.current(ch.Key, nil)
 							if rnd.IntN(2) == 0 {
 								listen(n) // Java listens again after each push, others need not
 							}
@@ -322,7 +326,7 @@ func TestNoClientIsLeftWithOldContent(t *testing.T) {
 					}
 				}
 				for n, md5 := range has {
-					if want := c.current(k(n)); md5 != want {
+					if want := c.current(k(n), nil); md5 != want {
 						t.Errorf("seed %d: client %d has %q of d%d, stored is %q", seed, id, md5, n, want)
 					}
 				}
@@ -353,15 +357,36 @@ func BenchmarkChanged(b *testing.B) {
 		b.Run(fmt.Sprintf("listeners=%d", n), func(b *testing.B) {
 			table, _ := newTable(DefaultLimits())
 			for i := range n {
-				l := table.Open(fmt.Sprint(i), nothing)
+				l := table.Open(fmt.Sprint(i), nil, nothing)
 				if _, err := l.Listen([]Watched{w(1, "")}); err != nil {
 					b.Fatal(err)
 				}
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				table.Changed(k(1), "x", 1)
+				table.Changed(k(1), &configcenter.Config{Formal: &configcenter.Item{MD5: "x"}}, 1)
 			}
 		})
+	}
+}
+
+// A gray version is told to those who read it, and to nobody else.
+func TestAGrayVersionIsToldToItsReadersOnly(t *testing.T) {
+	formal := &configcenter.Item{Key: k(1), MD5: "F"}
+	table := New(func(configcenter.Key, *configcenter.Reader) string { return "F" }, DefaultLimits())
+	woken := map[string]int{}
+	open := func(ip string) *Listener {
+		l := table.Open(ip, &configcenter.Reader{IP: ip}, func() { woken[ip]++ })
+		if changed, err := l.Listen([]Watched{w(1, "F")}); err != nil || len(changed) != 0 {
+			t.Fatalf("listen: %v, %v", changed, err)
+		}
+		return l
+	}
+	open("10.0.0.1")
+	open("10.0.0.2")
+	beta := &configcenter.Gray{Name: "beta", Rule: configcenter.BetaRule("10.0.0.1"), Item: &configcenter.Item{Key: k(1), MD5: "G"}}
+	table.Changed(k(1), configcenter.NewConfig(formal, []*configcenter.Gray{beta}), 7)
+	if woken["10.0.0.1"] != 1 || woken["10.0.0.2"] != 0 {
+		t.Errorf("told: %v", woken)
 	}
 }

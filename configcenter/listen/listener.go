@@ -13,6 +13,7 @@ import (
 type Listener struct {
 	table  *Table
 	client string
+	reader *configcenter.Reader
 	wake   func()
 
 	// Guarded by the table's lock.
@@ -21,12 +22,13 @@ type Listener struct {
 	closed  bool
 }
 
-// Open makes a Listener without keys. client is who it is, for Subscriptions.
+// Open makes a Listener without keys. client is who it is, for Subscriptions, and who
+// what gray versions are chosen by; nil reads none.
 // wake is called, from any goroutine and without blocking it for long, when the
 // first change comes that Take has not taken.
-func (t *Table) Open(client string, wake func()) *Listener {
+func (t *Table) Open(client string, who *configcenter.Reader, wake func()) *Listener {
 	return &Listener{
-		table: t, client: client, wake: wake,
+		table: t, client: client, reader: who, wake: wake,
 		entries: make(map[name]*entry), pending: make(map[name]core.Zxid),
 	}
 }
@@ -38,7 +40,7 @@ func (l *Listener) Listen(watched []Watched) (changed []Watched, err error) {
 	if err := l.register(watched); err != nil {
 		return nil, err
 	}
-	changed = l.table.compare(watched)
+	changed = l.table.compare(l.reader, watched)
 	l.table.mu.Lock()
 	defer l.table.mu.Unlock()
 	for _, w := range changed {

@@ -49,7 +49,7 @@ var ErrTooMany = errors.New("too many listeners")
 
 // Table is the register of all listeners of a node. It is safe for concurrent use.
 type Table struct {
-	current func(configcenter.Key) string
+	current func(configcenter.Key, *configcenter.Reader) string
 	limits  Limits
 
 	mu struct {
@@ -62,9 +62,9 @@ type Table struct {
 	}
 }
 
-// New makes a Table. current is the md5 that a key has on this node, "" for a
-// config that does not exist. It must already give the new md5 when Changed is called.
-func New(current func(configcenter.Key) string, limits Limits) *Table {
+// New makes a Table. current is the md5 that a key has for a reader on this node, "" for
+// a config that does not exist. It must already give the new md5 when Changed is called.
+func New(current func(configcenter.Key, *configcenter.Reader) string, limits Limits) *Table {
 	t := &Table{current: current, limits: limits}
 	t.mu.keys = make(map[configcenter.Key]map[*entry]struct{})
 	t.mu.held = make(map[*poll]struct{})
@@ -84,13 +84,13 @@ type entry struct {
 	watched  Watched
 }
 
-// Changed tells everybody who listens to k, and whose md5 is another one, that
-// its md5 is now md5 since transaction zxid.
-func (t *Table) Changed(k configcenter.Key, md5 string, zxid core.Zxid) {
+// Changed tells everybody who listens to k, and has another md5 than what he reads since
+// transaction zxid, that it changed. cfg is all that there is now, nil for nothing.
+func (t *Table) Changed(k configcenter.Key, cfg *configcenter.Config, zxid core.Zxid) {
 	var wakes []func()
 	t.mu.Lock()
 	for e := range t.mu.keys[k] {
-		if !e.watched.Unknown && e.watched.MD5 == md5 {
+		if !e.watched.Unknown && e.watched.MD5 == cfg.MD5(e.listener.reader) {
 			continue
 		}
 		e.watched.Unknown = true
@@ -164,15 +164,15 @@ func (p *poll) wake() {
 // none does, it waits up to hold for the first that changes, and answers with
 // what has changed by then, usually that one. It answers nothing when the time
 // is over, and returns ErrTooMany or the context's error.
-func (t *Table) Poll(ctx context.Context, client string, watched []Watched, hold time.Duration) ([]Watched, error) {
+func (t *Table) Poll(ctx context.Context, client string, who *configcenter.Reader, watched []Watched, hold time.Duration) ([]Watched, error) {
 	if hold <= 0 {
-		return t.compare(watched), nil
+		return t.compare(who, watched), nil
 	}
 	p := &poll{ready: make(chan struct{}, 1)}
 	if err := t.hold(p); err != nil {
 		return nil, err
 	}
-	l := t.Open(client, p.wake)
+	l := t.Open(client, who, p.wake)
 	changed, err := l.Listen(watched)
 	if err != nil || len(changed) > 0 {
 		t.release(p, l)
@@ -234,9 +234,9 @@ func (t *Table) Drain() {
 }
 
 // compare is which of the watched configs differ from what the client has.
-func (t *Table) compare(watched []Watched) (changed []Watched) {
+func (t *Table) compare(who *configcenter.Reader, watched []Watched) (changed []Watched) {
 	for _, w := range watched {
-		if w.Unknown || t.current(w.Key) != w.MD5 {
+		if w.Unknown || t.current(w.Key, who) != w.MD5 {
 			changed = append(changed, w)
 		}
 	}

@@ -31,7 +31,7 @@ func BenchmarkChangeReachesLongPolls(b *testing.B) {
 				var polls sync.WaitGroup
 				for range n {
 					polls.Go(func() {
-						changed, err := c.Listeners().Poll(b.Context(), "c", []listen.Watched{{Key: k, MD5: md5}}, time.Minute)
+						changed, err := c.Listeners().Poll(b.Context(), "c", nil, []listen.Watched{{Key: k, MD5: md5}}, time.Minute)
 						if err != nil || len(changed) != 1 {
 							b.Errorf("%v, %v", changed, err)
 						}

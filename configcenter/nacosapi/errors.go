@@ -26,6 +26,7 @@ var refusals = []struct {
 	{configcenter.ErrTooLarge, wire.ContentTooLarge, ""},
 	{configcenter.ErrInvalid, wire.ParameterInvalid, ""},
 	{configcenter.ErrQuota, wire.TenantQuota, ""},
+	{configcenter.ErrTooManyGrays, wire.ParameterInvalid, ""},
 	{configcenter.ErrContended, wire.Busy, ""},
 	{listen.ErrTooMany, wire.Busy, ""},
 }
@@ -52,5 +53,3 @@ func readRefusal(err error) error {
 	}
 	return refusal(err)
 }
-
-var errGray = wire.Refuse(wire.Unimplemented, "gray versions (betaIps, tag) are not supported")

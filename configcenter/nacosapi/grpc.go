@@ -30,10 +30,7 @@ const codeNotFoundRPC = 300
 func (a *API) query(ctx context.Context, c *rpc.Conn, in *wire.ConfigQueryRequest) (*wire.ConfigQueryResponse, error) {
 	a.freshenFor(ctx, c)
 	k := keyOf(in.ConfigKey)
-	it, err := a.get(ctx, k)
-	if in.Tag != "" && err == nil { // a tag that is asked for by name has no substitute
-		err = configcenter.ErrNotFound
-	}
+	it, g, err := a.serve(ctx, k, readerRPC(c, in.Tag))
 	switch {
 	case errors.Is(err, configcenter.ErrNotFound):
 		return &wire.ConfigQueryResponse{Response: wire.Failed(codeNotFoundRPC, textNotFound)}, nil
@@ -44,17 +41,14 @@ func (a *API) query(ctx context.Context, c *rpc.Conn, in *wire.ConfigQueryReques
 	}
 	return &wire.ConfigQueryResponse{
 		Content: it.Content, ContentType: it.Type, MD5: it.MD5,
-		EncryptedDataKey: it.EncryptedDataKey, LastModified: it.Modified,
+		EncryptedDataKey: it.EncryptedDataKey, LastModified: it.Modified, Beta: isBeta(g),
 	}, nil
 }
 
 func (a *API) publish(ctx context.Context, c *rpc.Conn, in *wire.ConfigPublishRequest) (*wire.ConfigPublishResponse, error) {
 	m := in.AdditionMap
-	if m[wire.AdditionBetaIPs] != "" || m[wire.AdditionTag] != "" {
-		return nil, errGray
-	}
 	a.markStale(ctx, a.center.Stale())
-	_, err := a.center.Publish(ctx, &configcenter.Publish{
+	_, err := a.set(ctx, &configcenter.Publish{
 		Key: keyOf(in.ConfigKey), Content: in.Content, CASMD5: in.CASMD5,
 		Attributes: configcenter.Attributes{
 			Type: m[wire.AdditionType], AppName: m[wire.AdditionAppName], Tags: m[wire.AdditionConfigTags],
@@ -62,14 +56,14 @@ func (a *API) publish(ctx context.Context, c *rpc.Conn, in *wire.ConfigPublishRe
 			Schema: m[wire.AdditionSchema], EncryptedDataKey: m[wire.AdditionEncryptedDataKey],
 		},
 		Origin: origin(ctx, c.ClientIP(), m[wire.AdditionSrcUser]),
-	})
-	return nil, refusal(err)
+	}, m[wire.AdditionBetaIPs], m[wire.AdditionTag])
+	return nil, err
 }
 
 func (a *API) remove(ctx context.Context, c *rpc.Conn, in *wire.ConfigRemoveRequest) (*wire.ConfigRemoveResponse, error) {
 	k := keyOf(in.ConfigKey)
 	if in.Tag != "" {
-		return nil, refusal(k.Validate()) // there is no gray version to remove
+		return nil, a.withdraw(ctx, k, in.Tag, origin(ctx, c.ClientIP(), ""))
 	}
 	_, err := a.center.Remove(ctx, &configcenter.Remove{Key: k, Origin: origin(ctx, c.ClientIP(), "")})
 	return nil, refusal(err)

@@ -69,14 +69,6 @@ func TestPublishQueryAndRemoveOverGRPC(t *testing.T) {
 	if r := c.publish("a", " ", ""); r.ResultCode != 500 || r.ErrorCode != 400 {
 		t.Errorf("blank content: %+v", r)
 	}
-	var gray wire.ConfigPublishResponse
-	c.call(&wire.ConfigPublishRequest{
-		ConfigKey: wire.ConfigKey{DataID: "a", Group: "g"}, Content: "beta",
-		AdditionMap: map[string]string{"betaIps": "1.2.3.4"},
-	}, &gray)
-	if gray.OK() || c.query("a").Content != "x" {
-		t.Errorf("a beta reached everybody: %+v", gray)
-	}
 	for range 2 {
 		var removed wire.ConfigRemoveResponse
 		c.call(&wire.ConfigRemoveRequest{ConfigKey: wire.ConfigKey{DataID: "a", Group: "g", Tenant: "public"}}, &removed)

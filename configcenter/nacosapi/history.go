@@ -92,6 +92,7 @@ func (a *API) configsOf(ctx context.Context, in namespaceParams) ([]*configcente
 // The constants of Nacos's history items.
 const (
 	publishFormal = "formal"
+	publishGray   = "gray"
 	noLastID      = -1
 )
 
@@ -100,16 +101,29 @@ func paddedOp(op configcenter.ChangeOp) string { return op.String() + strings.Re
 
 func seqText(seq uint64) string { return strconv.FormatUint(seq, 10) }
 
+func publishType(e *configcenter.Entry) string {
+	if e.Gray != "" {
+		return publishGray
+	}
+	return publishFormal
+}
+
 // extInfo is what Nacos keeps about a version beside its content, as JSON text.
-func extInfo(a *configcenter.Attributes) string {
-	b, err := json.Marshal(struct {
-		Type   string `json:"type"`
-		Tags   string `json:"config_tags,omitempty"`
-		Desc   string `json:"c_desc,omitempty"`
-		Use    string `json:"c_use,omitempty"`
-		Effect string `json:"effect,omitempty"`
-		Schema string `json:"c_schema,omitempty"`
-	}{a.Type, a.Tags, a.Desc, a.Use, a.Effect, a.Schema})
+func extInfo(e *configcenter.Entry) string {
+	info := struct {
+		Type     string `json:"type"`
+		Tags     string `json:"config_tags,omitempty"`
+		Desc     string `json:"c_desc,omitempty"`
+		Use      string `json:"c_use,omitempty"`
+		Effect   string `json:"effect,omitempty"`
+		Schema   string `json:"c_schema,omitempty"`
+		GrayName string `json:"gray_name,omitempty"`
+		GrayRule string `json:"gray_rule,omitempty"`
+	}{e.Type, e.Tags, e.Desc, e.Use, e.Effect, e.Schema, e.Gray, ""}
+	if e.Gray != "" {
+		info.GrayRule = ruleText(&e.Rule)
+	}
+	b, err := json.Marshal(info)
 	if err != nil {
 		return "{}"
 	}

@@ -3,6 +3,7 @@ package nacosapi
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -67,22 +68,25 @@ type publishParams struct {
 	CASMD5           string `header:"casMd5"`
 }
 
-func (a *API) publishHTTP(ctx context.Context, in publishParams) (bool, error) {
-	if in.BetaIPs != "" || in.Tag != "" {
-		return false, errGray
-	}
-	it, err := a.center.Publish(ctx, &configcenter.Publish{
+// wish is what is to be published.
+func (in *publishParams) wish(ctx context.Context) configcenter.Publish {
+	return configcenter.Publish{
 		Key: in.key(), Content: in.Content, CASMD5: in.CASMD5,
 		Attributes: configcenter.Attributes{
 			Type: in.Type, AppName: in.AppName, Tags: in.Tags, Desc: in.Desc, Use: in.Use,
 			Effect: in.Effect, Schema: in.Schema, EncryptedDataKey: in.EncryptedDataKey,
 		},
 		Origin: origin(ctx, rest.Of(ctx).ClientIP, in.SrcUser),
-	})
-	if err != nil {
-		return false, refusal(err)
 	}
-	rest.Of(ctx).Reply("Zensus-Zxid", it.Revision.String())
+}
+
+func (a *API) publishHTTP(ctx context.Context, in publishParams) (bool, error) {
+	wish := in.wish(ctx)
+	revision, err := a.set(ctx, &wish, in.BetaIPs, in.Tag)
+	if err != nil {
+		return false, err
+	}
+	rest.Of(ctx).Reply("Zensus-Zxid", revision.String())
 	return true, nil
 }
 
@@ -91,16 +95,18 @@ type readParams struct {
 	Tag string `form:"tag"`
 }
 
-// read finds a config as new as anything that was committed before: behind a
+// read finds a config itself, as new as anything that was committed before: behind a
 // load balancer the client may have written elsewhere. Where that cannot be made
 // sure of, the answer is marked.
-func (a *API) read(ctx context.Context, in readParams) (*configcenter.Item, error) {
+func (a *API) read(ctx context.Context, k configcenter.Key) (*configcenter.Item, error) {
 	a.freshen(ctx)
-	it, err := a.get(ctx, in.key())
-	if err == nil && in.Tag != "" { // a tag that is asked for by name has no substitute
-		return nil, refusal(configcenter.ErrNotFound)
-	}
-	return it, err
+	return a.get(ctx, k)
+}
+
+// readFor finds what the client itself is to read, likewise.
+func (a *API) readFor(ctx context.Context, in readParams) (*configcenter.Item, *configcenter.Gray, error) {
+	a.freshen(ctx)
+	return a.serve(ctx, in.key(), readerHTTP(ctx, in.Tag))
 }
 
 func (a *API) freshen(ctx context.Context) {
@@ -110,8 +116,9 @@ func (a *API) freshen(ctx context.Context) {
 }
 
 func (a *API) removeHTTP(ctx context.Context, in readParams) (bool, error) {
-	if in.Tag != "" { // there is no gray version to remove
-		return true, refusal(in.key().Validate())
+	if in.Tag != "" {
+		err := a.withdraw(ctx, in.key(), in.Tag, origin(ctx, rest.Of(ctx).ClientIP, ""))
+		return err == nil, err
 	}
 	_, err := a.center.Remove(ctx, &configcenter.Remove{Key: in.key(), Origin: origin(ctx, rest.Of(ctx).ClientIP, "")})
 	return err == nil, refusal(err)
@@ -147,8 +154,9 @@ func parseID(text string) (uint64, error) {
 	return id, nil
 }
 
-// contentHeaders are the headers of an answer that carries a content.
-func contentHeaders(it *configcenter.Item) http.Header {
+// contentHeaders are the headers of an answer that carries a content, of the gray version
+// g if that is not nil.
+func contentHeaders(it *configcenter.Item, g *configcenter.Gray) http.Header {
 	h := http.Header{}
 	h["Config-Type"] = []string{it.Type}
 	h["Content-MD5"] = []string{it.MD5}
@@ -159,6 +167,13 @@ func contentHeaders(it *configcenter.Item) http.Header {
 	h["Zensus-Zxid"] = []string{it.Revision.String()}
 	if it.EncryptedDataKey != "" {
 		h["Encrypted-Data-Key"] = []string{it.EncryptedDataKey}
+	}
+	switch {
+	case g == nil:
+	case g.Rule.Type == configcenter.RuleBeta:
+		h["isBeta"] = []string{"true"}
+	case g.Rule.Type == configcenter.RuleTag:
+		h["tag"] = []string{url.QueryEscape(g.Rule.Expr)}
 	}
 	return h
 }

@@ -129,9 +129,6 @@ func TestV1PublishGetDelete(t *testing.T) {
 		"caused: Cas publish fail, server md5 may have changed.;")
 	w.want(w.do("POST", path, map[string]string{"casMd5": configcenter.Sum(content)}, append(name, "content", "x")...), 200, "true")
 	w.want(w.do("POST", path, nil, append(name, "content", " ")...), 400, "caused: content is blank;")
-	if a := w.do("POST", path, map[string]string{"betaIps": "1.2.3.4"}, append(name, "content", "beta")...); a.status != 501 {
-		t.Errorf("beta: %d %q", a.status, a.body)
-	}
 	w.want(w.do("GET", path, nil, name...), 200, "x")
 	w.want(w.do("GET", path, nil, append(name, "tag", "t")...), 404, "config data not exist\n")
 	if a := w.do("GET", path, nil, "group", "g"); a.status != 400 {

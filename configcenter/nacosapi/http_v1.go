@@ -69,25 +69,36 @@ func (a *API) getV1(ctx context.Context, in getV1Params) (any, error) {
 	if err := k.key().Validate(); err != nil {
 		return nil, refusal(err)
 	}
-	if in.Beta { // there is none
-		return rest.RestResult{Code: http.StatusOK}, nil
+	if in.Beta {
+		return a.queryBetaV1(ctx, k)
 	}
-	it, err := a.read(ctx, readParams{keyParams: k, Tag: in.Tag})
+	if in.Show == "all" {
+		return a.detailV1(ctx, k)
+	}
+	it, g, err := a.readFor(ctx, readParams{keyParams: k, Tag: in.Tag})
 	switch {
-	case isNotFound(err) && in.Show == "all":
-		return rest.Text(""), nil
 	case isNotFound(err):
 		r := rest.Text(textNotFound + "\n")
 		r.Status = http.StatusNotFound
 		return r, nil
 	case err != nil:
 		return nil, err
-	case in.Show == "all":
-		return detailV1(it, in.Tenant), nil
 	}
 	r := rest.Text(it.Content)
-	r.Header = contentHeaders(it)
+	r.Header = contentHeaders(it, g)
 	return r, nil
+}
+
+// detailV1 is everything about a config itself.
+func (a *API) detailV1(ctx context.Context, in keyParams) (any, error) {
+	it, err := a.read(ctx, in.key())
+	if isNotFound(err) {
+		return rest.Text(""), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return detailV1(it, in.Tenant), nil
 }
 
 // isNotFound reports whether a refusal says that a config is not there.
@@ -109,7 +120,8 @@ func (a *API) deleteV1(ctx context.Context, in deleteV1Params) (any, error) {
 	}
 	k := keyParams{DataID: in.DataID, Group: in.Group, Tenant: in.Tenant}
 	if in.Beta {
-		return rest.RestResult{Code: http.StatusOK, Data: true}, refusal(k.key().Validate())
+		err := a.stopBeta(ctx, k.key(), origin(ctx, rest.Of(ctx).ClientIP, ""))
+		return rest.RestResult{Code: http.StatusOK, Message: new("stop beta ok"), Data: true}, err
 	}
 	return a.removeHTTP(ctx, readParams{keyParams: k, Tag: in.Tag})
 }
@@ -128,7 +140,7 @@ type catalogV1 struct {
 }
 
 func (a *API) catalogV1(ctx context.Context, in keyParams) (*catalogV1, error) {
-	it, err := a.read(ctx, readParams{keyParams: in})
+	it, err := a.read(ctx, in.key())
 	if isNotFound(err) {
 		return nil, nil
 	}
@@ -179,7 +191,7 @@ func (a *API) pollV1(ctx context.Context, in pollParams) (*rest.Raw, error) {
 		return nil, err
 	}
 	a.freshen(ctx)
-	changed, err := a.center.Listeners().Poll(ctx, rest.Of(ctx).ClientIP, watched, in.hold())
+	changed, err := a.center.Listeners().Poll(ctx, rest.Of(ctx).ClientIP, readerHTTP(ctx, ""), watched, in.hold())
 	if err != nil {
 		return nil, refusal(err)
 	}

@@ -22,12 +22,12 @@ func (a *API) routesV2(g *gin.RouterGroup, limit, read, write gin.HandlerFunc) {
 }
 
 func (a *API) getV2(ctx context.Context, in readParams) (string, error) {
-	it, err := a.read(ctx, in)
+	it, g, err := a.readFor(ctx, in)
 	if err != nil {
 		return "", err
 	}
 	reply := rest.Of(ctx)
-	for name, values := range contentHeaders(it) {
+	for name, values := range contentHeaders(it, g) {
 		reply.Reply(name, values[0])
 	}
 	return it.Content, nil
@@ -87,11 +87,11 @@ func (a *API) historyDetailV2(ctx context.Context, in nidParams) (*historyDetail
 	d := &historyDetail{historyItemV1: *versionItemV1(v, in.Tenant)}
 	if b := v.Before; b != nil {
 		d.OriginalMD5, d.OriginalContent = b.MD5, b.Content
-		d.OriginalEncryptedDataKey, d.OriginalExtInfo = b.EncryptedDataKey, extInfo(&b.Attributes)
+		d.OriginalEncryptedDataKey, d.OriginalExtInfo = b.EncryptedDataKey, extInfo(b)
 	}
 	if v.Op != configcenter.Deleted {
 		d.UpdatedMD5, d.UpdatedContent = v.MD5, v.Content
-		d.UpdatedEncryptedDataKey, d.UpdateExtInfo = v.EncryptedDataKey, extInfo(&v.Attributes)
+		d.UpdatedEncryptedDataKey, d.UpdateExtInfo = v.EncryptedDataKey, extInfo(&v.Entry)
 	}
 	return d, nil
 }

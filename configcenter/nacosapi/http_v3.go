@@ -18,6 +18,12 @@ func (a *API) routesV3(g *gin.RouterGroup, limit, read, write gin.HandlerFunc) {
 	g.DELETE("/admin/cs/config", write, rest.Handle(a.removeHTTP))
 	g.DELETE("/admin/cs/config/batch", write, rest.Handle(a.removeBatchV3))
 	g.GET("/admin/cs/config/list", read, rest.Handle(a.searchV3))
+	g.GET("/admin/cs/config/beta", read, rest.Handle(a.betaV3))
+	g.DELETE("/admin/cs/config/beta", write, rest.Handle(a.stopBetaV3))
+	g.GET("/admin/cs/config/gray/list", read, rest.Handle(a.graysV3))
+	g.POST("/admin/cs/config/gray", limit, write, rest.Handle(a.publishGrayV3))
+	g.DELETE("/admin/cs/config/gray", write, rest.Handle(a.removeGrayV3))
+	g.POST("/admin/cs/config/gray/promote", write, rest.Handle(a.promoteV3))
 	g.GET("/admin/cs/config/listener", read, rest.Handle(a.listenersOfConfigV3))
 	g.GET("/admin/cs/listener", read, rest.Handle(a.listenersOfClientV3))
 	g.GET("/admin/cs/history/list", read, rest.Handle(a.historyV3))
@@ -32,7 +38,7 @@ type clientConfigV3 struct {
 }
 
 func (a *API) getClientV3(ctx context.Context, in readParams) (any, error) {
-	it, err := a.read(ctx, in)
+	it, g, err := a.readFor(ctx, in)
 	if isNotFound(err) { // with status 200, unlike everywhere else
 		return rest.Result{Code: wire.NotFound.Code(), Message: wire.NotFound.Summary(), Data: textNotFound}, nil
 	}
@@ -41,7 +47,7 @@ func (a *API) getClientV3(ctx context.Context, in readParams) (any, error) {
 	}
 	return clientConfigV3{&wire.ConfigQueryResponse{
 		Response: wire.Succeeded(), Content: it.Content, ContentType: it.Type, MD5: it.MD5,
-		EncryptedDataKey: it.EncryptedDataKey, LastModified: it.Modified,
+		EncryptedDataKey: it.EncryptedDataKey, LastModified: it.Modified, Beta: isBeta(g),
 	}}, nil
 }
 
@@ -76,14 +82,19 @@ type detailV3 struct {
 }
 
 func (a *API) getV3(ctx context.Context, in readParams) (*detailV3, error) {
-	it, err := a.read(ctx, in)
+	it, err := a.read(ctx, in.key())
 	if err != nil {
 		return nil, err
 	}
-	return &detailV3{
+	d := detailOf(it)
+	return &d, nil
+}
+
+func detailOf(it *configcenter.Item) detailV3 {
+	return detailV3{
 		basicV3: listedV3(it), Content: it.Content, Desc: it.Desc, EncryptedDataKey: it.EncryptedDataKey,
 		CreateUser: it.CreatedBy.User, CreateIP: it.CreatedBy.IP, ConfigTags: it.Tags,
-	}, nil
+	}
 }
 
 type batchParams struct {
@@ -134,7 +145,7 @@ func entryV3(e *configcenter.Entry) historyBasicV3 {
 			ID: seqText(e.Seq), NamespaceID: e.Key.Namespace, GroupName: e.Key.Group, DataID: e.Key.DataID, MD5: e.MD5,
 			Type: e.Type, AppName: e.AppName, CreateTime: e.Time, ModifyTime: e.Time,
 		},
-		SrcIP: e.Origin.IP, SrcUser: e.Origin.User, OpType: strings.TrimSpace(e.Op.String()), PublishType: publishFormal,
+		SrcIP: e.Origin.IP, SrcUser: e.Origin.User, OpType: strings.TrimSpace(e.Op.String()), PublishType: publishType(e),
 	}
 }
 
@@ -153,7 +164,7 @@ func versionV3(v *configcenter.Version, err error) (*historyDetailV3, error) {
 	was := v.Replaced()
 	d := &historyDetailV3{
 		historyBasicV3: entryV3(&v.Entry), Content: was.Content,
-		EncryptedDataKey: was.EncryptedDataKey, ExtInfo: extInfo(&was.Attributes),
+		EncryptedDataKey: was.EncryptedDataKey, GrayName: v.Gray, ExtInfo: extInfo(was),
 	}
 	d.MD5 = was.MD5
 	return d, nil

@@ -75,7 +75,7 @@ func (a *API) subscriber(c *rpc.Conn, create bool) *subscriber {
 		return s
 	}
 	s = &subscriber{api: a, conn: c, attempts: map[watchedName]*attempts{}}
-	s.listener = a.center.Listeners().Open(c.ClientIP(), s.wake)
+	s.listener = a.center.Listeners().Open(c.ClientIP(), readerRPC(c, ""), s.wake)
 	a.mu.subscribers[c] = s
 	return s
 }

@@ -79,8 +79,8 @@ const createdTimeV1 = "2010-05-05T00:00:00.000+00:00"
 func entryV1(e *configcenter.Entry, tenant string) historyItemV1 {
 	return historyItemV1{
 		ID: seqText(e.Seq), LastID: noLastID, DataID: e.Key.DataID, Group: e.Key.Group, Tenant: tenant, AppName: e.AppName,
-		SrcIP: e.Origin.IP, SrcUser: e.Origin.User, OpType: paddedOp(e.Op), PublishType: publishFormal,
-		ExtInfo: extInfo(&e.Attributes), CreatedTime: createdTimeV1,
+		SrcIP: e.Origin.IP, SrcUser: e.Origin.User, OpType: paddedOp(e.Op), PublishType: publishType(e), GrayName: e.Gray,
+		ExtInfo: extInfo(e), CreatedTime: createdTimeV1,
 		LastModifiedTime: time.UnixMilli(e.Time).UTC().Format(isoTime), EncryptedDataKey: e.EncryptedDataKey,
 	}
 }
@@ -98,6 +98,6 @@ func versionItemV1(v *configcenter.Version, tenant string) *historyItemV1 {
 	item := entryV1(&v.Entry, tenant)
 	was := v.Replaced()
 	item.MD5, item.Content, item.EncryptedDataKey = &was.MD5, &was.Content, was.EncryptedDataKey
-	item.AppName, item.ExtInfo = was.AppName, extInfo(&was.Attributes)
+	item.AppName, item.ExtInfo = was.AppName, extInfo(was)
 	return &item
 }

@@ -24,9 +24,12 @@ type base struct {
 // formerOps remove the pieces of the item's content. They are there as long as b
 // is current. Those of others are left to their owners, and to Sweep: to remove
 // them here would make two publishes undo each other for ever.
-func (b *base) formerOps(path string) (ops []core.Op) {
+func (b *base) formerOps(path string) []core.Op { return b.piecesOps(path, b.former) }
+
+// piecesOps remove the pieces of one stage.
+func (b *base) piecesOps(path string, of stage) (ops []core.Op) {
 	for _, child := range b.children {
-		if st, ok := stageOf(child); ok && st == b.former {
+		if st, ok := stageOf(child); ok && st == of {
 			ops = append(ops, core.DeleteOp{Path: core.JoinPath(path, child), Version: core.AnyVersion})
 		}
 	}
@@ -70,8 +73,11 @@ func (s *Store) base(ctx context.Context, k configcenter.Key, toPublish bool) (b
 // seq is the number of the change that builds upon b.
 func (b *base) seq() uint64 { return uint64(b.version) + 1 }
 
-// write publishes it upon b; p is its content for the history. again says that b was not current any more.
-func (s *Store) write(ctx context.Context, b base, it *configcenter.Item, p parcel) (zxid core.Zxid, st core.Stat, again bool, err error) {
+// write publishes it upon b, and does more in the same transaction; p is its content for
+// the history. again says that b was not current any more.
+func (s *Store) write(
+	ctx context.Context, b base, it *configcenter.Item, p parcel, more ...core.Op,
+) (zxid core.Zxid, st core.Stat, again bool, err error) {
 	entry := &configcenter.Entry{
 		Op: configcenter.Updated, Origin: it.ChangedBy, Time: it.Modified,
 		Attributes: it.Attributes, Content: it.Content, MD5: it.MD5,
@@ -97,7 +103,7 @@ func (s *Store) write(ctx context.Context, b base, it *configcenter.Item, p parc
 		ops = append(ops, core.CreateOp{Path: path, Data: value})
 	}
 	ops = append(ops, content.checks()...)
-	ops = append(ops, b.formerOps(path)...)
+	ops = append(append(ops, b.formerOps(path)...), more...)
 	results, zxid, again, err := s.multi(ctx, b.key, ops)
 	if err != nil || again {
 		if !core.IsUnknownOutcome(err) {
@@ -116,17 +122,21 @@ func (s *Store) erase(ctx context.Context, b base, by configcenter.Origin) (zxid
 	if err != nil {
 		return 0, false, err
 	}
+	grays, used, err := s.graysOps(ctx, &b)
+	if err != nil {
+		return 0, false, err
+	}
 	// Pieces of others, who are publishing or have failed to: who loses his begins
 	// again. Not in the Multi, which would fail if one of them is gone already.
 	for _, child := range b.children {
-		if st, ok := stageOf(child); ok && st == b.former {
+		if st, ok := stageOf(child); !ok || st == b.former || used[st] {
 			continue
 		}
 		if _, err := s.client.Delete(ctx, core.JoinPath(path, child), core.AnyVersion); err != nil && !errors.Is(err, core.NoNode) {
 			return 0, false, err
 		}
 	}
-	ops = append(ops, b.formerOps(path)...)
+	ops = append(append(ops, b.formerOps(path)...), grays...)
 	ops = append(ops, core.DeleteOp{Path: path, Version: b.itemStat.Version})
 	_, zxid, again, err = s.multi(ctx, b.key, ops)
 	return zxid, again, err

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/zensus-io/zensus/configcenter"
@@ -15,6 +16,9 @@ import (
 
 // formatVersion is the first byte of every value that this package writes.
 const formatVersion = 1
+
+// formatGray is that of a history entry about a gray version.
+const formatGray = 2
 
 // contentBytesMax is the largest content that a value may claim to have. It is
 // above every limit that can be set for publishing.
@@ -24,8 +28,9 @@ var errFormat = errors.New("malformed value")
 
 // The kinds of values at the path of an item.
 const (
-	kindPlace = 0 // a place for pieces: there is no config (yet)
+	kindPlace = 0 // a place for pieces and gray versions: there is no config (yet)
 	kindItem  = 1
+	kindGray  = 2 // below it
 )
 
 // place is the value of a place.
@@ -49,8 +54,21 @@ type header struct {
 // encodeItem is the value of an item's znode, whose content is inline or, if it is
 // too long for that, in pieces of stage st.
 func encodeItem(it *configcenter.Item, st stage) []byte {
-	b := make([]byte, 0, 256+len(it.Schema)+min(len(it.Content), ChunkBytes))
-	b = append(b, formatVersion, kindItem)
+	return appendItem([]byte{formatVersion, kindItem}, it, st)
+}
+
+// encodeGray is the value of a gray version's znode, likewise.
+func encodeGray(g *configcenter.Gray, st stage) []byte {
+	b := appendRule([]byte{formatVersion, kindGray}, &g.Rule)
+	return appendItem(b, g.Item, st)
+}
+
+func appendRule(b []byte, r *configcenter.Rule) []byte {
+	return binary.AppendVarint(appendStrings(b, string(r.Type), r.Expr), int64(r.Priority))
+}
+
+func appendItem(b []byte, it *configcenter.Item, st stage) []byte {
+	b = slices.Grow(b, 256+len(it.Schema)+min(len(it.Content), ChunkBytes))
 	b = appendSum(b, it.MD5)
 	b = binary.AppendVarint(b, it.Created)
 	b = binary.AppendVarint(b, it.Modified)
@@ -70,16 +88,47 @@ func decodeItem(value []byte) (h header, err error) {
 	default:
 		r.fail()
 	}
+	r.item(&h)
+	if r.err != nil {
+		return header{}, fmt.Errorf("item: %w", r.err)
+	}
+	return h, nil
+}
+
+// decodeGray reads the value of a gray version's znode.
+func decodeGray(value []byte) (h header, rule configcenter.Rule, err error) {
+	r := reader{b: value}
+	r.version()
+	if r.byte() != kindGray {
+		r.fail()
+	}
+	r.rule(&rule)
+	r.item(&h)
+	if r.err != nil {
+		return header{}, configcenter.Rule{}, fmt.Errorf("gray version: %w", r.err)
+	}
+	return h, rule, nil
+}
+
+func (r *reader) rule(to *configcenter.Rule) {
+	var kind string
+	r.strings(&kind, &to.Expr)
+	to.Type = configcenter.RuleType(kind)
+	priority := r.varint()
+	if priority != int64(int32(priority)) {
+		r.fail()
+	}
+	to.Priority = int32(priority)
+}
+
+// item reads what appendItem wrote.
+func (r *reader) item(h *header) {
 	h.item.MD5 = r.sum()
 	h.item.Created = r.varint()
 	h.item.Modified = r.varint()
 	r.attributes(&h.item.Attributes)
 	r.strings(&h.item.CreatedBy.IP, &h.item.CreatedBy.User, &h.item.ChangedBy.IP, &h.item.ChangedBy.User)
 	h.body = r.body(ChunkBytes)
-	if r.err != nil {
-		return header{}, fmt.Errorf("item: %w", r.err)
-	}
-	return h, nil
 }
 
 // The ways in which an entry keeps its content.
@@ -99,19 +148,31 @@ type entryHeader struct {
 // encodeEntry is the value of an entry's znode, whose content is in p.
 func encodeEntry(e *configcenter.Entry, p parcel, st stage) []byte {
 	b := make([]byte, 0, 256+len(e.Schema)+min(len(p.stored), entryInlineBytes))
-	b = append(b, formatVersion, byte(e.Op), p.packed)
+	version := byte(formatVersion)
+	if e.Gray != "" {
+		version = formatGray
+	}
+	b = append(b, version, byte(e.Op), p.packed)
 	b = binary.AppendUvarint(b, uint64(len(e.Content)))
 	b = appendSum(b, e.MD5)
 	b = binary.AppendVarint(b, e.Time)
 	b = appendAttributes(b, &e.Attributes)
 	b = appendStrings(b, e.Origin.IP, e.Origin.User)
+	if e.Gray != "" {
+		b = appendRule(appendStrings(b, e.Gray), &e.Rule)
+	}
 	return appendBody(b, p.stored, entryInlineBytes, st)
 }
 
 // decodeEntry reads the value of an entry's znode.
 func decodeEntry(value []byte) (h entryHeader, err error) {
 	r := reader{b: value}
-	r.version()
+	gray := len(value) > 0 && value[0] == formatGray
+	if gray {
+		r.b = r.b[1:]
+	} else {
+		r.version()
+	}
 	h.entry.Op = configcenter.ChangeOp(r.byte())
 	h.packed = r.byte()
 	h.size = r.count(contentBytesMax)
@@ -119,6 +180,10 @@ func decodeEntry(value []byte) (h entryHeader, err error) {
 	h.entry.Time = r.varint()
 	r.attributes(&h.entry.Attributes)
 	r.strings(&h.entry.Origin.IP, &h.entry.Origin.User)
+	if gray {
+		r.strings(&h.entry.Gray)
+		r.rule(&h.entry.Rule)
+	}
 	h.body = r.body(entryInlineBytes)
 	if r.err == nil && (!h.entry.Op.Valid() || h.packed > packedFlate || h.packed == packedRaw && h.body.size != h.size) {
 		r.fail()

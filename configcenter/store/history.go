@@ -57,11 +57,30 @@ func (s *Store) Version(ctx context.Context, k configcenter.Key, seq uint64) (*c
 	if e.Op == configcenter.Inserted {
 		return v, nil
 	}
-	v.Before, err = s.entry(ctx, k, seq-1, true)
-	if err != nil && !errors.Is(err, configcenter.ErrNotFound) {
-		return nil, fmt.Errorf("history %s %d: %w", k, seq-1, err)
+	if v.Before, err = s.before(ctx, e); err != nil {
+		return nil, fmt.Errorf("history %s before %d: %w", k, seq, err)
 	}
 	return v, nil
+}
+
+// before is the entry before one that is about the same version: the config itself, or
+// the gray version of that name. It is nil if that has aged away.
+func (s *Store) before(ctx context.Context, e *configcenter.Entry) (*configcenter.Entry, error) {
+	for seq := e.Seq - 1; seq > 0; seq-- {
+		old, err := s.entry(ctx, e.Key, seq, false)
+		if err == nil && old.Gray == e.Gray {
+			old, err = s.entry(ctx, e.Key, seq, true)
+		}
+		switch {
+		case errors.Is(err, configcenter.ErrNotFound):
+			return nil, nil // and so has all before it
+		case err != nil:
+			return nil, err
+		case old.Gray == e.Gray:
+			return old, nil
+		}
+	}
+	return nil, nil
 }
 
 // seqs are the numbers of the changes that are kept, oldest first.
@@ -160,7 +179,7 @@ func (s *Store) expired(ctx context.Context, k configcenter.Key, seqs []uint64) 
 			}
 			last = e
 		}
-		if drop == len(seqs) && last != nil && last.Op == configcenter.Deleted {
+		if drop == len(seqs) && last != nil && last.Op == configcenter.Deleted && last.Gray == "" {
 			return drop, nil // nothing is left that any of them could explain
 		}
 	}

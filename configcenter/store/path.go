@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/internal/segment"
 )
 
@@ -79,6 +80,19 @@ func stageOf(name string) (stage, bool) {
 	hex, _, ok := strings.Cut(strings.TrimPrefix(name, "~"), ".")
 	n, err := strconv.ParseUint(hex, 16, 64)
 	return stage(n), ok && isChunk(name) && err == nil
+}
+
+// grayPrefix begins the name of a gray version's znode, below that of its config.
+const grayPrefix = "gray-"
+
+// grayName is the gray version that a child's name is of.
+func grayName(child string) (name string, ok bool) {
+	name, ok = strings.CutPrefix(child, grayPrefix)
+	return name, ok && name != ""
+}
+
+func grayPath(k configcenter.Key, name string) string {
+	return core.JoinPath(ItemPath(k), grayPrefix+name)
 }
 
 func seqName(seq uint64) string { return fmt.Sprintf("%010d", seq) }

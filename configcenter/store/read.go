@@ -30,16 +30,22 @@ func assemble(k configcenter.Key, value []byte, st core.Stat, chunk func(name st
 	if h.isPlace {
 		return nil, 0, configcenter.ErrNotFound
 	}
+	it, err := h.whole(k, st, chunk)
+	return it, h.body.stage, err
+}
+
+// whole is the item that a header is of.
+func (h *header) whole(k configcenter.Key, st core.Stat, chunk func(name string) []byte) (*configcenter.Item, error) {
 	content, err := h.body.gather(chunk)
 	if err != nil {
-		return nil, 0, fmt.Errorf("config %s: %w", k, err)
+		return nil, fmt.Errorf("config %s: %w", k, err)
 	}
 	if configcenter.Sum(content) != h.item.MD5 {
-		return nil, 0, fmt.Errorf("config %s: md5 does not fit: %w", k, errFormat)
+		return nil, fmt.Errorf("config %s: md5 does not fit: %w", k, errFormat)
 	}
 	it := h.item
 	it.Key, it.Content, it.Revision, it.ID = k, content, st.Mzxid, st.Czxid
-	return &it, h.body.stage, nil
+	return &it, nil
 }
 
 // gather puts the pieces of a content together.

@@ -467,8 +467,8 @@ func TestAValueOfAnUnknownVersionIsRefused(t *testing.T) {
 		t.Errorf("item: %v", err)
 	}
 	value = encodeEntry(e, parcel{packedRaw, e.Content}, 0)
-	value[0] = 2
-	if _, err := decodeEntry(value); err == nil || !strings.Contains(err.Error(), "format version 2") {
+	value[0] = 3
+	if _, err := decodeEntry(value); err == nil || !strings.Contains(err.Error(), "format version 3") {
 		t.Errorf("entry: %v", err)
 	}
 }

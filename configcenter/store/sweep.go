@@ -32,7 +32,12 @@ func (s *Store) Sweep(ctx context.Context, k configcenter.Key) error {
 	if err != nil {
 		return fmt.Errorf("sweep %s: %w", k, err)
 	}
-	if err := s.sweepBelow(ctx, path, map[stage]bool{h.body.stage: true}); err != nil {
+	used, err := s.grayStages(ctx, k)
+	if err != nil {
+		return fmt.Errorf("sweep %s: %w", k, err)
+	}
+	used[h.body.stage] = true
+	if err := s.sweepBelow(ctx, path, used); err != nil {
 		return fmt.Errorf("sweep %s: %w", k, err)
 	}
 	if h.isPlace && s.now()-st.Mtime > remnantAge {
