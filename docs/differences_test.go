@@ -108,9 +108,6 @@ func TestDifferencesFromNacosAreWhatTheirPageSays(t *testing.T) {
 		{"| a config is removed that has gray versions | they stay", "POST", "/v1/cs/configs", form("dataId", "a", "group", "b", "content", "c"), false, 200, "true"},
 		{"they go with it", "GET", "/v1/cs/configs?dataId=a&group=b&tag=t", nil, false, 404, "config data not exist"},
 		{"| gray versions by label or percentage, and promotion | not offered", "GET", "/v3/admin/cs/config/gray/list?dataId=a&groupName=b", nil, false, 200, `"data":[]`},
-		{"| import, export, clone of configs | spoken | refused", "POST", "/v1/cs/configs?import=true", form("dataId", "a", "group", "b", "content", "c"), false, 501, ""},
-		{"| import, export, clone of configs | spoken | refused", "POST", "/v1/cs/configs?clone=true", form("dataId", "a", "group", "b", "content", "c"), false, 501, ""},
-		{"| import, export, clone of configs | spoken | refused", "GET", "/v1/cs/configs?export=true&dataId=a&group=b", nil, false, 501, ""},
 	} {
 		require.Contains(t, page, tt.row)
 		req, err := http.NewRequestWithContext(t.Context(), tt.method, "http://"+s.HTTP+"/nacos"+tt.path, strings.NewReader(tt.fields.Encode()))

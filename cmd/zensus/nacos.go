@@ -202,7 +202,10 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	if err != nil {
 		return err
 	}
-	side.configAPI, err = configapi.New(configapi.Deps{Center: side.configs, Guard: guard, Log: in.log.Named("config")})
+	side.configAPI, err = configapi.New(configapi.Deps{
+		Center: side.configs, Guard: guard, Log: in.log.Named("config"),
+		Namespaces: func(id string) bool { _, ok := side.namespaces.Get(id); return ok },
+	})
 	if err != nil {
 		return err
 	}

@@ -157,6 +157,9 @@ func (c *Center) Stale() bool { return c.mirror.Stale() }
 // Zxid is how far the picture has come.
 func (c *Center) Zxid() core.Zxid { return c.mirror.Zxid() }
 
+// Limits are what is published is checked against.
+func (c *Center) Limits() configcenter.Limits { return c.limits }
+
 // Listeners is who waits for what.
 func (c *Center) Listeners() *listen.Table { return c.table }
 

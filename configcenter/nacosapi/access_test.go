@@ -2,6 +2,7 @@ package nacosapi_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/configcenter/archive"
 	"github.com/zensus-io/zensus/configcenter/nacosapi"
 	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
@@ -64,15 +66,27 @@ func TestTheGuardLooksAtTheNamespaceThatCounts(t *testing.T) {
 				q.Set("delType", "ids")
 				q.Set("ids", id)
 			}
+			var body io.Reader
+			switch {
+			case route.Method == http.MethodGet && i%3 == 0:
+				q.Set([]string{"export", "exportV2"}[i%2], "true")
+				q.Set("ids", id)
+			case route.Method == http.MethodPost && i%3 == 0:
+				q.Set("clone", "true")
+				body = strings.NewReader(`[{"cfgId":` + id + `,"configId":` + id + `,"dataId":"copy","targetDataId":"copy"}]`)
+			}
 			for j, name := range names {
 				if v := values[i/[]int{1, 4, 16}[j]%4]; v != "" {
 					q.Set(name, v)
 				}
 			}
-			r := httptest.NewRequest(route.Method, path+"?"+q.Encode(), nil)
+			r := httptest.NewRequest(route.Method, path+"?"+q.Encode(), body)
+			if body != nil {
+				r.Header.Set("Content-Type", "application/json")
+			}
 			w := httptest.NewRecorder()
 			e.ServeHTTP(w, r)
-			if strings.Contains(w.Body.String(), "top secret") {
+			if strings.Contains(readable(w.Body.Bytes()), "top secret") {
 				t.Errorf("%s %s?%s gives %q", route.Method, path, q.Encode(), w.Body)
 			}
 			if w.Code == http.StatusOK {
@@ -82,6 +96,9 @@ func TestTheGuardLooksAtTheNamespaceThatCounts(t *testing.T) {
 	}
 	if got, err := n.center.Get(t.Context(), key); err != nil || got.Content != "top secret" {
 		t.Errorf("the config is %+v, %v", got, err)
+	}
+	if got, err := n.center.Get(t.Context(), configcenter.MakeKey("dev", "g", "copy")); err == nil {
+		t.Errorf("a copy of it: %+v", got)
 	}
 	if reached == 0 {
 		t.Error("no request was served at all")
@@ -113,4 +130,17 @@ func TestALongPollMayNameOnlyWhatItsUserMayRead(t *testing.T) {
 			t.Errorf("%q: got %d %q, want %d", records, w.Code, w.Body, status)
 		}
 	}
+}
+
+// readable is an answer with what an archive in it holds.
+func readable(b []byte) string {
+	contents, err := archive.Read(b)
+	if err != nil {
+		return string(b)
+	}
+	var all strings.Builder
+	for _, c := range contents.Configs {
+		all.WriteString(c.Content)
+	}
+	return all.String()
 }

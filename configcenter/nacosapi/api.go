@@ -18,6 +18,9 @@ import (
 // Deps is what an API stands on.
 type Deps struct {
 	Center *center.Center
+	// Namespaces reports whether there is a namespace beside the public one. Nil is
+	// always: any may be written to.
+	Namespaces func(id string) bool
 	// Guard stands before the HTTP routes; nil lets everybody pass.
 	Guard *rest.Guard
 	Log   hclog.Logger // nil: none
@@ -25,11 +28,12 @@ type Deps struct {
 
 // API serves the config center to Nacos clients.
 type API struct {
-	center *center.Center
-	guard  *rest.Guard
-	log    hclog.Logger
-	tasks  sync.WaitGroup // pushes
-	pauses pauses
+	center     *center.Center
+	namespaces func(string) bool
+	guard      *rest.Guard
+	log        hclog.Logger
+	tasks      sync.WaitGroup // pushes
+	pauses     pauses
 
 	mu struct {
 		sync.Mutex
@@ -42,7 +46,7 @@ func New(deps Deps) (*API, error) {
 	if deps.Center == nil {
 		return nil, errors.New("configcenter/nacosapi: no center")
 	}
-	a := &API{center: deps.Center, guard: deps.Guard, log: deps.Log, pauses: defaultPauses}
+	a := &API{center: deps.Center, namespaces: deps.Namespaces, guard: deps.Guard, log: deps.Log, pauses: defaultPauses}
 	if a.guard == nil {
 		a.guard = rest.NewGuard(nil)
 	}

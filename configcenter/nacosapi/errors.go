@@ -26,7 +26,7 @@ var refusals = []struct {
 	{configcenter.ErrTooLarge, wire.ContentTooLarge, ""},
 	{configcenter.ErrInvalid, wire.ParameterInvalid, ""},
 	{configcenter.ErrQuota, wire.TenantQuota, ""},
-	{configcenter.ErrTooManyGrays, wire.ParameterInvalid, ""},
+	{configcenter.ErrTooManyGrays, wire.GrayTooMany, ""},
 	{configcenter.ErrContended, wire.Busy, ""},
 	{listen.ErrTooMany, wire.Busy, ""},
 }

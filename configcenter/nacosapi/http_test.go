@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/configcenter/nacosapi"
 	"github.com/zensus-io/zensus/core/coretest"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
@@ -24,9 +25,16 @@ type web struct {
 	base string
 }
 
-func startWeb(t *testing.T, engine coretest.Nodes) *web {
+func startWeb(t *testing.T, engine coretest.Nodes) *web { return startWebIn(t, engine, nil) }
+
+// startWebIn starts one that knows namespaces.
+func startWebIn(t *testing.T, engine coretest.Nodes, namespaces func(string) bool) *web {
 	t.Helper()
 	n := startNode(t, engine)
+	var err error
+	if n.api, err = nacosapi.New(nacosapi.Deps{Center: n.center, Namespaces: namespaces}); err != nil {
+		t.Fatal(err)
+	}
 	e, err := rest.NewEngine(rest.Config{})
 	if err != nil {
 		t.Fatal(err)

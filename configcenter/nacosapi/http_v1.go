@@ -17,7 +17,7 @@ import (
 )
 
 func (a *API) routesV1(g *gin.RouterGroup, limit, read, write, user gin.HandlerFunc) {
-	g.POST("/configs", limit, write, rest.With(rest.V1Config, a.postV1))
+	g.POST("/configs", limit, write, a.postV1())
 	g.GET("/configs", read, rest.With(rest.V1Config, a.getV1))
 	g.DELETE("/configs", write, rest.With(rest.V1Config, a.deleteV1))
 	g.GET("/configs/catalog", read, rest.With(rest.V1Result, a.catalogV1))
@@ -31,32 +31,36 @@ func (a *API) routesV1(g *gin.RouterGroup, limit, read, write, user gin.HandlerF
 	g.GET("/health", rest.With(rest.V1Config, a.healthV1))
 }
 
-// postV1Params tell a publish from the imports that share its path.
-type postV1Params struct {
-	publishParams
-	Import bool `form:"import"`
-	Clone  bool `form:"clone"`
-}
-
-func (a *API) postV1(ctx context.Context, in postV1Params) (bool, error) {
-	if in.Import || in.Clone {
-		return false, wire.Refuse(wire.Unimplemented, "import and clone are not supported here")
+// postV1 is what comes by one path: a publish, or what the query says.
+func (a *API) postV1() rest.HandlerFunc {
+	publish, clone := rest.With(rest.V1Config, a.publishHTTP), rest.With(rest.V1Config, a.cloneV1)
+	bringIn := rest.With(rest.V1Config, a.importV1)
+	return func(c *gin.Context) {
+		switch q := c.Request.URL.Query(); {
+		case q.Get("import") == "true":
+			bringIn(c)
+		case q.Get("clone") == "true":
+			clone(c)
+		default:
+			publish(c)
+		}
 	}
-	return a.publishHTTP(ctx, in.publishParams)
 }
 
 // getV1Params are everything that GET /v1/cs/configs may be asked for.
 type getV1Params struct {
 	searchParams
-	Tag    string `form:"tag"`
-	Show   string `form:"show"`
-	Beta   bool   `form:"beta"`
-	Export bool   `form:"export" alias:"exportV2"`
+	Tag    string   `form:"tag"`
+	Show   string   `form:"show"`
+	Beta   bool     `form:"beta"`
+	Export bool     `form:"export"`
+	Newer  bool     `form:"exportV2"`
+	IDs    []string `form:"ids"`
 }
 
 func (a *API) getV1(ctx context.Context, in getV1Params) (any, error) {
-	if in.Export {
-		return nil, wire.Refuse(wire.Unimplemented, "export is not supported here")
+	if in.Export || in.Newer {
+		return a.export(ctx, exportParams{searchParams: in.searchParams, IDs: in.IDs}, in.Newer)
 	}
 	if in.Search != "" {
 		page, err := a.search(ctx, in.searchParams)

@@ -105,8 +105,11 @@ func TestTheHistoryTellsGrayVersionsApart(t *testing.T) {
 		op           configcenter.ChangeOp
 		gray, before string
 	}{
-		{configcenter.Inserted, "", ""}, {configcenter.Inserted, "tag_blue", ""}, {configcenter.Updated, "", "one"},
-		{configcenter.Updated, "tag_blue", "gray one"}, {configcenter.Deleted, "tag_blue", "gray two"},
+		{configcenter.Inserted, "", ""},
+		{configcenter.Inserted, "tag_blue", ""},
+		{configcenter.Updated, "", "one"},
+		{configcenter.Updated, "tag_blue", "gray one"},
+		{configcenter.Deleted, "tag_blue", "gray two"},
 	}
 	for i, c := range want {
 		v, err := s.Version(t.Context(), key, uint64(i+1))

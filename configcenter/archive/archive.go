@@ -1,0 +1,286 @@
+// Package archive is configs as a zip file, in the two forms that Nacos writes and reads.
+//
+// Each config is a file GROUP/DATAID. In the older form a file .meta.yml has, where there
+// is an application, a line for it; in the newer one a file .metadata.yml lists all configs
+// with their type, description and application, and what it does not list is not taken.
+//
+// What is read comes from outside: the number of files, their sizes packed and unpacked, and
+// their names are bounded; nothing is ever written to a disk.
+package archive
+
+import (
+	"archive/zip"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Config is one config of an archive.
+type Config struct {
+	AppName string `yaml:"appName,omitempty"`
+	DataID  string `yaml:"dataId"`
+	Desc    string `yaml:"desc,omitempty"` // the newer form only
+	Group   string `yaml:"group"`
+	Type    string `yaml:"type,omitempty"` // likewise
+	Content string `yaml:"-"`
+}
+
+// The bounds of what is read.
+const (
+	filesMax     = 10_000
+	fileBytesMax = 16 << 20 // unpacked
+	// TotalBytesMax bounds what all files of an archive are, unpacked.
+	TotalBytesMax   = 128 << 20
+	metadataDepth   = 3
+	metadataNewName = ".metadata.yml"
+	metadataOldName = ".meta.yml"
+)
+
+// Errors of Read.
+var (
+	// ErrFormat is returned for what is no zip file, or a broken one.
+	ErrFormat = errors.New("archive: not a zip file")
+	// ErrMetadata is returned for metadata that cannot be read, or lack something.
+	ErrMetadata = errors.New("archive: bad metadata")
+	// ErrTooLarge is returned when an archive has too many files or too much in them.
+	ErrTooLarge = errors.New("archive: too large")
+)
+
+// Contents are what an archive holds.
+type Contents struct {
+	Configs []Config
+	// Unrecognized are the names of files that are no configs, and of configs that the
+	// metadata list and that are not there.
+	Unrecognized []string
+	// Newer says that the archive is of the newer form.
+	Newer bool
+}
+
+type metadata struct {
+	Metadata []Config `yaml:"metadata"`
+}
+
+// Write makes an archive of the newer form, or of the older one.
+func Write(w io.Writer, configs []Config, newer bool) error {
+	z := zip.NewWriter(w)
+	var old strings.Builder
+	for i := range configs {
+		c := &configs[i]
+		if err := add(z, c.Group+"/"+c.DataID, c.Content); err != nil {
+			return err
+		}
+		if c.AppName != "" {
+			fmt.Fprintf(&old, "%s=%s\r\n", oldKey(c.Group, c.DataID), c.AppName)
+		}
+	}
+	switch {
+	case newer:
+		text, err := dump(configs)
+		if err == nil {
+			err = add(z, metadataNewName, text)
+		}
+		if err != nil {
+			return err
+		}
+	case old.Len() > 0:
+		if err := add(z, metadataOldName, old.String()); err != nil {
+			return err
+		}
+	}
+	return z.Close()
+}
+
+func add(z *zip.Writer, name, content string) error {
+	f, err := z.Create(name)
+	if err == nil {
+		_, err = io.WriteString(f, content)
+	}
+	return err
+}
+
+func dump(configs []Config) (string, error) {
+	var b bytes.Buffer
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	e.CompactSeqIndent()
+	if err := e.Encode(metadata{configs}); err != nil {
+		return "", err
+	}
+	return b.String(), e.Close()
+}
+
+// oldKey is what the older metadata call the application of a config: the last dot of
+// the dataId is a tilde there.
+func oldKey(group, dataID string) string {
+	if i := strings.LastIndexByte(dataID, '.'); i >= 0 {
+		dataID = dataID[:i] + "~" + dataID[i+1:]
+	}
+	return group + "." + dataID + ".app"
+}
+
+// Read takes an archive apart. It returns ErrFormat, ErrMetadata or ErrTooLarge.
+func Read(b []byte) (*Contents, error) {
+	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	if len(z.File) > filesMax {
+		return nil, fmt.Errorf("%w: %d files, at most %d", ErrTooLarge, len(z.File), filesMax)
+	}
+	files := make([]file, 0, len(z.File))
+	var meta *file
+	left := int64(TotalBytesMax)
+	for _, f := range z.File {
+		if strings.HasSuffix(f.Name, "/") {
+			continue
+		}
+		content, err := unpack(f, min(left, fileBytesMax))
+		if err != nil {
+			return nil, err
+		}
+		left -= int64(len(content))
+		one := file{f.Name, content}
+		if meta == nil && (f.Name == metadataOldName || f.Name == metadataNewName) {
+			meta = &one
+			continue
+		}
+		files = append(files, one)
+	}
+	if meta != nil && meta.name == metadataNewName {
+		return newer(files, meta.content)
+	}
+	return older(files, meta)
+}
+
+type file struct{ name, content string }
+
+// unpack reads a file of at most so many bytes. What a header says of a size is not
+// believed.
+func unpack(f *zip.File, most int64) (string, error) {
+	r, err := f.Open()
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	defer r.Close()
+	var b strings.Builder
+	n, err := io.Copy(&b, io.LimitReader(r, most+1))
+	if n > most {
+		return "", fmt.Errorf("%w: %s", ErrTooLarge, clip(f.Name))
+	}
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	return b.String(), nil
+}
+
+// named takes a file's name apart: a group and a dataId, and nothing else.
+func named(name string) (group, dataID string, ok bool) {
+	group, dataID, ok = strings.Cut(name, "/")
+	return group, dataID, ok && group != "" && dataID != "" && !strings.Contains(dataID, "/")
+}
+
+func older(files []file, meta *file) (*Contents, error) {
+	apps := map[string]string{}
+	if meta != nil {
+		for line := range strings.FieldsFuncSeq(meta.content, func(r rune) bool { return r == '\r' || r == '\n' }) {
+			key, app, ok := strings.Cut(line, "=")
+			if !ok || strings.Contains(app, "=") || app == "" {
+				return nil, fmt.Errorf("%w: %q", ErrMetadata, clip(line))
+			}
+			apps[key] = app
+		}
+	}
+	out := &Contents{}
+	for _, f := range files {
+		group, dataID, ok := named(f.name)
+		if !ok {
+			out.Unrecognized = append(out.Unrecognized, f.name)
+			continue
+		}
+		out.Configs = append(out.Configs, Config{Group: group, DataID: dataID, Content: f.content, AppName: apps[oldKey(group, dataID)]})
+	}
+	return out, nil
+}
+
+// The words before names that are in one place only (Nacos).
+const (
+	notInMetadata = "未在元数据中找到: "
+	notInFiles    = "未在文件中找到: "
+)
+
+func newer(files []file, text string) (*Contents, error) {
+	var meta metadata
+	if err := load(text, &meta); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMetadata, err)
+	}
+	type name struct{ group, dataID string }
+	listed := map[name]bool{}
+	for _, c := range meta.Metadata {
+		if strings.TrimSpace(c.Group) == "" || strings.TrimSpace(c.DataID) == "" || strings.TrimSpace(c.Type) == "" {
+			return nil, fmt.Errorf("%w: group, dataId and type are needed", ErrMetadata)
+		}
+		listed[name{c.Group, c.DataID}] = true
+	}
+	if len(listed) == 0 {
+		return nil, fmt.Errorf("%w: it lists nothing", ErrMetadata)
+	}
+	out := &Contents{Newer: true}
+	contents := map[name]string{}
+	for _, f := range files {
+		group, dataID, ok := named(f.name)
+		switch {
+		case !ok:
+			out.Unrecognized = append(out.Unrecognized, f.name)
+		case !listed[name{group, dataID}]:
+			out.Unrecognized = append(out.Unrecognized, notInMetadata+f.name)
+		default:
+			contents[name{group, dataID}] = f.content
+		}
+	}
+	for _, c := range meta.Metadata {
+		content, ok := contents[name{c.Group, c.DataID}]
+		if !ok {
+			out.Unrecognized = append(out.Unrecognized, notInFiles+c.Group+"/"+c.DataID)
+			continue
+		}
+		c.Content = content
+		out.Configs = append(out.Configs, c)
+	}
+	return out, nil
+}
+
+// load reads YAML of a plain kind: what it refers to by anchors could grow without end.
+func load(text string, into *metadata) error {
+	var root yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &root); err != nil {
+		return err
+	}
+	if !isPlain(&root, 2*metadataDepth) {
+		return errors.New("nested too deep, or with anchors")
+	}
+	return root.Decode(into)
+}
+
+func isPlain(n *yaml.Node, depth int) bool {
+	if depth == 0 || n.Kind == yaml.AliasNode || n.Anchor != "" {
+		return false
+	}
+	for _, c := range n.Content {
+		if !isPlain(c, depth-1) {
+			return false
+		}
+	}
+	return true
+}
+
+// clip bounds what an archive names in a message.
+func clip(s string) string {
+	if len(s) > 128 {
+		return s[:128] + "..."
+	}
+	return s
+}
