@@ -18,6 +18,8 @@ import (
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/internal/auth"
 	authapi "github.com/zensus-io/zensus/internal/auth/nacosapi"
+	"github.com/zensus-io/zensus/internal/lock"
+	lockapi "github.com/zensus-io/zensus/internal/lock/nacosapi"
 	serverapi "github.com/zensus-io/zensus/internal/nacos/nacosapi"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
@@ -36,6 +38,7 @@ type nacosSide struct {
 	client     core.Client
 	auth       *auth.Auth
 	namespaces *namespace.Namespaces
+	locks      *lock.Locks
 	naming     *naming.Service
 	configs    *center.Center
 	rpc        *rpc.Server
@@ -78,6 +81,7 @@ func (in *instance) runNacos(ctx context.Context, ports listeners, secret settin
 	}
 	s.start("auth", side.auth.Run)
 	s.start("namespaces", side.namespaces.Run)
+	s.start("locks", side.locks.Run)
 	s.start("naming", side.naming.Run)
 	s.start("config center", side.configs.Run)
 	s.start("admin token", func(ctx context.Context) error {
@@ -166,6 +170,7 @@ func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret
 	if side.namespaces, err = namespace.New(client, telemetry.Slog(log.Named("namespace"))); err != nil {
 		return nil, err
 	}
+	side.locks = lock.New(client, telemetry.Slog(log.Named("lock")), nil)
 	host, _ := os.Hostname()
 	side.naming, err = naming.New(naming.Config{
 		Client: client, Sessions: in.sessions(), Node: fmt.Sprintf("%d@%s", in.plan.id, host),
@@ -189,7 +194,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	var err error
 	side.rpc, err = rpc.New(rpc.Config{
 		Log: in.log.Named("grpc"), Registerer: in.registry,
-		Abilities: wire.Abilities{wire.AbilityPersistentInstance: true},
+		Abilities: wire.Abilities{wire.AbilityPersistentInstance: true, wire.AbilityLock: true},
 		Ready:     side.ready,
 		Limits:    in.plan.limits,
 		Authorize: authapi.Authorize(side.auth),
@@ -211,6 +216,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	}
 	registry.RegisterRPC(side.rpc)
 	side.configAPI.RegisterRPC(side.rpc)
+	lockapi.Register(side.rpc, side.locks)
 
 	engine, err := rest.NewEngine(rest.Config{Log: in.log.Named("http"), Registerer: in.registry})
 	if err != nil {

@@ -35,6 +35,8 @@ var types = func() map[string]bodyType {
 		typed[NamingFuzzyWatchSyncRequest]("naming"), typed[NamingFuzzyWatchSyncResponse](""),
 		typed[NamingFuzzyWatchChangeNotifyRequest]("naming"), typed[NamingFuzzyWatchChangeNotifyResponse](""),
 
+		typed[LockOperationRequest]("lock"), typed[LockOperationResponse](""),
+
 		typed[ConfigQueryRequest]("config"), typed[ConfigQueryResponse](""),
 		typed[ConfigPublishRequest]("config"), typed[ConfigPublishResponse](""),
 		typed[ConfigRemoveRequest]("config"), typed[ConfigRemoveResponse](""),
