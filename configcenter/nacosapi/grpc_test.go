@@ -40,7 +40,14 @@ func TestOnApacheZooKeeper(t *testing.T) {
 		TestV1SearchAndDeleteByID,
 		TestV1History,
 		TestV2AnswersInEnvelopes,
-		TestV3)
+		TestV3,
+		TestABetaReachesItsClientsOnly,
+		TestATagReachesItsClientsOnly,
+		TestGrayVersionsByLabelAndPercentage,
+		TestAGrayReleaseIsPushedToItsClients,
+		TestConfigsAreExportedAndImportedAgain,
+		TestWhatIsThereAlreadyIsTreatedAsThePolicySays,
+		TestConfigsAreCloned)
 }
 
 func TestPublishQueryAndRemoveOverGRPC(t *testing.T) {
