@@ -1,0 +1,197 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// target is a server that scripts are played against.
+type target struct {
+	http    string // of v1, v2 and v3, with the context path
+	console string // of v3/console
+	grpc    string
+	client  http.Client
+}
+
+// player plays one script.
+type player struct {
+	*target
+	saved map[string]string
+	files map[string][]byte
+	conns map[string]*conn
+}
+
+func (t *target) newPlayer() *player {
+	return &player{target: t, saved: map[string]string{}, files: map[string][]byte{}, conns: map[string]*conn{}}
+}
+
+func (p *player) close() {
+	for _, c := range p.conns {
+		c.close()
+	}
+}
+
+// headers are those whose values are compared.
+var headers = []string{
+	"Content-Md5", "Config-Type", "Encrypted-Data-Key", "Probe-Modify-Response", "Probe-Modify-Response-New", "Content-Disposition", "Allow",
+}
+
+// do does a step once.
+func (p *player) do(ctx context.Context, s *step) (*answer, error) {
+	if !s.http() {
+		return p.doGRPC(ctx, s)
+	}
+	req, err := p.request(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	res, err := p.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(res.Body, 16<<20))
+	if err != nil {
+		return nil, err
+	}
+	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	a := &answer{Status: res.StatusCode, Type: media}
+	for _, h := range headers {
+		if v := res.Header.Get(h); v != "" {
+			if a.Header == nil {
+				a.Header = map[string]string{}
+			}
+			a.Header[h] = maskText(v, s.masks)
+		}
+	}
+	v, ok := decode(b)
+	if !ok {
+		a.Body = maskText(string(b), s.masks)
+		if strings.Contains(media, "octet-stream") || strings.Contains(media, "zip") {
+			a.Body, err = zipped(b)
+		}
+	}
+	for _, save := range s.saves {
+		if save[1] == "file" {
+			p.files[save[0]] = b
+		} else if !p.save(save, v) {
+			return nil, fmt.Errorf("the answer has no %s: %s", save[1], b)
+		}
+	}
+	if ok {
+		a.Body = mask(v, s)
+	}
+	return a, err
+}
+
+func (p *player) save(save [2]string, v any) (ok bool) {
+	p.saved[save[0]], ok = part(v, save[1])
+	return ok
+}
+
+// fill puts in what was saved.
+func (p *player) fill(s string) string {
+	for k, v := range p.saved {
+		s = strings.ReplaceAll(s, "$"+k, v)
+	}
+	return s
+}
+
+func (p *player) request(ctx context.Context, s *step) (*http.Request, error) {
+	base := p.http
+	if strings.HasPrefix(s.path, "/v3/console") {
+		base = p.console
+	}
+	values := url.Values{}
+	for _, kv := range s.params {
+		values.Add(kv[0], p.fill(kv[1]))
+	}
+	var body io.Reader
+	media := ""
+	switch {
+	case s.upload != "":
+		var b bytes.Buffer
+		w := multipart.NewWriter(&b)
+		f, err := w.CreateFormFile("file", "configs.zip")
+		if err == nil {
+			_, err = f.Write(p.files[s.upload])
+		}
+		if err != nil || w.Close() != nil {
+			return nil, fmt.Errorf("upload: %w", err)
+		}
+		body, media = &b, w.FormDataContentType()
+	case s.json != "":
+		body, media = strings.NewReader(p.fill(s.json)), "application/json"
+	case s.form:
+		body, media = strings.NewReader(values.Encode()), "application/x-www-form-urlencoded"
+		values = nil
+	}
+	at := base + p.fill(s.path)
+	if len(values) > 0 {
+		at += "?" + values.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, s.method, at, body)
+	if err != nil {
+		return nil, err
+	}
+	for k, v := range s.header {
+		req.Header[k] = v
+	}
+	if media != "" {
+		req.Header.Set("Content-Type", media)
+	}
+	return req, nil
+}
+
+// stepTime bounds one step, and untilTime how long the right answer is waited for.
+const (
+	stepTime  = 45 * time.Second
+	untilTime = 8 * time.Second
+)
+
+// settle is how long a server that is recorded is given to come to rest before a step
+// whose answer is not there at once.
+const settle = 2500 * time.Millisecond
+
+// play plays a script; what each step is answered goes to got. A step whose answer comes
+// late is asked again until it is the one wanted, where that is known.
+func (t *target) play(s *script, wanted func(i int, a *answer) bool, got func(i int, a *answer)) error {
+	p := t.newPlayer()
+	defer p.close()
+	for i := range s.steps {
+		st := &s.steps[i]
+		if st.method == "wait" {
+			time.Sleep(st.wait)
+			continue
+		}
+		if st.until && wanted == nil {
+			time.Sleep(settle)
+		}
+		a, err := p.once(st)
+		for end := time.Now().Add(untilTime); st.until && wanted != nil && err == nil && !wanted(i, a) && time.Now().Before(end); {
+			time.Sleep(50 * time.Millisecond)
+			a, err = p.once(st)
+		}
+		if err != nil {
+			return fmt.Errorf("%s.txt:%d: %s: %w", s.name, st.line, st.ask, err)
+		}
+		if st.answered() {
+			got(i, a)
+		}
+	}
+	return nil
+}
+
+func (p *player) once(s *step) (*answer, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), stepTime)
+	defer cancel()
+	return p.do(ctx, s)
+}
