@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -97,4 +98,31 @@ func reasons(file string) (map[string]string, error) {
 		out[what] = why
 	}
 	return out, lines.Err()
+}
+
+// steps are the lines of a file, each the name of a step.
+func steps(file string) (map[string]struct{}, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]struct{}{}
+	for line := range strings.Lines(string(b)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			out[line] = struct{}{}
+		}
+	}
+	return out, nil
+}
+
+const lackingHead = "# Steps that are not answered as they should be yet. What is mended is taken out; nothing is put in.\n"
+
+func writeSteps(file string, names []string) error {
+	slices.Sort(names)
+	var b strings.Builder
+	b.WriteString(lackingHead)
+	for _, name := range names {
+		b.WriteString(name + "\n")
+	}
+	return os.WriteFile(file, []byte(b.String()), 0o644)
 }

@@ -70,13 +70,14 @@ func (e endpoint) asks(like string, s *step) bool {
 type tested struct {
 	endpoint
 	steps   int      // of scripts that ask it
+	lacking int      // of them that are not answered as they should be yet
 	differs []string // why some are answered otherwise, each reason once
 	leftOut string   // why none is
 }
 
 // whatBecame counts the steps of every endpoint. A step counts for the endpoint that
 // has its condition, and for the one without only where there is none.
-func whatBecame(endpoints []endpoint, all []*script, differs, leftOut map[string]string) []tested {
+func whatBecame(endpoints []endpoint, all []*script, differs, leftOut map[string]string, lacking map[string]struct{}) []tested {
 	out := make([]tested, len(endpoints))
 	for i, e := range endpoints {
 		out[i] = tested{endpoint: e, leftOut: leftOut[e.String()]}
@@ -93,6 +94,9 @@ func whatBecame(endpoints []endpoint, all []*script, differs, leftOut map[string
 				continue
 			}
 			out[hit].steps++
+			if _, lacks := lacking[s.id(n)]; lacks {
+				out[hit].lacking++
+			}
 			if why, ok := differs[s.id(n)]; ok && !slices.Contains(out[hit].differs, why) {
 				out[hit].differs = append(out[hit].differs, why)
 			}
@@ -110,17 +114,20 @@ const (
 // table is what became of all, as a page has it.
 func table(all []tested) string {
 	var b strings.Builder
-	b.WriteString("| asked | as Nacos | requests | different, or left out |\n|---|---|---|---|\n")
+	b.WriteString("| asked | as Nacos | requests | not alike yet | different, or left out |\n|---|---|---|---|---|\n")
 	for _, e := range all {
 		what := e.method + " " + e.path
 		if e.cond != "" {
 			what += " " + e.cond
 		}
-		steps, rest := fmt.Sprint(e.steps), strings.Join(e.differs, "; ")
+		steps, lacking, rest := fmt.Sprint(e.steps), "", strings.Join(e.differs, "; ")
+		if e.lacking > 0 {
+			lacking = fmt.Sprint(e.lacking)
+		}
 		if e.leftOut != "" {
 			steps, rest = "", "left out: "+e.leftOut
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", what, e.release, steps, rest)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", what, e.release, steps, lacking, rest)
 	}
 	return b.String()
 }

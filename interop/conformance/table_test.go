@@ -18,7 +18,9 @@ func TestTheTable(t *testing.T) {
 	require.NoError(t, err)
 	leftOut, err := reasons("left-out.txt")
 	require.NoError(t, err)
-	all := whatBecame(endpoints, scripts(t), differs, leftOut)
+	lacking, err := steps("lacking.txt")
+	require.NoError(t, err)
+	all := whatBecame(endpoints, scripts(t), differs, leftOut, lacking)
 	known := map[string]bool{}
 	for _, e := range all {
 		known[e.String()] = true
