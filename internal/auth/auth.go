@@ -203,10 +203,17 @@ func (a *Auth) Verify(token string) (Subject, error) {
 	return a.verify(token)
 }
 
-// Allow reports whether a subject may do what is needed, by the rights that it
-// has now.
+// Allow reports whether a subject may do what is needed, by the roles and rights that
+// it has now: those of a user who is gone are none.
 func (a *Auth) Allow(s Subject, need Need) bool {
-	return !a.cfg.Enabled || Allow(s, a.Directory.current().permissionsOf(s), need)
+	if !a.cfg.Enabled {
+		return true
+	}
+	x := a.Directory.current()
+	if s.Name != adminTokenSubject {
+		s, _ = x.subject(s.Name)
+	}
+	return Allow(s, x.permissionsOf(s), need)
 }
 
 // Check decides on one request: who makes it, and may they. The context that it

@@ -2,6 +2,7 @@ package nacosapi
 
 import (
 	"context"
+	"strings"
 
 	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
@@ -74,13 +75,30 @@ func needsOf(request wire.Body) (needs []auth.Need, open bool) {
 				needs = append(needs, auth.Need{Action: auth.Read, Resource: resource})
 			}
 		}
-	case *wire.NamingFuzzyWatchRequest:
-		return one(auth.Read, auth.ServiceResource(r.Namespace, "", ""))
+	case *wire.NamingFuzzyWatchRequest: // the namespace beside the pattern does not count
+		if namespace, group, name, ok := watched(r.GroupKeyPattern); ok {
+			return one(auth.Read, auth.ServiceResource(namespace, group, name))
+		}
+	case *wire.ConfigFuzzyWatchRequest:
+		if namespace, group, name, ok := watched(r.GroupKeyPattern); ok {
+			return one(auth.Read, auth.ConfigResource(namespace, group, name))
+		}
 	}
 	if len(needs) == 0 {
 		needs = []auth.Need{{}}
 	}
 	return needs, false
+}
+
+// watched takes a pattern apart. As a resource it is covered by permissions that cover
+// whatever it matches: only an asterisk of theirs covers one of the pattern. One that has
+// not three parts is refused by whoever serves it.
+func watched(pattern string) (namespace, group, name string, ok bool) {
+	parts := strings.Split(pattern, ">>")
+	if len(parts) != 3 {
+		return "", "", "", false
+	}
+	return parts[0], parts[1], parts[2], true
 }
 
 func service(k *wire.ServiceKey) auth.Resource {

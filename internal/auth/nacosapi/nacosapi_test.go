@@ -208,7 +208,14 @@ func TestGRPCRequestsAreChecked(t *testing.T) {
 		{"removing it", &wire.ConfigRemoveRequest{ConfigKey: config}, auth.ErrForbidden},
 		{"listening to it", listen("G"), nil},
 		{"listening to it and to one that is not for tom", listen("G", "H"), auth.ErrForbidden},
-		{"a fuzzy watch of the namespace", &wire.NamingFuzzyWatchRequest{Namespace: "dev"}, auth.ErrForbidden},
+		{"watching services that match", &wire.NamingFuzzyWatchRequest{GroupKeyPattern: "dev>>G>>us*"}, nil},
+		{"watching them in all groups", &wire.NamingFuzzyWatchRequest{GroupKeyPattern: "dev>>*>>us*"}, auth.ErrForbidden},
+		{"watching them in groups that begin alike", &wire.NamingFuzzyWatchRequest{GroupKeyPattern: "dev>>G*>>us*"}, auth.ErrForbidden},
+		{"watching them in another namespace than that beside the pattern", &wire.NamingFuzzyWatchRequest{Namespace: "dev", GroupKeyPattern: "prod>>G>>us*"}, auth.ErrForbidden},
+		{"watching configs that match", &wire.ConfigFuzzyWatchRequest{GroupKeyPattern: "dev>>G>>*"}, nil},
+		{"watching them in all groups", &wire.ConfigFuzzyWatchRequest{GroupKeyPattern: "dev>>*>>*"}, auth.ErrForbidden},
+		{"ending a watch on what is not for tom", &wire.ConfigFuzzyWatchRequest{GroupKeyPattern: "dev>>*>>*", WatchType: wire.FuzzyCancelWatch}, auth.ErrForbidden},
+		{"a pattern that is none", &wire.ConfigFuzzyWatchRequest{GroupKeyPattern: "dev"}, nil},
 	} {
 		_, err := authorize(ctx, s.auth, "1.2.3.4", map[string]string{"accessToken": tom.Token}, c.request)
 		if c.want == nil {
