@@ -134,6 +134,12 @@ func Allow(ctx context.Context, need auth.Need) error {
 	return auth.ErrForbidden
 }
 
+// Allows decides for a subject outside of a request of HTTP: whether it may hear of
+// something, say. Where nobody is asked, everybody may.
+func (g *Guard) Allows(s auth.Subject, need auth.Need) bool {
+	return g.checker == nil || g.checker.Allow(s, need)
+}
+
 // deny answers as Nacos's filter does, in all versions: 403 and the framework's
 // JSON. What is no refusal of access keeps its own status.
 func deny(c *gin.Context, err error) {
