@@ -10,9 +10,9 @@ import (
 
 // Bounds on what a client may send, in characters unless another unit is named.
 const (
-	namespaceMax      = 64
-	groupMax          = 128
-	serviceNameMax    = 512
+	NamespaceMax      = 64
+	GroupMax          = 128
+	ServiceNameMax    = 512
 	clusterNameMax    = 64
 	ipMax             = 128
 	instanceIDMax     = 1024
@@ -62,17 +62,17 @@ func DefaultLimits() Limits {
 // Validate checks the names of a service key by Nacos's rules. It returns
 // ErrInvalid. Names of Dubbo services, which hold colons and dots, pass.
 func (k ServiceKey) Validate() error {
-	if err := checkWord("namespaceId", k.Namespace, namespaceMax, "_-"); err != nil {
+	if err := checkWord("namespaceId", k.Namespace, NamespaceMax, "_-"); err != nil {
 		return err
 	}
-	if err := checkWord("groupName", k.Group, groupMax, "_-.:"); err != nil {
+	if err := checkWord("groupName", k.Group, GroupMax, "_-.:"); err != nil {
 		return err
 	}
 	switch {
 	case k.Name == "":
 		return Errorf(ErrInvalid, "Param 'serviceName' is required.")
-	case utf8.RuneCountInString(k.Name) > serviceNameMax:
-		return tooLong("serviceName", serviceNameMax)
+	case utf8.RuneCountInString(k.Name) > ServiceNameMax:
+		return tooLong("serviceName", ServiceNameMax)
 	case strings.HasPrefix(k.Name, "@"), strings.Contains(k.Name, groupSeparator), !printable(k.Name):
 		return illegal("serviceName", "the leading '@', '@@', whitespace and CJK characters are not allowed.")
 	}

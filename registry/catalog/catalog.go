@@ -24,6 +24,9 @@ type Listener interface {
 	// Covered hears of znodes that have just been shown to be older than one that another
 	// session has of the same instance key.
 	Covered(covered []Covered)
+	// Named hears of services that have come into being, or ceased to be: Service says
+	// which.
+	Named(keys []registry.ServiceKey)
 	// Changed hears which services may look different.
 	Changed(keys []registry.ServiceKey)
 }
@@ -82,6 +85,7 @@ func (c *Catalog) ApplyNaming(changes []mirror.Change, lookup func(path string) 
 	touched := make(map[registry.ServiceKey]*service)
 	var removed []Removed
 	var covered []Covered
+	var named []registry.ServiceKey
 	c.mu.Lock()
 	for i := range changes {
 		ch := &changes[i]
@@ -98,7 +102,9 @@ func (c *Catalog) ApplyNaming(changes []mirror.Change, lookup func(path string) 
 			}
 		}
 		if !p.HasInstance {
-			c.applyServiceLocked(s, ch)
+			if c.applyServiceLocked(s, ch) {
+				named = append(named, s.key)
+			}
 			continue
 		}
 		if s.exists && ch.Zxid > s.stat.Pzxid {
@@ -121,6 +127,9 @@ func (c *Catalog) ApplyNaming(changes []mirror.Change, lookup func(path string) 
 	c.mu.Unlock()
 	if len(covered) > 0 {
 		c.listener.Covered(covered)
+	}
+	if len(named) > 0 {
+		c.listener.Named(named)
 	}
 	c.tell(removed, keys)
 }
@@ -165,14 +174,17 @@ func (c *Catalog) addLocked(s *service, p store.Place, n *mirror.Node) []Covered
 	return s.covered(p.Instance)
 }
 
-func (c *Catalog) applyServiceLocked(s *service, ch *mirror.Change) {
+// applyServiceLocked takes the service's own znode in, and reports whether there is one now
+// and was none before, or the other way round.
+func (c *Catalog) applyServiceLocked(s *service, ch *mirror.Change) (named bool) {
 	if ch.New == nil {
 		if s.exists {
 			s.exists = false
 			c.mu.names.Delete(sortName(s.key))
 			c.countLocked(s.key, -1)
+			return true
 		}
-		return
+		return false
 	}
 	value, err := store.DecodeService(s.key, ch.New.Data)
 	if err != nil {
@@ -188,7 +200,9 @@ func (c *Catalog) applyServiceLocked(s *service, ch *mirror.Change) {
 		}
 		c.mu.names.Set(sortName(s.key), s)
 		c.countLocked(s.key, 1)
+		return true
 	}
+	return false
 }
 
 // ApplyOverrides takes in changes below store.OverridesRoot.

@@ -24,13 +24,15 @@ type tree struct {
 	seq     int
 	gone    []Removed
 	covered []Covered
+	named   []registry.ServiceKey
 	changed int
 }
 
-func (t *tree) Going([]Removed)               {}
-func (t *tree) Gone(removed []Removed)        { t.gone = append(t.gone, removed...) }
-func (t *tree) Covered(covered []Covered)     { t.covered = append(t.covered, covered...) }
-func (t *tree) Changed([]registry.ServiceKey) { t.changed++ }
+func (t *tree) Going([]Removed)                  {}
+func (t *tree) Gone(removed []Removed)           { t.gone = append(t.gone, removed...) }
+func (t *tree) Covered(covered []Covered)        { t.covered = append(t.covered, covered...) }
+func (t *tree) Named(keys []registry.ServiceKey) { t.named = append(t.named, keys...) }
+func (t *tree) Changed([]registry.ServiceKey)    { t.changed++ }
 
 func newTree() *tree {
 	t := &tree{nodes: make(map[string]*mirror.Node)}

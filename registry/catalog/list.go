@@ -75,6 +75,24 @@ func (c *Catalog) Names(namespace, group string, offset, limit int) (names []str
 	return names, total
 }
 
+// Matching are the services of a namespace that match, in order, limit at most. It
+// looks at a view of the names, so that a long search holds up nobody.
+func (c *Catalog) Matching(namespace string, match func(registry.ServiceKey) bool, limit int) (found []registry.ServiceKey) {
+	c.mu.Lock() // a copy marks the original too
+	names := c.mu.names.Copy()
+	c.mu.Unlock()
+	names.Ascend(namespace+"\x00", func(_ string, s *service) bool {
+		if s.key.Namespace != namespace || len(found) == limit {
+			return false
+		}
+		if match(s.key) {
+			found = append(found, s.key)
+		}
+		return true
+	})
+	return found
+}
+
 // Query says which services a list of them is to hold.
 type Query struct {
 	Namespace string

@@ -111,6 +111,8 @@ func (n *node) Gone(removed []catalog.Removed) {
 
 func (n *node) Covered(covered []catalog.Covered) { n.Manager.Covered(covered) }
 
+func (n *node) Named([]registry.ServiceKey) {}
+
 func (n *node) Changed([]registry.ServiceKey) { n.note() }
 
 // note looks at the list as a query would at this moment.

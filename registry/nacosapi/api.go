@@ -16,6 +16,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/zensus-io/zensus/internal/nacos/fuzzypush"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/registry/naming"
@@ -25,6 +26,7 @@ import (
 type API struct {
 	svc   *naming.Service
 	guard *rest.Guard
+	fuzzy *fuzzypush.Hub[*rpc.Conn]
 
 	mu struct {
 		sync.Mutex
@@ -47,6 +49,11 @@ func New(deps Deps) (*API, error) {
 	if a.guard == nil {
 		a.guard = rest.NewGuard(nil)
 	}
+	a.fuzzy = newFuzzy(a.svc, deps.Log)
 	a.mu.conns = make(map[string]*connection)
 	return a, nil
 }
+
+// Wait returns when nothing is pushed any more to those who watch patterns of services.
+// Call it when the server whose connections they have has stopped.
+func (a *API) Wait() { a.fuzzy.Wait() }

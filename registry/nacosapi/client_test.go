@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/zensus-io/zensus/core/coretest"
+	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/internal/testkit"
@@ -43,7 +45,10 @@ func TestOnApacheZooKeeper(t *testing.T) {
 		TestHTTPOverrideWinsAndSurvivesRegistration,
 		TestHTTPBeats,
 		TestRegistrationOverOneProtocolIsSeenOverTheOther,
-		TestHTTPv3)
+		TestHTTPv3,
+		TestServicesAreWatchedByAPattern,
+		TestManyServicesThatMatchComeInParts,
+		TestNobodyHearsOfServicesThatHeMayNotRead)
 }
 
 // node is a registry that is served over gRPC.
@@ -57,12 +62,28 @@ type node struct {
 
 func startNode(t testing.TB, engine coretest.Nodes) *node {
 	t.Helper()
+	return startGuarded(t, engine, nil)
+}
+
+// gatekeeper decides who may do what, over gRPC too.
+type gatekeeper interface {
+	rest.Checker
+	Authorize(ctx context.Context, c *rpc.Conn, headers map[string]string, request wire.Body) (context.Context, error)
+}
+
+// startGuarded is startNode with somebody who decides; nil lets everybody do everything.
+func startGuarded(t testing.TB, engine coretest.Nodes, who gatekeeper) *node {
+	t.Helper()
 	session, sessions := engine.Node(t)
 	svc, err := naming.New(naming.Config{Client: session, Sessions: sessions, Node: "n1"})
 	require.NoError(t, err)
-	api, err := New(Deps{Service: svc})
+	deps, cfg := Deps{Service: svc}, rpc.Config{Timing: rpc.Timing{Drain: 10 * time.Millisecond}}
+	if who != nil {
+		deps.Guard, cfg.Authorize = rest.NewGuard(who), who.Authorize
+	}
+	api, err := New(deps)
 	require.NoError(t, err)
-	server, err := rpc.New(rpc.Config{Timing: rpc.Timing{Drain: 10 * time.Millisecond}})
+	server, err := rpc.New(cfg)
 	require.NoError(t, err)
 	api.RegisterRPC(server)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -77,7 +98,7 @@ func startNode(t testing.TB, engine coretest.Nodes) *node {
 		}
 	})
 	n := &node{engine: engine, svc: svc, api: api, addr: l.Addr().String()}
-	n.stop = sync.OnceFunc(func() { cancel(); tasks.Wait() })
+	n.stop = sync.OnceFunc(func() { cancel(); tasks.Wait(); api.Wait() })
 	t.Cleanup(n.stop)
 	<-svc.Ready()
 	return n
@@ -89,6 +110,8 @@ type client struct {
 	conn   *grpc.ClientConn
 	stream grpc.ClientStream
 	pushes chan *wire.ServiceInfo
+	fuzzy  chan *wire.Payload
+	mute   atomic.Bool // does not acknowledge what it is told of patterns
 	close  func()
 	done   sync.WaitGroup
 }
@@ -97,7 +120,7 @@ func dial(t testing.TB, addr string) *client {
 	t.Helper()
 	conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
-	c := &client{t: t, conn: conn, pushes: make(chan *wire.ServiceInfo, 1000)}
+	c := &client{t: t, conn: conn, pushes: make(chan *wire.ServiceInfo, 1000), fuzzy: make(chan *wire.Payload, 1000)}
 	ctx, cancel := context.WithCancel(t.Context())
 	c.close = sync.OnceFunc(func() { cancel(); conn.Close(); c.done.Wait() })
 	t.Cleanup(c.close)
@@ -116,6 +139,13 @@ func (c *client) listen() {
 		p := new(wire.Payload)
 		if err := c.stream.RecvMsg(p); err != nil {
 			return
+		}
+		if reply := fuzzyReply(p.GetMetadata().GetType()); reply != nil {
+			if !c.mute.Load() && !c.acknowledge(p, reply) {
+				return
+			}
+			c.fuzzy <- p
+			continue
 		}
 		push := new(wire.NotifySubscriberRequest)
 		if p.GetMetadata().GetType() != push.PayloadType() {

@@ -1,6 +1,8 @@
 package nacosapi
 
 import (
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/registry/naming"
 )
@@ -10,4 +12,5 @@ type Deps struct {
 	Service *naming.Service
 	// Guard stands before the HTTP routes; nil lets everybody pass.
 	Guard *rest.Guard
+	Log   hclog.Logger // nil: none
 }

@@ -3,11 +3,12 @@ package nacosapi
 import (
 	"errors"
 
+	"github.com/zensus-io/zensus/internal/nacos/fuzzy"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/registry"
 )
 
-// refusals is the one table of the registry's errors.
+// refusals is the one table of the registry's errors, and of those of fuzzy watches.
 var refusals = []struct {
 	err  error
 	kind wire.Kind
@@ -23,6 +24,9 @@ var refusals = []struct {
 	{registry.ErrNoQuorum, wire.NoQuorum},
 	{registry.ErrNotReady, wire.Starting},
 	{registry.ErrCheckerActive, wire.HealthRunning},
+	{fuzzy.ErrPattern, wire.ParameterInvalid},
+	{fuzzy.ErrTooManyPatterns, wire.FuzzyPatterns},
+	{fuzzy.ErrTooManyMatches, wire.FuzzyMatches},
 }
 
 // refusal puts err in Nacos's terms. Errors of the engine are left to wire.AsError.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/zensus-io/zensus/internal/nacos/fuzzy"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/registry"
@@ -13,7 +14,8 @@ import (
 )
 
 // RegisterRPC makes the API serve the naming requests of s. Call it once, before
-// s serves. The server should announce the ability supportPersistentInstanceByGrpc.
+// s serves and the registry runs. The server should announce the abilities
+// supportPersistentInstanceByGrpc and fuzzyWatch.
 func (a *API) RegisterRPC(s *rpc.Server) {
 	rpc.Register(s, a.instance)
 	rpc.Register(s, a.persistentInstance)
@@ -21,6 +23,8 @@ func (a *API) RegisterRPC(s *rpc.Server) {
 	rpc.Register(s, a.queryService)
 	rpc.Register(s, a.subscribeService)
 	rpc.Register(s, a.listServices)
+	rpc.Register(s, a.fuzzyWatch)
+	a.svc.OnNamed(func(k registry.ServiceKey, there bool) { a.fuzzy.Changed(fuzzy.Key(k), there) })
 	s.OnOpen(a.opened)
 	s.OnAlive(func(c *rpc.Conn) { a.svc.Alive(c.ID()) })
 	s.OnClose(a.closed)
@@ -37,6 +41,7 @@ func (a *API) closed(c *rpc.Conn, reason rpc.Reason) {
 	state := a.mu.conns[c.ID()]
 	delete(a.mu.conns, c.ID())
 	a.mu.Unlock()
+	a.fuzzy.Drop(c)
 	if state == nil {
 		return
 	}

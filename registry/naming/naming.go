@@ -70,6 +70,8 @@ type Service struct {
 	services  *mirror.Mirror
 	overrides *mirror.Mirror
 
+	named func(k registry.ServiceKey, there bool) // set before Run, may be nil
+
 	ready chan struct{}
 	gap   atomic.Bool // the mirror was stale when last looked at
 	locks stripes     // one writer a persistent instance
@@ -197,6 +199,10 @@ func (s *Service) keep(ctx context.Context) error {
 	}
 }
 
+// OnNamed has f told of each service that comes into being or ceases to be, in order. f
+// must not block. Call it before Run, once.
+func (s *Service) OnNamed(f func(k registry.ServiceKey, there bool)) { s.named = f }
+
 // Ready is closed when the catalog is complete for the first time.
 func (s *Service) Ready() <-chan struct{} { return s.ready }
 
@@ -297,6 +303,17 @@ func (l *listener) Gone(removed []catalog.Removed) {
 
 // Covered tells the lease whose clients may have moved.
 func (l *listener) Covered(covered []catalog.Covered) { l.leases.Covered(covered) }
+
+// Named tells whoever asked for it which services are there now and which no more.
+func (l *listener) Named(keys []registry.ServiceKey) {
+	if l.named == nil {
+		return
+	}
+	for _, k := range keys {
+		_, _, there := l.catalog.Service(k)
+		l.named(k, there)
+	}
+}
 
 // Changed has the lists pushed and the instances checked.
 func (l *listener) Changed(keys []registry.ServiceKey) {

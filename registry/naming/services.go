@@ -139,6 +139,15 @@ func (s *Service) Names(ctx context.Context, namespace, group string, page, size
 	return names, total, nil
 }
 
+// Matching are the services of a namespace that match, in order, limit at most. It shows
+// at least those that OnNamed has told of.
+func (s *Service) Matching(namespace string, match func(registry.ServiceKey) bool, limit int) []registry.ServiceKey {
+	return s.catalog.Matching(namespace, match, limit)
+}
+
+// Await waits until all services are known. It returns ErrNotReady.
+func (s *Service) Await(ctx context.Context) error { return s.await(ctx) }
+
 // Search is one page of the services that match a query, and their number. The
 // query's Offset and Limit are set from page and size.
 func (s *Service) Search(ctx context.Context, q catalog.Query, page, size int) ([]catalog.Summary, int, error) {

@@ -35,6 +35,7 @@ type world struct {
 func (w *world) Going([]catalog.Removed)            {}
 func (w *world) Gone([]catalog.Removed)             {}
 func (w *world) Covered([]catalog.Covered)          {}
+func (w *world) Named([]registry.ServiceKey)        {}
 func (w *world) Changed(keys []registry.ServiceKey) { w.Hub.Changed(keys) }
 
 func start(t *testing.T) *world {
