@@ -241,6 +241,9 @@ func (c *Config) Gray(name string) *Gray {
 	return nil
 }
 
+// There reports whether there is a config, and not only gray versions of one or nothing.
+func (c *Config) There() bool { return c != nil && c.Formal != nil }
+
 // SameToAll reports whether every reader reads the same from c as from o.
 func (c *Config) SameToAll(o *Config) bool {
 	if c == nil || o == nil {

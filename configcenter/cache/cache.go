@@ -36,6 +36,9 @@ type Change struct {
 	Key    configcenter.Key
 	Config *configcenter.Config // nil for one that is gone
 	Zxid   core.Zxid
+	// Named says that there is a config now and was none before, or the other way
+	// round. Gray versions of it do not count.
+	Named bool
 }
 
 // Cache is every config of the picture, decoded. The zero value is not usable.
@@ -104,7 +107,7 @@ func (c *Cache) refresh(k configcenter.Key, below bool, zxid core.Zxid) (Change,
 	if upTo == 0 {
 		upTo = zxid
 	}
-	return Change{Key: k, Config: now, Zxid: upTo}, !before.SameToAll(now)
+	return Change{Key: k, Config: now, Zxid: upTo, Named: before.There() != now.There()}, !before.SameToAll(now)
 }
 
 // refreshGrays decodes the gray versions of a config, and returns the zxid of the latest

@@ -164,7 +164,7 @@ func TestGrayVersionsComeAndGo(t *testing.T) {
 	p.copyOf(t, client, path)
 	p.copyOf(t, client, gray)
 	changes := c.Refresh([]string{path, gray}, r.Zxid)
-	if len(changes) != 1 || changes[0].Zxid != r.Zxid || c.MD5(k, who) != configcenter.Sum("for one") || c.MD5(k, nil) != "" || c.Len() != 0 {
+	if len(changes) != 1 || changes[0].Named || changes[0].Zxid != r.Zxid || c.MD5(k, who) != configcenter.Sum("for one") || c.MD5(k, nil) != "" || c.Len() != 0 {
 		t.Fatalf("a gray version alone: %+v, %q, %q", changes, c.MD5(k, who), c.MD5(k, nil))
 	}
 	if changes := c.Refresh([]string{gray}, r.Zxid); len(changes) != 0 {
@@ -175,14 +175,14 @@ func TestGrayVersionsComeAndGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.copyOf(t, client, path)
-	if changes := c.Refresh([]string{path}, formal.Zxid); len(changes) != 1 || c.MD5(k, nil) != configcenter.Sum("for all") ||
+	if changes := c.Refresh([]string{path}, formal.Zxid); len(changes) != 1 || !changes[0].Named || c.MD5(k, nil) != configcenter.Sum("for all") ||
 		c.MD5(k, who) != configcenter.Sum("for one") {
 		t.Fatalf("the formal one beside it: %+v", changes)
 	}
 	// The same content for somebody else is a change, too.
 	r = publish("for one", "10.0.0.2")
 	p.copyOf(t, client, gray)
-	if changes := c.Refresh([]string{gray}, r.Zxid); len(changes) != 1 || c.MD5(k, who) != configcenter.Sum("for all") {
+	if changes := c.Refresh([]string{gray}, r.Zxid); len(changes) != 1 || changes[0].Named || c.MD5(k, who) != configcenter.Sum("for all") {
 		t.Fatalf("another rule: %+v", changes)
 	}
 	if _, err := s.Remove(t.Context(), &configcenter.Remove{Key: k}); err != nil {
@@ -193,7 +193,37 @@ func TestGrayVersionsComeAndGo(t *testing.T) {
 	}
 	delete(p, path)
 	delete(p, gray)
-	if changes := c.Refresh([]string{gray, path}, 99); len(changes) != 1 || changes[0].Config != nil || c.Config(k) != nil {
+	if changes := c.Refresh([]string{gray, path}, 99); len(changes) != 1 || !changes[0].Named || changes[0].Config != nil || c.Config(k) != nil {
 		t.Fatalf("gone, but %+v", changes)
+	}
+}
+
+func TestMatchingConfigsAreThoseOfTheNamespaceInOrder(t *testing.T) {
+	client, err := coretest.NewFake().Open(t.Context(), core.SessionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := store.New(client, configcenter.DefaultLimits(), func() int64 { return 1 })
+	p := picture{}
+	c := New(p, func(k configcenter.Key, err error) { t.Errorf("%s: %v", k, err) })
+	for _, k := range []configcenter.Key{
+		configcenter.MakeKey("n", "g", "b"), configcenter.MakeKey("n", "g", "a"), configcenter.MakeKey("n", "f", "c"),
+		configcenter.MakeKey("n", "f", "a"), configcenter.MakeKey("n-2", "g", "a"), configcenter.MakeKey("", "g", "a"),
+	} {
+		if _, err := s.Publish(t.Context(), &configcenter.Publish{Key: k, Content: "x"}); err != nil {
+			t.Fatal(err)
+		}
+		p.copyOf(t, client, store.ItemPath(k))
+		c.Refresh([]string{store.ItemPath(k)}, 1)
+	}
+	notC := func(k configcenter.Key) bool { return k.DataID != "c" }
+	for limit, want := range map[int]string{9: "n/f/a n/g/a n/g/b", 2: "n/f/a n/g/a"} {
+		var got []string
+		for _, k := range c.Matching("n", notC, limit) {
+			got = append(got, k.String())
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%d of them: %v", limit, got)
+		}
 	}
 }

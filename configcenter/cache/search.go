@@ -46,21 +46,33 @@ func (c *Cache) Search(q Query) Page {
 	} else {
 		skip = c.Len()
 	}
-	c.each(q.Namespace, func(it *configcenter.Item) {
+	c.each(q.Namespace, func(it *configcenter.Item) bool {
 		if !q.matches(it) {
-			return
+			return true
 		}
 		if page.Total >= skip && len(page.Items) < q.PageSize {
 			page.Items = append(page.Items, it)
 		}
 		page.Total++
+		return true
 	})
 	page.Pages = (page.Total + q.PageSize - 1) / q.PageSize
 	return page
 }
 
-// each calls f with every config of a namespace, in order.
-func (c *Cache) each(namespace string, f func(*configcenter.Item)) {
+// Matching are the configs of a namespace that match, in order, limit at most.
+func (c *Cache) Matching(namespace string, match func(configcenter.Key) bool, limit int) (found []configcenter.Key) {
+	c.each(namespace, func(it *configcenter.Item) bool {
+		if match(it.Key) {
+			found = append(found, it.Key)
+		}
+		return len(found) < limit
+	})
+	return found
+}
+
+// each calls f with every config of a namespace, in order, until it says no.
+func (c *Cache) each(namespace string, f func(*configcenter.Item) bool) {
 	c.mu.Lock() // a copy marks the original too
 	view := c.mu.sorted.Copy()
 	c.mu.Unlock()
@@ -68,8 +80,7 @@ func (c *Cache) each(namespace string, f func(*configcenter.Item)) {
 		if it.Key.Namespace != namespace {
 			return false
 		}
-		f(it)
-		return true
+		return f(it)
 	})
 }
 

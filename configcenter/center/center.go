@@ -51,6 +51,7 @@ type Center struct {
 	cache  *cache.Cache
 	table  *listen.Table
 	fresh  *barrier
+	named  func(k configcenter.Key, there bool) // set before Run, may be nil
 
 	metrics *metrics
 
@@ -142,7 +143,21 @@ func (c *Center) changed(changes []mirror.Change, upTo core.Zxid) {
 	for _, change := range c.cache.Refresh(paths, upTo) {
 		c.metrics.changes.Inc()
 		c.table.Changed(change.Key, change.Config, change.Zxid)
+		if change.Named && c.named != nil {
+			c.named(change.Key, change.Config.There())
+		}
 	}
+}
+
+// OnNamed has f told of each config that comes into being or ceases to be, in order; what
+// becomes of its contents and of gray versions is not told. f must not block. Call it
+// before Run, once.
+func (c *Center) OnNamed(f func(k configcenter.Key, there bool)) { c.named = f }
+
+// Matching are the configs of a namespace that match, in order, limit at most. It shows at
+// least those that OnNamed has told of.
+func (c *Center) Matching(namespace string, match func(configcenter.Key) bool, limit int) []configcenter.Key {
+	return c.cache.Matching(namespace, match, limit)
 }
 
 // Ready is closed when reads can be answered.

@@ -11,6 +11,7 @@ import (
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/configcenter/center"
 	"github.com/zensus-io/zensus/internal/auth"
+	"github.com/zensus-io/zensus/internal/nacos/fuzzypush"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 )
@@ -32,6 +33,7 @@ type API struct {
 	namespaces func(string) bool
 	guard      *rest.Guard
 	log        hclog.Logger
+	fuzzy      *fuzzypush.Hub[*rpc.Conn]
 	tasks      sync.WaitGroup // pushes
 	pauses     pauses
 
@@ -53,13 +55,17 @@ func New(deps Deps) (*API, error) {
 	if a.log == nil {
 		a.log = hclog.NewNullLogger()
 	}
+	a.fuzzy = newFuzzy(a.center, a.log)
 	a.mu.subscribers = make(map[*rpc.Conn]*subscriber)
 	return a, nil
 }
 
 // Wait returns when no push is under way any more. Call it when the server whose
 // connections they went to has stopped.
-func (a *API) Wait() { a.tasks.Wait() }
+func (a *API) Wait() {
+	a.tasks.Wait()
+	a.fuzzy.Wait()
+}
 
 // readPatience is how long a read waits while the server starts: less than the
 // three seconds after which clients give up.

@@ -15,6 +15,7 @@ import (
 	"github.com/zensus-io/zensus/configcenter/center"
 	"github.com/zensus-io/zensus/configcenter/nacosapi"
 	"github.com/zensus-io/zensus/core/coretest"
+	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
@@ -28,16 +29,33 @@ type node struct {
 
 func startNode(t testing.TB, engine coretest.Nodes) *node {
 	t.Helper()
+	return startGuarded(t, engine, nil)
+}
+
+// gatekeeper decides who may do what, over gRPC too.
+type gatekeeper interface {
+	rest.Checker
+	Authorize(ctx context.Context, c *rpc.Conn, headers map[string]string, request wire.Body) (context.Context, error)
+}
+
+// startGuarded is startNode with somebody who decides; nil lets everybody do everything.
+func startGuarded(t testing.TB, engine coretest.Nodes, who gatekeeper) *node {
+	t.Helper()
+	deps, cfg := nacosapi.Deps{}, rpc.Config{Timing: rpc.Timing{Drain: 10 * time.Millisecond}}
+	if who != nil {
+		deps.Guard, cfg.Authorize = rest.NewGuard(who), who.Authorize
+	}
 	session, _ := engine.Node(t)
 	c, err := center.New(center.Config{Client: session})
 	if err != nil {
 		t.Fatal(err)
 	}
-	api, err := nacosapi.New(nacosapi.Deps{Center: c})
+	deps.Center = c
+	api, err := nacosapi.New(deps)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := rpc.New(rpc.Config{Timing: rpc.Timing{Drain: 10 * time.Millisecond}})
+	server, err := rpc.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,17 +118,30 @@ func dial(t testing.TB, addr string, labels map[string]string, mute bool) *clien
 			if err := c.stream.RecvMsg(p); err != nil {
 				return
 			}
-			if p.GetMetadata().GetType() == "ConfigChangeNotifyRequest" && !c.mute {
+			if reply := replyTo(p.GetMetadata().GetType()); reply != nil && !c.mute {
 				ack, err := wire.DecodeAck(p)
 				if err != nil {
 					t.Error(err)
 				}
-				c.send(&wire.ConfigChangeNotifyResponse{Response: wire.Succeeded()}, ack.RequestID)
+				c.send(reply, ack.RequestID)
 			}
 			c.pushes <- p
 		}
 	})
 	return c
+}
+
+// replyTo is the acknowledgement of a push; nil where none is expected.
+func replyTo(push string) wire.Body {
+	switch push {
+	case "ConfigChangeNotifyRequest":
+		return &wire.ConfigChangeNotifyResponse{Response: wire.Succeeded()}
+	case "ConfigFuzzyWatchSyncRequest":
+		return &wire.ConfigFuzzyWatchSyncResponse{Response: wire.Succeeded()}
+	case "ConfigFuzzyWatchChangeNotifyRequest":
+		return &wire.ConfigFuzzyWatchChangeNotifyResponse{Response: wire.Succeeded()}
+	}
+	return nil
 }
 
 func (c *client) close() {

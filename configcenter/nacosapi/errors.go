@@ -6,6 +6,7 @@ import (
 
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/configcenter/listen"
+	"github.com/zensus-io/zensus/internal/nacos/fuzzy"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
@@ -29,6 +30,9 @@ var refusals = []struct {
 	{configcenter.ErrTooManyGrays, wire.GrayTooMany, ""},
 	{configcenter.ErrContended, wire.Busy, ""},
 	{listen.ErrTooMany, wire.Busy, ""},
+	{fuzzy.ErrPattern, wire.ParameterInvalid, ""},
+	{fuzzy.ErrTooManyPatterns, wire.FuzzyPatterns, ""},
+	{fuzzy.ErrTooManyMatches, wire.FuzzyMatches, ""},
 }
 
 // refusal puts err in Nacos's terms. Errors of the engine are left to wire.AsError.

@@ -11,13 +11,18 @@ import (
 )
 
 // RegisterRPC makes the API serve the config requests of s. Call it once, before
-// s serves.
+// s serves and the center runs. The server should announce the ability fuzzyWatch.
 func (a *API) RegisterRPC(s *rpc.Server) {
 	rpc.Register(s, a.query)
 	rpc.Register(s, a.publish)
 	rpc.Register(s, a.remove)
 	rpc.Register(s, a.listen)
-	s.OnClose(func(c *rpc.Conn, _ rpc.Reason) { a.forget(c) })
+	rpc.Register(s, a.fuzzyWatch)
+	a.center.OnNamed(func(k configcenter.Key, there bool) { a.fuzzy.Changed(fuzzyKey(k), there) })
+	s.OnClose(func(c *rpc.Conn, _ rpc.Reason) {
+		a.forget(c)
+		a.fuzzy.Drop(c)
+	})
 }
 
 func keyOf(k wire.ConfigKey) configcenter.Key {

@@ -78,7 +78,7 @@ type ConfigFuzzyWatchSyncRequest struct {
 	Request
 	GroupKeyPattern string                 `json:"groupKeyPattern"`
 	SyncType        string                 `json:"syncType"`
-	Contexts        []ConfigFuzzyWatchItem `json:"contexts"`
+	Contexts        []ConfigFuzzyWatchItem `json:"contexts,omitempty"` // of the end there are none
 	TotalBatch      int                    `json:"totalBatch"`
 	CurrentBatch    int                    `json:"currentBatch"`
 }

@@ -1,0 +1,94 @@
+package nacosapi
+
+import (
+	"context"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/configcenter/center"
+	"github.com/zensus-io/zensus/internal/auth"
+	"github.com/zensus-io/zensus/internal/nacos/fuzzy"
+	"github.com/zensus-io/zensus/internal/nacos/fuzzypush"
+	"github.com/zensus-io/zensus/internal/nacos/rpc"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+)
+
+// fuzzyBatch is how many configs one message names.
+const fuzzyBatch = 20
+
+func newFuzzy(c *center.Center, log hclog.Logger) *fuzzypush.Hub[*rpc.Conn] {
+	return fuzzypush.New[*rpc.Conn](fuzzypush.Kind{
+		Form: fuzzy.Configs,
+		Lengths: fuzzy.Lengths{
+			Namespace: configcenter.NamespaceBytesMax, Group: configcenter.GroupBytesMax, Name: configcenter.DataIDBytesMax,
+		},
+		Batch: fuzzyBatch,
+		Body:  fuzzyBody,
+		Find: func(p fuzzy.Pattern, limit int) []fuzzy.Key {
+			found := c.Matching(p.Namespace(), func(k configcenter.Key) bool { return p.Matches(fuzzyKey(k)) }, limit)
+			keys := make([]fuzzy.Key, len(found))
+			for i, k := range found {
+				keys[i] = fuzzyKey(k)
+			}
+			return keys
+		},
+	}, log)
+}
+
+func fuzzyKey(k configcenter.Key) fuzzy.Key {
+	return fuzzy.Key{Namespace: k.Namespace, Group: k.Group, Name: k.DataID}
+}
+
+// fuzzyWatch begins or ends a watch on a pattern of configs. Another type of watch is
+// passed over, as Nacos does.
+func (a *API) fuzzyWatch(ctx context.Context, c *rpc.Conn, in *wire.ConfigFuzzyWatchRequest) (*wire.ConfigFuzzyWatchResponse, error) {
+	switch in.WatchType {
+	case wire.FuzzyWatch:
+	case wire.FuzzyCancelWatch:
+		a.fuzzy.Cancel(c, in.GroupKeyPattern)
+		return nil, nil
+	default:
+		return nil, nil
+	}
+	a.settle(ctx, c)
+	a.markStale(ctx, a.center.Stale())
+	if err := a.ready(ctx); err != nil {
+		return nil, err
+	}
+	who := auth.SubjectOf(ctx)
+	return nil, refusal(a.fuzzy.Watch(c, fuzzypush.Watch{
+		Pattern: in.GroupKeyPattern, Received: in.ReceivedGroupKeys, Initial: in.Initializing,
+		Readable: func(k fuzzy.Key) bool {
+			return a.guard.Allows(who, auth.Need{Action: auth.Read, Resource: auth.ConfigResource(k.Namespace, k.Group, k.Name)})
+		},
+	}))
+}
+
+// fuzzyBody is a message as Nacos sends it. That there were no more has no numbers.
+func fuzzyBody(m fuzzy.Message) wire.Body {
+	if m.Kind == fuzzy.Change {
+		body := &wire.ConfigFuzzyWatchChangeNotifyRequest{GroupKey: m.Keys[0].Text, ChangeType: wire.FuzzyConfigChanged}
+		if m.Keys[0].Gone {
+			body.ChangeType = wire.FuzzyDeleteConfig
+		}
+		return body
+	}
+	body := &wire.ConfigFuzzyWatchSyncRequest{GroupKeyPattern: m.Pattern, SyncType: wire.FuzzyFinishInitNotify}
+	if m.Kind == fuzzy.Finish {
+		return body
+	}
+	body.TotalBatch, body.CurrentBatch = m.Batches, m.Batch
+	body.SyncType = wire.FuzzyInitNotify
+	if m.Kind == fuzzy.Differs {
+		body.SyncType = wire.FuzzyDiffSyncNotify
+	}
+	for _, d := range m.Keys {
+		item := wire.ConfigFuzzyWatchItem{GroupKey: d.Text, ChangedType: wire.FuzzyAddConfig}
+		if d.Gone {
+			item.ChangedType = wire.FuzzyDeleteConfig
+		}
+		body.Contexts = append(body.Contexts, item)
+	}
+	return body
+}
