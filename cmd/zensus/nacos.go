@@ -35,16 +35,17 @@ import (
 // nacosSide is everything that stands on the engine: registry, config center,
 // users, the protocols of Nacos and the console.
 type nacosSide struct {
-	client     core.Client
-	auth       *auth.Auth
-	namespaces *namespace.Namespaces
-	locks      *lock.Locks
-	naming     *naming.Service
-	configs    *center.Center
-	rpc        *rpc.Server
-	configAPI  *configapi.API
-	handler    http.Handler
-	token      chan struct{} // closed when there is an admin token, where one is needed
+	client      core.Client
+	auth        *auth.Auth
+	namespaces  *namespace.Namespaces
+	locks       *lock.Locks
+	naming      *naming.Service
+	configs     *center.Center
+	rpc         *rpc.Server
+	registryAPI *registryapi.API
+	configAPI   *configapi.API
+	handler     http.Handler
+	token       chan struct{} // closed when there is an admin token, where one is needed
 }
 
 // systemTimeout is the timeout of the process's own session. The process keeps
@@ -95,6 +96,7 @@ func (in *instance) runNacos(ctx context.Context, ports listeners, secret settin
 	s.start("gRPC", func(ctx context.Context) error {
 		err := side.rpc.Run(ctx)
 		side.configAPI.Wait()
+		side.registryAPI.Wait()
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -194,7 +196,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	var err error
 	side.rpc, err = rpc.New(rpc.Config{
 		Log: in.log.Named("grpc"), Registerer: in.registry,
-		Abilities: wire.Abilities{wire.AbilityPersistentInstance: true, wire.AbilityLock: true},
+		Abilities: wire.Abilities{wire.AbilityPersistentInstance: true, wire.AbilityFuzzyWatch: true, wire.AbilityLock: true},
 		Ready:     side.ready,
 		Limits:    in.plan.limits,
 		Authorize: authapi.Authorize(side.auth),
@@ -203,7 +205,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 		return err
 	}
 	guard := rest.NewGuard(side.auth)
-	registry, err := registryapi.New(registryapi.Deps{Service: side.naming, Guard: guard})
+	side.registryAPI, err = registryapi.New(registryapi.Deps{Service: side.naming, Guard: guard, Log: in.log.Named("naming")})
 	if err != nil {
 		return err
 	}
@@ -214,7 +216,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	if err != nil {
 		return err
 	}
-	registry.RegisterRPC(side.rpc)
+	side.registryAPI.RegisterRPC(side.rpc)
 	side.configAPI.RegisterRPC(side.rpc)
 	lockapi.Register(side.rpc, side.locks)
 
@@ -224,7 +226,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	}
 	nacos := engine.Group("/nacos")
 	toConsole(nacos)
-	registry.Routes(nacos)
+	side.registryAPI.Routes(nacos)
 	side.configAPI.Routes(nacos)
 	authapi.New(side.auth).Routes(nacos)
 	namespaceapi.New(namespaceapi.Config{
