@@ -81,6 +81,8 @@ func isSomething(v any) bool {
 	case json.Number:
 		f, err := v.Float64()
 		return err != nil || f != 0
+	case []any:
+		return len(v) > 0
 	}
 	return false
 }
