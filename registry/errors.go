@@ -10,6 +10,10 @@ import (
 var (
 	// ErrInvalid: a name, address, size or number is outside its bounds.
 	ErrInvalid = errors.New("invalid argument")
+	// ErrWeight and ErrInstance are ErrInvalid with a code of their own: a weight out
+	// of bounds, and an instance whose parts do not fit together.
+	ErrWeight   = fmt.Errorf("%w: weight", ErrInvalid)
+	ErrInstance = fmt.Errorf("%w: instance", ErrInvalid)
 	// ErrServiceNotFound: the call needs an existing service.
 	ErrServiceNotFound = errors.New("service not found")
 	// ErrServiceExists: a service of that name cannot be created again.

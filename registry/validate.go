@@ -62,10 +62,7 @@ func DefaultLimits() Limits {
 // Validate checks the names of a service key by Nacos's rules. It returns
 // ErrInvalid. Names of Dubbo services, which hold colons and dots, pass.
 func (k ServiceKey) Validate() error {
-	if err := checkWord("namespaceId", k.Namespace, NamespaceMax, "_-"); err != nil {
-		return err
-	}
-	if err := checkWord("groupName", k.Group, GroupMax, "_-.:"); err != nil {
+	if err := checkWord("namespaceId/tenant", k.Namespace, NamespaceMax, "_-"); err != nil {
 		return err
 	}
 	switch {
@@ -74,9 +71,9 @@ func (k ServiceKey) Validate() error {
 	case utf8.RuneCountInString(k.Name) > ServiceNameMax:
 		return tooLong("serviceName", ServiceNameMax)
 	case strings.HasPrefix(k.Name, "@"), strings.Contains(k.Name, groupSeparator), !printable(k.Name):
-		return illegal("serviceName", "the leading '@', '@@', whitespace and CJK characters are not allowed.")
+		return illegal("serviceName", illegalChars)
 	}
-	return nil
+	return checkWord("group", k.Group, GroupMax, "_-.:")
 }
 
 // Validate checks an instance whose defaults are filled in.
@@ -84,16 +81,15 @@ func (i *Instance) Validate(limits Limits) error {
 	switch {
 	case i.IP == "":
 		return Errorf(ErrInvalid, "Param 'ip' is required.")
-	case utf8.RuneCountInString(i.IP) > ipMax:
-		return tooLong("ip", ipMax)
-	case !printable(i.IP):
-		return illegal("ip", "whitespace and CJK characters are not allowed.")
 	case i.Port < 0 || i.Port > math.MaxUint16:
-		return illegal("port", "the port should be in the range from 0 to 65535.")
+		return illegal("port", illegalPort)
 	case math.IsNaN(i.Weight) || i.Weight < 0 || i.Weight > weightMax:
-		return Errorf(ErrInvalid, "instance format invalid: The weights range from 0 to 10000")
+		return weightError()
 	case len(i.ID) > instanceIDMax:
 		return tooLong("instanceId", instanceIDMax)
+	}
+	if err := ValidateIP(i.IP); err != nil {
+		return err
 	}
 	if err := ValidateClusterName(i.Cluster); err != nil {
 		return err
@@ -102,14 +98,34 @@ func (i *Instance) Validate(limits Limits) error {
 		return err
 	}
 	if i.BeatTimeout() < i.BeatInterval() || i.DeleteTimeout() < i.BeatInterval() {
-		return Errorf(ErrInvalid, "Instance 'heart beat interval' must less than 'heart beat timeout' and 'ip delete timeout'.")
+		return Errorf(ErrInstance, "Instance 'heart beat interval' must less than 'heart beat timeout' and 'ip delete timeout'.")
 	}
 	return nil
 }
 
+// ValidateIP checks an address, which may be the name of a host.
+func ValidateIP(ip string) error {
+	switch {
+	case utf8.RuneCountInString(ip) > ipMax:
+		return tooLong("ip", ipMax)
+	case !printable(ip):
+		return illegal("ip", illegalChars)
+	}
+	return nil
+}
+
+// ParsePort reads a port.
+func ParsePort(s string) (int, error) {
+	port, err := strconv.Atoi(s)
+	if err != nil || port < 0 || port > math.MaxUint16 {
+		return 0, illegal("port", illegalPort)
+	}
+	return port, nil
+}
+
 // ValidateClusterName checks the name of a cluster.
 func ValidateClusterName(name string) error {
-	return checkWord("clusterName", name, clusterNameMax, "_-")
+	return checkWord("cluster", name, clusterNameMax, "_-")
 }
 
 // ValidateClusterList checks the size of a list of clusters in a query.
@@ -173,7 +189,7 @@ func (c *Cluster) validate(name string) error {
 		return err
 	}
 	if c.CheckPort < 0 || c.CheckPort > math.MaxUint16 {
-		return illegal("checkPort", "the port should be in the range from 0 to 65535.")
+		return illegal("checkPort", illegalPort)
 	}
 	switch c.Checker.Type {
 	case CheckNone, CheckTCP, CheckHTTP, CheckMySQL:
@@ -189,7 +205,7 @@ func (c *Cluster) validate(name string) error {
 // Validate checks what an operator sets on an instance.
 func (o *Override) Validate() error {
 	if o.Weight != nil && (math.IsNaN(*o.Weight) || *o.Weight < 0 || *o.Weight > weightMax) {
-		return Errorf(ErrInvalid, "instance format invalid: The weights range from 0 to 10000")
+		return weightError()
 	}
 	return checkMetadata(o.Metadata, overrideMetaMax)
 }
@@ -228,7 +244,7 @@ func checkWord(param, s string, charsMax int, more string) error {
 	for _, c := range []byte(s) {
 		letter := c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 		if !letter && strings.IndexByte(more, c) < 0 {
-			return illegal(param, "illegal characters should not appear in the param.")
+			return illegal(param, illegalChars)
 		}
 	}
 	return nil
@@ -245,6 +261,16 @@ func printable(s string) bool {
 		}
 	}
 	return true
+}
+
+// The words of Nacos's own check of parameters.
+const (
+	illegalChars = "illegal characters should not appear in the param."
+	illegalPort  = "the value should be between 0 and 65535."
+)
+
+func weightError() error {
+	return Errorf(ErrWeight, "instance format invalid: The weights range from 0.0 to %d.0", weightMax)
 }
 
 func illegal(param, why string) error {

@@ -178,6 +178,47 @@ func (c *Catalog) Instances(k registry.ServiceKey) []registry.Instance {
 	return nil
 }
 
+// Publication is an instance, and the client that registered it.
+type Publication struct {
+	Service  registry.ServiceKey
+	Client   string
+	Instance registry.Instance
+}
+
+// Publishers are those of a service, in the order of the instances' keys: all of them,
+// also where two clients have registered the same.
+func (c *Catalog) Publishers(k registry.ServiceKey) []Publication {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if s := c.mu.services[k]; s != nil {
+		return s.publications("")
+	}
+	return nil
+}
+
+// Published is what a client has registered, or everybody if it is empty, in the order
+// of services and keys. It looks at all services.
+func (c *Catalog) Published(client string) (found []Publication) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	c.mu.names.Scan(func(_ string, s *service) bool {
+		found = append(found, s.publications(client)...)
+		return true
+	})
+	return found
+}
+
+func (s *service) publications(client string) (found []Publication) {
+	for _, sl := range s.slots {
+		for _, e := range sl.entries {
+			if client == "" || e.Client == client {
+				found = append(found, Publication{Service: s.key, Client: e.Client, Instance: e.Instance})
+			}
+		}
+	}
+	return found
+}
+
 // Size is how many instances a service has in the tree.
 func (c *Catalog) Size(k registry.ServiceKey) int {
 	c.mu.RLock()

@@ -144,6 +144,18 @@ func (b *Beats) Beat(k registry.ServiceKey, key registry.InstanceKey) (known boo
 	return true
 }
 
+// Last is when a client's last heartbeat came here, the zero time if none did.
+func (b *Beats) Last(client string) (last time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, w := range b.mu.watched {
+		if ClientName(w.instance.IP, w.instance.Port) == client && w.last.After(last) {
+			last = w.last
+		}
+	}
+	return last
+}
+
 // Watched is how many instances are watched here.
 func (b *Beats) Watched() int {
 	b.mu.Lock()

@@ -36,6 +36,7 @@ type API struct {
 
 // connection is what is kept of an open gRPC connection.
 type connection struct {
+	conn   *rpc.Conn
 	closed chan struct{} // closed after reason was set
 	reason rpc.Reason
 }

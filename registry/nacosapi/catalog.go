@@ -62,21 +62,23 @@ func (a *API) catalogService(ctx context.Context, in serviceForm) (*catalogServi
 type catalogInstancesForm struct {
 	serviceForm
 	Cluster     string `form:"clusterName"`
-	HealthyOnly bool   `form:"healthyOnly"`
-	EnabledOnly bool   `form:"enabledOnly"`
+	HealthyOnly *bool  `form:"healthyOnly"` // false: the others only
+	EnabledOnly *bool  `form:"enabledOnly"`
 	PageNo      int    `form:"pageNo" binding:"required"`
 	PageSize    int    `form:"pageSize" binding:"required"`
 }
 
 func (a *API) catalogInstances(ctx context.Context, in *catalogInstancesForm) ([]json.RawMessage, int, error) {
-	_, all, err := a.describe(ctx, in.key())
+	all, err := a.svc.Instances(ctx, in.key())
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, refusal(err)
 	}
+	a.mark(ctx)
 	wanted := make([]*registry.Instance, 0, len(all))
 	for n := range all {
 		i := &all[n]
-		if (in.Cluster == "" || i.Cluster == in.Cluster) && (i.Healthy || !in.HealthyOnly) && (i.Enabled || !in.EnabledOnly) {
+		if (in.Cluster == "" || i.Cluster == in.Cluster) && (in.HealthyOnly == nil || i.Healthy == *in.HealthyOnly) &&
+			(in.EnabledOnly == nil || i.Enabled == *in.EnabledOnly) {
 			wanted = append(wanted, i)
 		}
 	}
@@ -94,12 +96,15 @@ type catalogInstancesV1 struct {
 }
 
 func (a *API) catalogInstancesV1(ctx context.Context, in catalogInstancesForm) (*catalogInstancesV1, error) {
+	if _, err := a.svc.Describe(ctx, in.key()); err != nil {
+		return nil, refusal(err)
+	}
 	list, total, err := a.catalogInstances(ctx, &in)
 	return &catalogInstancesV1{list, total}, err
 }
 
 type catalogInstancesV2 struct {
-	Instances []json.RawMessage `json:"instances"`
+	Instances []json.RawMessage `json:"instances,omitempty"`
 	Count     int               `json:"count"`
 }
 

@@ -13,6 +13,8 @@ var refusals = []struct {
 	err  error
 	kind wire.Kind
 }{
+	{registry.ErrWeight, wire.WeightError},
+	{registry.ErrInstance, wire.InstanceError},
 	{registry.ErrInvalid, wire.ParameterInvalid},
 	{registry.ErrServiceNotFound, wire.ServiceNotFound},
 	{registry.ErrServiceExists, wire.ServiceExists},
@@ -23,7 +25,7 @@ var refusals = []struct {
 	{registry.ErrClientGone, wire.Released},
 	{registry.ErrNoQuorum, wire.NoQuorum},
 	{registry.ErrNotReady, wire.Starting},
-	{registry.ErrCheckerActive, wire.HealthRunning},
+	{registry.ErrCheckerActive, wire.Uncoded400},
 	{fuzzy.ErrPattern, wire.ParameterInvalid},
 	{fuzzy.ErrTooManyPatterns, wire.FuzzyPatterns},
 	{fuzzy.ErrTooManyMatches, wire.FuzzyMatches},

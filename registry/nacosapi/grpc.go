@@ -33,7 +33,7 @@ func (a *API) RegisterRPC(s *rpc.Server) {
 func (a *API) opened(c *rpc.Conn) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.mu.conns[c.ID()] = &connection{closed: make(chan struct{})}
+	a.mu.conns[c.ID()] = &connection{conn: c, closed: make(chan struct{})}
 }
 
 func (a *API) closed(c *rpc.Conn, reason rpc.Reason) {

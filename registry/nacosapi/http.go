@@ -19,19 +19,21 @@ import (
 // Routes mounts HTTP v1, v2 and v3 on a group that stands for Nacos's context path
 // (/nacos).
 func (a *API) Routes(g *gin.RouterGroup) {
-	read, write := a.guard.Naming(auth.Read), a.guard.Naming(auth.Write)
-	a.routesV1(g.Group("/v1/ns", a.markBehind), read, write)
-	a.routesV2(g.Group("/v2/ns", a.markBehind), read, write)
-	a.routesV3(g.Group("/v3/client/ns", a.markBehind), g.Group("/v3/admin/ns", a.markBehind), read, write)
+	mayRead, mayWrite := a.guard.Naming(auth.Read), a.guard.Naming(auth.Write)
+	read, write, list := both(mayRead, checkNames), both(mayWrite, checkNames), both(mayRead, checkListNames)
+	a.routesV1(g.Group("/v1/ns", a.markBehind), read, write, list)
+	a.routesV2(g.Group("/v2/ns", a.markBehind), read, write, list)
+	a.routesV3(g.Group("/v3/client/ns", a.markBehind), g.Group("/v3/admin/ns", a.markBehind), read, write, list)
+	a.routesConsole(g.Group("/v3/console/ns", a.markBehind), read, write)
 }
 
-func (a *API) routesV1(g *gin.RouterGroup, read, write gin.HandlerFunc) {
+func (a *API) routesV1(g *gin.RouterGroup, read, write, list gin.HandlerFunc) {
 	g.POST("/instance", write, rest.With(rest.V1, a.registerV1))
 	g.DELETE("/instance", write, rest.With(rest.V1, a.deregister))
 	g.PUT("/instance", write, rest.With(rest.V1, a.replaceOverride))
 	g.PATCH("/instance", write, rest.With(rest.V1, a.patchOverride))
 	g.GET("/instance", read, rest.With(rest.V1, a.detailV1))
-	g.GET("/instance/list", read, rest.With(rest.V1, a.listV1))
+	g.GET("/instance/list", list, rest.With(rest.V1, a.listV1))
 	g.PUT("/instance/beat", write, rest.With(rest.V1, a.beat))
 	g.PUT("/instance/metadata/batch", write, rest.With(rest.V1, a.mergeMetadata))
 	g.DELETE("/instance/metadata/batch", write, rest.With(rest.V1, a.removeMetadata))
@@ -58,29 +60,98 @@ func (a *API) routesV1(g *gin.RouterGroup, read, write gin.HandlerFunc) {
 	}
 }
 
-func (a *API) routesV2(g *gin.RouterGroup, read, write gin.HandlerFunc) {
+func (a *API) routesV2(g *gin.RouterGroup, read, write, list gin.HandlerFunc) {
 	g.POST("/instance", write, rest.Handle(a.registerV2))
 	g.DELETE("/instance", write, rest.Handle(a.deregister))
 	g.PUT("/instance", write, rest.Handle(a.replaceOverride))
 	g.PATCH("/instance", write, rest.With(rest.V2Bare, a.patchOverride))
-	g.GET("/instance", read, rest.Handle(a.detailV2))
-	g.GET("/instance/list", read, rest.Handle(a.listV2))
+	g.GET("/instance", read, rest.With(rest.V2Single, a.detailV2))
+	g.GET("/instance/list", list, rest.With(rest.V2Single, a.listV2))
 	g.PUT("/instance/beat", write, rest.With(rest.V2Bare, a.beat))
 	g.PUT("/instance/metadata/batch", write, rest.Handle(a.mergeMetadata))
 	g.DELETE("/instance/metadata/batch", write, rest.Handle(a.removeMetadata))
+	g.Any("/instance/statuses/:key", a.guard.User(), rest.With(rest.V2Bare, a.statuses))
 
 	g.POST("/service", write, rest.Handle(a.createServiceV2))
 	g.PUT("/service", write, rest.Handle(a.updateServiceV2))
-	g.DELETE("/service", write, rest.Handle(a.deleteService))
-	g.GET("/service", read, rest.Handle(a.describeV2))
+	g.DELETE("/service", write, rest.With(rest.V2Single, a.deleteService))
+	g.GET("/service", read, rest.With(rest.V2Single, a.describeV2))
 	g.GET("/service/list", read, rest.Handle(a.serviceListV2))
 	g.PUT("/health", write, rest.Handle(a.setHealth))
 	g.PUT("/health/instance", write, rest.Handle(a.setHealth))
-	g.Any("/catalog/instances", read, rest.Handle(a.catalogInstancesV2))
+	g.Any("/catalog/instances", read, rest.With(rest.V2Plain, a.catalogInstancesV2))
 	for _, operator := range []string{"/operator", "/ops"} {
-		g.GET(operator+"/metrics", rest.Handle(a.metrics))
+		g.GET(operator+"/metrics", rest.Handle(a.metricsV2))
+	}
+
+	admin := a.guard.Admin()
+	g.GET("/client/list", admin, rest.Handle(a.clients))
+	g.GET("/client", admin, rest.With(rest.V2Single, a.clientV2))
+	g.GET("/client/publish/list", admin, rest.With(rest.V2Single, a.publishedV2))
+	g.GET("/client/subscribe/list", admin, rest.With(rest.V2Single, a.subscribedV2))
+	g.GET("/client/service/publisher/list", both(admin, checkNames), rest.With(rest.V2Single, a.publishersV2))
+	g.GET("/client/service/subscriber/list", both(admin, checkNames), rest.With(rest.V2Single, a.listenersV2))
+}
+
+// both is a guard with a check behind it, which does nothing if the guard refused.
+func both(guard, check gin.HandlerFunc) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		guard(c)
+		check(c)
 	}
 }
+
+// keyNames are the parameters that name a service, or are looked for in names.
+type keyNames struct {
+	Namespace string `form:"namespaceId"`
+	Group     string `form:"groupName" alias:"groupNameParam"`
+	Service   string `form:"serviceName" alias:"serviceNameParam"`
+}
+
+func (n *keyNames) check() error {
+	k := registry.NewServiceKey(n.Namespace, n.Group, cmp.Or(n.Service, "any"))
+	return k.Validate()
+}
+
+type instanceNames struct {
+	keyNames
+	Cluster string `form:"clusterName" alias:"cluster"`
+	IP      string `form:"ip"`
+	Port    string `form:"port" alias:"checkPort"`
+}
+
+// checkNames refuses what cannot be a name before anything else looks at it.
+var checkNames = rest.Check(func(in instanceNames) error {
+	if err := in.check(); err != nil {
+		return err
+	}
+	if err := registry.ValidateClusterName(cmp.Or(in.Cluster, registry.DefaultCluster)); err != nil {
+		return err
+	}
+	if err := registry.ValidateIP(in.IP); err != nil {
+		return err
+	}
+	_, err := registry.ParsePort(cmp.Or(strings.TrimSpace(in.Port), "0"))
+	return err
+})
+
+type listNames struct {
+	keyNames
+	Clusters string `form:"clusters"`
+}
+
+// checkListNames does it for lists of instances, where clusters may be several.
+var checkListNames = rest.Check(func(in listNames) error {
+	if err := in.check(); err != nil {
+		return err
+	}
+	for _, cluster := range registry.ParseClusters(in.Clusters) {
+		if err := registry.ValidateClusterName(cluster); err != nil {
+			return err
+		}
+	}
+	return nil
+})
 
 // markBehind sets the header of every answer that may be behind, refusals too.
 func (a *API) markBehind(c *gin.Context) {

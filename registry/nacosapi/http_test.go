@@ -108,8 +108,10 @@ func TestHTTPErrorsAreNacosErrors(t *testing.T) {
 		body                     string
 	}{
 		{"a required parameter is missing", "POST", "/v1/ns/instance", "serviceName=shop&port=80", 400, "Param 'ip' is required."},
-		{"a port that is none", "POST", "/v1/ns/instance", "serviceName=shop&ip=1.1.1.1&port=99999", 400, "Param 'port' is illegal, the port should be in the range from 0 to 65535."},
-		{"an unknown service", "GET", "/v1/ns/service", "serviceName=shop", 400, "service not found, namespace: public, service: DEFAULT_GROUP@@shop"},
+		{"a port that is none", "POST", "/v1/ns/instance", "serviceName=shop&ip=1.1.1.1&port=99999", 400, "Param 'port' is illegal, the value should be between 0 and 65535.\r\n"},
+		{"a name that is none", "GET", "/v1/ns/instance/list", "serviceName=a%20b", 400, "Param 'serviceName' is illegal, illegal characters should not appear in the param.\r\n"},
+		{"nor is it in v3", "POST", "/v3/client/ns/instance", "serviceName=shop&groupName=a/b&ip=1.1.1.1&port=1", 400, "Param 'group' is illegal, illegal characters should not appear in the param.\r\n"},
+		{"an unknown service", "GET", "/v1/ns/service", "serviceName=shop", 400, "service not found, namespace: public, serviceName: DEFAULT_GROUP@@shop"},
 		{"deleting an unknown service", "DELETE", "/v1/ns/service", "serviceName=shop", 400, "service DEFAULT_GROUP@@shop not found!"},
 		{"an instance in a cluster without any", "GET", "/v1/ns/instance", "serviceName=shop&ip=1.1.1.1&port=1", 404, "no ips found for cluster DEFAULT in service DEFAULT_GROUP@@shop"},
 		{"overriding in an unknown service", "PUT", "/v1/ns/instance", "serviceName=shop&ip=1.1.1.1&port=1", 400, "service not found, namespace: public, service: DEFAULT_GROUP@@shop"},
@@ -125,6 +127,50 @@ func TestHTTPErrorsAreNacosErrors(t *testing.T) {
 	status, body = w.do("GET", "/v2/ns/instance", "serviceName=shop&ip=1.1.1.1&port=1")
 	require.Equal(t, 404, status)
 	require.Contains(t, body, `"code":20004`)
+	for path, want := range map[string]string{
+		"/v2/ns/instance?serviceName=shop&ip=1.1.1.1&port=1&weight=10001":   `{"code":21001,"message":"weight error","data":"instance format invalid: The weights range from 0.0 to 10000.0"}`,
+		"/v2/ns/service?serviceName=shop&selector=%7B%22type%22:%22x%22%7D": `{"code":21006,"message":"selector error","data":"not match any type of selector!"}`,
+	} {
+		status, body = w.do("POST", path, "")
+		require.Equal(t, 400, status)
+		require.Equal(t, want, body)
+	}
+}
+
+func TestWhoHasRegisteredAndWhoListens(t *testing.T) {
+	w := startWeb(t)
+	c := dial(t, w.addr)
+	c.subscribe("")
+	out := c.register("10.0.0.1", 80)
+	require.True(t, out.OK())
+	w.ok("POST", "/v2/ns/instance", "serviceName=shop&ip=10.0.0.2&port=80")
+	w.ok("POST", "/v2/ns/instance", "serviceName=cp&ip=10.0.0.3&port=80&ephemeral=false")
+	all := w.json("GET", "/v2/ns/client/list", "")["data"].([]any)
+	require.Len(t, all, 3)
+	require.Subset(t, all, []any{"10.0.0.2:80#true", "10.0.0.3:80#false"})
+
+	of := w.json("GET", "/v3/admin/ns/client/service/publisher/list", "serviceName=shop")["data"].([]any)
+	require.Len(t, of, 2)
+	one := w.json("GET", "/v3/admin/ns/client/service/publisher/list", "serviceName=shop&ip=10.0.0.1&port=80")["data"].([]any)
+	require.Len(t, one, 1)
+	id := one[0].(map[string]any)["clientId"].(string)
+	listeners := w.json("GET", "/v3/admin/ns/client/service/subscriber/list", "serviceName=shop")["data"].([]any)
+	require.Equal(t, id, listeners[0].(map[string]any)["clientId"])
+
+	known := w.json("GET", "/v2/ns/client", "clientId="+url.QueryEscape(id))["data"].(map[string]any)
+	require.Equal(t, "connection", known["clientType"])
+	require.Equal(t, "Nacos-Go-Client:v2.3.5", known["version"])
+	known = w.json("GET", "/v3/admin/ns/client", "clientId=10.0.0.2:80%23true")["data"].(map[string]any)
+	require.Equal(t, "ipPort", known["clientType"])
+	require.NotZero(t, known["lastUpdatedTime"], "its registration is its first sign of life")
+	published := w.json("GET", "/v3/admin/ns/client/publish/list", "clientId=10.0.0.3:80%23false")["data"].([]any)
+	require.Equal(t, "cp", published[0].(map[string]any)["serviceName"])
+	subscribed := w.json("GET", "/v2/ns/client/subscribe/list", "clientId="+url.QueryEscape(id))["data"].([]any)
+	require.Equal(t, "shop", subscribed[0].(map[string]any)["serviceName"])
+
+	status, body := w.do("GET", "/v2/ns/client", "clientId=nobody")
+	require.Equal(t, 404, status)
+	require.Contains(t, body, "clientId [ nobody ] not exist")
 }
 
 func TestHTTPServices(t *testing.T) {

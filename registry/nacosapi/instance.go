@@ -83,6 +83,9 @@ type patchForm struct {
 }
 
 func (a *API) patchOverride(ctx context.Context, in patchForm) (string, error) {
+	if _, err := a.svc.Instance(ctx, in.key(), in.instanceKey()); err != nil {
+		return "", refusal(err)
+	}
 	return a.done(ctx, a.svc.Override(ctx, in.key(), in.instanceKey(), func(o registry.Override) registry.Override {
 		if in.Weight != nil {
 			o.Weight = in.Weight
@@ -219,18 +222,6 @@ func (a *API) detail(ctx context.Context, in *addressForm) (*detail, error) {
 }
 
 func (a *API) detailV1(ctx context.Context, in addressForm) (*detail, error) {
-	all, err := a.svc.Instances(ctx, in.key())
-	if err != nil {
-		return nil, refusal(err)
-	}
-	key := in.instanceKey()
-	found := false
-	for n := range all {
-		found = found || all[n].Cluster == key.Cluster
-	}
-	if !found {
-		return nil, wire.Refuse(wire.NotFound, "no ips found for cluster "+key.Cluster+" in service "+in.key().Grouped())
-	}
 	d, err := a.detail(ctx, &in)
 	if err == nil {
 		d.Service = in.key().Grouped()
@@ -365,7 +356,7 @@ func (b *beatInfo) instance() *registry.Instance {
 }
 
 type statusesForm struct {
-	Key string `form:"key" binding:"required"`
+	Key string `form:"key" uri:"key" binding:"required"`
 }
 
 type statuses struct {
@@ -376,7 +367,10 @@ type statuses struct {
 func (a *API) statuses(ctx context.Context, in statusesForm) (*statuses, error) {
 	namespace, grouped, ok := strings.Cut(in.Key, "##")
 	if !ok {
-		return nil, wire.Refuse(wire.ParameterInvalid, "Param 'key' is illegal, it is not namespace##group@@service.")
+		namespace, grouped = "", in.Key
+	}
+	if !strings.Contains(grouped, "@@") {
+		return nil, wire.Refuse(wire.ParameterInvalid, "Param 'serviceName' is illegal, it should be format as 'groupName@@serviceName'")
 	}
 	all, err := a.svc.Instances(ctx, registry.NewServiceKey(namespace, "", grouped))
 	if err != nil {
@@ -390,15 +384,12 @@ func (a *API) statuses(ctx context.Context, in statusesForm) (*statuses, error) 
 }
 
 type healthForm struct {
+	Healthy bool `form:"healthy" alias:"valid" binding:"required"`
 	addressForm
-	Healthy *bool `form:"healthy" alias:"valid"`
 }
 
 func (a *API) setHealth(ctx context.Context, in healthForm) (string, error) {
-	if in.Healthy == nil {
-		return "", wire.Refuse(wire.HealthyMissing, "Param 'healthy' is required.")
-	}
-	return a.done(ctx, a.svc.SetHealth(ctx, in.key(), in.instanceKey(), *in.Healthy))
+	return a.done(ctx, a.svc.SetHealth(ctx, in.key(), in.instanceKey(), in.Healthy))
 }
 
 // healthServer is how 1.x tells that a server lives.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
@@ -18,9 +19,10 @@ import (
 
 // selector travels as JSON in a parameter and in answers.
 type selector struct {
-	Type        string `json:"type"`
-	ContextType string `json:"contextType,omitempty"`
-	Expression  string `json:"expression,omitempty"`
+	Type        string   `json:"type"`
+	ContextType string   `json:"contextType,omitempty"`
+	Expression  string   `json:"expression,omitempty"`
+	Labels      []string `json:"labels,omitempty"`
 }
 
 // UnmarshalText reads the parameter.
@@ -33,7 +35,18 @@ func selectorOf(s registry.Selector) selector {
 	if s.Type == "" || s.Type == "none" {
 		return selector{Type: "none", ContextType: "NONE"}
 	}
-	return selector{Type: s.Type, ContextType: "CMDB", Expression: s.Expression}
+	return selector{Type: s.Type, ContextType: "CMDB", Expression: s.Expression, Labels: labelsOf(s.Expression)}
+}
+
+// labelsOf are the labels x of an expression CONSUMER.label.x = PROVIDER.label.x & ...
+func labelsOf(expression string) (labels []string) {
+	for term := range strings.SplitSeq(expression, "&") {
+		_, label, ok := strings.Cut(term, "PROVIDER.label.")
+		if label = strings.TrimSpace(label); ok && !slices.Contains(labels, label) {
+			labels = append(labels, label)
+		}
+	}
+	return labels
 }
 
 // settingsForm is what can be set on a service.
@@ -42,6 +55,14 @@ type settingsForm struct {
 	Threshold float64   `form:"protectThreshold"`
 	Metadata  metadata  `form:"metadata"`
 	Selector  *selector `form:"selector"`
+}
+
+// check refuses a selector of no known type.
+func (f *settingsForm) check() error {
+	if f.Selector != nil && f.Selector.Type != "none" && f.Selector.Type != "label" {
+		return wire.Refuse(wire.SelectorError, "not match any type of selector!")
+	}
+	return nil
 }
 
 func (f *settingsForm) apply(s *registry.Service) {
@@ -54,6 +75,9 @@ func (f *settingsForm) apply(s *registry.Service) {
 }
 
 func (a *API) create(ctx context.Context, in *settingsForm, ephemeral bool) (string, error) {
+	if err := in.check(); err != nil {
+		return "", err
+	}
 	svc := registry.Service{Key: in.key(), Ephemeral: ephemeral}
 	in.apply(&svc)
 	return a.done(ctx, a.svc.CreateService(ctx, svc))
@@ -79,6 +103,9 @@ func (a *API) deleteService(ctx context.Context, in serviceForm) (string, error)
 }
 
 func (a *API) update(ctx context.Context, in *settingsForm) (string, error) {
+	if err := in.check(); err != nil {
+		return "", err
+	}
 	return a.done(ctx, a.svc.UpdateService(ctx, in.key(), func(s *registry.Service) error {
 		in.apply(s)
 		return nil
@@ -181,7 +208,7 @@ type clusterV2 struct {
 	ClusterName   string            `json:"clusterName"`
 	HealthChecker checker           `json:"healthChecker"`
 	Metadata      map[string]string `json:"metadata"`
-	Hosts         []json.RawMessage `json:"hosts"`
+	Hosts         []json.RawMessage `json:"hosts"` // null where one service is described
 }
 
 type serviceV2 struct {
@@ -206,12 +233,7 @@ func (a *API) describeV2(ctx context.Context, in serviceForm) (*serviceV2, error
 	}
 	for _, name := range clustersOf(&svc, all) {
 		settings := svc.ClusterSettings(name)
-		c := clusterV2{ClusterName: name, HealthChecker: checkerOf(settings.Checker), Metadata: orEmpty(settings.Metadata), Hosts: []json.RawMessage{}}
-		for n := range all {
-			if all[n].Cluster == name {
-				c.Hosts = append(c.Hosts, catalog.AppendInstance(nil, svc.Key, &all[n]))
-			}
-		}
+		c := clusterV2{ClusterName: name, HealthChecker: checkerOf(settings.Checker), Metadata: orEmpty(settings.Metadata)}
 		out.ClusterMap[name] = c
 	}
 	return out, nil
@@ -372,9 +394,10 @@ func (a *API) updateCluster(ctx context.Context, in clusterForm) (string, error)
 	}))
 }
 
-func (a *API) checkers(context.Context, rest.None) (*rest.Raw, error) {
-	return raw([]byte(`{"TCP":{},"HTTP":{"path":"","headers":"","expectedResponseCode":200},"MYSQL":{"user":null,"pwd":null,"cmd":null},"NONE":{}}`)), nil
-}
+// checkerTypes are the checks of health with what they are told if nothing is said.
+var checkerTypes = json.RawMessage(`{"TCP":{},"HTTP":{"path":"","headers":"","expectedResponseCode":200},"MYSQL":{"user":null,"pwd":null,"cmd":null},"NONE":{}}`)
+
+func (a *API) checkers(context.Context, rest.None) (*rest.Raw, error) { return raw(checkerTypes), nil }
 
 type metricsForm struct {
 	OnlyStatus bool `form:"onlyStatus,default=true"`
@@ -405,5 +428,47 @@ func (a *API) metrics(_ context.Context, in metricsForm) (*metrics, error) {
 		m.ClientCount, m.ConnectionBasedCount, m.EphemeralIPPortCount, m.ResponsibleClientCount = &t.Clients, &connected, &t.Beats, &t.Clients
 		m.ResponsibleInstanceCount = &t.Beats
 	}
+	return m, nil
+}
+
+type metricsV2 struct {
+	Status                 string `json:"status"`
+	ServiceCount           *int   `json:"serviceCount,omitempty"`
+	InstanceCount          *int   `json:"instanceCount,omitempty"`
+	SubscribeCount         *int   `json:"subscribeCount,omitempty"`
+	ClientCount            *int   `json:"clientCount,omitempty"`
+	ConnectionBasedCount   *int   `json:"connectionBasedClientCount,omitempty"`
+	EphemeralIPPortCount   *int   `json:"ephemeralIpPortClientCount,omitempty"`
+	PersistentIPPortCount  *int   `json:"persistentIpPortClientCount,omitempty"`
+	ResponsibleClientCount *int   `json:"responsibleClientCount,omitempty"`
+}
+
+// metricsV2 counts the clients as client/list names them.
+func (a *API) metricsV2(ctx context.Context, in metricsForm) (*metricsV2, error) {
+	v1, err := a.metrics(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	m := &metricsV2{Status: v1.Status, ServiceCount: v1.ServiceCount, InstanceCount: v1.InstanceCount, SubscribeCount: v1.SubscribeCount}
+	if in.OnlyStatus {
+		return m, nil
+	}
+	all, err := a.clients(ctx, rest.None{})
+	if err != nil {
+		return nil, err
+	}
+	var connected, beats, persistent int
+	for _, id := range all {
+		switch {
+		case strings.HasSuffix(id, beatsSuffix):
+			beats++
+		case strings.HasSuffix(id, persistentSuffix):
+			persistent++
+		default:
+			connected++
+		}
+	}
+	total := len(all)
+	m.ClientCount, m.ConnectionBasedCount, m.EphemeralIPPortCount, m.PersistentIPPortCount, m.ResponsibleClientCount = &total, &connected, &beats, &persistent, &total
 	return m, nil
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/gin-gonic/gin"
@@ -14,10 +16,10 @@ import (
 	"github.com/zensus-io/zensus/registry/catalog"
 )
 
-func (a *API) routesV3(client, admin *gin.RouterGroup, read, write gin.HandlerFunc) {
+func (a *API) routesV3(client, admin *gin.RouterGroup, read, write, list gin.HandlerFunc) {
 	client.POST("/instance", write, rest.Handle(a.registerV3))
 	client.DELETE("/instance", write, rest.Handle(a.deregister))
-	client.GET("/instance/list", read, rest.Handle(a.instancesV3))
+	client.GET("/instance/list", list, rest.Handle(a.instancesV3))
 
 	admin.POST("/service", write, rest.Handle(a.createServiceV2))
 	admin.PUT("/service", write, rest.Handle(a.updateServiceV2))
@@ -31,12 +33,35 @@ func (a *API) routesV3(client, admin *gin.RouterGroup, read, write gin.HandlerFu
 	admin.PUT("/instance", write, rest.Handle(a.replaceOverride))
 	admin.PUT("/instance/partial", write, rest.Handle(a.patchOverride))
 	admin.GET("/instance", read, rest.Handle(a.instanceV3))
-	admin.GET("/instance/list", read, rest.Handle(a.instancesV3))
+	admin.GET("/instance/list", list, rest.Handle(a.clusterInstancesV3))
 	admin.PUT("/instance/metadata/batch", write, rest.Handle(a.mergeMetadata))
 	admin.DELETE("/instance/metadata/batch", write, rest.Handle(a.removeMetadata))
 	admin.PUT("/cluster", write, rest.Handle(a.updateCluster))
 	admin.PUT("/health/instance", write, rest.Handle(a.setHealth))
-	admin.GET("/ops/metrics", rest.Handle(a.metrics))
+	admin.GET("/health/checkers", a.guard.User(), rest.Handle(a.checkersV3))
+	admin.GET("/ops/metrics", rest.Handle(a.metricsV2))
+
+	operator := a.guard.Admin()
+	admin.GET("/client/list", operator, rest.Handle(a.clients))
+	admin.GET("/client", operator, rest.With(rest.V2Single, a.clientV3))
+	admin.GET("/client/publish/list", operator, rest.With(rest.V2Single, a.publishedV3))
+	admin.GET("/client/subscribe/list", operator, rest.With(rest.V2Single, a.subscribedV3))
+	admin.GET("/client/service/publisher/list", both(operator, checkNames), rest.Handle(a.publishersV3))
+	admin.GET("/client/service/subscriber/list", both(operator, checkNames), rest.Handle(a.listenersV3))
+}
+
+// routesConsole is what the page of Nacos's console asks.
+func (a *API) routesConsole(console *gin.RouterGroup, read, write gin.HandlerFunc) {
+	console.POST("/service", write, rest.Handle(a.createServiceV2))
+	console.PUT("/service", write, rest.Handle(a.updateServiceV2))
+	console.DELETE("/service", write, rest.Handle(a.deleteService))
+	console.GET("/service", read, rest.Handle(a.describeV3))
+	console.GET("/service/list", read, rest.Handle(a.servicesV3))
+	console.GET("/service/subscribers", read, rest.Handle(a.subscribersV3))
+	console.GET("/service/selector/types", a.guard.User(), rest.Handle(a.selectorTypes))
+	console.PUT("/service/cluster", write, rest.Handle(a.updateCluster))
+	console.Any("/instance/list", read, rest.Handle(a.pageOfInstancesV3))
+	console.PUT("/instance", write, rest.Handle(a.replaceOverride))
 }
 
 type registerFormV3 struct {
@@ -53,12 +78,67 @@ func (a *API) registerV3(ctx context.Context, in registerFormV3) (any, error) {
 	_, err := a.svc.Beat(ctx, in.key(), in.instanceKey(), nil)
 	if kind := wire.AsError(refusal(err)); kind != nil && kind.Kind == wire.NotFound {
 		unknown := wire.InstanceNotFound
-		return rest.Result{Code: unknown.Code(), Message: unknown.Summary(), Data: kind.Text}, nil
+		return rest.Result{Code: unknown.Code(), Message: unknown.Summary()}, nil
 	}
 	return a.done(ctx, err)
 }
 
-// instancesV3 is a bare list of instances.
+// clusterInstances are all instances of one cluster, disabled ones too, which must
+// have some.
+func (a *API) clusterInstances(ctx context.Context, in *listForm) ([]json.RawMessage, error) {
+	k := in.key()
+	_, err := a.svc.Describe(ctx, k)
+	if errors.Is(err, registry.ErrServiceNotFound) {
+		err = wire.Refuse(wire.Uncoded404, "service "+k.Grouped()+" is not found!")
+	}
+	if err != nil {
+		return nil, refusal(err)
+	}
+	all, err := a.svc.Instances(ctx, k)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	a.mark(ctx)
+	cluster := cmp.Or(in.Clusters, registry.DefaultCluster)
+	list := []json.RawMessage{}
+	found := false
+	for n := range all {
+		i := &all[n]
+		if i.Cluster != cluster {
+			continue
+		}
+		found = true
+		if i.Healthy || !in.HealthyOnly {
+			list = append(list, catalog.AppendInstance(nil, k, i))
+		}
+	}
+	if !found {
+		return nil, wire.Refuse(wire.Uncoded404, "cluster "+cluster+" is not found!")
+	}
+	return list, nil
+}
+
+func (a *API) clusterInstancesV3(ctx context.Context, in listForm) ([]json.RawMessage, error) {
+	return a.clusterInstances(ctx, &in)
+}
+
+type pageOfListForm struct {
+	listForm
+	PageNo   int `form:"pageNo,default=1"`
+	PageSize int `form:"pageSize,default=100"`
+}
+
+func (a *API) pageOfInstancesV3(ctx context.Context, in pageOfListForm) (*rest.Page[json.RawMessage], error) {
+	in.HealthyOnly = false
+	all, err := a.clusterInstances(ctx, &in.listForm)
+	if err != nil {
+		return nil, err
+	}
+	page := rest.PageOf(all, in.PageNo, min(in.PageSize, pageMaxV2))
+	return &page, nil
+}
+
+// instancesV3 is a bare list of the instances of a cluster, or of several.
 func (a *API) instancesV3(ctx context.Context, in listForm) ([]json.RawMessage, error) {
 	k := in.key()
 	if err := k.Validate(); err != nil {
@@ -67,7 +147,7 @@ func (a *API) instancesV3(ctx context.Context, in listForm) ([]json.RawMessage, 
 	if err := registry.ValidateClusterList(in.Clusters); err != nil {
 		return nil, refusal(err)
 	}
-	v, err := a.svc.Query(ctx, k, registry.Filter{Clusters: registry.ParseClusters(in.Clusters), HealthyOnly: in.HealthyOnly})
+	v, err := a.svc.Query(ctx, k, registry.Filter{Clusters: registry.ParseClusters(cmp.Or(in.Clusters, registry.DefaultCluster)), HealthyOnly: in.HealthyOnly})
 	if err != nil {
 		return nil, refusal(err)
 	}
@@ -131,14 +211,34 @@ type servicesFormV3 struct {
 	Group         string `form:"groupNameParam"`
 	IgnoreEmpty   bool   `form:"ignoreEmptyService"`
 	WithInstances bool   `form:"withInstances"`
-	PageNo        int    `form:"pageNo,default=1"`
-	PageSize      int    `form:"pageSize,default=100"`
+	pagingV3
+}
+
+// pagingV3 names a page; both numbers must be positive.
+type pagingV3 struct {
+	PageNo   int `form:"pageNo,default=1"`
+	PageSize int `form:"pageSize,default=100"`
+}
+
+func (p *pagingV3) check() error {
+	for _, n := range []struct {
+		name  string
+		value int
+	}{{"pageNo", p.PageNo}, {"pageSize", p.PageSize}} {
+		if n.value < 1 {
+			return wire.Refuse(wire.ParameterInvalid, fmt.Sprintf("Required parameter '%s' should be positive integer, current is %d", n.name, n.value))
+		}
+	}
+	return nil
 }
 
 // servicesV3 is a page of lines, or with withInstances of whole services.
 func (a *API) servicesV3(ctx context.Context, in servicesFormV3) (any, error) {
 	q := catalog.Query{Namespace: cmp.Or(in.Namespace, registry.DefaultNamespace), Group: in.Group, Name: in.Name, WithInstances: in.IgnoreEmpty}
-	size := max(1, min(in.PageSize, pageMaxV2))
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	size := min(in.PageSize, pageMaxV2)
 	found, total, err := a.svc.Search(ctx, q, in.PageNo, size)
 	if err != nil {
 		return nil, refusal(err)
@@ -162,6 +262,16 @@ func (a *API) servicesV3(ctx context.Context, in servicesFormV3) (any, error) {
 		if err != nil {
 			continue // it was deleted meanwhile
 		}
+		all, err := a.svc.Instances(ctx, k)
+		if err != nil {
+			return nil, refusal(err)
+		}
+		for i := range all {
+			if c, ok := svc.ClusterMap[all[i].Cluster]; ok {
+				c.Hosts = append(c.Hosts, catalog.AppendInstance(nil, k, &all[i]))
+				svc.ClusterMap[all[i].Cluster] = c
+			}
+		}
 		page.PageItems = append(page.PageItems, svc)
 	}
 	return page, nil
@@ -182,9 +292,18 @@ type subscriberV3 struct {
 	Address     string `json:"address"`
 }
 
-func (a *API) subscribersV3(ctx context.Context, in subscribersForm) (*rest.Page[subscriberV3], error) {
-	size := max(1, min(in.PageSize, pageMax))
-	v1, err := a.subscribersV1(ctx, in)
+type subscribersFormV3 struct {
+	serviceForm
+	pagingV3
+}
+
+// subscribersV3 has port 0 for clients of gRPC, which are told nothing over UDP.
+func (a *API) subscribersV3(ctx context.Context, in subscribersFormV3) (*rest.Page[subscriberV3], error) {
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	size := min(in.PageSize, pageMax)
+	v1, err := a.subscribersV1(ctx, subscribersForm{serviceForm: in.serviceForm, PageNo: in.PageNo, PageSize: size})
 	if err != nil {
 		return nil, err
 	}
@@ -192,8 +311,12 @@ func (a *API) subscribersV3(ctx context.Context, in subscribersForm) (*rest.Page
 	page := pageV3[subscriberV3](in.PageNo, size, v1.Count)
 	for _, s := range v1.Subscribers {
 		page.PageItems = append(page.PageItems, subscriberV3{
-			NamespaceID: k.Namespace, GroupName: k.Group, ServiceName: k.Name, IP: s.IP, Port: s.Port, Agent: s.Agent, AppName: s.App, Address: s.AddrStr,
+			NamespaceID: k.Namespace, GroupName: k.Group, ServiceName: k.Name, IP: s.IP, Agent: s.Agent, AppName: s.App, Address: s.IP + ":0",
 		})
 	}
 	return page, nil
+}
+
+func (a *API) checkersV3(context.Context, rest.None) (json.RawMessage, error) {
+	return checkerTypes, nil
 }

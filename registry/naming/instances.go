@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/registry"
@@ -270,6 +271,10 @@ func (s *Service) Beat(ctx context.Context, k registry.ServiceKey, key registry.
 	i.Ephemeral = true
 	return *i, s.Register(ctx, k, *i)
 }
+
+// LastBeat is when a client's last heartbeat came to this node, the zero time if none
+// did.
+func (s *Service) LastBeat(client string) time.Time { return s.beats.Last(client) }
 
 // Override changes what an operator has set on an instance. change gets what is
 // set so far. An instance that is not there is no error: what is set then waits

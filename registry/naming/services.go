@@ -84,7 +84,7 @@ func (s *Service) Describe(ctx context.Context, k registry.ServiceKey) (registry
 	}
 	svc, _, ok := s.catalog.Service(k)
 	if !ok {
-		return registry.Service{}, registry.Errorf(registry.ErrServiceNotFound, "service not found, namespace: %s, service: %s", k.Namespace, k.Grouped())
+		return registry.Service{}, registry.Errorf(registry.ErrServiceNotFound, "service not found, namespace: %s, serviceName: %s", k.Namespace, k.Grouped())
 	}
 	return svc.Clone(), nil
 }
@@ -114,11 +114,32 @@ func (s *Service) Instance(ctx context.Context, k registry.ServiceKey, key regis
 	if err != nil {
 		return registry.Instance{}, err
 	}
+	if len(all) == 0 {
+		return registry.Instance{}, registry.Errorf(registry.ErrInstanceNotFound, "no ips found for cluster %s in service %s", key.Cluster, k.Grouped())
+	}
 	at, ok := slices.BinarySearchFunc(all, key, func(i registry.Instance, key registry.InstanceKey) int { return i.Key().Compare(key) })
 	if !ok {
 		return registry.Instance{}, registry.Errorf(registry.ErrInstanceNotFound, "no matched ip found!")
 	}
 	return all[at], nil
+}
+
+// Publishers are the instances of a service with the clients that registered them, at
+// whatever node.
+func (s *Service) Publishers(ctx context.Context, k registry.ServiceKey) ([]catalog.Publication, error) {
+	if err := s.await(ctx); err != nil {
+		return nil, err
+	}
+	return s.catalog.Publishers(k), nil
+}
+
+// PublishedBy is what a client has registered, at whatever node, or everybody if it is
+// empty.
+func (s *Service) PublishedBy(ctx context.Context, client string) ([]catalog.Publication, error) {
+	if err := s.await(ctx); err != nil {
+		return nil, err
+	}
+	return s.catalog.Published(client), nil
 }
 
 // Overrides are what operators have set on the instances of a service.

@@ -38,3 +38,6 @@ func (s *Service) Unsubscribe(ctx context.Context, client string, k registry.Ser
 
 // Subscribers are the clients of this node that subscribed to a service.
 func (s *Service) Subscribers(k registry.ServiceKey) []push.Subscriber { return s.hub.Subscribers(k) }
+
+// Subscriptions are those of a client of this node.
+func (s *Service) Subscriptions(client string) []push.Subscriber { return s.hub.Subscriptions(client) }

@@ -260,6 +260,17 @@ func (h *Hub) Subscribers(k registry.ServiceKey) []Subscriber {
 	return found
 }
 
+// Subscriptions are those of one client, in no order.
+func (h *Hub) Subscriptions(client string) []Subscriber {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var found []Subscriber
+	for _, s := range h.mu.clients[client] {
+		found = append(found, Subscriber{Client: s.client, Service: s.key.service, Clusters: s.key.clusters, Target: s.target})
+	}
+	return found
+}
+
 // Total is the number of subscriptions.
 func (h *Hub) Total() int {
 	h.mu.Lock()

@@ -123,7 +123,11 @@ func (s *Store) EnsureService(ctx context.Context, k registry.ServiceKey, epheme
 // UpdateService changes a service. change may be called several times, each time
 // with a fresh copy. It returns ErrServiceNotFound, or the error of change.
 func (s *Store) UpdateService(ctx context.Context, k registry.ServiceKey, change func(*registry.Service) error) (core.Zxid, error) {
-	return s.withService(ctx, k, func(svc *registry.Service) ([]core.Op, error) { return nil, change(svc) })
+	zxid, err := s.withService(ctx, k, func(svc *registry.Service) ([]core.Op, error) { return nil, change(svc) })
+	if errors.Is(err, registry.ErrServiceNotFound) {
+		err = notFound(k)
+	}
+	return zxid, err
 }
 
 // withService writes what change made of a service, together with the operations
@@ -153,15 +157,19 @@ func (s *Store) withService(ctx context.Context, k registry.ServiceKey, change f
 	return 0, last
 }
 
+func notFound(k registry.ServiceKey) error {
+	return registry.Errorf(registry.ErrServiceNotFound, "service %s not found!", k.Grouped())
+}
+
 // DeleteService removes a service that has the expected version. It returns
 // ErrServiceNotFound, ErrServiceNotEmpty or core.BadVersion.
 func (s *Store) DeleteService(ctx context.Context, k registry.ServiceKey, version int32) (core.Zxid, error) {
 	zxid, err := s.client.Delete(ctx, ServicePath(k), version)
 	switch {
 	case errors.Is(err, core.NoNode):
-		return 0, registry.Errorf(registry.ErrServiceNotFound, "service %s not found!", k.Grouped())
+		return 0, notFound(k)
 	case errors.Is(err, core.NotEmpty):
-		return 0, registry.Errorf(registry.ErrServiceNotEmpty, "service %s is not empty, can't be delete. Please unregister instance first", k.Grouped())
+		return 0, registry.Errorf(registry.ErrServiceNotEmpty, "Service %s is not empty, can't be delete. Please unregister instance first", k.Grouped())
 	}
 	return zxid, err
 }

@@ -132,7 +132,7 @@ func TestConnectionsAreShownAndMoved(t *testing.T) {
 	require.Contains(t, get(t, cfg, "GET", "/v3/admin/core/loader/cluster").Body.String(), `"metric":{"conCount":"1","cpu":"","load":"","sdkConCount":"1"}`)
 
 	require.Equal(t, 404, get(t, cfg, "GET", "/v2/core/loader/reloadClient?connectionId=x").Code)
-	require.Equal(t, 404, get(t, cfg, "GET", "/v3/admin/core/loader/reloadClient?connectionId="+id).Code, "the writes of 3.x are POST")
+	require.Equal(t, 405, get(t, cfg, "GET", "/v3/admin/core/loader/reloadClient?connectionId="+id).Code, "the writes of 3.x are POST")
 	require.Equal(t, 400, get(t, cfg, "GET", "/v2/core/loader/reloadCurrent").Code)
 	require.Equal(t, 200, get(t, cfg, "POST", "/v3/admin/core/loader/reloadCurrent?count=1").Code)
 	require.Equal(t, 1, s.Count())

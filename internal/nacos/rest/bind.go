@@ -118,7 +118,7 @@ func bind(c *gin.Context, into any) error {
 		case f.json:
 			if len(p.json) == 0 {
 				if f.required {
-					return missing("body")
+					return missing("body", field.Type())
 				}
 				continue
 			}
@@ -130,14 +130,14 @@ func bind(c *gin.Context, into any) error {
 			if headers := p.files[f.file]; len(headers) > 0 {
 				field.Set(reflect.ValueOf(&File{Name: headers[0].Filename, Size: headers[0].Size, header: headers[0]}))
 			} else if f.required {
-				return missing(f.file)
+				return missing(f.file, field.Type())
 			}
 			continue
 		}
 		text, ok := f.lookup(c, p)
 		if !ok {
 			if f.required {
-				return missing(f.name())
+				return missing(f.name(), field.Type())
 			}
 			if !f.hasDef {
 				continue
@@ -185,13 +185,34 @@ func orElse(s, otherwise string) string {
 }
 
 // MissingError is the cause of a refusal that names a missing parameter.
-type MissingError struct{ Name string }
+type MissingError struct {
+	Name string
+	Type string // as Java calls it
+}
 
 // Error is the text of most of Nacos's interfaces.
 func (e *MissingError) Error() string { return "Param '" + e.Name + "' is required." }
 
-func missing(name string) error {
-	return wire.RefuseBy(wire.ParameterMissing, &MissingError{Name: name})
+func missing(name string, t reflect.Type) error {
+	return wire.RefuseBy(wire.ParameterMissing, &MissingError{Name: name, Type: javaType(t)})
+}
+
+// javaType names the type of a parameter as Nacos does when it is missing.
+func javaType(t reflect.Type) string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return "Boolean"
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32:
+		return "Integer"
+	case reflect.Int64:
+		return "Long"
+	case reflect.Float32, reflect.Float64:
+		return "Double"
+	}
+	return "String"
 }
 
 var (

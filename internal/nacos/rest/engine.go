@@ -54,13 +54,14 @@ func NewEngine(cfg Config) (*gin.Engine, error) {
 	gin.SetMode(gin.ReleaseMode) // it prints to standard output otherwise
 	e := gin.New()
 	e.RedirectTrailingSlash = false
-	e.HandleMethodNotAllowed = false
+	e.HandleMethodNotAllowed = true
 	e.ForwardedByClientIP = false // see Request.ClientIP
 	if err := e.SetTrustedProxies(nil); err != nil {
 		return nil, err
 	}
 	e.Use(observe(cfg, m), recovery(cfg.Log))
 	e.NoRoute(NotFound)
+	e.NoMethod(methodNotAllowed)
 	return e, nil
 }
 

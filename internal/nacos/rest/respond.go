@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,8 +77,13 @@ var (
 	V1Result = Responder{restResult, causedText}
 	// V2 is the envelope of v2 and v3.
 	V2 = Responder{envelope, failedEnvelope}
+	// V2Single is V2 where Nacos asks for its parameters one by one, and has other
+	// words for one that is missing.
+	V2Single = Responder{envelope, failedSingle}
+	// V2Plain answers within the envelope and fails with a text.
+	V2Plain = Responder{envelope, failedPlain}
 	// V2Bare answers without the envelope and fails within it.
-	V2Bare = Responder{bare, failedEnvelope}
+	V2Bare = Responder{bare, failedSingle}
 )
 
 const (
@@ -134,7 +141,30 @@ func envelope(c *gin.Context, v any) {
 }
 
 func failedEnvelope(c *gin.Context, e *wire.Error) {
-	writeJSON(c, e.Kind.Status(), Result{Code: e.Kind.Code(), Message: e.Kind.Summary(), Data: e.Text})
+	failed(c, e, "Required parameter '%s' type %s is not present")
+}
+
+func failedSingle(c *gin.Context, e *wire.Error) {
+	failed(c, e, "Required request parameter '%s' for method parameter type %s is not present")
+}
+
+// failed writes the envelope of a refusal; missing is the text where a parameter is.
+func failed(c *gin.Context, e *wire.Error, missing string) {
+	text := e.Text
+	var absent *MissingError
+	if errors.As(e, &absent) {
+		text = fmt.Sprintf(missing, absent.Name, absent.Type)
+	}
+	writeJSON(c, e.Kind.Status(), Result{Code: e.Kind.Code(), Message: e.Kind.Summary(), Data: text})
+}
+
+func failedPlain(c *gin.Context, e *wire.Error) {
+	text := e.Text
+	var absent *MissingError
+	if errors.As(e, &absent) {
+		text = "Parameter '" + absent.Name + "' is missing"
+	}
+	writeText(c, e.Kind.Status(), text)
 }
 
 func causedText(c *gin.Context, e *wire.Error) {
@@ -199,5 +229,27 @@ func NotFound(c *gin.Context) {
 		springError(c, http.StatusNotImplemented, "no such api:"+c.Request.Method+":"+path)
 		return
 	}
+	if isV3(path) {
+		springError(c, http.StatusNotFound, "No endpoint "+c.Request.Method+" "+path+".")
+		return
+	}
 	springError(c, http.StatusNotFound, "No message available")
+}
+
+// isV3 reports whether a path belongs to v3, which another release of the framework
+// serves than the others.
+func isV3(path string) bool { return strings.Contains(path, "/v3/") }
+
+// methodNotAllowed answers a path of v3 that is served for other methods.
+func methodNotAllowed(c *gin.Context) {
+	header := c.Writer.Header()
+	if !isV3(c.Request.URL.Path) {
+		header.Del("Allow")
+		NotFound(c)
+		return
+	}
+	methods := strings.Split(header.Get("Allow"), ", ")
+	slices.Sort(methods)
+	header.Set("Allow", strings.Join(methods, ", "))
+	springError(c, http.StatusMethodNotAllowed, "Method '"+c.Request.Method+"' is not supported.")
 }

@@ -126,13 +126,28 @@ func TestBadParameters(t *testing.T) {
 	e.GET("/v1", With(V1, handler))
 	e.GET("/v1c", With(V1Config, handler))
 	e.GET("/v2", Handle(handler))
+	e.GET("/v2single", With(V2Single, handler))
+	e.GET("/v2plain", With(V2Plain, handler))
+	e.GET("/checked", Check(func(in everything) error {
+		if in.Service == "bad" {
+			return errors.New("serviceName is bad")
+		}
+		return nil
+	}), With(V1, handler))
 	e.POST("/v2", BodyLimit(100), Handle(handler))
 	for _, c := range []struct {
 		what, target, want string
 		status             int
 	}{
 		{"missing in naming's v1", "/v1", "Param 'serviceName' is required.", 400},
-		{"missing in v2", "/v2", `{"code":10000,"message":"parameter missing","data":"Param 'serviceName' is required."}`, 400},
+		{"missing in v2", "/v2", `{"code":10000,"message":"parameter missing","data":"Required parameter 'serviceName' type String is not present"}`, 400},
+		{
+			"missing where v2 asks one by one", "/v2single",
+			`{"code":10000,"message":"parameter missing","data":"Required request parameter 'serviceName' for method parameter type String is not present"}`, 400,
+		},
+		{"missing where v2 fails with a text", "/v2plain", "Parameter 'serviceName' is missing", 400},
+		{"refused by a check", "/checked?serviceName=bad", "serviceName is bad\r\n", 400},
+		{"missing, and so nothing to be checked", "/checked", "Param 'serviceName' is required.", 400},
 		{"no number", "/v2?serviceName=s&pageNo=x", `{"code":20002,"message":"parameter validate error","data":"Param 'pageNo' is illegal, \"x\" is no number"}`, 400},
 		{"not a number", "/v1?serviceName=s&weight=NaN", `Param 'weight' is illegal, "NaN" is no number`, 400},
 		{"neither true nor false", "/v1?serviceName=s&enabled=maybe", `Param 'enabled' is illegal, "maybe" is neither true nor false`, 400},
@@ -248,12 +263,25 @@ func TestUnknownPathsAndPanics(t *testing.T) {
 	require.Equal(t, 501, w.Code)
 	require.Contains(t, w.Body.String(), `"message":"no such api:GET:/nacos/v1/ns/nothing","path":"/nacos/v1/ns/nothing"`)
 	require.Equal(t, 404, send(e, "GET", "/nacos/v2/nothing", "", "").Code)
+	require.Contains(t, send(e, "GET", "/nacos/v3/nothing", "", "").Body.String(), `"message":"No endpoint GET /nacos/v3/nothing."`)
+	none := func(context.Context, None) (string, error) { return "ok", nil }
+	for _, path := range []string{"/nacos/v2/some", "/nacos/v3/some"} {
+		e.POST(path, Handle(none))
+		e.DELETE(path, Handle(none))
+	}
+	w = send(e, "PUT", "/nacos/v3/some", "", "")
+	require.Equal(t, 405, w.Code)
+	require.Equal(t, "DELETE, POST", w.Header().Get("Allow"))
+	require.Contains(t, w.Body.String(), `"message":"Method 'PUT' is not supported."`)
+	w = send(e, "PUT", "/nacos/v2/some", "", "")
+	require.Equal(t, 404, w.Code)
+	require.Empty(t, w.Header().Get("Allow"))
 	w = send(e, "GET", "/panic", "", "")
 	require.Equal(t, 500, w.Code)
 	require.NotContains(t, w.Body.String(), "boom", "the client learns nothing of the inside")
-	require.Len(t, seen, 3)
-	require.Equal(t, "/panic", seen[2].Route)
-	require.Error(t, seen[2].Err)
+	last := seen[len(seen)-1]
+	require.Equal(t, "/panic", last.Route)
+	require.Error(t, last.Err)
 }
 
 func TestWhereARequestComesFrom(t *testing.T) {

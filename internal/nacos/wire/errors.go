@@ -47,6 +47,8 @@ const (
 	ServiceDelete
 	HealthyMissing
 	HealthRunning
+	Uncoded400 // what Nacos refuses without a code of its own
+	Uncoded404
 	NamespaceIllegal
 	NamespaceNotFound
 	NamespaceExists
@@ -112,6 +114,8 @@ var kinds = [...]kindRow{
 	ServiceDelete:     {400, 21009, 400, "service delete failure"},
 	HealthyMissing:    {400, 21010, 400, "healthy param miss"},
 	HealthRunning:     {400, 21011, 400, "health check still running"},
+	Uncoded400:        {400, 30000, 400, "server error"},
+	Uncoded404:        {404, 30000, 404, "server error"},
 	NamespaceIllegal:  {400, 22000, 400, "illegal namespace"},
 	NamespaceNotFound: {404, 22001, 404, "namespace not exist"},
 	NamespaceExists:   {400, 22002, 400, "namespace already exist"},

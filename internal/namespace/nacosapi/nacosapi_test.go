@@ -91,7 +91,7 @@ func TestV2AndV3(t *testing.T) {
 	want(t, h, "POST", "/v2/console/namespace", "namespaceId=dev&namespaceName=Dev", 400, `{"code":22000,"message":"illegal namespace","data":"namespaceId [dev] already exist."}`)
 	want(t, h, "POST", "/v3/console/core/namespace", "customNamespaceId=dev&namespaceName=Dev", 400, `{"code":22002,"message":"namespace already exist","data":"namespaceId [dev] already exist."}`)
 	want(t, h, "GET", "/v2/console/namespace?namespaceId=no", "", 404, `{"code":22001,"message":"namespace not exist","data":"Can not find namespace by id: no"}`)
-	want(t, h, "GET", "/v2/console/namespace", "", 400, `{"code":10000,"message":"parameter missing","data":"Param 'namespaceId' is required."}`)
+	want(t, h, "GET", "/v2/console/namespace", "", 400, `{"code":10000,"message":"parameter missing","data":"Required parameter 'namespaceId' type String is not present"}`)
 	want(t, h, "GET", "/v3/admin/core/namespace?namespaceId=dev", "", 200,
 		`{"code":0,"message":"success","data":{"namespace":"dev","namespaceShowName":"Dev","namespaceDesc":"","quota":200,"configCount":0,"type":1}}`)
 	want(t, h, "GET", "/v3/console/core/namespace/exist?customNamespaceId=dev", "", 200, `{"code":0,"message":"success","data":true}`)
