@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/zensus-io/zensus/internal/nacos/wire"
@@ -18,22 +19,28 @@ import (
 // conn is a connection as a Nacos client makes it.
 type conn struct {
 	conn   *grpc.ClientConn
-	stream grpc.ClientStream
 	pushes chan *wire.Payload
+
 	send   sync.Mutex
-	end    context.CancelFunc
+	stream grpc.ClientStream // nil before the first message
 }
 
 // pushesMax is how many pushes wait to be asked for.
 const pushesMax = 64
 
 func (p *player) doGRPC(ctx context.Context, s *step) (*answer, error) {
-	if s.method == "connect" {
-		c, err := open(p.grpc, p.fill(s.json))
+	if s.method == "dial" || s.method == "connect" {
+		c, err := dial(ctx, p.grpc)
 		if err != nil {
 			return nil, err
 		}
 		p.conns[s.path] = c
+		if s.method == "dial" {
+			return nil, nil
+		}
+		if err := c.say(payload(s.kind, p.fill(s.json))); err != nil {
+			return nil, err
+		}
 		return c.told(ctx, s, "SetupAckRequest")
 	}
 	c := p.conns[s.path]
@@ -45,11 +52,21 @@ func (p *player) doGRPC(ctx context.Context, s *step) (*answer, error) {
 		c.close()
 		delete(p.conns, s.path)
 		return nil, nil
+	case "send":
+		return nil, c.say(payload(s.kind, orEmpty(p.fill(s.json))))
 	case "told":
 		return c.told(ctx, s, s.kind)
 	}
+	in := payload(s.kind, orEmpty(p.fill(s.json)))
+	for k, v := range s.header {
+		in.Metadata.Headers[k] = v[0]
+	}
 	var out wire.Payload
-	if err := c.conn.Invoke(ctx, wire.RequestMethod, payload(s.kind, orEmpty(p.fill(s.json))), &out); err != nil {
+	err := c.conn.Invoke(ctx, wire.RequestMethod, in, &out)
+	if status.Code(err) == codes.Unavailable {
+		return &answer{Body: "the connection was cut"}, nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	return p.payloadAnswer(s, &out)
@@ -79,51 +96,68 @@ func (p *player) payloadAnswer(s *step, in *wire.Payload) (*answer, error) {
 			return nil, fmt.Errorf("the answer has no %s", save[1])
 		}
 	}
-	return &answer{Type: in.GetMetadata().GetType(), Body: mask(v, s)}, nil
+	return &answer{Type: in.GetMetadata().GetType(), Body: mask(filled(v), s)}, nil
 }
 
-// open makes a connection and says who it is.
-func open(addr, setup string) (*conn, error) {
+// filled leaves out the members of a payload that are blank: Nacos leaves out what is
+// null, which to some clients is no text.
+func filled(v any) any {
+	members, ok := v.(map[string]any)
+	if !ok {
+		return v
+	}
+	out := make(map[string]any, len(members))
+	for k, m := range members {
+		object, ok := m.(map[string]any)
+		if m != nil && m != "" && (!ok || len(object) > 0) {
+			out[k] = m
+		}
+	}
+	return out
+}
+
+// dial makes a connection, of which the server knows nothing yet.
+func dial(ctx context.Context, addr string) (*conn, error) {
 	cc, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	c := &conn{conn: cc, pushes: make(chan *wire.Payload, pushesMax), end: cancel}
-	check, stop := context.WithTimeout(ctx, 10*time.Second)
-	defer stop()
-	if err := cc.Invoke(check, wire.RequestMethod, payload("ServerCheckRequest", "{}"), &wire.Payload{}, grpc.WaitForReady(true)); err != nil {
+	c := &conn{conn: cc, pushes: make(chan *wire.Payload, pushesMax)}
+	if err := cc.Invoke(ctx, wire.RequestMethod, payload("ServerCheckRequest", "{}"), &wire.Payload{}, grpc.WaitForReady(true)); err != nil {
 		c.close()
 		return nil, err
 	}
-	c.stream, err = cc.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, wire.BiStreamMethod)
-	if err == nil {
-		err = c.stream.SendMsg(payload("ConnectionSetupRequest", setup))
-	}
-	if err != nil {
-		c.close()
-		return nil, err
-	}
-	go c.receive()
 	return c, nil
 }
 
+// say sends a message on the stream, which the first one opens.
+func (c *conn) say(m *wire.Payload) error {
+	c.send.Lock()
+	defer c.send.Unlock()
+	if c.stream == nil {
+		stream, err := c.conn.NewStream(context.Background(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, wire.BiStreamMethod)
+		if err != nil {
+			return err
+		}
+		c.stream = stream
+		go c.receive(stream)
+	}
+	return c.stream.SendMsg(m)
+}
+
 // receive takes pushes and acknowledges them.
-func (c *conn) receive() {
+func (c *conn) receive(stream grpc.ClientStream) {
 	defer close(c.pushes)
 	for {
 		in := new(wire.Payload)
-		if c.stream.RecvMsg(in) != nil {
+		if stream.RecvMsg(in) != nil {
 			return
 		}
 		kind := in.GetMetadata().GetType()
 		if v, ok := decode(in.GetBody().GetValue()); ok && kind != "SetupAckRequest" {
 			id, _ := part(v, "requestId")
 			ack := fmt.Sprintf(`{"resultCode":200,"errorCode":0,"success":true,"requestId":%q}`, id)
-			c.send.Lock()
-			err := c.stream.SendMsg(payload(strings.TrimSuffix(kind, "Request")+"Response", ack))
-			c.send.Unlock()
-			if err != nil {
+			if c.say(payload(strings.TrimSuffix(kind, "Request")+"Response", ack)) != nil {
 				return
 			}
 		}
@@ -154,7 +188,4 @@ func (c *conn) told(ctx context.Context, s *step, kind string) (*answer, error) 
 	}
 }
 
-func (c *conn) close() {
-	c.end()
-	_ = c.conn.Close()
-}
+func (c *conn) close() { _ = c.conn.Close() }

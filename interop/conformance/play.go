@@ -151,9 +151,11 @@ func (p *player) request(ctx context.Context, s *step) (*http.Request, error) {
 	return req, nil
 }
 
-// stepTime bounds one step, and untilTime how long the right answer is waited for.
+// stepTime bounds one step, toldTime one that waits for a push, and untilTime how long
+// the right answer is waited for.
 const (
 	stepTime  = 45 * time.Second
+	toldTime  = 15 * time.Second
 	untilTime = 8 * time.Second
 )
 
@@ -162,7 +164,8 @@ const (
 const settle = 2500 * time.Millisecond
 
 // play plays a script; what each step is answered goes to got. A step whose answer comes
-// late is asked again until it is the one wanted, where that is known.
+// late is asked again until it is the one wanted, where that is known; and a push that is
+// not the one wanted is passed over, since one change may be pushed twice, or two at once.
 func (t *target) play(s *script, wanted func(i int, a *answer) bool, got func(i int, a *answer)) error {
 	p := t.newPlayer()
 	defer p.close()
@@ -175,10 +178,21 @@ func (t *target) play(s *script, wanted func(i int, a *answer) bool, got func(i 
 		if st.until && wanted == nil {
 			time.Sleep(settle)
 		}
-		a, err := p.once(st)
-		for end := time.Now().Add(untilTime); st.until && wanted != nil && err == nil && !wanted(i, a) && time.Now().Before(end); {
-			time.Sleep(50 * time.Millisecond)
-			a, err = p.once(st)
+		within := stepTime
+		if st.method == "told" {
+			within = toldTime
+		}
+		a, err := p.once(st, within)
+		again := wanted != nil && (st.until || st.method == "told")
+		for end := time.Now().Add(untilTime); again && err == nil && !wanted(i, a) && time.Now().Before(end); {
+			if st.until {
+				time.Sleep(50 * time.Millisecond)
+			}
+			next, none := p.once(st, time.Until(end))
+			if none != nil {
+				break // the last answer is shown
+			}
+			a = next
 		}
 		if err != nil {
 			return fmt.Errorf("%s.txt:%d: %s: %w", s.name, st.line, st.ask, err)
@@ -190,8 +204,8 @@ func (t *target) play(s *script, wanted func(i int, a *answer) bool, got func(i 
 	return nil
 }
 
-func (p *player) once(s *step) (*answer, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), stepTime)
+func (p *player) once(s *step, within time.Duration) (*answer, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	return p.do(ctx, s)
 }

@@ -25,9 +25,11 @@ import (
 //	    sort                       lists may have any order
 //	    save id pageItems.0.id     a part of the answer for later steps: $id
 //	    mask port                  members that differ from run to run
-//	connect a {"labels":{}}        a connection over gRPC, with its setup
+//	connect a {"labels":{}}        a connection over gRPC, set up; that it is, is not compared
+//	dial a                         one without a setup, and
+//	send a NAME {...}              a message on its stream that nobody answers
 //	ask a InstanceRequest {...}    a request on it
-//	told a NotifySubscriberRequest a push that must come, and is acknowledged
+//	told a NotifySubscriberRequest a push that must come, whatever comes before it; it is acknowledged
 //	cut a                          the connection ends
 //	wait 500ms
 //
@@ -42,7 +44,7 @@ type script struct {
 type step struct {
 	ask    string // the line it begins with
 	line   int
-	method string // of HTTP, or connect, ask, told, cut, wait
+	method string // of HTTP, or connect, dial, send, ask, told, cut, wait
 	path   string // of HTTP, or the connection's name
 	kind   string // of a payload
 	json   string // of a payload or a body
@@ -58,7 +60,9 @@ type step struct {
 }
 
 // answered reports whether a step has an answer to be compared.
-func (s *step) answered() bool { return !slices.Contains([]string{"cut", "wait"}, s.method) }
+func (s *step) answered() bool {
+	return !slices.Contains([]string{"connect", "dial", "send", "cut", "wait"}, s.method)
+}
 
 // http reports whether a step is a request over HTTP.
 func (s *step) http() bool { return strings.ToUpper(s.method) == s.method }
@@ -136,12 +140,12 @@ func readStep(text string) (step, error) {
 	case "connect":
 		_, s.json, _ = strings.Cut(text, word(1)+" ")
 		s.path, s.kind = word(1), "ConnectionSetupRequest"
-	case "ask", "told":
+	case "ask", "told", "send":
 		s.path, s.kind, s.json = word(1), word(2), word(3)
 		if s.kind == "" {
 			return s, fmt.Errorf("of what type?")
 		}
-	case "cut":
+	case "dial", "cut":
 		s.path = word(1)
 	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch:
 		s.path = word(1)
@@ -165,7 +169,10 @@ func (s *step) option(text string) error {
 		if !ok {
 			return fmt.Errorf("a header is name: value")
 		}
-		s.header.Set(k, v)
+		if s.http() {
+			k = http.CanonicalHeaderKey(k)
+		}
+		s.header[k] = []string{v}
 	case "body":
 		s.json = rest
 	case "file":
