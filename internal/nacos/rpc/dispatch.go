@@ -86,6 +86,9 @@ var ofServers = map[string]bool{
 	"ServerLoaderInfoRequest":        true,
 }
 
+// textUnreadable is what Nacos says of a body that is no JSON, or not of the type's shape.
+const textUnreadable = "errCode: 101, errMsg: Nacos deserialize failed.  "
+
 // busyDelay slows down a client that asks too much.
 const busyDelay = time.Second
 
@@ -130,7 +133,7 @@ func (s *Server) answer(ctx context.Context, t *transport, name string, in *wire
 	request, err := wire.Decode(in)
 	if err != nil {
 		s.log.Debug("request cannot be read", "client", c.id, "type", name, "err", err)
-		return wire.NewErrorResponse(502, err.Error())
+		return wire.NewErrorResponse(502, textUnreadable)
 	}
 	if !c.limiter.Allow() {
 		wait(ctx, busyDelay)
@@ -141,6 +144,13 @@ func (s *Server) answer(ctx context.Context, t *transport, name string, in *wire
 	if s.cfg.Authorize != nil {
 		if ctx, err = s.cfg.Authorize(ctx, c, in.GetMetadata().GetHeaders(), request); err != nil {
 			return h.failed(wire.FailedBy(err))
+		}
+	}
+	if p, ok := request.(interface{ Check() error }); ok {
+		if err := p.Check(); err != nil {
+			base := wire.FailedBy(err)
+			base.Message = "Param check invalid:" + base.Message
+			return h.failed(base)
 		}
 	}
 	reply, err := s.call(ctx, h, c, request)

@@ -107,9 +107,11 @@ func (c *Conn) askToLeave(patience time.Duration, serverIP, serverPort string) {
 	if c.IsPython() {
 		return
 	}
-	_, err := c.call(context.Background(), &wire.ConnectResetRequest{
-		ServerIP: serverIP, ServerPort: serverPort, ConnectionID: c.id,
-	}, patience)
+	reset := &wire.ConnectResetRequest{ServerIP: serverIP, ServerPort: serverPort}
+	if serverIP != "" {
+		reset.ConnectionID = c.id // as Nacos has it
+	}
+	_, err := c.call(context.Background(), reset, patience)
 	if err != nil && c.transport.server.log.IsDebug() {
 		c.transport.server.log.Debug("client did not confirm that it leaves", "client", c.id, "err", err)
 	}

@@ -272,7 +272,7 @@ func TestRefusalsComeInNacosOrder(t *testing.T) {
 		r, ok := b.(*wire.ErrorResponse)
 		require.True(t, ok, "%s: %T", x.what, b)
 		require.Equal(t, x.code, r.ErrorCode, x.what)
-		require.Equal(t, x.code, r.ResultCode, x.what)
+		require.Equal(t, wire.ResultFail, r.ResultCode, x.what)
 		require.Equal(t, x.text, r.Message, x.what)
 	}
 	ready = false
@@ -327,6 +327,11 @@ func TestTypedFailures(t *testing.T) {
 			wire.InstanceResponse{Response: wire.Failed(400, "Current service g@@persistent is persistent service, can't register ephemeral instance.")},
 		},
 		{"a refusal of access", "s", "bad", wire.InstanceResponse{Response: wire.Failed(403, "Code: 403, Message: authorization failed!.")}},
+		{
+			"a parameter of the wrong form", "two words", "tom",
+			wire.InstanceResponse{Response: wire.Failed(400, "Param check invalid:Param 'serviceName' is illegal, illegal characters should not appear in the param.")},
+		},
+		{"access comes before parameters", "two words", "bad", wire.InstanceResponse{Response: wire.Failed(403, "Code: 403, Message: authorization failed!.")}},
 		{"a panic", "panic", "tom", wire.InstanceResponse{Response: wire.Failed(500, "internal error")}},
 		{"a handler that takes too long", "slow", "tom", wire.InstanceResponse{Response: wire.Failed(500, "it is not known whether this was done: context deadline exceeded")}},
 	} {

@@ -45,8 +45,7 @@ func (r *Response) Base() *Response { return r }
 // acknowledgements of nacos-sdk-go carry success:false.
 func (r *Response) OK() bool { return r.ResultCode == ResultOK }
 
-// The result codes. Nothing else occurs, but in an ErrorResponse, which repeats
-// its error code.
+// The result codes; nothing else occurs.
 const (
 	ResultOK   = 200
 	ResultFail = 500

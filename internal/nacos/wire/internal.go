@@ -78,9 +78,9 @@ type ConnectResetResponse struct{ Response }
 // 301, 302 and 502 only.
 type ErrorResponse struct{ Response }
 
-// NewErrorResponse repeats the error code as the result code.
+// NewErrorResponse is one with this error code.
 func NewErrorResponse(errorCode int, message string) *ErrorResponse {
-	return &ErrorResponse{Response{ResultCode: errorCode, ErrorCode: errorCode, Message: message}}
+	return &ErrorResponse{Failed(errorCode, message)}
 }
 
 // PayloadType and its fellows below give the names on the wire.

@@ -119,8 +119,8 @@ func TestRepliesAsClientsNeedThem(t *testing.T) {
 			`{"resultCode":500,"errorCode":403,"success":false,"message":"no","requestId":""}`,
 		},
 		{
-			"an ErrorResponse repeats its code", NewErrorResponse(301, "Connection is unregistered."),
-			`{"resultCode":301,"errorCode":301,"success":false,"message":"Connection is unregistered.","requestId":""}`,
+			"an ErrorResponse", NewErrorResponse(301, "Connection is unregistered."),
+			`{"resultCode":500,"errorCode":301,"success":false,"message":"Connection is unregistered.","requestId":""}`,
 		},
 		{"the setup ack always has its ability table", &SetupAckRequest{}, `{"module":"internal","abilityTable":{}}`},
 		{
