@@ -47,7 +47,13 @@ func (v *View) AppendInfo(b []byte, naming Naming, clusters string) []byte {
 	b = append(b, v.hosts...)
 	b = append(b, `,"lastRefTime":`...)
 	b = strconv.AppendInt(b, v.LastRefTime, 10)
-	b = append(b, `,"checksum":"","allIPs":false,"reachProtectionThreshold":`...)
+	b = append(b, `,"checksum":"",`...)
+	if naming == Grouped {
+		b = append(b, `"allIPs"`...)
+	} else {
+		b = append(b, `"allIps"`...) // as Nacos 3 spells it; to nobody does it make a difference
+	}
+	b = append(b, `:false,"reachProtectionThreshold":`...)
 	b = strconv.AppendBool(b, v.Protected)
 	return append(b, `,"valid":true}`...)
 }

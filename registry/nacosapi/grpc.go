@@ -149,7 +149,7 @@ func (*subscribeReply) PayloadType() string {
 
 // emptyInfo stands in failures: a client of Go or Python that reads the list
 // before the code must find one.
-var emptyInfo = json.RawMessage(`{"name":"","groupName":"","clusters":"","cacheMillis":10000,"hosts":[],"lastRefTime":0,"checksum":"","allIPs":false,"reachProtectionThreshold":false,"valid":true}`)
+var emptyInfo = json.RawMessage(`{"name":"","groupName":"","clusters":"","cacheMillis":10000,"hosts":[],"lastRefTime":0,"checksum":"","allIps":false,"reachProtectionThreshold":false,"valid":true}`)
 
 // MarshalJSON never leaves the list out.
 func (r *queryReply) MarshalJSON() ([]byte, error) { return marshalList(&r.Response, r.ServiceInfo) }
@@ -193,6 +193,9 @@ func (a *API) queryService(ctx context.Context, _ *rpc.Conn, in *wire.ServiceQue
 
 func (a *API) subscribeService(ctx context.Context, c *rpc.Conn, in *wire.SubscribeServiceRequest) (*subscribeReply, error) {
 	k := keyOf(&in.ServiceKey)
+	if err := k.Validate(); err != nil {
+		return nil, refusal(err)
+	}
 	var v *catalog.View
 	err := a.onConnection(c, func() (err error) {
 		if in.Subscribe {
