@@ -54,6 +54,8 @@ func TestScriptsSayWhatTheyMean(t *testing.T) {
 		{"like 2.5.1\nFETCH /v1\n", "is no step"},
 		{"like 2.5.1\nGET /v1\n\tnonsense\n", "is no option"},
 		{"like 3.0.3\nask a\n", "of what type"},
+		{"like 3.0.3\ndial a\nsend a SetupRequest {}\nask a CheckRequest {}\n\theader notify: true\n", ""},
+		{"like 3.0.3\nsend a\n", "of what type"},
 	} {
 		file := dir + "/a.txt"
 		require.NoError(t, os.WriteFile(file, []byte(c.text), 0o600))
@@ -71,4 +73,10 @@ func TestWhatVariesIsMasked(t *testing.T) {
 	require.True(t, ok)
 	require.JSONEq(t, `{"id":"<varies>","nid":0,"at":"<connection>","list":[{"a":1},{"b":1}],"port":"<varies>"}`,
 		text(mask(v, &step{sort: true, masks: []string{"port"}})))
+}
+
+func TestBlankMembersOfAPayloadCountAsAbsent(t *testing.T) {
+	v, ok := decode([]byte(`{"message":"","headers":{},"tag":null,"list":[],"beta":false,"n":0,"info":{"name":""}}`))
+	require.True(t, ok)
+	require.JSONEq(t, `{"list":[],"beta":false,"n":0,"info":{"name":""}}`, text(filled(v)))
 }
