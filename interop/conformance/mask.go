@@ -26,6 +26,10 @@ var varies = []string{
 	"gmtModified", "lastActiveTime", "cpu", "load", "mem",
 }
 
+// folded names the members that hold JSON as a text. It is compared as JSON: in which order
+// its members stand says nothing.
+var folded = []string{"extInfo", "originalExtInfo", "updateExtInfo", "gray_rule", "grayRule"}
+
 const masked = "<varies>"
 
 var patterns = []struct {
@@ -34,6 +38,7 @@ var patterns = []struct {
 }{
 	{regexp.MustCompile(`\b\d{13}_127\.0\.0\.1_\d{1,5}\b`), "<connection>"},
 	{regexp.MustCompile(`\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b`), "<uuid>"},
+	{regexp.MustCompile(`_20\d{12}\.zip`), "_<time>.zip"},
 	{regexp.MustCompile(`\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)`), "<time>"},
 }
 
@@ -55,6 +60,11 @@ func mask(v any, s *step) any {
 		for k, e := range v {
 			if (slices.Contains(varies, k) || slices.Contains(s.masks, k)) && isSomething(e) {
 				e = masked
+			}
+			if raw, ok := e.(string); ok && slices.Contains(folded, k) {
+				if inner, ok := decode([]byte(raw)); ok {
+					e = inner
+				}
 			}
 			out[maskText(k, nil)] = mask(e, s)
 		}

@@ -27,10 +27,19 @@ type player struct {
 	saved map[string]string
 	files map[string][]byte
 	conns map[string]*conn
+	later map[string]chan late
+}
+
+// late is the answer to a request that other steps did not wait for.
+type late struct {
+	answer *answer
+	err    error
 }
 
 func (t *target) newPlayer() *player {
-	return &player{target: t, saved: map[string]string{}, files: map[string][]byte{}, conns: map[string]*conn{}}
+	return &player{
+		target: t, saved: map[string]string{}, files: map[string][]byte{}, conns: map[string]*conn{}, later: map[string]chan late{},
+	}
 }
 
 func (p *player) close() {
@@ -41,11 +50,15 @@ func (p *player) close() {
 
 // headers are those whose values are compared.
 var headers = []string{
-	"Content-Md5", "Config-Type", "Encrypted-Data-Key", "Probe-Modify-Response", "Probe-Modify-Response-New", "Content-Disposition", "Allow",
+	"Content-Md5", "Config-Type", "Encrypted-Data-Key", "Isbeta", "Tag", "Vipserver-Tag",
+	"Probe-Modify-Response", "Probe-Modify-Response-New", "Content-Disposition", "Allow",
 }
 
 // do does a step once.
 func (p *player) do(ctx context.Context, s *step) (*answer, error) {
+	if s.method == "await" {
+		return p.await(ctx, s)
+	}
 	if !s.http() {
 		return p.doGRPC(ctx, s)
 	}
@@ -53,6 +66,36 @@ func (p *player) do(ctx context.Context, s *step) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.later != "" {
+		p.begin(ctx, s, req)
+		return nil, nil
+	}
+	return p.answer(s, req)
+}
+
+// begin makes a request whose answer is awaited by a later step.
+func (p *player) begin(ctx context.Context, s *step, req *http.Request) {
+	done := make(chan late, 1)
+	p.later[s.later] = done
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime)
+	go func() {
+		defer cancel()
+		a, err := p.answer(s, req.WithContext(ctx))
+		done <- late{a, err}
+	}()
+}
+
+func (p *player) await(ctx context.Context, s *step) (*answer, error) {
+	select {
+	case l := <-p.later[s.path]:
+		return l.answer, l.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%q is not answered, or was not asked", s.path)
+	}
+}
+
+// answer makes a request and reads the answer.
+func (p *player) answer(s *step, req *http.Request) (*answer, error) {
 	res, err := p.client.Do(req)
 	if err != nil {
 		return nil, err
@@ -117,12 +160,19 @@ func (p *player) request(ctx context.Context, s *step) (*http.Request, error) {
 	var body io.Reader
 	media := ""
 	switch {
-	case s.upload != "":
+	case s.upload != "" || len(s.entries) > 0:
 		var b bytes.Buffer
 		w := multipart.NewWriter(&b)
+		content, err := p.files[s.upload], error(nil)
+		if len(s.entries) > 0 {
+			content, err = archive(s.entries)
+		}
+		if err != nil {
+			return nil, err
+		}
 		f, err := w.CreateFormFile("file", "configs.zip")
 		if err == nil {
-			_, err = f.Write(p.files[s.upload])
+			_, err = f.Write(content)
 		}
 		if err != nil || w.Close() != nil {
 			return nil, fmt.Errorf("upload: %w", err)
@@ -145,7 +195,7 @@ func (p *player) request(ctx context.Context, s *step) (*http.Request, error) {
 	for k, v := range s.header {
 		req.Header[k] = v
 	}
-	if media != "" {
+	if media != "" && req.Header.Get("Content-Type") == "" {
 		req.Header.Set("Content-Type", media)
 	}
 	return req, nil

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,6 +36,7 @@ func exchanges(dir string, s *script) (map[int]exchange, error) {
 		if err != nil || i < 1 || i > len(s.steps) || s.steps[i-1].describe() != e.Ask {
 			return nil, fmt.Errorf("%s: step %s is %q there, and not in the script: record it again", recording(dir, s.name), k, e.Ask)
 		}
+		e.Answer.Body = mask(e.Answer.Body, &step{}) // what is masked now may not have been when it was recorded
 		out[i-1] = e
 	}
 	return out, nil
@@ -47,11 +49,14 @@ func (s *step) describe() string {
 	for _, kv := range s.params {
 		fmt.Fprintf(&b, " %s=%s", kv[0], kv[1])
 	}
-	for k, v := range s.header {
-		fmt.Fprintf(&b, " %s: %s", k, v[0])
+	for _, k := range slices.Sorted(maps.Keys(s.header)) {
+		fmt.Fprintf(&b, " %s: %s", k, s.header[k][0])
 	}
 	if s.http() && s.json != "" {
 		b.WriteString(" " + s.json)
+	}
+	for _, e := range s.entries {
+		fmt.Fprintf(&b, " zip %q", e)
 	}
 	return b.String()
 }

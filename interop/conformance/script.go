@@ -2,6 +2,8 @@ package conformance
 
 import (
 	"bufio"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -19,12 +21,15 @@ import (
 //	    serviceName=orders         a parameter, in the query
 //	    header betaIps: 10.0.0.1
 //	    form                       parameters go into the body instead
-//	    body {"a":1}               the body, JSON
+//	    body {"a":1}               the body, JSON unless a header Content-Type says otherwise
 //	    file policy.zip <- saved   an upload of an earlier answer
+//	    zip "a/b.txt" "c\n"        an upload of an archive, which has this and more such entries
 //	    until                      asked again until the answer is the recorded one
 //	    sort                       lists may have any order
 //	    save id pageItems.0.id     a part of the answer for later steps: $id
 //	    mask port                  members that differ from run to run
+//	    later poll                 the steps that follow are done while this one is not answered
+//	await poll                     its answer
 //	connect a {"labels":{}}        a connection over gRPC, set up; that it is, is not compared
 //	dial a                         one without a setup, and
 //	send a NAME {...}              a message on its stream that nobody answers
@@ -42,26 +47,28 @@ type script struct {
 
 // step is one thing to be done, with what it is answered.
 type step struct {
-	ask    string // the line it begins with
-	line   int
-	method string // of HTTP, or connect, dial, send, ask, told, cut, wait
-	path   string // of HTTP, or the connection's name
-	kind   string // of a payload
-	json   string // of a payload or a body
-	params [][2]string
-	header http.Header
-	form   bool
-	until  bool
-	sort   bool
-	upload string // the name of what was saved
-	saves  [][2]string
-	masks  []string
-	wait   time.Duration
+	ask     string // the line it begins with
+	line    int
+	method  string // of HTTP, or connect, dial, send, ask, told, cut, wait, await
+	path    string // of HTTP, or the connection's name, or that of a step to be awaited
+	kind    string // of a payload
+	json    string // of a payload or a body
+	params  [][2]string
+	header  http.Header
+	form    bool
+	until   bool
+	sort    bool
+	upload  string      // the name of what was saved
+	entries [][2]string // of an archive to be uploaded
+	later   string      // the name to be awaited by
+	saves   [][2]string
+	masks   []string
+	wait    time.Duration
 }
 
 // answered reports whether a step has an answer to be compared.
 func (s *step) answered() bool {
-	return !slices.Contains([]string{"connect", "dial", "send", "cut", "wait"}, s.method)
+	return s.later == "" && !slices.Contains([]string{"connect", "dial", "send", "cut", "wait"}, s.method)
 }
 
 // http reports whether a step is a request over HTTP.
@@ -145,7 +152,7 @@ func readStep(text string) (step, error) {
 		if s.kind == "" {
 			return s, fmt.Errorf("of what type?")
 		}
-	case "dial", "cut":
+	case "dial", "cut", "await":
 		s.path = word(1)
 	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch:
 		s.path = word(1)
@@ -181,6 +188,15 @@ func (s *step) option(text string) error {
 			return fmt.Errorf("a file is name <- saved")
 		}
 		s.upload = saved
+	case "zip":
+		var entry [2]string
+		quoted := json.NewDecoder(strings.NewReader(rest))
+		if err := errors.Join(quoted.Decode(&entry[0]), quoted.Decode(&entry[1])); err != nil {
+			return fmt.Errorf("an entry is a name and a content, both quoted: %w", err)
+		}
+		s.entries = append(s.entries, entry)
+	case "later":
+		s.later = rest
 	case "save":
 		k, v, _ := strings.Cut(rest, " ")
 		s.saves = append(s.saves, [2]string{k, v})

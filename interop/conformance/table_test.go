@@ -71,6 +71,9 @@ func TestScriptsSayWhatTheyMean(t *testing.T) {
 func TestWhatVariesIsMasked(t *testing.T) {
 	v, ok := decode([]byte(`{"id":7,"nid":0,"at":"1700000000000_127.0.0.1_5000","list":[{"b":1},{"a":1.0}],"port":9}`))
 	require.True(t, ok)
+	v2, ok := decode([]byte(`{"extInfo":"{\"b\":1,\"a\":\"x\"}","other":"{}"}`))
+	require.True(t, ok)
+	require.JSONEq(t, `{"extInfo":{"a":"x","b":1},"other":"{}"}`, text(mask(v2, &step{})))
 	require.JSONEq(t, `{"id":"<varies>","nid":0,"at":"<connection>","list":[{"a":1},{"b":1}],"port":"<varies>"}`,
 		text(mask(v, &step{sort: true, masks: []string{"port"}})))
 }
