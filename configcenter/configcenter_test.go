@@ -81,7 +81,6 @@ func TestPublishLimits(t *testing.T) {
 		"desc in characters":        {func(p *Publish) { p.Desc = strings.Repeat("描", 128) }, ""},
 		"long use":                  {func(p *Publish) { p.Use = strings.Repeat("u", 33) }, "use"},
 		"long effect":               {func(p *Publish) { p.Effect = strings.Repeat("e", 33) }, "effect"},
-		"long type":                 {func(p *Publish) { p.Type = strings.Repeat("t", 33) }, "type"},
 		"long schema":               {func(p *Publish) { p.Schema = strings.Repeat("s", 32769) }, "schema"},
 		"long key of an encryption": {func(p *Publish) { p.EncryptedDataKey = strings.Repeat("k", 1025) }, "encryptedDataKey"},
 		"bad name":                  {func(p *Publish) { p.Key.DataID = "*" }, "dataId"},

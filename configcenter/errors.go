@@ -29,6 +29,8 @@ type InvalidError struct {
 	Field  string // as in the Nacos API: "dataId", "content", ...
 	Reason string
 	Max    int // the limit that was passed, 0 if none was
+	// Nacos is the same in Nacos's words, "" where it has none.
+	Nacos string
 }
 
 // Error names the field first.

@@ -1,6 +1,7 @@
 package configcenter
 
 import (
+	"fmt"
 	"strings"
 )
 
@@ -70,18 +71,32 @@ func (k Key) Validate() error {
 
 func checkName(field, name string, bytesMax int, marks string) error {
 	if name == "" {
-		return &InvalidError{Field: field, Reason: "is required"}
+		return &InvalidError{Field: field, Reason: "is required", Nacos: "invalid " + field + " : "}
 	}
 	if len(name) > bytesMax {
-		return &InvalidError{Field: field, Reason: "is too long", Max: bytesMax}
+		return &InvalidError{
+			Field: field, Reason: "is too long", Max: bytesMax,
+			Nacos: fmt.Sprintf("Param '%s' is illegal, the param length should not exceed %d.", nacosField(field), bytesMax),
+		}
 	}
 	for _, c := range []byte(name) {
 		switch {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
 		case strings.IndexByte(marks, c) >= 0:
 		default:
-			return &InvalidError{Field: field, Reason: "holds an illegal character"}
+			return &InvalidError{
+				Field: field, Reason: "holds an illegal character",
+				Nacos: "Param '" + nacosField(field) + "' is illegal, illegal characters should not appear in the param.",
+			}
 		}
 	}
 	return nil
+}
+
+// nacosField is a field as Nacos names it in the words of its filter of names.
+func nacosField(field string) string {
+	if field == "tenant" {
+		return "namespaceId/tenant"
+	}
+	return field
 }

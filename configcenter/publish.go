@@ -1,6 +1,7 @@
 package configcenter
 
 import (
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -22,6 +23,10 @@ type Publish struct {
 	Revision core.Zxid
 	// MustCreate refuses to change a config that exists.
 	MustCreate bool
+	// KeepAppName and KeepTags leave of a config that exists what the publisher says
+	// nothing about. Nacos does so with these two, and with no other attribute.
+	KeepAppName bool
+	KeepTags    bool
 }
 
 // Remove is a wish to delete a config.
@@ -63,7 +68,6 @@ const (
 	descMax   = 128
 	useMax    = 32
 	effectMax = 32
-	typeMax   = 32
 	schemaMax = 32768
 	appMax    = 128
 	// encryptedKeyMax is ours: Nacos has no limit but that of its column, 1024.
@@ -76,7 +80,7 @@ func (p *Publish) Validate(l Limits) error {
 		return err
 	}
 	if strings.TrimSpace(p.Content) == "" {
-		return &InvalidError{Field: "content", Reason: "is blank"}
+		return &InvalidError{Field: "content", Reason: "is blank", Nacos: "content is blank : "}
 	}
 	if len(p.Content) > l.ContentBytesMax {
 		return &InvalidError{Field: "content", Reason: "is too large", Max: l.ContentBytesMax}
@@ -95,24 +99,23 @@ func (a *Attributes) validate() error {
 		{"desc", a.Desc, descMax},
 		{"use", a.Use, useMax},
 		{"effect", a.Effect, effectMax},
-		{"type", a.Type, typeMax},
 		{"schema", a.Schema, schemaMax},
 		{"appName", a.AppName, appMax},
 		{"encryptedDataKey", a.EncryptedDataKey, encryptedKeyMax},
 	} {
 		if len(f.value) > f.max && utf16Length(f.value) > f.max {
-			return &InvalidError{Field: f.field, Reason: "is too long", Max: f.max}
+			return &InvalidError{Field: f.field, Reason: "is too long", Max: f.max, Nacos: fmt.Sprintf("too long %s, over %d", f.field, f.max)}
 		}
 	}
 	if a.Tags == "" {
 		return nil
 	}
 	if strings.Count(a.Tags, ",") >= tagsMax {
-		return &InvalidError{Field: "config_tags", Reason: "has too many tags", Max: tagsMax}
+		return &InvalidError{Field: "config_tags", Reason: "has too many tags", Max: tagsMax, Nacos: fmt.Sprint("too much config_tags, over ", tagsMax)}
 	}
 	for tag := range strings.SplitSeq(a.Tags, ",") {
 		if len(tag) > tagMax && utf16Length(tag) > tagMax {
-			return &InvalidError{Field: "config_tags", Reason: "has a tag that is too long", Max: tagMax}
+			return &InvalidError{Field: "config_tags", Reason: "has a tag that is too long", Max: tagMax, Nacos: fmt.Sprint("too long tag, over ", tagMax)}
 		}
 	}
 	return nil

@@ -17,7 +17,7 @@ type Query struct {
 	AppName   string
 	Tags      string   // comma list: all of them
 	Types     []string // one of them
-	Content   string   // only with Blur
+	Content   string
 	Blur      bool
 	Page      int // from 1
 	PageSize  int
@@ -90,7 +90,7 @@ func (q *Query) matches(it *configcenter.Item) bool {
 		return false
 	case len(q.Types) > 0 && !slices.Contains(q.Types, it.Type):
 		return false
-	case q.Blur && q.Content != "" && !Like(q.Content, it.Content):
+	case !q.field(q.Content, it.Content):
 		return false
 	}
 	if q.Tags != "" {

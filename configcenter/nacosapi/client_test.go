@@ -1,6 +1,7 @@
 package nacosapi_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -110,7 +111,7 @@ func dial(t testing.TB, addr string, labels map[string]string, mute bool) *clien
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.send(&wire.ConnectionSetupRequest{ClientVersion: "test", Labels: labels}, "")
+	c.send(&wire.ConnectionSetupRequest{ClientVersion: cmp.Or(labels["version"], "test"), Labels: labels}, "")
 	c.done.Go(func() {
 		defer close(c.pushes)
 		for {

@@ -3,10 +3,12 @@ package nacosapi
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/configcenter/listen"
 	"github.com/zensus-io/zensus/internal/nacos/fuzzy"
+	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
@@ -37,6 +39,13 @@ var refusals = []struct {
 
 // refusal puts err in Nacos's terms. Errors of the engine are left to wire.AsError.
 func refusal(err error) error {
+	var invalid *configcenter.InvalidError
+	if errors.As(err, &invalid) && invalid.Nacos != "" {
+		if strings.HasPrefix(invalid.Nacos, "Param '") {
+			err = &rest.FilteredError{Err: err}
+		}
+		return &wire.Error{Kind: wire.ParameterInvalid, Text: invalid.Nacos, Err: err}
+	}
 	for _, r := range refusals {
 		if !errors.Is(err, r.err) {
 			continue

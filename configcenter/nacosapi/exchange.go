@@ -128,10 +128,15 @@ type importParams struct {
 type result struct {
 	Written      int           `json:"succCount"`
 	Skipped      *int          `json:"skipCount,omitempty"`
-	Failures     []nameV1      `json:"failData,omitempty"`
-	Skips        []nameV1      `json:"skipData,omitempty"`
+	Failures     []configName      `json:"failData,omitempty"`
+	Skips        []configName      `json:"skipData,omitempty"`
 	Unrecognized int           `json:"unrecognizedCount,omitempty"`
 	Names        []unknownName `json:"unrecognizedData,omitempty"`
+}
+
+type configName struct {
+	DataID string `json:"dataId"`
+	Group  string `json:"group"`
 }
 
 type unknownName struct {
@@ -270,10 +275,10 @@ func (a *API) bring(ctx context.Context, wishes []configcenter.Publish, policy c
 	return &result{Written: done.Written, Skipped: &skipped, Failures: names(done.Failed), Skips: names(done.Skipped)}, nil
 }
 
-func names(keys []configcenter.Key) []nameV1 {
-	out := make([]nameV1, len(keys))
+func names(keys []configcenter.Key) []configName {
+	out := make([]configName, len(keys))
 	for i, k := range keys {
-		out[i] = nameV1{k.DataID, k.Group}
+		out[i] = configName{k.DataID, k.Group}
 	}
 	return out
 }

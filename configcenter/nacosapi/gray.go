@@ -137,7 +137,7 @@ func (a *API) queryBetaV1(ctx context.Context, in keyParams) (rest.RestResult, e
 	case err != nil:
 		return rest.RestResult{}, err
 	default:
-		r.Data = betaV1{listedV1(g.Item, in.Tenant), g.Rule.Expr}
+		r.Data = betaV1{detailV1(g.Item, in.Tenant).itemV1, g.Rule.Expr}
 	}
 	return r, nil
 }

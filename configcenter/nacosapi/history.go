@@ -19,19 +19,28 @@ type historyParams struct {
 	PageSize int `form:"pageSize,default=100"`
 }
 
-func (a *API) history(ctx context.Context, in historyParams) (rest.Page[configcenter.Entry], error) {
+// history lists changes, newest first; of what they replaced it knows all but the content.
+func (a *API) history(ctx context.Context, in historyParams) (rest.Page[configcenter.Version], error) {
 	size := min(max(in.PageSize, 1), store.HistoryPageMax)
 	page := max(in.PageNo, 1)
 	offset := -1 // past the end
 	if page-1 <= (1<<31)/size {
 		offset = (page - 1) * size
 	}
-	entries, total, err := a.center.History(ctx, in.key(), offset, size)
+	// One more: what the last one replaced.
+	entries, total, err := a.center.History(ctx, in.key(), offset, size+1)
 	if err != nil {
-		return rest.Page[configcenter.Entry]{}, refusal(err)
+		return rest.Page[configcenter.Version]{}, refusal(err)
 	}
-	return rest.Page[configcenter.Entry]{
-		TotalCount: total, PageNumber: page, PagesAvailable: (total + size - 1) / size, PageItems: entries,
+	changes := make([]configcenter.Version, min(size, len(entries)))
+	for i := range changes {
+		changes[i].Entry = entries[i]
+		if i+1 < len(entries) && entries[i].Op != configcenter.Inserted {
+			changes[i].Before = &entries[i+1]
+		}
+	}
+	return rest.Page[configcenter.Version]{
+		TotalCount: total, PageNumber: page, PagesAvailable: (total + size - 1) / size, PageItems: changes,
 	}, nil
 }
 
@@ -58,14 +67,30 @@ type latestParams struct {
 }
 
 func (a *API) latest(ctx context.Context, in latestParams) (*configcenter.Version, error) {
-	if _, err := parseID(in.ID); err != nil {
+	id, err := parseID(in.ID)
+	if err != nil {
 		return nil, err
 	}
-	entries, _, err := a.center.History(ctx, in.key(), 0, 1)
+	entries, _, err := a.center.History(ctx, in.key(), 0, store.HistoryPageMax)
 	if err != nil || len(entries) == 0 {
 		return nil, refusal(err)
 	}
-	return optional(a.center.Version(ctx, in.key(), entries[0].Seq))
+	// A config that was deleted and made again is another row.
+	last := entries[0]
+	for i, e := range entries {
+		if e.Op != configcenter.Inserted {
+			continue
+		}
+		if uint64(e.Zxid) == id {
+			return optional(a.center.Version(ctx, in.key(), last.Seq))
+		}
+		if i+1 == len(entries) {
+			return nil, nil
+		}
+		last = entries[i+1]
+	}
+	// The change that made the oldest row has aged away.
+	return optional(a.center.Version(ctx, in.key(), last.Seq))
 }
 
 func optional(v *configcenter.Version, err error) (*configcenter.Version, error) {
@@ -80,7 +105,7 @@ func optional(v *configcenter.Version, err error) (*configcenter.Version, error)
 
 // namespaceParams name a namespace.
 type namespaceParams struct {
-	Tenant string `form:"tenant" alias:"namespaceId,namespace" binding:"required"`
+	Tenant string `form:"tenant" alias:"namespaceId,namespace"`
 }
 
 // configsOf lists all configs of a namespace.
@@ -113,13 +138,14 @@ func extInfo(e *configcenter.Entry) string {
 	info := struct {
 		Type     string `json:"type"`
 		Tags     string `json:"config_tags,omitempty"`
+		Effect   string `json:"effect,omitempty"`
+		User     string `json:"src_user,omitempty"`
 		Desc     string `json:"c_desc,omitempty"`
 		Use      string `json:"c_use,omitempty"`
-		Effect   string `json:"effect,omitempty"`
 		Schema   string `json:"c_schema,omitempty"`
 		GrayName string `json:"gray_name,omitempty"`
 		GrayRule string `json:"gray_rule,omitempty"`
-	}{e.Type, e.Tags, e.Desc, e.Use, e.Effect, e.Schema, e.Gray, ""}
+	}{e.Type, e.Tags, e.Effect, e.Origin.User, e.Desc, e.Use, e.Schema, e.Gray, ""}
 	if e.Gray != "" {
 		info.GrayRule = ruleText(&e.Rule)
 	}

@@ -64,6 +64,8 @@ type publishParams struct {
 	Type             string `form:"type"`
 	Schema           string `form:"schema"`
 	EncryptedDataKey string `form:"encryptedDataKey"`
+	AppNameGiven     bool   `given:"appName"`
+	TagsGiven        bool   `given:"config_tags,configTags"`
 	BetaIPs          string `header:"betaIps"`
 	CASMD5           string `header:"casMd5"`
 }
@@ -71,7 +73,7 @@ type publishParams struct {
 // wish is what is to be published.
 func (in *publishParams) wish(ctx context.Context) configcenter.Publish {
 	return configcenter.Publish{
-		Key: in.key(), Content: in.Content, CASMD5: in.CASMD5,
+		Key: in.key(), Content: in.Content, CASMD5: in.CASMD5, KeepAppName: !in.AppNameGiven, KeepTags: !in.TagsGiven,
 		Attributes: configcenter.Attributes{
 			Type: in.Type, AppName: in.AppName, Tags: in.Tags, Desc: in.Desc, Use: in.Use,
 			Effect: in.Effect, Schema: in.Schema, EncryptedDataKey: in.EncryptedDataKey,
@@ -192,6 +194,17 @@ type searchParams struct {
 	Search   string   `form:"search"`
 }
 
+// blur reports whether * stands for anything.
+func (p *searchParams) blur() bool { return p.Search == "" || p.Search == "blur" }
+
+// wholePages refuses the pages that v1 and v2 do not have.
+func wholePages(pageNo, pageSize int) error {
+	if pageNo < 1 || pageSize < 1 {
+		return wire.Refuse(wire.ParameterInvalid, "pageNo and pageSize must be greater than zero")
+	}
+	return nil
+}
+
 func (a *API) search(ctx context.Context, in searchParams) (cache.Page, error) {
 	a.freshen(ctx)
 	ctx, cancel := context.WithTimeout(ctx, readPatience)
@@ -199,7 +212,7 @@ func (a *API) search(ctx context.Context, in searchParams) (cache.Page, error) {
 	page, err := a.center.Search(ctx, cache.Query{
 		Namespace: configcenter.Namespace(in.Tenant), Group: strings.TrimSpace(in.Group), DataID: strings.TrimSpace(in.DataID),
 		AppName: in.AppName, Tags: in.Tags, Types: in.Types, Content: in.Content,
-		Blur: in.Search != "accurate", Page: in.PageNo, PageSize: in.PageSize,
+		Blur: in.blur(), Page: in.PageNo, PageSize: in.PageSize,
 	})
 	return page, readRefusal(err)
 }

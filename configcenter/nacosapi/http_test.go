@@ -136,15 +136,14 @@ func TestV1PublishGetDelete(t *testing.T) {
 	w.want(w.do("POST", path, map[string]string{"casMd5": "0"}, append(name, "content", "x")...), 500,
 		"caused: Cas publish fail, server md5 may have changed.;")
 	w.want(w.do("POST", path, map[string]string{"casMd5": configcenter.Sum(content)}, append(name, "content", "x")...), 200, "true")
-	w.want(w.do("POST", path, nil, append(name, "content", " ")...), 400, "caused: content is blank;")
+	w.want(w.do("POST", path, nil, append(name, "content", " ")...), 400, "caused: content is blank : ;")
 	w.want(w.do("GET", path, nil, name...), 200, "x")
 	w.want(w.do("GET", path, nil, append(name, "tag", "t")...), 404, "config data not exist\n")
 	if a := w.do("GET", path, nil, "group", "g"); a.status != 400 {
 		t.Errorf("no dataId: %d %q", a.status, a.body)
 	}
-	if a := w.do("POST", path, nil, "dataId", "a/b", "group", "g", "content", "x"); a.status != 400 {
-		t.Errorf("bad dataId: %d %q", a.status, a.body)
-	}
+	w.want(w.do("POST", path, nil, "dataId", "a/b", "group", "g", "content", "x"), 400,
+		"Param 'dataId' is illegal, illegal characters should not appear in the param.\r\n")
 	w.want(w.do("DELETE", path, nil, name...), 200, "true")
 	w.want(w.do("DELETE", path, nil, name...), 200, "true")
 	w.want(w.do("GET", path, nil, name...), 404, "config data not exist\n")
@@ -199,6 +198,12 @@ func TestV1LongPoll(t *testing.T) {
 	for w.node.center.Listeners().Stats().Keys != 2 {
 		time.Sleep(time.Millisecond)
 	}
+	for _, path := range []string{"/v1/cs/listener", "/v1/cs/communication/watcherConfigs"} {
+		who := w.tree(w.do("GET", path, nil, "ip", "127.0.0.1", "all", "true"))
+		if s := who["lisentersGroupkeyStatus"].(map[string]any); s["a+g+dev"] != *sum("1") || s["b+g+dev"] != "" {
+			t.Errorf("%s: %v", path, who)
+		}
+	}
 	who := w.tree(w.do("GET", "/v1/cs/configs/listener", nil, "dataId", "a", "group", "g", "tenant", "dev"))
 	if s := who["lisentersGroupkeyStatus"].(map[string]any); s["127.0.0.1"] != *sum("1") {
 		t.Errorf("listeners: %v", who)
@@ -241,11 +246,35 @@ func TestV1SearchAndDeleteByID(t *testing.T) {
 	w.want(w.do("GET", "/v1/cs/configs", nil, "dataId", "app-0", "group", "g", "tenant", "dev"), 200, "x")
 }
 
+func TestAPublishKeepsTheApplicationAndTheTagsThatItDoesNotSpeakOf(t *testing.T) {
+	w := startWeb(t, engines.New(t))
+	name := []string{"dataId", "a", "group", "g"}
+	about := func() string {
+		all := w.tree(w.do("GET", "/v1/cs/configs", nil, append(name, "show", "all")...))
+		return fmt.Sprint(all["appName"], " ", all["configTags"], " ", all["desc"])
+	}
+	for _, c := range []struct {
+		params []string
+		want   string
+	}{
+		{[]string{"appName", "shop", "config_tags", "a,b", "desc", "d"}, "shop a,b d"},
+		{nil, "shop a,b <nil>"},
+		{[]string{"config_tags", ""}, "shop <nil> <nil>"},
+		{[]string{"appName", "", "config_tags", "c"}, " c <nil>"},
+	} {
+		w.want(w.do("POST", "/v1/cs/configs", nil, append(append(name, "content", "x"), c.params...)...), 200, "true")
+		if got := about(); got != c.want {
+			t.Errorf("after %q: %q, want %q", c.params, got, c.want)
+		}
+	}
+}
+
 func TestV1History(t *testing.T) {
 	w := startWeb(t, engines.New(t))
 	name := []string{"dataId", "a", "group", "g"}
 	w.do("POST", "/v1/cs/configs", nil, append(name, "content", "one", "src_user", "bob")...)
 	w.do("POST", "/v1/cs/configs", nil, append(name, "content", "two")...)
+	first := w.tree(w.do("GET", "/v1/cs/configs", nil, append(name, "show", "all")...))["id"].(string)
 	w.do("DELETE", "/v1/cs/configs", nil, name...)
 	page := w.tree(w.do("GET", "/v1/cs/history", nil, append(name, "search", "accurate")...))
 	items := page["pageItems"].([]any)
@@ -266,9 +295,20 @@ func TestV1History(t *testing.T) {
 		t.Errorf("origin: %v", last)
 	}
 	w.want(w.do("GET", "/v1/cs/history", nil, append(name, "nid", "99")...), 200, "")
-	previous := w.tree(w.do("GET", "/v1/cs/history/previous", nil, append(name, "id", "1")...))
-	if previous["content"] != "two" {
-		t.Errorf("previous: %v", previous)
+	// Made once more, it is another row, which has another last change.
+	w.do("POST", "/v1/cs/configs", nil, append(name, "content", "three")...)
+	second := w.tree(w.do("GET", "/v1/cs/configs", nil, append(name, "show", "all")...))["id"].(string)
+	for id, want := range map[string]string{first: "two", second: "three"} {
+		if v := w.tree(w.do("GET", "/v1/cs/history/previous", nil, append(name, "id", id)...)); v["content"] != want {
+			t.Errorf("previous of %s: %v", id, v)
+		}
+	}
+	w.want(w.do("GET", "/v1/cs/history/previous", nil, append(name, "id", "1")...), 200, "")
+	if a := w.do("GET", "/v1/cs/history", nil, name...); a.status != 400 {
+		t.Errorf("neither a change nor a list is asked for: %+v", a)
+	}
+	if a := w.do("GET", "/v1/cs/history/configs", nil, "tenant", ""); a.status != 200 || !strings.Contains(a.body, `"dataId":"a"`) {
+		t.Errorf("the configs of the public namespace: %+v", a)
 	}
 	w.want(w.do("GET", "/v1/cs/health", nil), 200, "UP")
 }
@@ -292,7 +332,7 @@ func TestV2AnswersInEnvelopes(t *testing.T) {
 	list := w.tree(w.do("GET", "/v2/cs/history/list", nil, name...))["data"].(map[string]any)
 	id := list["pageItems"].([]any)[0].(map[string]any)["id"].(string)
 	detail := w.tree(w.do("GET", "/v2/cs/history/detail", nil, append(name, "nid", id)...))["data"].(map[string]any)
-	if detail["originalContent"] != "one" || detail["updatedContent"] != "two" || detail["content"] != "one" {
+	if detail["originalContent"] != "one" || detail["updatedContent"] != "two" || detail["opType"] != "U" {
 		t.Errorf("detail: %v", detail)
 	}
 	w.want(w.do("GET", "/v2/cs/history", nil, append(name, "nid", "77")...), 200, `{"code":0,"message":"success","data":null}`)

@@ -23,8 +23,12 @@ func (a *API) routesV1(g *gin.RouterGroup, limit, read, write, user gin.HandlerF
 	g.GET("/configs/catalog", read, rest.With(rest.V1Result, a.catalogV1))
 	// Which configs a poll names is in its body: the handler asks for each.
 	g.POST("/configs/listener", user, rest.With(rest.V1Config, a.pollV1))
-	g.GET("/configs/listener", read, rest.With(rest.V1Config, a.listenersOfConfig))
+	g.GET("/configs/listener", read, rest.With(rest.V1Config, a.listenersOfConfigV1))
 	g.GET("/listener", read, rest.With(rest.V1Config, a.listenersOfClient))
+	g.GET("/metrics/current", read, rest.With(rest.V1Config, a.heldByClients))
+	g.GET("/metrics/cluster", read, rest.With(rest.V1Config, a.heldByClients))
+	g.GET("/communication/configWatchers", read, rest.With(rest.V1Config, a.watchersV1))
+	g.GET("/communication/watcherConfigs", a.guard.Admin(), rest.With(rest.V1Config, a.watchedV1))
 	g.GET("/history", read, rest.With(rest.V1Config, a.historyV1))
 	g.GET("/history/previous", read, rest.With(rest.V1Config, a.previousV1))
 	g.GET("/history/configs", read, rest.With(rest.V1Config, a.historyConfigsV1))
@@ -62,12 +66,15 @@ func (a *API) getV1(ctx context.Context, in getV1Params) (any, error) {
 	if in.Export || in.Newer {
 		return a.export(ctx, exportParams{searchParams: in.searchParams, IDs: in.IDs}, in.Newer)
 	}
-	if in.Search != "" {
+	if in.Search == "accurate" || in.Search == "blur" {
+		if err := wholePages(in.PageNo, in.PageSize); err != nil {
+			return nil, wire.Refuse(wire.ParameterInvalid, "serialize page error, dataId="+in.DataID+", group="+in.Group+";caused: "+err.Error())
+		}
 		page, err := a.search(ctx, in.searchParams)
 		if err != nil {
 			return nil, err
 		}
-		return pageOf(page, func(it *configcenter.Item) itemV1 { return listedV1(it, in.Tenant) }), nil
+		return pageOf(page, foundV1(&in.searchParams)), nil
 	}
 	k := keyParams{DataID: in.DataID, Group: in.Group, Tenant: in.Tenant}
 	if err := k.key().Validate(); err != nil {
@@ -82,7 +89,7 @@ func (a *API) getV1(ctx context.Context, in getV1Params) (any, error) {
 	it, g, err := a.readFor(ctx, readParams{keyParams: k, Tag: in.Tag})
 	switch {
 	case isNotFound(err):
-		r := rest.Text(textNotFound + "\n")
+		r := rest.Written(textNotFound + "\n")
 		r.Status = http.StatusNotFound
 		return r, nil
 	case err != nil:
@@ -131,16 +138,8 @@ func (a *API) deleteV1(ctx context.Context, in deleteV1Params) (any, error) {
 }
 
 type catalogV1 struct {
-	CreateTime int64  `json:"createTime"`
-	ModifyTime int64  `json:"modifyTime"`
-	CreateUser string `json:"createUser"`
-	CreateIP   string `json:"createIp"`
-	Desc       string `json:"desc"`
-	Use        string `json:"use"`
-	Effect     string `json:"effect"`
-	Type       string `json:"type"`
-	Schema     string `json:"schema"`
-	ConfigTags string `json:"configTags"`
+	aboutV1
+	Type string `json:"type"`
 }
 
 func (a *API) catalogV1(ctx context.Context, in keyParams) (*catalogV1, error) {
@@ -151,10 +150,7 @@ func (a *API) catalogV1(ctx context.Context, in keyParams) (*catalogV1, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &catalogV1{
-		CreateTime: it.Created, ModifyTime: it.Modified, CreateUser: it.CreatedBy.User, CreateIP: it.CreatedBy.IP,
-		Desc: it.Desc, Use: it.Use, Effect: it.Effect, Type: it.Type, Schema: it.Schema, ConfigTags: it.Tags,
-	}, nil
+	return &catalogV1{aboutOfV1(it), it.Type}, nil
 }
 
 // pollParams are a long-poll.
@@ -209,7 +205,7 @@ func (a *API) pollV1(ctx context.Context, in pollParams) (*rest.Raw, error) {
 	if body != "" {
 		body += "\n"
 	}
-	r := rest.Text(body)
+	r := rest.Written(body)
 	r.Header = http.Header{"Pragma": {"no-cache"}, "Expires": {"0"}, "Cache-Control": {"no-cache,no-store"}}
 	return r, nil
 }
@@ -229,21 +225,52 @@ func (a *API) listenersOfConfig(_ context.Context, in keyParams) (listenersV1, e
 	return out, nil
 }
 
+// listenedParams name a config whose group need not be said.
+type listenedParams struct {
+	DataID string `form:"dataId" binding:"required"`
+	Group  string `form:"group,default=DEFAULT_GROUP" alias:"groupName"`
+	Tenant string `form:"tenant" alias:"namespaceId,namespace"`
+}
+
+func (a *API) listenersOfConfigV1(ctx context.Context, in listenedParams) (listenersV1, error) {
+	return a.listenersOfConfig(ctx, keyParams(in))
+}
+
 type clientParams struct {
 	IP     string `form:"ip" binding:"required"`
 	All    bool   `form:"all"`
 	Tenant string `form:"tenant" alias:"namespaceId,namespace"`
 }
 
-func (a *API) listenersOfClient(_ context.Context, in clientParams) (listenersV1, error) {
+func (a *API) listenersOfClient(ctx context.Context, in clientParams) (listenersV1, error) {
 	namespace := configcenter.Namespace(in.Tenant)
 	out := listenersV1{CollectStatus: http.StatusOK, Status: map[string]string{}}
 	for _, s := range a.center.Listeners().Subscriptions(func(client string, k configcenter.Key) bool {
-		return client == in.IP && k.Namespace == namespace
+		return client == in.IP && (in.All || k.Namespace == namespace)
 	}) {
+		need := auth.Need{Action: auth.Read, Resource: auth.ConfigResource(s.Key.Namespace, s.Key.Group, s.Key.DataID)}
+		if in.All && rest.Allow(ctx, need) != nil {
+			continue // the guard looked at one namespace
+		}
 		out.Status[groupKey(s.Watched)] = s.MD5
 	}
 	return out, nil
+}
+
+// sampleV1 is what servers of Nacos tell each other about those who listen.
+type sampleV1 struct {
+	Status map[string]string `json:"lisentersGroupkeyStatus"`
+}
+
+func (a *API) watchersV1(ctx context.Context, in listenedParams) (sampleV1, error) {
+	l, err := a.listenersOfConfig(ctx, keyParams(in))
+	return sampleV1{l.Status}, err
+}
+
+func (a *API) watchedV1(ctx context.Context, in clientParams) (sampleV1, error) {
+	in.All = true
+	l, err := a.listenersOfClient(ctx, in)
+	return sampleV1{l.Status}, err
 }
 
 // groupKey is a config's name as Nacos joins it.
@@ -258,19 +285,26 @@ func groupKey(w listen.Watched) string {
 
 type historyV1Params struct {
 	historyParams
-	NID string `form:"nid"`
+	Search string `form:"search"`
+	NID    string `form:"nid"`
 }
 
 func (a *API) historyV1(ctx context.Context, in historyV1Params) (any, error) {
-	if in.NID != "" {
+	if in.Search != "accurate" {
+		if in.NID == "" {
+			return nil, wire.RefuseBy(wire.ParameterMissing, &rest.MissingError{Name: "nid"})
+		}
 		v, err := a.version(ctx, nidParams{keyParams: in.keyParams, NID: in.NID})
 		return versionV1(v, in.Tenant), err
+	}
+	if err := wholePages(in.PageNo, in.PageSize); err != nil {
+		return nil, err
 	}
 	page, err := a.history(ctx, in.historyParams)
 	if err != nil {
 		return nil, err
 	}
-	return historyPage(page, func(e *configcenter.Entry) historyItemV1 { return entryV1(e, in.Tenant) }), nil
+	return historyPage(page, func(v *configcenter.Version) historyItemV1 { return entryV1(v, in.Tenant) }), nil
 }
 
 func (a *API) previousV1(ctx context.Context, in latestParams) (any, error) {
@@ -278,18 +312,9 @@ func (a *API) previousV1(ctx context.Context, in latestParams) (any, error) {
 	return versionV1(v, in.Tenant), err
 }
 
-type nameV1 struct {
-	DataID string `json:"dataId"`
-	Group  string `json:"group"`
-}
-
-func (a *API) historyConfigsV1(ctx context.Context, in namespaceParams) ([]nameV1, error) {
+func (a *API) historyConfigsV1(ctx context.Context, in namespaceParams) ([]keptV1, error) {
 	items, err := a.configsOf(ctx, in)
-	names := make([]nameV1, len(items))
-	for i, it := range items {
-		names[i] = nameV1{it.Key.DataID, it.Key.Group}
-	}
-	return names, err
+	return keptOfV1(items, in.Tenant), err
 }
 
 func (a *API) healthV1(context.Context, rest.None) (string, error) {
@@ -300,7 +325,7 @@ func (a *API) healthV1(context.Context, rest.None) (string, error) {
 }
 
 // historyPage turns a page of the history into the form of one version.
-func historyPage[T any](p rest.Page[configcenter.Entry], view func(*configcenter.Entry) T) rest.Page[T] {
+func historyPage[T any](p rest.Page[configcenter.Version], view func(*configcenter.Version) T) rest.Page[T] {
 	out := rest.Page[T]{TotalCount: p.TotalCount, PageNumber: p.PageNumber, PagesAvailable: p.PagesAvailable, PageItems: []T{}}
 	for i := range p.PageItems {
 		out.PageItems = append(out.PageItems, view(&p.PageItems[i]))

@@ -2,6 +2,7 @@ package nacosapi
 
 import (
 	"context"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -34,19 +35,25 @@ func (a *API) getV2(ctx context.Context, in readParams) (string, error) {
 }
 
 func (a *API) searchV2(ctx context.Context, in searchParams) (rest.Page[itemV1], error) {
+	if err := wholePages(in.PageNo, in.PageSize); err != nil {
+		return rest.Page[itemV1]{}, err
+	}
 	page, err := a.search(ctx, in)
 	if err != nil {
 		return rest.Page[itemV1]{}, err
 	}
-	return pageOf(page, func(it *configcenter.Item) itemV1 { return listedV1(it, in.Tenant) }), nil
+	return pageOf(page, foundV1(&in)), nil
 }
 
 func (a *API) historyV2(ctx context.Context, in historyParams) (rest.Page[historyItemV1], error) {
+	if err := wholePages(in.PageNo, in.PageSize); err != nil {
+		return rest.Page[historyItemV1]{}, err
+	}
 	page, err := a.history(ctx, in)
 	if err != nil {
 		return rest.Page[historyItemV1]{}, err
 	}
-	return historyPage(page, func(e *configcenter.Entry) historyItemV1 { return entryV1(e, in.Tenant) }), nil
+	return historyPage(page, func(v *configcenter.Version) historyItemV1 { return entryV1(v, in.Tenant) }), nil
 }
 
 func (a *API) historyItemV2(ctx context.Context, in nidParams) (*historyItemV1, error) {
@@ -68,15 +75,15 @@ func itemOrNil(v *configcenter.Version, err error) func(tenant string) (*history
 
 // historyDetail says which content was there before a change and which after it.
 type historyDetail struct {
-	historyItemV1
-	OriginalMD5              string `json:"originalMd5"`
-	OriginalContent          string `json:"originalContent"`
-	OriginalEncryptedDataKey string `json:"originalEncryptedDataKey"`
-	OriginalExtInfo          string `json:"originalExtInfo"`
-	UpdatedMD5               string `json:"updatedMd5"`
-	UpdatedContent           string `json:"updatedContent"`
-	UpdatedEncryptedDataKey  string `json:"updatedEncryptedDataKey"`
-	UpdateExtInfo            string `json:"updateExtInfo"`
+	changeV1
+	OriginalMD5              string  `json:"originalMd5"`
+	OriginalContent          string  `json:"originalContent"`
+	OriginalEncryptedDataKey string  `json:"originalEncryptedDataKey"`
+	OriginalExtInfo          string  `json:"originalExtInfo"`
+	UpdatedMD5               *string `json:"updatedMd5"` // null of a deletion
+	UpdatedContent           *string `json:"updatedContent"`
+	UpdatedEncryptedDataKey  *string `json:"updatedEncryptedDataKey"`
+	UpdateExtInfo            *string `json:"updateExtInfo"`
 }
 
 func (a *API) historyDetailV2(ctx context.Context, in nidParams) (*historyDetail, error) {
@@ -84,24 +91,21 @@ func (a *API) historyDetailV2(ctx context.Context, in nidParams) (*historyDetail
 	if v == nil || err != nil {
 		return nil, err
 	}
-	d := &historyDetail{historyItemV1: *versionItemV1(v, in.Tenant)}
+	d := &historyDetail{changeV1: changeOfV1(v, in.Tenant)}
+	d.OpType = strings.TrimSpace(d.OpType)
 	if b := v.Before; b != nil {
 		d.OriginalMD5, d.OriginalContent = b.MD5, b.Content
 		d.OriginalEncryptedDataKey, d.OriginalExtInfo = b.EncryptedDataKey, extInfo(b)
 	}
 	if v.Op != configcenter.Deleted {
-		d.UpdatedMD5, d.UpdatedContent = v.MD5, v.Content
-		d.UpdatedEncryptedDataKey, d.UpdateExtInfo = v.EncryptedDataKey, extInfo(&v.Entry)
+		about := extInfo(&v.Entry)
+		d.UpdatedMD5, d.UpdatedContent = &v.MD5, &v.Content
+		d.UpdatedEncryptedDataKey, d.UpdateExtInfo = &v.EncryptedDataKey, &about
 	}
 	return d, nil
 }
 
-func (a *API) historyConfigsV2(ctx context.Context, in namespaceParams) ([]itemV1, error) {
+func (a *API) historyConfigsV2(ctx context.Context, in namespaceParams) ([]keptV1, error) {
 	items, err := a.configsOf(ctx, in)
-	out := make([]itemV1, len(items))
-	for i, it := range items {
-		out[i] = listedV1(it, in.Tenant)
-		out[i].Content = ""
-	}
-	return out, err
+	return keptOfV1(items, in.Tenant), err
 }

@@ -142,7 +142,8 @@ type historyBasicV3 struct {
 	PublishType string `json:"publishType"`
 }
 
-func entryV3(e *configcenter.Entry) historyBasicV3 {
+func entryV3(v *configcenter.Version) historyBasicV3 {
+	e := &v.Entry
 	return historyBasicV3{
 		basicV3: basicV3{
 			ID: seqText(e.Seq), NamespaceID: e.Key.Namespace, GroupName: e.Key.Group, DataID: e.Key.DataID, MD5: e.MD5,
@@ -166,7 +167,7 @@ func versionV3(v *configcenter.Version, err error) (*historyDetailV3, error) {
 	}
 	was := v.Replaced()
 	d := &historyDetailV3{
-		historyBasicV3: entryV3(&v.Entry), Content: was.Content,
+		historyBasicV3: entryV3(v), Content: was.Content,
 		EncryptedDataKey: was.EncryptedDataKey, GrayName: v.Gray, ExtInfo: extInfo(was),
 	}
 	d.MD5 = was.MD5

@@ -118,6 +118,12 @@ func (s *Store) published(p *configcenter.Publish, old *configcenter.Item, sum s
 	it.Type = configcenter.NormalType(p.Type)
 	if old != nil {
 		it.Created, it.CreatedBy = old.Created, old.CreatedBy
+		if p.KeepAppName {
+			it.AppName = old.AppName
+		}
+		if p.KeepTags {
+			it.Tags = old.Tags
+		}
 	}
 	return it
 }

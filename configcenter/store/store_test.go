@@ -309,6 +309,27 @@ func TestMustCreateAndRevisionAreKept(t *testing.T) {
 	}
 }
 
+func TestWhatAPublishDoesNotSpeakOfIsKept(t *testing.T) {
+	s, _, _ := newStore(t, configcenter.DefaultLimits())
+	for _, c := range []struct {
+		publish configcenter.Publish
+		app     string
+		tags    string
+	}{
+		{configcenter.Publish{KeepAppName: true, KeepTags: true}, "", ""},
+		{configcenter.Publish{Attributes: configcenter.Attributes{AppName: "shop", Tags: "a,b"}}, "shop", "a,b"},
+		{configcenter.Publish{KeepAppName: true, KeepTags: true}, "shop", "a,b"},
+		{configcenter.Publish{KeepAppName: true}, "shop", ""},
+		{configcenter.Publish{KeepTags: true, Attributes: configcenter.Attributes{Tags: "c"}}, "", ""},
+	} {
+		c.publish.Key, c.publish.Content = key, "x"
+		r, err := s.Publish(t.Context(), &c.publish)
+		if err != nil || r.Item.AppName != c.app || r.Item.Tags != c.tags {
+			t.Errorf("%+v: %+v, %v; want %q and %q", c.publish, r.Item, err, c.app, c.tags)
+		}
+	}
+}
+
 func TestHistoryIsBoundedByNumberAndKeepsWhatExplainsTheRest(t *testing.T) {
 	limits := configcenter.DefaultLimits()
 	limits.HistoryEntriesMax = 3

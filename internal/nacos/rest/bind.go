@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime/multipart"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,6 +27,7 @@ import (
 //	binding:"required"     absent is an error
 //	body:"json"            the whole body, if there is one
 //	file:"file"            an uploaded file; the field is a *File
+//	given:"desc"           whether there is such a parameter (or another of a comma list), blank or not
 //
 // Fields are strings, bools, integers, floats, durations in milliseconds (time.Duration),
 // types with UnmarshalText, slices of strings (a comma list), and pointers to
@@ -48,6 +50,7 @@ type boundField struct {
 	header   string
 	uri      string
 	file     string
+	given    []string
 	json     bool
 	required bool
 	fallback string
@@ -90,10 +93,13 @@ func collectFields(t reflect.Type, index []int) []boundField {
 			b.names = append(b.names, name)
 			b.fallback, b.hasDef = strings.CutPrefix(options, "default=")
 		}
+		if given := f.Tag.Get("given"); given != "" {
+			b.given = strings.Split(given, ",")
+		}
 		if alias := f.Tag.Get("alias"); alias != "" {
 			b.names = append(b.names, strings.Split(alias, ",")...)
 		}
-		if len(b.names) > 0 || b.header != "" || b.uri != "" || b.file != "" || b.json {
+		if len(b.names) > 0 || b.header != "" || b.uri != "" || b.file != "" || len(b.given) > 0 || b.json {
 			all = append(all, b)
 		}
 	}
@@ -125,6 +131,9 @@ func bind(c *gin.Context, into any) error {
 			if err := json.Unmarshal(p.json, field.Addr().Interface()); err != nil {
 				return wire.RefuseBy(wire.ParameterMissing, fmt.Errorf("body: %w", err))
 			}
+			continue
+		case len(f.given) > 0:
+			field.SetBool(slices.ContainsFunc(f.given, func(name string) bool { _, ok := p.values[name]; return ok }))
 			continue
 		case f.file != "":
 			if headers := p.files[f.file]; len(headers) > 0 {

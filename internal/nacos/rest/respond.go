@@ -41,6 +41,10 @@ type Raw struct {
 // Text is a bare text answer with status 200.
 func Text(s string) *Raw { return &Raw{ContentType: textPlain, Body: []byte(s)} }
 
+// Written is a text with status 200 that Nacos writes past its framework, and then says
+// that it is JSON whatever it is.
+func Written(s string) *Raw { return &Raw{ContentType: jsonType, Body: []byte(s)} }
+
 // Page is one page of a list in the form that config and auth use.
 type Page[T any] struct {
 	TotalCount     int `json:"totalCount"`
@@ -121,12 +125,6 @@ func bare(c *gin.Context, v any) {
 		c.Writer.WriteHeaderNow()
 	case string:
 		writeText(c, http.StatusOK, v)
-	case bool:
-		if v {
-			writeText(c, http.StatusOK, "true")
-		} else {
-			writeText(c, http.StatusOK, "false")
-		}
 	default:
 		writeJSON(c, http.StatusOK, v)
 	}
@@ -173,8 +171,23 @@ func causedText(c *gin.Context, e *wire.Error) {
 		springError(c, http.StatusBadRequest, "Required request parameter '"+absent.Name+"' is not present")
 		return
 	}
+	var filtered *FilteredError
+	if errors.As(e, &filtered) {
+		writeRaw(c, &Raw{Status: e.Kind.Status(), ContentType: jsonType, Body: []byte(e.Text + "\r\n")})
+		return
+	}
 	writeText(c, e.Kind.Status(), "caused: "+e.Text+";")
 }
+
+// FilteredError is in the chain of a refusal that Nacos makes in a filter of names, before
+// the interface that was asked has a say. Config's v1 writes it without words around it.
+type FilteredError struct{ Err error }
+
+// Error is that of the cause.
+func (e *FilteredError) Error() string { return e.Err.Error() }
+
+// Unwrap is the cause.
+func (e *FilteredError) Unwrap() error { return e.Err }
 
 // springError is what the framework under Nacos writes for what never reaches a
 // controller: unknown paths, missing parameters, denied access.

@@ -166,6 +166,18 @@ func TestBadParameters(t *testing.T) {
 	require.Equal(t, 400, w.Code, "the query has a bound too")
 }
 
+func TestABlankParameterIsGivenAndAnAbsentOneIsNot(t *testing.T) {
+	type in struct {
+		Desc  string `form:"desc"`
+		Given bool   `given:"desc,description"`
+	}
+	e := engine(t, Config{})
+	e.GET("/", Handle(func(_ context.Context, in in) (bool, error) { return in.Given, nil }))
+	for query, want := range map[string]string{"": "false", "x=1": "false", "desc=": "true", "desc=a": "true", "description=": "true"} {
+		require.Contains(t, send(e, "GET", "/?"+query, "", "").Body.String(), `"data":`+want, query)
+	}
+}
+
 func TestJSONBodiesAndFiles(t *testing.T) {
 	type in struct {
 		Target string     `form:"tenant" binding:"required"`
@@ -220,7 +232,7 @@ func TestAnswersOfEachVersion(t *testing.T) {
 		want   string
 	}{
 		{"v1 text", V1, "ok", nil, 200, textPlain, "ok"},
-		{"v1 bool", V1Config, true, nil, 200, textPlain, "true"},
+		{"v1 bool", V1Config, true, nil, 200, jsonType, "true"},
 		{"v1 nothing", V1Config, nil, nil, 200, "", ""},
 		{"v1 JSON", V1, map[string]int{"count": 1}, nil, 200, jsonType, `{"count":1}`},
 		{"v1 error", V1, nil, conflict, 400, textPlain, "specified service s already exists!"},

@@ -1,0 +1,35 @@
+package nacosapi_test
+
+import (
+	"testing"
+
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+)
+
+func TestClientsSayWhatTheyHold(t *testing.T) {
+	w := startWeb(t, engines.New(t))
+	java := dial(t, w.node.addr, map[string]string{"version": "Nacos-Java-Client:v2.5.1"}, false)
+	other := dial(t, w.node.addr, nil, false)
+	for _, c := range []*client{java, other} {
+		c.listen(true, "dev", "a", sum(""))
+	}
+	asked := []string{"ip", "127.0.0.1", "dataId", "a", "group", "g", "tenant", "dev"}
+	for _, path := range []string{"/v1/cs/metrics/current", "/v1/cs/metrics/cluster"} {
+		done := make(chan answer, 1)
+		go func() { done <- w.do("GET", path, nil, asked...) }()
+		p := <-java.pushes
+		var request wire.ClientConfigMetricRequest
+		if err := wire.DecodeInto(p, &request); err != nil {
+			t.Fatal(err)
+		}
+		if len(request.MetricsKeys) != 2 || request.MetricsKeys[0] != (wire.MetricsKey{Type: "cacheData", Key: "a+g+dev"}) {
+			t.Errorf("asked for %+v", request.MetricsKeys)
+		}
+		java.send(&wire.ClientConfigMetricResponse{Response: wire.Succeeded(), Metrics: map[string]any{"client": "held"}}, request.RequestID)
+		w.want(<-done, 200, `{"client":"held"}`)
+	}
+	other.quiet()
+	asked[1] = "10.9.9.9"
+	w.want(w.do("GET", "/v1/cs/metrics/current", nil, asked...), 200, `{}`)
+	w.want(w.do("GET", "/v1/cs/metrics/current", nil, "ip", "10.9.9.9"), 400, "caused: invalid dataId : ;")
+}
