@@ -31,9 +31,11 @@ func startWeb(t *testing.T, engine coretest.Nodes) *web { return startWebIn(t, e
 func startWebIn(t *testing.T, engine coretest.Nodes, namespaces func(string) bool) *web {
 	t.Helper()
 	n := startNode(t, engine)
-	var err error
-	if n.api, err = nacosapi.New(nacosapi.Deps{Center: n.center, Namespaces: namespaces}); err != nil {
-		t.Fatal(err)
+	if namespaces != nil {
+		var err error
+		if n.api, err = nacosapi.New(nacosapi.Deps{Center: n.center, Namespaces: namespaces}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	e, err := rest.NewEngine(rest.Config{})
 	if err != nil {
