@@ -58,7 +58,7 @@ func mask(v any, s *step) any {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k, e := range v {
-			if (slices.Contains(varies, k) || slices.Contains(s.masks, k)) && isSomething(e) {
+			if slices.Contains(varies, k) && isSomething(e) || slices.Contains(s.masks, k) && (isSomething(e) || isFull(e)) {
 				e = masked
 			}
 			if raw, ok := e.(string); ok && slices.Contains(folded, k) {
@@ -95,6 +95,30 @@ func isSomething(v any) bool {
 		return len(v) > 0
 	}
 	return false
+}
+
+// isFull reports whether v is a list or an object with something in it.
+func isFull(v any) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		return len(v) > 0
+	case []any:
+		return len(v) > 0
+	}
+	return false
+}
+
+// filtered leaves in lists what contains a text.
+func filtered(v any, part string) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, e := range v {
+			v[k] = filtered(e, part)
+		}
+	case []any:
+		return slices.DeleteFunc(v, func(e any) bool { return !strings.Contains(text(e), part) })
+	}
+	return v
 }
 
 // decode reads JSON, numbers as they are written.

@@ -116,6 +116,9 @@ func (p *player) answer(s *step, req *http.Request) (*answer, error) {
 		}
 	}
 	v, ok := decode(b)
+	if ok && s.with != "" {
+		v = filtered(v, s.with)
+	}
 	if !ok {
 		a.Body = maskText(string(b), s.masks)
 		if strings.Contains(media, "octet-stream") || strings.Contains(media, "zip") {
@@ -221,8 +224,10 @@ func (t *target) play(s *script, wanted func(i int, a *answer) bool, got func(i 
 	defer p.close()
 	for i := range s.steps {
 		st := &s.steps[i]
-		if st.method == "wait" {
-			time.Sleep(st.wait)
+		if st.method == "wait" || st.method == "settle" {
+			if st.method == "wait" || wanted == nil {
+				time.Sleep(st.wait)
+			}
 			continue
 		}
 		if st.until && wanted == nil {

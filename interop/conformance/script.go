@@ -26,8 +26,10 @@ import (
 //	    zip "a/b.txt" "c\n"        an upload of an archive, which has this and more such entries
 //	    until                      asked again until the answer is the recorded one
 //	    sort                       lists may have any order
+//	    with orders                of lists, only what contains that text
+//	    unheard                    the answer is not compared
 //	    save id pageItems.0.id     a part of the answer for later steps: $id
-//	    mask port                  members that differ from run to run
+//	    mask port                  members that differ from run to run, or that are not meant
 //	    later poll                 the steps that follow are done while this one is not answered
 //	await poll                     its answer
 //	connect a {"labels":{}}        a connection over gRPC, set up; that it is, is not compared
@@ -37,6 +39,7 @@ import (
 //	told a NotifySubscriberRequest a push that must come, whatever comes before it; it is acknowledged
 //	cut a                          the connection ends
 //	wait 500ms
+//	settle 16s                     likewise, but only where Nacos is recorded
 //
 // and # begins a comment.
 type script struct {
@@ -49,7 +52,7 @@ type script struct {
 type step struct {
 	ask     string // the line it begins with
 	line    int
-	method  string // of HTTP, or connect, dial, send, ask, told, cut, wait, await
+	method  string // of HTTP, or connect, dial, send, ask, told, cut, wait, settle, await
 	path    string // of HTTP, or the connection's name, or that of a step to be awaited
 	kind    string // of a payload
 	json    string // of a payload or a body
@@ -58,6 +61,8 @@ type step struct {
 	form    bool
 	until   bool
 	sort    bool
+	with    string
+	silent  bool
 	upload  string      // the name of what was saved
 	entries [][2]string // of an archive to be uploaded
 	later   string      // the name to be awaited by
@@ -68,7 +73,7 @@ type step struct {
 
 // answered reports whether a step has an answer to be compared.
 func (s *step) answered() bool {
-	return s.later == "" && !slices.Contains([]string{"connect", "dial", "send", "cut", "wait"}, s.method)
+	return s.later == "" && !s.silent && !slices.Contains([]string{"connect", "dial", "send", "cut", "wait", "settle"}, s.method)
 }
 
 // http reports whether a step is a request over HTTP.
@@ -140,7 +145,7 @@ func readStep(text string) (step, error) {
 		return ""
 	}
 	switch s.method {
-	case "wait":
+	case "wait", "settle":
 		var err error
 		s.wait, err = time.ParseDuration(word(1))
 		return s, err
@@ -171,6 +176,10 @@ func (s *step) option(text string) error {
 		s.until = true
 	case "sort":
 		s.sort = true
+	case "with":
+		s.with = rest
+	case "unheard":
+		s.silent = true
 	case "header":
 		k, v, ok := strings.Cut(rest, ": ")
 		if !ok {
