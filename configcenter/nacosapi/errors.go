@@ -42,7 +42,7 @@ func refusal(err error) error {
 	var invalid *configcenter.InvalidError
 	if errors.As(err, &invalid) && invalid.Nacos != "" {
 		if strings.HasPrefix(invalid.Nacos, "Param '") {
-			err = &rest.FilteredError{Err: err}
+			err = &rest.NameError{Err: err}
 		}
 		return &wire.Error{Kind: wire.ParameterInvalid, Text: invalid.Nacos, Err: err}
 	}

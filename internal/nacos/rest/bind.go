@@ -25,6 +25,7 @@ import (
 //	header:"casMd5"        a header, alone or where the parameter is absent
 //	uri:"key"              a part of the path
 //	binding:"required"     absent is an error
+//	absent:"text"          what that error says, where it is not the usual text
 //	body:"json"            the whole body, if there is one
 //	file:"file"            an uploaded file; the field is a *File
 //	given:"desc"           whether there is such a parameter (or another of a comma list), blank or not
@@ -53,6 +54,7 @@ type boundField struct {
 	given    []string
 	json     bool
 	required bool
+	absent   string
 	fallback string
 	hasDef   bool
 }
@@ -83,7 +85,7 @@ func collectFields(t reflect.Type, index []int) []boundField {
 		if !f.IsExported() {
 			continue
 		}
-		b := boundField{index: at, header: f.Tag.Get("header"), uri: f.Tag.Get("uri"), file: f.Tag.Get("file")}
+		b := boundField{index: at, header: f.Tag.Get("header"), uri: f.Tag.Get("uri"), file: f.Tag.Get("file"), absent: f.Tag.Get("absent")}
 		b.json = f.Tag.Get("body") == "json"
 		for rule := range strings.SplitSeq(f.Tag.Get("binding"), ",") {
 			b.required = b.required || rule == "required"
@@ -124,7 +126,7 @@ func bind(c *gin.Context, into any) error {
 		case f.json:
 			if len(p.json) == 0 {
 				if f.required {
-					return missing("body", field.Type())
+					return missing("body", field.Type(), f.absent)
 				}
 				continue
 			}
@@ -139,14 +141,14 @@ func bind(c *gin.Context, into any) error {
 			if headers := p.files[f.file]; len(headers) > 0 {
 				field.Set(reflect.ValueOf(&File{Name: headers[0].Filename, Size: headers[0].Size, header: headers[0]}))
 			} else if f.required {
-				return missing(f.file, field.Type())
+				return missing(f.file, field.Type(), f.absent)
 			}
 			continue
 		}
 		text, ok := f.lookup(c, p)
 		if !ok {
 			if f.required {
-				return missing(f.name(), field.Type())
+				return missing(f.name(), field.Type(), f.absent)
 			}
 			if !f.hasDef {
 				continue
@@ -197,13 +199,16 @@ func orElse(s, otherwise string) string {
 type MissingError struct {
 	Name string
 	Type string // as Java calls it
+	Text string // "" is that of most of Nacos's interfaces
 }
 
-// Error is the text of most of Nacos's interfaces.
-func (e *MissingError) Error() string { return "Param '" + e.Name + "' is required." }
+// Error is the text.
+func (e *MissingError) Error() string {
+	return orElse(e.Text, "Param '"+e.Name+"' is required.")
+}
 
-func missing(name string, t reflect.Type) error {
-	return wire.RefuseBy(wire.ParameterMissing, &MissingError{Name: name, Type: javaType(t)})
+func missing(name string, t reflect.Type, text string) error {
+	return wire.RefuseBy(wire.ParameterMissing, &MissingError{Name: name, Type: javaType(t), Text: text})
 }
 
 // javaType names the type of a parameter as Nacos does when it is missing.

@@ -110,8 +110,22 @@ func (r Responder) respond(c *gin.Context, v any) {
 	r.ok(c, v)
 }
 
+// FilteredError is the cause of a refusal that stock Nacos makes before any handler,
+// where a parameter has characters or a length that it must not have: in every version
+// a bare text without a type.
+type FilteredError struct{ Text string }
+
+// Error is the text.
+func (e *FilteredError) Error() string { return e.Text }
+
 func (r Responder) refuse(c *gin.Context, err error) {
 	c.Set(keyError, err)
+	var filtered *FilteredError
+	if errors.As(err, &filtered) {
+		untyped := http.Header{"Content-Type": nil}
+		writeRaw(c, &Raw{Status: http.StatusBadRequest, Header: untyped, Body: []byte(filtered.Text + "\r\n")})
+		return
+	}
 	if wire.UnknownOutcome(err) {
 		c.Header(wire.HeaderOutcome, "unknown")
 	}
@@ -125,7 +139,7 @@ func bare(c *gin.Context, v any) {
 		c.Writer.WriteHeaderNow()
 	case string:
 		writeText(c, http.StatusOK, v)
-	default:
+	default: // a bool too is JSON
 		writeJSON(c, http.StatusOK, v)
 	}
 }
@@ -171,23 +185,23 @@ func causedText(c *gin.Context, e *wire.Error) {
 		springError(c, http.StatusBadRequest, "Required request parameter '"+absent.Name+"' is not present")
 		return
 	}
-	var filtered *FilteredError
-	if errors.As(e, &filtered) {
+	var name *NameError
+	if errors.As(e, &name) {
 		writeRaw(c, &Raw{Status: e.Kind.Status(), ContentType: jsonType, Body: []byte(e.Text + "\r\n")})
 		return
 	}
 	writeText(c, e.Kind.Status(), "caused: "+e.Text+";")
 }
 
-// FilteredError is in the chain of a refusal that Nacos makes in a filter of names, before
+// NameError is in the chain of a refusal that Nacos makes in a filter of names, before
 // the interface that was asked has a say. Config's v1 writes it without words around it.
-type FilteredError struct{ Err error }
+type NameError struct{ Err error }
 
 // Error is that of the cause.
-func (e *FilteredError) Error() string { return e.Err.Error() }
+func (e *NameError) Error() string { return e.Err.Error() }
 
 // Unwrap is the cause.
-func (e *FilteredError) Unwrap() error { return e.Err }
+func (e *NameError) Unwrap() error { return e.Err }
 
 // springError is what the framework under Nacos writes for what never reaches a
 // controller: unknown paths, missing parameters, denied access.
@@ -235,7 +249,8 @@ func writeJSON(c *gin.Context, status int, v any) {
 	writeRaw(c, &Raw{Status: status, ContentType: jsonType, Body: body})
 }
 
-// NotFound answers a path that nobody serves as Nacos does: 501 below v1/ns.
+// NotFound answers a path that nobody serves as Nacos does: 501 below v1/ns, and in
+// 3.x's words below v3.
 func NotFound(c *gin.Context) {
 	path := c.Request.URL.Path
 	if strings.Contains(path, "/v1/ns/") {

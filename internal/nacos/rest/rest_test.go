@@ -135,6 +135,10 @@ func TestBadParameters(t *testing.T) {
 		return nil
 	}), With(V1, handler))
 	e.POST("/v2", BodyLimit(100), Handle(handler))
+	type named struct {
+		Name string `form:"name" binding:"required" absent:"required parameter 'name' is missing"`
+	}
+	e.GET("/named", Handle(func(context.Context, named) (string, error) { return "ok", nil }))
 	for _, c := range []struct {
 		what, target, want string
 		status             int
@@ -148,6 +152,7 @@ func TestBadParameters(t *testing.T) {
 		{"missing where v2 fails with a text", "/v2plain", "Parameter 'serviceName' is missing", 400},
 		{"refused by a check", "/checked?serviceName=bad", "serviceName is bad\r\n", 400},
 		{"missing, and so nothing to be checked", "/checked", "Param 'serviceName' is required.", 400},
+		{"missing, in words of its own", "/named", `{"code":10000,"message":"parameter missing","data":"required parameter 'name' is missing"}`, 400},
 		{"no number", "/v2?serviceName=s&pageNo=x", `{"code":20002,"message":"parameter validate error","data":"Param 'pageNo' is illegal, \"x\" is no number"}`, 400},
 		{"not a number", "/v1?serviceName=s&weight=NaN", `Param 'weight' is illegal, "NaN" is no number`, 400},
 		{"neither true nor false", "/v1?serviceName=s&enabled=maybe", `Param 'enabled' is illegal, "maybe" is neither true nor false`, 400},
@@ -255,6 +260,10 @@ func TestAnswersOfEachVersion(t *testing.T) {
 		{
 			"no quorum and nothing done", V2, nil, &core.OpError{Op: "create", Path: "/a", Err: core.NotReadOnly}, 503, jsonType,
 			`{"code":30000,"message":"server error","data":"no quorum, nothing was done: create /a: server is read-only"}`,
+		},
+		{
+			"what Nacos's filter refuses", V2, nil, wire.RefuseBy(wire.ParameterInvalid, &FilteredError{"Param 'a' is illegal."}), 400, "",
+			"Param 'a' is illegal.\r\n",
 		},
 		{"what nobody foresaw", V2, nil, errors.New("boom"), 500, jsonType, `{"code":30000,"message":"server error","data":"boom"}`},
 	} {
