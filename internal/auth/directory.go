@@ -243,7 +243,14 @@ func (d *Directory) CreateUser(ctx context.Context, name, password string) error
 	if err != nil {
 		return err
 	}
-	return d.write(ctx, say(ErrExists, "user '"+name+"' already exist!"), nil, op)
+	exists := say(ErrExists, "user '"+name+"' already exist!")
+	err = d.write(ctx, exists, nil, op)
+	if errors.Is(err, core.NoNode) { // the first of all, where no login is required
+		if err = d.prepare(ctx); err == nil {
+			err = d.write(ctx, exists, nil, op)
+		}
+	}
+	return err
 }
 
 func (d *Directory) createUser(name, password string) (core.Op, error) {
@@ -275,7 +282,7 @@ func (d *Directory) SetPassword(ctx context.Context, name, password string) erro
 	if err != nil {
 		return err
 	}
-	return d.write(ctx, nil, say(ErrNotFound, "user '"+name+"' not exist!"),
+	return d.write(ctx, nil, say(ErrNotFound, "user "+name+" not exist!"),
 		core.SetOp{Path: core.JoinPath(usersPath, segment.Escape(name)), Data: value, Version: core.AnyVersion})
 }
 
@@ -288,7 +295,7 @@ func (d *Directory) DeleteUser(ctx context.Context, name string) error {
 		return nil
 	}
 	if s.Admin {
-		return say(ErrInvalid, "User "+name+" is a global administrator and cannot be deleted")
+		return say(ErrInvalid, "cannot delete admin: "+name)
 	}
 	ops := []core.Op{core.DeleteOp{Path: core.JoinPath(usersPath, segment.Escape(name)), Version: core.AnyVersion}}
 	for _, role := range s.Roles {

@@ -77,7 +77,7 @@ func (s *site) want(method, target, body, token string, status int, answer strin
 
 func TestLoginAsSDKsDoIt(t *testing.T) {
 	s := newSite(t, true)
-	s.want("POST", "/v1/auth/users/admin", "password=secret", s.token, 200, `{"code":200,"message":null,"data":{"username":"nacos","password":"secret"}}`)
+	s.want("POST", "/v1/auth/users/admin", "password=secret", s.token, 200, `{"username":"nacos","password":"secret"}`)
 	for what, x := range map[string][2]string{
 		"Go uses the form":                       {"/v1/auth/users/login", "username=nacos&password=secret"},
 		"Java puts the name into the query":      {"/v3/auth/user/login?username=nacos", "password=secret"},
@@ -101,9 +101,9 @@ func TestLoginAsSDKsDoIt(t *testing.T) {
 
 func TestUsersRolesAndPermissions(t *testing.T) {
 	s := newSite(t, true)
-	s.want("POST", "/v1/auth/users/admin", "password=secret", s.token, 200, `{"code":200,"message":null,"data":{"username":"nacos","password":"secret"}}`)
-	s.want("POST", "/v1/auth/users/admin", "password=x", s.token, 200, `{"code":409,"message":"have admin user cannot use it","data":null}`)
-	s.want("POST", "/v3/auth/user/admin", "password=x", s.token, 200, `{"code":409,"message":"have admin user cannot use it","data":null}`)
+	s.want("POST", "/v1/auth/users/admin", "password=secret", s.token, 200, `{"username":"nacos","password":"secret"}`)
+	s.want("POST", "/v1/auth/users/admin", "password=x", s.token, 200, `{"code":409,"message":null,"data":"have admin user cannot use it"}`)
+	s.want("POST", "/v3/auth/user/admin", "password=x", s.token, 200, `{"code":409,"message":"have admin user cannot use it.","data":null}`)
 	s.want("POST", "/v1/auth/users", "username=tom&password=t", s.token, 200, `{"code":200,"message":null,"data":"create user ok!"}`)
 	s.want("POST", "/v3/auth/user", "username=ann&password=a", s.token, 200, `{"code":0,"message":"success","data":"create user ok!"}`)
 	s.want("GET", "/v1/auth/users?search=accurate&pageNo=1&pageSize=2", "", s.token, 200,
@@ -117,13 +117,18 @@ func TestUsersRolesAndPermissions(t *testing.T) {
 	s.want("GET", "/v3/auth/role/search?role=e", "", s.token, 200, `{"code":0,"message":"success","data":["dev"]}`)
 	s.want("POST", "/v3/auth/permission", "role=dev&resource=dev:*:*&action=r", s.token, 200, `{"code":0,"message":"success","data":"add permission ok!"}`)
 	s.want("GET", "/v3/auth/permission?role=dev&resource=dev:*:*&action=r", "", s.token, 200, `{"code":0,"message":"success","data":true}`)
+	s.want("POST", "/v1/auth/permissions", "role=dev&resource=test:*:*&action=rw", s.token, 200, `{"code":200,"message":null,"data":"add permission ok!"}`)
+	s.want("GET", "/v1/auth/permissions?role=dev&resource=test:*:*&action=w", "", s.token, 200, `{"code":0,"message":"success","data":true}`)
+	s.want("GET", "/v1/auth/permissions?role=dev&resource=dev:*:*&action=w", "", s.token, 200, `{"code":0,"message":"success","data":false}`)
+	s.want("DELETE", "/v1/auth/permissions", "role=dev&resource=test:*:*&action=rw", s.token, 200, `{"code":200,"message":null,"data":"delete permission ok!"}`)
 	s.want("GET", "/v1/auth/permissions?pageNo=1&pageSize=10", "", s.token, 200,
 		`{"totalCount":1,"pageNumber":1,"pagesAvailable":1,"pageItems":[{"role":"dev","resource":"dev:*:*","action":"r"}]}`)
 	s.want("DELETE", "/v1/auth/permissions?role=dev&resource=dev:*:*&action=r", "", s.token, 200, `{"code":200,"message":null,"data":"delete permission ok!"}`)
 	s.want("DELETE", "/v1/auth/roles", "role=dev&username=tom", s.token, 200, `{"code":200,"message":null,"data":"delete role of user tom ok!"}`)
 	s.want("DELETE", "/v3/auth/user?username=ann", "", s.token, 200, `{"code":0,"message":"success","data":"delete user ok!"}`)
-	s.want("DELETE", "/v1/auth/users?username=nacos", "", s.token, 400, "caused: User nacos is a global administrator and cannot be deleted;")
-	s.want("POST", "/v1/auth/users", "username=nacos&password=x", s.token, 200, `{"code":409,"message":"the user nacos is made by POST /v1/auth/users/admin","data":null}`)
+	s.want("DELETE", "/v1/auth/users?username=nacos", "", s.token, 400, "caused: cannot delete admin: nacos;")
+	s.want("POST", "/v1/auth/users", "username=nacos&password=x", s.token, 200, `{"code":409,"message":null,"data":"the user nacos is made by POST /v1/auth/users/admin"}`)
+	s.want("POST", "/v1/auth", "username=tom&password=x", s.token, 400, "caused: user 'tom' already exist!;")
 	s.want("POST", "/v3/auth/user", "username=tom&password=x", s.token, 409, `{"code":20005,"message":"resource conflict","data":"user 'tom' already exist!"}`)
 }
 
@@ -165,6 +170,8 @@ func TestLoginWithoutAuthentication(t *testing.T) {
 	w := s.do("POST", "/v1/auth/users/login", "username=nacos&password=nacos", "")
 	require.Equal(t, 200, w.Code)
 	require.Contains(t, w.Body.String(), `"accessToken":"AUTH_DISABLED","tokenTtl":18000`)
+	s.want("POST", "/v1/auth/users", "username=tom&password=t", "", 200, `{"code":200,"message":null,"data":"create user ok!"}`)
+	s.want("PUT", "/v1/auth/users", "username=ann&newPassword=t", "", 400, "caused: user ann not exist!;")
 }
 
 func TestGRPCRequestsAreChecked(t *testing.T) {

@@ -24,11 +24,7 @@ type revokeForm struct {
 }
 
 func (a *API) revoke(ctx context.Context, in revokeForm) (string, error) {
-	text := "delete role ok!"
-	if in.Username != "" {
-		text = "delete role of user " + in.Username + " ok!"
-	}
-	return text, a.auth.Directory.Revoke(ctx, in.Role, in.Username)
+	return "delete role of user " + in.Username + " ok!", a.auth.Directory.Revoke(ctx, in.Role, in.Username)
 }
 
 type roleItem struct {
@@ -78,8 +74,28 @@ func (a *API) removePermission(ctx context.Context, in permissionForm) (string, 
 	return "delete permission ok!", a.auth.Directory.RemovePermission(ctx, in.permission())
 }
 
+// hasPermission says whether a role may already do something: rw is both.
 func (a *API) hasPermission(_ context.Context, in permissionForm) (bool, error) {
-	return slices.Contains(a.auth.Directory.Permissions(), in.permission()), nil
+	wanted := in.permission()
+	return slices.ContainsFunc(a.auth.Directory.Permissions(), func(p auth.Permission) bool {
+		return p.Role == wanted.Role && p.Resource == wanted.Resource && (p.Action == wanted.Action || p.Action == auth.ReadWrite)
+	}), nil
+}
+
+type permissionsFormV1 struct {
+	listForm
+	Resource string `form:"resource"`
+	Action   string `form:"action"`
+}
+
+// permissionsV1 is two things on one path: hasPermission where the parameters name a
+// permission, in the envelope of v2, and else a list.
+func (a *API) permissionsV1(ctx context.Context, in permissionsFormV1) (any, error) {
+	if in.Resource == "" {
+		return a.permissions(ctx, in.listForm)
+	}
+	has, err := a.hasPermission(ctx, permissionForm{in.Role, in.Resource, in.Action})
+	return rest.Result{Message: "success", Data: has}, err
 }
 
 type permissionItem struct {

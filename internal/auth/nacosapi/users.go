@@ -11,24 +11,39 @@ import (
 
 	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
 // v1 answers with RestResults, but bare pages and lists.
 func (a *API) v1(g *gin.RouterGroup) {
 	admin, user := a.guard.Admin(), a.guard.User()
-	g.POST("/users", admin, rest.With(rest.V1Result, a.createUserV1))
-	g.POST("/users/admin", admin, rest.With(rest.V1Result, a.createAdminV1))
-	g.PUT("/users", user, rest.With(rest.V1Result, a.updateUser))
-	g.DELETE("/users", admin, rest.With(rest.V1Result, a.deleteUser))
-	g.GET("/users", admin, rest.With(rest.V1Config, a.users))
-	g.GET("/users/search", admin, rest.With(rest.V1Config, a.searchUsers))
-	g.POST("/roles", admin, rest.With(rest.V1Result, a.grant))
-	g.DELETE("/roles", admin, rest.With(rest.V1Result, a.revoke))
+	for _, users := range []string{"/users", ""} { // the prefix alone means the users
+		g.POST(users, admin, rest.With(rest.V1Result, inV1(a.createUserV1)))
+		g.POST(users+"/admin", admin, rest.With(rest.V1Config, inV1(a.createAdminV1)))
+		g.PUT(users, user, rest.With(rest.V1Result, inV1(a.updateUser)))
+		g.DELETE(users, admin, rest.With(rest.V1Result, inV1(a.deleteUser)))
+		g.GET(users, admin, rest.With(rest.V1Config, a.users))
+		g.GET(users+"/search", admin, rest.With(rest.V1Config, a.searchUsers))
+	}
+	g.POST("/roles", admin, rest.With(rest.V1Result, inV1(a.grant)))
+	g.DELETE("/roles", admin, rest.With(rest.V1Result, inV1(a.revoke)))
 	g.GET("/roles", admin, rest.With(rest.V1Config, a.roles))
 	g.GET("/roles/search", admin, rest.With(rest.V1Config, a.searchRoles))
-	g.POST("/permissions", admin, rest.With(rest.V1Result, a.addPermission))
-	g.DELETE("/permissions", admin, rest.With(rest.V1Result, a.removePermission))
-	g.GET("/permissions", admin, rest.With(rest.V1Config, a.permissions))
+	g.POST("/permissions", admin, rest.With(rest.V1Result, inV1(a.addPermission)))
+	g.DELETE("/permissions", admin, rest.With(rest.V1Result, inV1(a.removePermission)))
+	g.GET("/permissions", admin, rest.With(rest.V1Config, a.permissionsV1))
+}
+
+// inV1 answers a conflict, and what is not there, as a bad parameter: v1 knows nothing
+// better for them.
+func inV1[In, Out any](serve func(context.Context, In) (Out, error)) func(context.Context, In) (Out, error) {
+	return func(ctx context.Context, in In) (Out, error) {
+		out, err := serve(ctx, in)
+		if errors.Is(err, auth.ErrExists) || errors.Is(err, auth.ErrNotFound) {
+			err = wire.RefuseBy(wire.ParameterInvalid, err)
+		}
+		return out, err
+	}
 }
 
 // v3 answers with the envelope throughout.
@@ -65,8 +80,7 @@ func (a *API) createUser(ctx context.Context, in newUserForm) (string, error) {
 // createUserV1 keeps the administrator's name for the route that makes one.
 func (a *API) createUserV1(ctx context.Context, in newUserForm) (any, error) {
 	if in.Username == firstAdmin {
-		text := "the user " + firstAdmin + " is made by POST /v1/auth/users/admin"
-		return rest.RestResult{Code: http.StatusConflict, Message: &text}, nil
+		return rest.RestResult{Code: http.StatusConflict, Data: "the user " + firstAdmin + " is made by POST /v1/auth/users/admin"}, nil
 	}
 	return a.createUser(ctx, in)
 }
@@ -89,11 +103,11 @@ func (a *API) createAdmin(ctx context.Context, in adminForm) (adminAnswer, error
 
 const adminExists = "have admin user cannot use it"
 
+// createAdminV1 is not wrapped where it succeeds.
 func (a *API) createAdminV1(ctx context.Context, in adminForm) (any, error) {
 	out, err := a.createAdmin(ctx, in)
 	if errors.Is(err, auth.ErrExists) {
-		text := adminExists
-		return rest.RestResult{Code: http.StatusConflict, Message: &text}, nil
+		return rest.RestResult{Code: http.StatusConflict, Data: adminExists}, nil
 	}
 	return out, err
 }
@@ -101,7 +115,7 @@ func (a *API) createAdminV1(ctx context.Context, in adminForm) (any, error) {
 func (a *API) createAdminV3(ctx context.Context, in adminForm) (any, error) {
 	out, err := a.createAdmin(ctx, in)
 	if errors.Is(err, auth.ErrExists) {
-		return rest.Result{Code: http.StatusConflict, Message: adminExists}, nil
+		return rest.Result{Code: http.StatusConflict, Message: adminExists + "."}, nil
 	}
 	return out, err
 }
