@@ -163,7 +163,7 @@ func (n *Namespaces) Create(ctx context.Context, id, name, description string) (
 		return "", err
 	}
 	if id == Public {
-		return "", ErrExists
+		return "", say(ErrExists, "namespaceId ["+Public+"] is default namespace id and already exist.")
 	}
 	data, err := encode(name, description)
 	if err != nil {

@@ -164,7 +164,7 @@ func failedSingle(c *gin.Context, e *wire.Error) {
 func failed(c *gin.Context, e *wire.Error, missing string) {
 	text := e.Text
 	var absent *MissingError
-	if errors.As(e, &absent) {
+	if errors.As(e, &absent) && absent.Text == "" {
 		text = fmt.Sprintf(missing, absent.Name, absent.Type)
 	}
 	writeJSON(c, e.Kind.Status(), Result{Code: e.Kind.Code(), Message: e.Kind.Summary(), Data: text})

@@ -8,6 +8,9 @@ package nacosapi
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -48,37 +51,79 @@ func (a *API) Routes(g *gin.RouterGroup) {
 	admin := a.cfg.Guard.Admin()
 	const v1 = "/v1/console/namespaces"
 	g.GET(v1, rest.With(rest.V1Config, a.readV1))
-	g.POST(v1, admin, rest.With(rest.V1Config, a.createV1))
+	g.POST(v1, admin, rest.With(rest.V1Config, screened(a.createV1)))
 	g.PUT(v1, admin, rest.With(rest.V1Config, a.updateV1))
-	g.DELETE(v1, admin, rest.With(rest.V1Config, a.delete))
+	g.DELETE(v1, admin, rest.With(rest.V1Config, screened(a.delete)))
 
 	const v2 = "/v2/console/namespace"
 	g.GET(v2+"/list", rest.Handle(a.listV2))
-	g.GET(v2, rest.Handle(a.getV2))
-	g.POST(v2, admin, rest.Handle(a.createV2))
-	g.PUT(v2, admin, rest.Handle(a.update))
-	g.DELETE(v2, admin, rest.Handle(a.delete))
+	g.GET(v2, rest.Handle(screened(a.getV2)))
+	g.POST(v2, admin, rest.Handle(screened(a.createV2)))
+	g.PUT(v2, admin, rest.Handle(screened(a.update)))
+	g.DELETE(v2, admin, rest.Handle(screened(a.delete)))
 
-	for _, v3 := range []string{"/v3/console/core/namespace", "/v3/admin/core/namespace"} {
-		user := a.cfg.Guard.User()
+	user := a.cfg.Guard.User()
+	const console, tools = "/v3/console/core/namespace", "/v3/admin/core/namespace"
+	g.GET(console, user, rest.Handle(screened(a.getV3)))
+	g.POST(console, admin, rest.Handle(screened(a.createV3)))
+	g.PUT(console, admin, rest.Handle(screened(a.update)))
+	g.DELETE(console, admin, rest.Handle(screened(a.delete)))
+	g.GET(tools, user, rest.Handle(a.getV3))
+	g.POST(tools, admin, rest.Handle(a.createV3))
+	g.PUT(tools, admin, rest.Handle(a.update))
+	g.DELETE(tools, admin, rest.Handle(a.delete))
+	for _, v3 := range []string{console, tools} {
 		g.GET(v3+"/list", user, rest.Handle(a.listV3))
-		g.GET(v3, user, rest.Handle(a.getV3))
 		g.GET(v3+"/exist", user, rest.Handle(a.exists))
 		g.GET(v3+"/check", user, rest.Handle(a.count))
-		g.POST(v3, admin, rest.Handle(a.createV3))
-		g.PUT(v3, admin, rest.Handle(a.update))
-		g.DELETE(v3, admin, rest.Handle(a.delete))
+	}
+}
+
+// Bounds of the filter that stock Nacos has before consoles, not before tools.
+const (
+	screenIDChars   = 64
+	screenNameChars = 256
+)
+
+// screen refuses an id or a name as that filter does. What is absent passes.
+func screen(id, name string) error {
+	illegal := func(param, why string) error {
+		return wire.RefuseBy(wire.ParameterInvalid, &rest.FilteredError{Text: "Param '" + param + "' is illegal, " + why})
+	}
+	const showName, chars = "namespaceShowName", "illegal characters should not appear in the param."
+	switch {
+	case utf8.RuneCountInString(name) > screenNameChars:
+		return illegal(showName, fmt.Sprintf("the param length should not exceed %d.", screenNameChars))
+	case strings.ContainsAny(name, "@#$%^&*"):
+		return illegal(showName, chars)
+	case len(id) > screenIDChars:
+		return illegal("namespaceId/tenant", fmt.Sprintf("the param length should not exceed %d.", screenIDChars))
+	case strings.ContainsFunc(id, func(r rune) bool {
+		return r != '_' && r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	}):
+		return illegal("namespaceId/tenant", chars)
+	}
+	return nil
+}
+
+// screened is a handler behind the filter.
+func screened[In interface{ names() (id, name string) }, Out any](serve func(context.Context, In) (Out, error)) func(context.Context, In) (Out, error) {
+	return func(ctx context.Context, in In) (out Out, err error) {
+		if err := screen(in.names()); err != nil {
+			return out, err
+		}
+		return serve(ctx, in)
 	}
 }
 
 // item is one namespace in every version.
 type item struct {
-	Namespace   string `json:"namespace"`
-	ShowName    string `json:"namespaceShowName"`
-	Description string `json:"namespaceDesc"`
-	Quota       int    `json:"quota"`
-	ConfigCount int    `json:"configCount"`
-	Type        int    `json:"type"`
+	Namespace   string  `json:"namespace"`
+	ShowName    string  `json:"namespaceShowName"`
+	Description *string `json:"namespaceDesc"` // null where there is none
+	Quota       int     `json:"quota"`
+	ConfigCount int     `json:"configCount"`
+	Type        int     `json:"type"`
 }
 
 // The types of namespaces: built in, and made by a user.
@@ -89,7 +134,10 @@ const (
 )
 
 func (a *API) item(ns namespace.Namespace, custom int, blankPublic bool) item {
-	it := item{Namespace: ns.ID, ShowName: ns.Name, Description: ns.Description, Quota: ns.Quota, Type: custom}
+	it := item{Namespace: ns.ID, ShowName: ns.Name, Quota: ns.Quota, Type: custom}
+	if ns.Description != "" {
+		it.Description = &ns.Description
+	}
 	if a.cfg.Counter != nil {
 		it.ConfigCount = a.cfg.Counter.CountConfigs(ns.ID)
 	}
@@ -114,7 +162,7 @@ func (a *API) list(custom int, blankPublic bool) []item {
 func (a *API) get(id string, custom int, blankPublic bool) (item, error) {
 	ns, ok := a.cfg.Namespaces.Get(id)
 	if !ok {
-		return item{}, &wire.Error{Kind: wire.NamespaceNotFound, Text: "Can not find namespace by id: " + id, Err: namespace.ErrNotFound}
+		return item{}, &wire.Error{Kind: wire.NamespaceNotFound, Text: "namespaceId [ " + id + " ] not exist", Err: namespace.ErrNotFound}
 	}
 	return a.item(ns, custom, blankPublic), nil
 }
@@ -148,6 +196,8 @@ type createFormV1 struct {
 	Description string `form:"namespaceDesc"`
 }
 
+func (f createFormV1) names() (id, name string) { return f.ID, f.Name }
+
 // createV1 says false where the namespace is there or will not do.
 func (a *API) createV1(ctx context.Context, in createFormV1) (bool, error) {
 	return falseFor(a.create(ctx, in))
@@ -165,22 +215,26 @@ func (a *API) create(ctx context.Context, in createFormV1) (bool, error) {
 	return err == nil, err
 }
 
-type createFormV2 struct {
+type createForm struct {
 	ID          string `form:"namespaceId" alias:"customNamespaceId"`
-	Name        string `form:"namespaceName" binding:"required"`
+	Name        string `form:"namespaceName" binding:"required" absent:"required parameter 'namespaceName' is missing"`
 	Description string `form:"namespaceDesc"`
 }
 
+func (f createForm) names() (id, name string) { return f.ID, f.Name }
+
 // createV2 has a code of its own for a namespace that is there.
-func (a *API) createV2(ctx context.Context, in createFormV2) (bool, error) {
-	ok, err := a.create(ctx, createFormV1(in))
+func (a *API) createV2(ctx context.Context, in createForm) (bool, error) {
+	ok, err := a.createV3(ctx, in)
 	if errors.Is(err, namespace.ErrExists) {
-		err = wire.Refuse(wire.NamespaceIllegal, err.Error())
+		err = wire.Refuse(wire.NamespaceIllegal, "the namespaceId is existed, namespaceId: "+in.ID)
 	}
 	return ok, err
 }
 
-func (a *API) createV3(ctx context.Context, in createFormV1) (bool, error) { return a.create(ctx, in) }
+func (a *API) createV3(ctx context.Context, in createForm) (bool, error) {
+	return a.create(ctx, createFormV1(in))
+}
 
 type updateFormV1 struct {
 	ID          string `form:"namespace" binding:"required"`
@@ -194,10 +248,12 @@ func (a *API) updateV1(ctx context.Context, in updateFormV1) (bool, error) {
 }
 
 type updateForm struct {
-	ID          string `form:"namespaceId" binding:"required"`
-	Name        string `form:"namespaceName" binding:"required"`
+	ID          string `form:"namespaceId" binding:"required" absent:"required parameter 'namespaceId' is missing"`
+	Name        string `form:"namespaceName" binding:"required" absent:"required parameter 'namespaceName' is missing"`
 	Description string `form:"namespaceDesc"`
 }
+
+func (f updateForm) names() (id, name string) { return f.ID, f.Name }
 
 func (a *API) update(ctx context.Context, in updateForm) (bool, error) {
 	err := a.cfg.Namespaces.Update(ctx, in.ID, in.Name, in.Description)
@@ -205,8 +261,17 @@ func (a *API) update(ctx context.Context, in updateForm) (bool, error) {
 }
 
 type idForm struct {
-	ID string `form:"namespaceId" binding:"required"`
+	ID string `form:"namespaceId" binding:"required" absent:"Required request parameter 'namespaceId' for method parameter type String is not present"`
 }
+
+func (f idForm) names() (id, name string) { return f.ID, "" }
+
+// getForm means the public namespace where it names none.
+type getForm struct {
+	ID string `form:"namespaceId"`
+}
+
+func (f getForm) names() (id, name string) { return f.ID, "" }
 
 func (a *API) delete(ctx context.Context, in idForm) (bool, error) {
 	err := a.cfg.Namespaces.Delete(ctx, in.ID)
@@ -221,21 +286,22 @@ func (a *API) listV3(context.Context, rest.None) ([]item, error) {
 	return a.list(typeCustomV3, false), nil
 }
 
-func (a *API) getV2(_ context.Context, in idForm) (item, error) {
+func (a *API) getV2(_ context.Context, in getForm) (item, error) {
 	return a.get(in.ID, typeCustomV1, a.cfg.BlankPublic)
 }
 
-func (a *API) getV3(_ context.Context, in idForm) (item, error) {
+func (a *API) getV3(_ context.Context, in getForm) (item, error) {
 	return a.get(in.ID, typeCustomV3, false)
 }
 
 type existForm struct {
-	ID string `form:"customNamespaceId" binding:"required"`
+	ID string `form:"customNamespaceId"`
 }
 
+// exists is for whoever is about to make one: an id that is not given will be made up.
 func (a *API) exists(_ context.Context, in existForm) (bool, error) {
 	_, ok := a.cfg.Namespaces.Get(in.ID)
-	return ok, nil
+	return ok && in.ID != "", nil
 }
 
 // count is exists for the maintainer's client, which reads a number.

@@ -63,11 +63,12 @@ func TestV1(t *testing.T) {
 	want(t, h, "GET", "/v1/console/namespaces", "", 200, `{"code":200,"message":null,"data":[`+publicV1+`]}`)
 	want(t, h, "POST", "/v1/console/namespaces", "customNamespaceId=dev&namespaceName=Development+%E5%BC%80%E5%8F%91&namespaceDesc=d", 200, `true`)
 	want(t, h, "POST", "/v1/console/namespaces", "customNamespaceId=dev&namespaceName=x", 200, `false`)
-	want(t, h, "POST", "/v1/console/namespaces", "customNamespaceId=a/b&namespaceName=x", 200, `false`)
+	want(t, h, "POST", "/v1/console/namespaces", "customNamespaceId=a/b&namespaceName=x", 400,
+		"Param 'namespaceId/tenant' is illegal, illegal characters should not appear in the param.\r\n")
 	want(t, h, "GET", "/v1/console/namespaces", "", 200, `{"code":200,"message":null,"data":[`+publicV1+`,`+devV1+`]}`)
 	want(t, h, "GET", "/v1/console/namespaces?show=all&namespaceId=dev", "", 200, devV1)
 	want(t, h, "GET", "/v1/console/namespaces?show=all&namespaceId=", "", 200, publicV1)
-	want(t, h, "GET", "/v1/console/namespaces?show=all&namespaceId=no", "", 500, `caused: Can not find namespace by id: no;`)
+	want(t, h, "GET", "/v1/console/namespaces?show=all&namespaceId=no", "", 500, `caused: namespaceId [ no ] not exist;`)
 	want(t, h, "GET", "/v1/console/namespaces?checkNamespaceIdExist=true&customNamespaceId=dev", "", 200, `true`)
 	want(t, h, "GET", "/v1/console/namespaces?checkNamespaceIdExist=true&customNamespaceId=no", "", 200, `false`)
 	want(t, h, "PUT", "/v1/console/namespaces", "namespace=dev&namespaceShowName=Dev", 200, `true`)
@@ -88,12 +89,24 @@ func TestPublicIsBlankForToolsOf2x(t *testing.T) {
 func TestV2AndV3(t *testing.T) {
 	h := site(t, Config{})
 	want(t, h, "POST", "/v2/console/namespace", "namespaceId=dev&namespaceName=Dev", 200, `{"code":0,"message":"success","data":true}`)
-	want(t, h, "POST", "/v2/console/namespace", "namespaceId=dev&namespaceName=Dev", 400, `{"code":22000,"message":"illegal namespace","data":"namespaceId [dev] already exist."}`)
+	want(t, h, "POST", "/v2/console/namespace", "namespaceId=dev&namespaceName=Dev", 400, `{"code":22000,"message":"illegal namespace","data":"the namespaceId is existed, namespaceId: dev"}`)
 	want(t, h, "POST", "/v3/console/core/namespace", "customNamespaceId=dev&namespaceName=Dev", 400, `{"code":22002,"message":"namespace already exist","data":"namespaceId [dev] already exist."}`)
-	want(t, h, "GET", "/v2/console/namespace?namespaceId=no", "", 404, `{"code":22001,"message":"namespace not exist","data":"Can not find namespace by id: no"}`)
-	want(t, h, "GET", "/v2/console/namespace", "", 400, `{"code":10000,"message":"parameter missing","data":"Required parameter 'namespaceId' type String is not present"}`)
+	want(t, h, "GET", "/v2/console/namespace?namespaceId=no", "", 404, `{"code":22001,"message":"namespace not exist","data":"namespaceId [ no ] not exist"}`)
+	want(t, h, "DELETE", "/v2/console/namespace", "", 400,
+		`{"code":10000,"message":"parameter missing","data":"Required request parameter 'namespaceId' for method parameter type String is not present"}`)
+	want(t, h, "GET", "/v2/console/namespace?namespaceId=", "", 200,
+		`{"code":0,"message":"success","data":{"namespace":"public","namespaceShowName":"public","namespaceDesc":"Default Namespace","quota":200,"configCount":0,"type":0}}`)
+	long := strings.Repeat("n", 65)
+	want(t, h, "POST", "/v3/console/core/namespace", "customNamespaceId="+long+"&namespaceName=Long", 400,
+		"Param 'namespaceId/tenant' is illegal, the param length should not exceed 64.\r\n")
+	want(t, h, "POST", "/v3/admin/core/namespace", "namespaceId="+long+"&namespaceName=Long", 200, `{"code":0,"message":"success","data":true}`)
+	want(t, h, "DELETE", "/v3/admin/core/namespace?namespaceId="+long, "", 200, `{"code":0,"message":"success","data":true}`)
+	want(t, h, "PUT", "/v2/console/namespace", "namespaceId=dev&namespaceName=a%25", 400,
+		"Param 'namespaceShowName' is illegal, illegal characters should not appear in the param.\r\n")
+	want(t, h, "PUT", "/v3/admin/core/namespace", "namespaceId=dev&namespaceName=a%25", 400,
+		`{"code":22000,"message":"illegal namespace","data":"namespaceName [a%] contains illegal char"}`)
 	want(t, h, "GET", "/v3/admin/core/namespace?namespaceId=dev", "", 200,
-		`{"code":0,"message":"success","data":{"namespace":"dev","namespaceShowName":"Dev","namespaceDesc":"","quota":200,"configCount":0,"type":1}}`)
+		`{"code":0,"message":"success","data":{"namespace":"dev","namespaceShowName":"Dev","namespaceDesc":null,"quota":200,"configCount":0,"type":1}}`)
 	want(t, h, "GET", "/v3/console/core/namespace/exist?customNamespaceId=dev", "", 200, `{"code":0,"message":"success","data":true}`)
 	want(t, h, "GET", "/v3/admin/core/namespace/check?namespaceId=dev", "", 200, `{"code":0,"message":"success","data":1}`)
 	want(t, h, "GET", "/v3/admin/core/namespace/check?namespaceId=no", "", 200, `{"code":0,"message":"success","data":0}`)
