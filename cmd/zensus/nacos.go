@@ -236,7 +236,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 		Version: Version, Standalone: in.plan.ensemble == nil, Port: in.portOf("listen.http"),
 		AuthEnabled: side.auth.Enabled, NeedsAdmin: func() bool { return !side.auth.HasUsers() },
 		NotReady: side.notReady, Members: func() []serverapi.Member { return side.members(in) },
-		RPC: side.rpc, Guard: guard,
+		RPC: side.rpc, GRPCPort: in.portOf("listen.grpc"), Guard: guard,
 	}).Routes(nacos)
 	engine.GET("/metrics", gin.WrapH(in.metricsHandler()))
 	engine.GET("/healthz", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })

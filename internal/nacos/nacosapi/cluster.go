@@ -2,6 +2,7 @@ package nacosapi
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/zensus-io/zensus/internal/nacos/rest"
@@ -67,11 +68,17 @@ type membersForm struct {
 	State   string `form:"state"`
 }
 
+// states are all that Nacos knows; ours are UP and DOWN.
+var states = []string{"STARTING", "UP", "SUSPICIOUS", "DOWN", "ISOLATION"}
+
 func (a *API) members(_ context.Context, in membersForm) ([]member, error) {
 	found := []member{}
+	if in.State != "" && !slices.Contains(states, strings.ToUpper(in.State)) {
+		return nil, wire.Refuse(wire.IllegalState, "Illegal state: "+in.State)
+	}
 	for _, m := range a.cfg.Members() {
 		shown := a.member(&m)
-		if strings.Contains(shown.Address, in.Keyword) && (in.State == "" || strings.EqualFold(in.State, shown.State)) {
+		if strings.HasPrefix(shown.Address, in.Keyword) && (in.State == "" || strings.EqualFold(in.State, shown.State)) {
 			found = append(found, shown)
 		}
 	}

@@ -2,52 +2,66 @@ package nacosapi
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
-// loaderRoutes show and move gRPC connections. The writes are GET in 2.x and
-// POST in 3.x.
+// loaderRoutes show and move gRPC connections. In 2.x the answers are bare and the
+// writes are GET; in 3.x they are in the envelope and POST.
 func (a *API) loaderRoutes(g *rest.Group) {
 	admin := a.cfg.Guard.Admin()
-	for _, prefix := range []string{"/v2/core/loader", "/v3/admin/core/loader"} {
-		current, cluster, one, some, smart := rest.With(rest.V2Bare, a.connections), rest.Handle(a.loads),
-			rest.Handle(a.reloadClient), rest.Handle(a.reloadCurrent), rest.Handle(a.smartReload)
-		write := g.GET
-		if prefix != "/v2/core/loader" {
-			current, write = rest.Handle(a.connections), g.POST
-		}
-		g.GET(prefix+"/current", admin, current)
-		g.GET(prefix+"/cluster", admin, cluster)
-		write(prefix+"/reloadClient", admin, one)
-		write(prefix+"/reloadCurrent", admin, some)
-		write(prefix+"/smartReloadCluster", admin, smart)
-	}
+	const v2, v3 = "/v2/core/loader", "/v3/admin/core/loader"
+	g.GET(v2+"/current", admin, rest.With(rest.V2Bare, a.connectionsV2))
+	g.GET(v2+"/cluster", admin, rest.With(rest.V2Bare, a.loadsV2))
+	g.GET(v2+"/reloadClient", admin, rest.With(rest.V2Bare, saying("success", a.reloadClient)))
+	g.GET(v2+"/reloadCurrent", admin, rest.With(rest.V2Bare, saying("success", a.reloadCurrent)))
+	g.GET(v2+"/smartReloadCluster", admin, rest.With(rest.V2Bare, saying("Ok", a.smartReload)))
+	g.GET(v3+"/current", admin, rest.Handle(a.connectionsV3))
+	g.GET(v3+"/cluster", admin, rest.Handle(a.loadsV3))
+	g.POST(v3+"/reloadClient", admin, rest.Handle(saying(nil, a.reloadClient)))
+	g.POST(v3+"/reloadCurrent", admin, rest.Handle(saying(nil, a.reloadCurrent)))
+	g.POST(v3+"/smartReloadCluster", admin, rest.Handle(saying(nil, a.smartReload)))
+}
+
+// saying is a handler whose success is always the same.
+func saying[In any](what any, do func(context.Context, In) error) func(context.Context, In) (any, error) {
+	return func(ctx context.Context, in In) (any, error) { return what, do(ctx, in) }
 }
 
 type connection struct {
-	Connected bool            `json:"connected"`
-	Abilities map[string]bool `json:"abilityTable"`
-	Meta      connectionMeta  `json:"metaInfo"`
+	Connected bool              `json:"connected"`
+	Traced    bool              `json:"traced"`
+	Abilities map[string]bool   `json:"abilityTable"`
+	Labels    map[string]string `json:"labels"`
+	AppLabels map[string]string `json:"appLabels"`
+	Meta      connectionMeta    `json:"metaInfo"`
 }
 
 type connectionMeta struct {
-	ConnectType  string            `json:"connectType"`
-	ConnectionID string            `json:"connectionId"`
-	ClientIP     string            `json:"clientIp"`
-	RemoteIP     string            `json:"remoteIp"`
-	RemotePort   int               `json:"remotePort"`
-	Version      string            `json:"version"`
-	AppName      string            `json:"appName"`
-	Tenant       string            `json:"tenant"`
-	Labels       map[string]string `json:"labels"`
-	CreateTime   int64             `json:"createTime"`     // milliseconds since 1970
-	LastActive   int64             `json:"lastActiveTime"` // likewise
-	SDKSource    bool              `json:"sdkSource"`
+	ConnectType   string            `json:"connectType"`
+	ConnectionID  string            `json:"connectionId"`
+	ClientIP      string            `json:"clientIp"`
+	RemoteIP      string            `json:"remoteIp"`
+	RemotePort    int               `json:"remotePort"`
+	LocalPort     int               `json:"localPort"`
+	Version       string            `json:"version"`
+	AppName       string            `json:"appName"`
+	TenantV2      *string           `json:"tenant,omitempty"`
+	TenantV3      *string           `json:"namespaceId,omitempty"`
+	Labels        map[string]string `json:"labels"`
+	AppLabels     map[string]string `json:"appLabels"`
+	Tag           *string           `json:"tag"`
+	CreateTime    string            `json:"createTime"`
+	LastActive    int64             `json:"lastActiveTime"` // milliseconds since 1970
+	SDKSource     bool              `json:"sdkSource"`
+	ClusterSource bool              `json:"clusterSource"`
+	TLS           bool              `json:"tlsProtected"`
 }
 
 func (a *API) all() []*rpc.Conn {
@@ -57,21 +71,40 @@ func (a *API) all() []*rpc.Conn {
 	return a.cfg.RPC.Conns()
 }
 
-func (a *API) connections(context.Context, rest.None) (map[string]connection, error) {
+// connections are all, by id. tenant is given each one's namespace, whose name the
+// versions do not agree on.
+func (a *API) connections(tenant func(m *connectionMeta, id string)) map[string]connection {
 	shown := map[string]connection{}
 	for _, c := range a.all() {
 		_, text, _ := net.SplitHostPort(c.RemoteAddr())
 		port, _ := strconv.Atoi(text) // 0 where it is not known
-		shown[c.ID()] = connection{Connected: !c.Closed(), Abilities: c.Abilities(), Meta: connectionMeta{
+		app := map[string]string{"AppName": c.AppName(), "ClientVersion": c.Version()}
+		for key, value := range c.Labels() {
+			if key, ok := strings.CutPrefix(key, "app_"); ok {
+				app[key] = value
+			}
+		}
+		m := connectionMeta{
 			ConnectType: "GRPC", ConnectionID: c.ID(), ClientIP: c.ClientIP(), RemoteIP: c.RemoteIP(), RemotePort: port,
-			Version: c.Version(), AppName: c.AppName(), Tenant: c.Tenant(), Labels: c.Labels(),
-			CreateTime: c.Since().UnixMilli(), LastActive: c.LastActive().UnixMilli(), SDKSource: c.IsSDK(),
-		}}
+			LocalPort: a.cfg.GRPCPort, Version: c.Version(), AppName: c.AppName(), Labels: c.Labels(), AppLabels: app,
+			CreateTime: c.Since().UTC().Format("2006-01-02T15:04:05.000-07:00"), LastActive: c.LastActive().UnixMilli(),
+			SDKSource: c.IsSDK(), ClusterSource: !c.IsSDK(),
+		}
+		tenant(&m, c.Tenant())
+		shown[c.ID()] = connection{Connected: !c.Closed(), Abilities: c.Abilities(), Labels: c.Labels(), AppLabels: app, Meta: m}
 	}
-	return shown, nil
+	return shown
 }
 
-// loads are the numbers of connections, as strings.
+func (a *API) connectionsV2(context.Context, rest.None) (map[string]connection, error) {
+	return a.connections(func(m *connectionMeta, id string) { m.TenantV2 = &id }), nil
+}
+
+func (a *API) connectionsV3(context.Context, rest.None) (map[string]connection, error) {
+	return a.connections(func(m *connectionMeta, id string) { m.TenantV3 = &id }), nil
+}
+
+// loads are the numbers of connections.
 type loads struct {
 	Detail       []load `json:"detail"`
 	MemberCount  int    `json:"memberCount"`
@@ -80,41 +113,60 @@ type loads struct {
 	Max          int    `json:"max"`
 	Min          int    `json:"min"`
 	Average      int    `json:"avg"`
-	Threshold    string `json:"threshold"`
+	Threshold    any    `json:"threshold"` // a number in 2.x, a text in 3.x
 	Total        int    `json:"total"`
 }
 
+// load is one server's; 2.x has the numbers apart, as texts.
 type load struct {
 	Address string            `json:"address"`
-	Metric  map[string]string `json:"metric"`
+	Metric  map[string]string `json:"metric,omitempty"`
+	*numbers
+}
+
+// numbers are those in 3.x.
+type numbers struct {
+	SDK   int    `json:"sdkConCount"`
+	Total int    `json:"conCount"`
+	Load  string `json:"load"`
+	CPU   string `json:"cpu"`
 }
 
 // loads knows of this server only; another's own answer tells of that one.
-func (a *API) loads(context.Context, rest.None) (loads, error) {
+func (a *API) loads(detail func(all, sdk int) load) loads {
 	all, sdk := a.all(), 0
 	for _, c := range all {
 		if c.IsSDK() {
 			sdk++
 		}
 	}
-	out := loads{MetricsCount: 1, Max: sdk, Min: sdk, Average: sdk, Total: sdk, Detail: []load{}}
+	out := loads{MetricsCount: 1, Max: sdk, Min: sdk, Average: sdk, Total: sdk, Threshold: float64(sdk) * 1.1, Detail: []load{}}
 	for _, m := range a.cfg.Members() {
 		out.MemberCount++
 		if m.Self {
-			out.Detail = append(out.Detail, load{m.Address(), map[string]string{
-				"conCount": strconv.Itoa(len(all)), "sdkConCount": strconv.Itoa(sdk), "load": "", "cpu": "",
-			}})
+			l := detail(len(all), sdk)
+			l.Address = m.Address()
+			out.Detail = append(out.Detail, l)
 		}
 	}
 	out.Completed = out.MemberCount <= out.MetricsCount
-	out.Threshold = strconv.FormatFloat(float64(sdk)*1.1, 'f', -1, 64)
+	return out
+}
+
+func (a *API) loadsV2(context.Context, rest.None) (loads, error) {
+	return a.loads(func(all, sdk int) load {
+		return load{Metric: map[string]string{"conCount": strconv.Itoa(all), "sdkConCount": strconv.Itoa(sdk), "load": "", "cpu": ""}}
+	}), nil
+}
+
+func (a *API) loadsV3(context.Context, rest.None) (loads, error) {
+	out := a.loads(func(all, sdk int) load { return load{numbers: &numbers{SDK: sdk, Total: all}} })
+	out.Threshold = fmt.Sprint(out.Threshold)
 	return out, nil
 }
 
 type reloadForm struct {
-	ConnectionID string `form:"connectionId"`
-	Count        *int   `form:"count"`
-	Redirect     string `form:"redirectAddress"`
+	Redirect string `form:"redirectAddress"`
 }
 
 func (in *reloadForm) target() (ip, port string) {
@@ -125,38 +177,44 @@ func (in *reloadForm) target() (ip, port string) {
 	return ip, port
 }
 
-func (a *API) reloadClient(_ context.Context, in reloadForm) (string, error) {
-	if in.ConnectionID == "" {
-		return "", wire.Refuse(wire.ParameterMissing, "Param 'connectionId' is required.")
+type reloadClientForm struct {
+	reloadForm
+	ConnectionID string `form:"connectionId" binding:"required" absent:"Required request parameter 'connectionId' for method parameter type String is not present"`
+}
+
+// reloadClient sends one client elsewhere. That it is gone already is no error.
+func (a *API) reloadClient(_ context.Context, in reloadClientForm) error {
+	if a.cfg.RPC == nil {
+		return nil
 	}
-	var c *rpc.Conn
-	if a.cfg.RPC != nil {
-		c = a.cfg.RPC.Conn(in.ConnectionID)
+	if c := a.cfg.RPC.Conn(in.ConnectionID); c != nil {
+		ip, port := in.target()
+		c.Leave(ip, port)
 	}
-	if c == nil {
-		return "", wire.Refuse(wire.NotFound, "there is no connection "+in.ConnectionID)
-	}
-	ip, port := in.target()
-	c.Leave(ip, port)
-	return "success", nil
+	return nil
+}
+
+type reloadCurrentForm struct {
+	reloadForm
+	Count int `form:"count" binding:"required" absent:"Required request parameter 'count' for method parameter type Integer is not present"`
 }
 
 // reloadCurrent keeps count connections and sends the others elsewhere.
-func (a *API) reloadCurrent(_ context.Context, in reloadForm) (string, error) {
-	if in.Count == nil || *in.Count < 0 {
-		return "", wire.Refuse(wire.ParameterMissing, "Param 'count' is required.")
+func (a *API) reloadCurrent(_ context.Context, in reloadCurrentForm) error {
+	if in.Count < 0 {
+		return wire.Refuse(wire.ParameterInvalid, "count is below 0")
 	}
 	if a.cfg.RPC != nil {
 		ip, port := in.target()
-		a.cfg.RPC.Shed(*in.Count, ip, port)
+		a.cfg.RPC.Shed(in.Count, ip, port)
 	}
-	return "success", nil
+	return nil
 }
 
 // smartReload would even out the cluster. A single server is even.
-func (a *API) smartReload(context.Context, rest.None) (string, error) {
+func (a *API) smartReload(context.Context, rest.None) error {
 	if len(a.cfg.Members()) > 1 {
-		return "", wire.Refuse(wire.Unimplemented, "connections are not evened out between servers; use reloadCurrent on the one that has too many")
+		return wire.Refuse(wire.Unimplemented, "connections are not evened out between servers; use reloadCurrent on the one that has too many")
 	}
-	return "ok", nil
+	return nil
 }

@@ -94,6 +94,8 @@ func TestMembers(t *testing.T) {
 	require.Equal(t, `{"code":0,"message":"success","data":[`+first+`]}`, get(t, cfg, "GET", "/v2/core/cluster/node/list?state=up").Body.String())
 	require.Equal(t, `{"code":200,"message":null,"data":["10.0.0.1:8848","10.0.0.2:8848"]}`, get(t, cfg, "GET", "/v1/core/cluster/simple/nodes").Body.String())
 	require.Equal(t, "10.0.0.1:8848\r\n10.0.0.2:8848\r\n", get(t, cfg, "GET", "/serverlist").Body.String())
+	require.Equal(t, `{"code":23000,"message":"illegal state","data":"Illegal state: asleep"}`, get(t, cfg, "GET", "/v3/admin/core/cluster/node/list?state=asleep").Body.String())
+	require.Equal(t, `{"code":200,"message":null,"data":[]}`, get(t, cfg, "GET", "/v1/core/cluster/nodes?keyword=0.0.1").Body.String())
 	require.Contains(t, get(t, cfg, "GET", "/v1/ns/operator/servers").Body.String(), `{"servers":[{"ip":"10.0.0.1"`)
 	require.Equal(t, 500, get(t, Config{}, "GET", "/v2/core/cluster/node/self").Code)
 }
@@ -129,9 +131,12 @@ func TestConnectionsAreShownAndMoved(t *testing.T) {
 	require.Equal(t, "127.0.0.1", shown[id].Meta.RemoteIP)
 	require.NotZero(t, shown[id].Meta.RemotePort)
 	require.True(t, shown[id].Meta.SDKSource)
-	require.Contains(t, get(t, cfg, "GET", "/v3/admin/core/loader/cluster").Body.String(), `"metric":{"conCount":"1","cpu":"","load":"","sdkConCount":"1"}`)
+	require.Equal(t, map[string]string{"AppName": "orders", "ClientVersion": "Nacos-Python-Client:v3"}, shown[id].AppLabels)
+	require.Contains(t, get(t, cfg, "GET", "/v2/core/loader/cluster").Body.String(), `{"detail":[{"address":"10.0.0.1:8848","metric":{"conCount":"1","cpu":"","load":"","sdkConCount":"1"}}]`)
+	require.Contains(t, get(t, cfg, "GET", "/v3/admin/core/loader/cluster").Body.String(), `"detail":[{"address":"10.0.0.1:8848","sdkConCount":1,"conCount":1,"load":"","cpu":""}]`)
 
-	require.Equal(t, 404, get(t, cfg, "GET", "/v2/core/loader/reloadClient?connectionId=x").Code)
+	require.Equal(t, "success", get(t, cfg, "GET", "/v2/core/loader/reloadClient?connectionId=x").Body.String())
+	require.Equal(t, "Ok", get(t, cfg, "GET", "/v2/core/loader/smartReloadCluster").Body.String())
 	require.Equal(t, 405, get(t, cfg, "GET", "/v3/admin/core/loader/reloadClient?connectionId="+id).Code, "the writes of 3.x are POST")
 	require.Equal(t, 400, get(t, cfg, "GET", "/v2/core/loader/reloadCurrent").Code)
 	require.Equal(t, 200, get(t, cfg, "POST", "/v3/admin/core/loader/reloadCurrent?count=1").Code)

@@ -37,8 +37,9 @@ type Config struct {
 	// Members are all servers, this one included; nil is none.
 	Members func() []Member
 	// RPC is asked for connections; nil where the gRPC port is closed.
-	RPC   *rpc.Server
-	Guard *rest.Guard // nil lets everybody pass
+	RPC      *rpc.Server
+	GRPCPort int         // where they come in, for display
+	Guard    *rest.Guard // nil lets everybody pass
 	// HistoryDays is how long the history of configs is kept, for display.
 	HistoryDays int
 }
@@ -101,18 +102,18 @@ func (a *API) state(context.Context, rest.None) (map[string]any, error) {
 	}
 	enabled := strconv.FormatBool(a.cfg.AuthEnabled())
 	return map[string]any{
-		"version":                     a.cfg.Version,
-		"startup_mode":                mode,
-		"function_mode":               nil,
-		"server_port":                 strconv.Itoa(a.cfg.Port),
-		"auth_enabled":                enabled,
-		"login_page_enabled":          enabled,
-		"auth_system_type":            "nacos",
-		"auth_admin_request":          strconv.FormatBool(a.cfg.AuthEnabled() && a.cfg.NeedsAdmin()),
-		"console_ui_enabled":          "true",
-		"datasource_platform":         "",
-		"config_retention_days":       strconv.Itoa(a.cfg.HistoryDays),
-		"plugin_datasource_log_state": "false",
+		"version":                       a.cfg.Version,
+		"startup_mode":                  mode,
+		"function_mode":                 nil,
+		"server_port":                   strconv.Itoa(a.cfg.Port),
+		"auth_enabled":                  enabled,
+		"login_page_enabled":            enabled,
+		"auth_system_type":              "nacos",
+		"auth_admin_request":            strconv.FormatBool(a.cfg.AuthEnabled() && a.cfg.NeedsAdmin()),
+		"console_ui_enabled":            "true",
+		"datasource_platform":           "",
+		"config_retention_days":         strconv.Itoa(a.cfg.HistoryDays),
+		"plugin_datasource_log_enabled": "false",
 	}, nil
 }
 

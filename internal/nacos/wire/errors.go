@@ -52,7 +52,7 @@ const (
 	NamespaceIllegal
 	NamespaceNotFound
 	NamespaceExists
-	IllegalState
+	IllegalState // of a member, in a search: there is no such state
 	NodeInfo
 	NodeDown
 	Deprecated
@@ -119,7 +119,7 @@ var kinds = [...]kindRow{
 	NamespaceIllegal:  {400, 22000, 400, "illegal namespace"},
 	NamespaceNotFound: {404, 22001, 404, "namespace not exist"},
 	NamespaceExists:   {400, 22002, 400, "namespace already exist"},
-	IllegalState:      {500, 23000, 500, "illegal state"},
+	IllegalState:      {400, 23000, 400, "illegal state"},
 	NodeInfo:          {500, 23001, 500, "node info error"},
 	NodeDown:          {500, 23002, 500, "node down failure"},
 	Deprecated:        {410, 40000, 501, "API deprecated."},
