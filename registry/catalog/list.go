@@ -93,6 +93,25 @@ func (c *Catalog) Matching(namespace string, match func(registry.ServiceKey) boo
 	return found
 }
 
+// Services are the keys of all services of a namespace, or of all if it is empty, in
+// order.
+func (c *Catalog) Services(namespace string) (keys []registry.ServiceKey) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	first := ""
+	if namespace != "" {
+		first = namespace + "\x00"
+	}
+	c.mu.names.Ascend(first, func(_ string, s *service) bool {
+		if namespace != "" && s.key.Namespace != namespace {
+			return false
+		}
+		keys = append(keys, s.key)
+		return true
+	})
+	return keys
+}
+
 // Query says which services a list of them is to hold.
 type Query struct {
 	Namespace string

@@ -25,6 +25,7 @@ func (a *API) Routes(g *gin.RouterGroup) {
 	a.routesV2(g.Group("/v2/ns", a.markBehind), read, write, list)
 	a.routesV3(g.Group("/v3/client/ns", a.markBehind), g.Group("/v3/admin/ns", a.markBehind), read, write, list)
 	a.routesConsole(g.Group("/v3/console/ns", a.markBehind), read, write)
+	a.routesPrometheus(g.Group("/prometheus", a.markBehind))
 }
 
 func (a *API) routesV1(g *gin.RouterGroup, read, write, list gin.HandlerFunc) {

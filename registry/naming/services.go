@@ -205,5 +205,13 @@ func (s *Service) Totals() Totals {
 	return t
 }
 
+// Services are the keys of all services of a namespace, or of all if it is empty.
+func (s *Service) Services(ctx context.Context, namespace string) ([]registry.ServiceKey, error) {
+	if err := s.await(ctx); err != nil {
+		return nil, err
+	}
+	return s.catalog.Services(namespace), nil
+}
+
 // CountServices is the number of services of a namespace.
 func (s *Service) CountServices(namespace string) int { return s.catalog.Count(namespace) }
