@@ -93,6 +93,8 @@ func isSomething(v any) bool {
 		return err != nil || f != 0
 	case []any:
 		return len(v) > 0
+	case map[string]any:
+		return len(v) > 0
 	}
 	return false
 }
