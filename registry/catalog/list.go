@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/zensus-io/zensus/core"
@@ -93,6 +94,19 @@ func (c *Catalog) Matching(namespace string, match func(registry.ServiceKey) boo
 	return found
 }
 
+// Namespaces are those that have services, in order. It looks at all services.
+func (c *Catalog) Namespaces() (found []string) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	c.mu.names.Scan(func(_ string, s *service) bool {
+		if n := len(found); n == 0 || found[n-1] != s.key.Namespace {
+			found = append(found, s.key.Namespace)
+		}
+		return true
+	})
+	return found
+}
+
 // Services are the keys of all services of a namespace, or of all if it is empty, in
 // order.
 func (c *Catalog) Services(namespace string) (keys []registry.ServiceKey) {
@@ -115,6 +129,8 @@ func (c *Catalog) Services(namespace string) (keys []registry.ServiceKey) {
 // Query says which services a list of them is to hold.
 type Query struct {
 	Namespace string
+	// Pattern, if set, must match the grouped name.
+	Pattern *regexp.Regexp
 	// Group and Name match where they occur, or exactly if Exact is set; empty
 	// ones match all.
 	Group, Name string
@@ -163,6 +179,9 @@ func (c *Catalog) search(q *Query) (page []*service, total int) {
 
 func (q *Query) matches(s *service) bool {
 	if q.WithInstances && len(s.slots) == 0 {
+		return false
+	}
+	if q.Pattern != nil && !q.Pattern.MatchString(s.key.Grouped()) {
 		return false
 	}
 	if q.Exact {

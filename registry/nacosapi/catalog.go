@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
+	"slices"
 	"strconv"
 
 	"github.com/zensus-io/zensus/internal/nacos/rest"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/registry"
 	"github.com/zensus-io/zensus/registry/catalog"
 )
@@ -40,7 +43,7 @@ const defaultPort = 80
 func (a *API) catalogService(ctx context.Context, in serviceForm) (*catalogServiceAnswer, error) {
 	svc, all, err := a.describe(ctx, in.key())
 	if err != nil {
-		return nil, err
+		return nil, notInCatalog(err, in.key())
 	}
 	out := &catalogServiceAnswer{
 		Service: catalogServiceHead{
@@ -57,6 +60,14 @@ func (a *API) catalogService(ctx context.Context, in serviceForm) (*catalogServi
 		})
 	}
 	return out, nil
+}
+
+// notInCatalog is err in the words that the catalog has for an unknown service.
+func notInCatalog(err error, k registry.ServiceKey) error {
+	if errors.Is(err, registry.ErrServiceNotFound) {
+		return wire.Refuse(wire.Uncoded404, "service "+k.Grouped()+" is not found!")
+	}
+	return err
 }
 
 type catalogInstancesForm struct {
@@ -95,11 +106,21 @@ type catalogInstancesV1 struct {
 	Count int               `json:"count"`
 }
 
-func (a *API) catalogInstancesV1(ctx context.Context, in catalogInstancesForm) (*catalogInstancesV1, error) {
-	if _, err := a.svc.Describe(ctx, in.key()); err != nil {
-		return nil, refusal(err)
+type catalogInstancesFormV1 struct {
+	catalogInstancesForm
+	Required string `form:"clusterName" binding:"required"`
+}
+
+// catalogInstancesV1 wants a cluster that has instances.
+func (a *API) catalogInstancesV1(ctx context.Context, in catalogInstancesFormV1) (*catalogInstancesV1, error) {
+	_, all, err := a.describe(ctx, in.key())
+	if err != nil {
+		return nil, notInCatalog(err, in.key())
 	}
-	list, total, err := a.catalogInstances(ctx, &in)
+	if !slices.ContainsFunc(all, func(i registry.Instance) bool { return i.Cluster == in.Cluster }) {
+		return nil, wire.Refuse(wire.Uncoded404, "cluster "+in.Cluster+" is not found!")
+	}
+	list, total, err := a.catalogInstances(ctx, &in.catalogInstancesForm)
 	return &catalogInstancesV1{list, total}, err
 }
 
@@ -146,15 +167,23 @@ type catalogHost struct {
 	Metadata map[string]string `json:"metadata"`
 }
 
+// catalogHosts and catalogFull have members that Nacos never fills in here: null.
 type catalogHosts struct {
-	Hosts []catalogHost `json:"hosts"`
+	ClusterName   any           `json:"clusterName"`
+	HealthChecker any           `json:"healthChecker"`
+	Metadata      any           `json:"metadata"`
+	Hosts         []catalogHost `json:"hosts"`
 }
 
 type catalogFull struct {
-	ServiceName string                  `json:"serviceName"`
-	GroupName   string                  `json:"groupName"`
-	ClusterMap  map[string]catalogHosts `json:"clusterMap"`
-	Metadata    map[string]string       `json:"metadata"`
+	Namespace        any                     `json:"namespace"`
+	ServiceName      string                  `json:"serviceName"`
+	GroupName        string                  `json:"groupName"`
+	ClusterMap       map[string]catalogHosts `json:"clusterMap"`
+	Metadata         map[string]string       `json:"metadata"`
+	ProtectThreshold float64                 `json:"protectThreshold"`
+	Selector         any                     `json:"selector"`
+	Ephemeral        any                     `json:"ephemeral"`
 }
 
 // catalogServices is a page of lines, or with withInstances a bare list of

@@ -35,29 +35,29 @@ func (a *API) routesV1(g *gin.RouterGroup, read, write, list gin.HandlerFunc) {
 	g.PATCH("/instance", write, rest.With(rest.V1, a.patchOverride))
 	g.GET("/instance", read, rest.With(rest.V1, a.detailV1))
 	g.GET("/instance/list", list, rest.With(rest.V1, a.listV1))
-	g.PUT("/instance/beat", write, rest.With(rest.V1, a.beat))
-	g.PUT("/instance/metadata/batch", write, rest.With(rest.V1, a.mergeMetadata))
-	g.DELETE("/instance/metadata/batch", write, rest.With(rest.V1, a.removeMetadata))
-	g.GET("/instance/statuses", a.guard.User(), rest.With(rest.V1, a.statuses))
+	g.PUT("/instance/beat", write, checkBeat, rest.With(rest.V1, a.beat))
+	g.PUT("/instance/metadata/batch", write, checkItems, rest.With(rest.V1, a.mergeMetadata))
+	g.DELETE("/instance/metadata/batch", write, checkItems, rest.With(rest.V1, a.removeMetadata))
+	g.GET("/instance/statuses", a.guard.User(), rest.With(rest.V1Single, a.statuses))
 
-	g.POST("/service", write, rest.With(rest.V1, a.createServiceV1))
-	g.DELETE("/service", write, rest.With(rest.V1, a.deleteService))
+	g.POST("/service", write, rest.With(rest.V1Single, a.createServiceV1))
+	g.DELETE("/service", write, rest.With(rest.V1Single, a.deleteService))
 	g.PUT("/service", write, rest.With(rest.V1, a.updateServiceV1))
-	g.GET("/service", read, rest.With(rest.V1, a.describeV1))
+	g.GET("/service", read, rest.With(rest.V1Single, a.describeV1))
 	g.GET("/service/list", read, rest.With(rest.V1, a.serviceListV1))
-	g.Any("/service/names", read, rest.With(rest.V1, a.serviceNames))
+	g.GET("/service/names", read, rest.With(rest.V1, a.serviceNames))
 	g.GET("/service/subscribers", read, rest.With(rest.V1, a.subscribersV1))
 	g.GET("/service/selector/types", a.guard.User(), rest.With(rest.V1Result, a.selectorTypes))
-	g.PUT("/cluster", write, rest.With(rest.V1, a.updateCluster))
+	g.PUT("/cluster", write, rest.With(rest.V1, a.updateClusterV1))
 	g.GET("/catalog/service", read, rest.With(rest.V1, a.catalogService))
-	g.Any("/catalog/instances", read, rest.With(rest.V1, a.catalogInstancesV1))
+	g.GET("/catalog/instances", read, rest.With(rest.V1Single, a.catalogInstancesV1))
 	g.GET("/catalog/services", read, rest.With(rest.V1, a.catalogServices))
 	g.PUT("/health", write, rest.With(rest.V1, a.setHealth))
 	g.PUT("/health/instance", write, rest.With(rest.V1, a.setHealth))
 	g.GET("/health/server", rest.With(rest.V1, a.healthServer))
 	g.GET("/health/checkers", a.guard.User(), rest.With(rest.V1, a.checkers))
 	for _, operator := range []string{"/operator", "/ops"} {
-		g.GET(operator+"/metrics", rest.With(rest.V1, a.metrics))
+		g.GET(operator+"/metrics", rest.With(rest.V1, a.metricsV1))
 	}
 }
 
@@ -214,35 +214,41 @@ type metadata map[string]string
 func (m *metadata) UnmarshalText(text []byte) error {
 	s := strings.TrimSpace(string(text))
 	if strings.HasPrefix(s, "{") {
-		var loose map[string]any
+		var loose map[string]json.RawMessage
 		if err := json.Unmarshal([]byte(s), &loose); err != nil {
 			return err
 		}
 		*m = make(metadata, len(loose))
 		for k, v := range loose {
-			switch v := v.(type) {
-			case nil: // absent
-			case string:
-				(*m)[k] = v
-			default: // a number or a bool, as its JSON
-				b, err := json.Marshal(v)
-				if err != nil {
+			switch v[0] {
+			case 'n': // null: absent
+			case '"':
+				var plain string
+				if err := json.Unmarshal(v, &plain); err != nil {
 					return err
 				}
-				(*m)[k] = string(b)
+				(*m)[k] = plain
+			case '{', '[':
+				return unreadable(text)
+			default: // a number or a bool, as it is written
+				(*m)[k] = string(v)
 			}
 		}
 		return nil
 	}
 	*m = make(metadata)
-	for pair := range strings.SplitSeq(s, ",") {
-		if k, v, ok := strings.Cut(pair, "="); ok {
-			(*m)[strings.TrimSpace(k)] = strings.TrimSpace(v)
-		} else if strings.TrimSpace(pair) != "" {
-			return registry.Errorf(registry.ErrInvalid, "metadata format incorrect: %s", text)
+	for pair := range strings.SplitSeq(strings.TrimRight(s, ","), ",") {
+		k, v, _ := strings.Cut(pair, "=")
+		if v == "" || strings.Contains(v, "=") {
+			return unreadable(text)
 		}
+		(*m)[k] = v
 	}
 	return nil
+}
+
+func unreadable(metadata []byte) error {
+	return registry.Errorf(registry.ErrInvalid, "metadata format incorrect: %s", metadata)
 }
 
 // raw answers bytes that are JSON already.

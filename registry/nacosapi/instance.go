@@ -1,6 +1,7 @@
 package nacosapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -170,14 +171,14 @@ func kind(ephemeral bool) string {
 	if ephemeral {
 		return "ephemeral"
 	}
-	return "persistent"
+	return "persist"
 }
 
 func (f *batchForm) wants(i *registry.Instance, items []batchItem) bool {
 	switch {
 	case f.Consistency == "ephemeral" && !i.Ephemeral, strings.HasPrefix(f.Consistency, "persist") && i.Ephemeral:
 		return false
-	case f.Instances == "":
+	case len(items) == 0:
 		return true
 	}
 	for _, item := range items {
@@ -262,8 +263,15 @@ func (a *API) list(ctx context.Context, in *listForm) (json.RawMessage, error) {
 	}), nil
 }
 
-func (a *API) listV1(ctx context.Context, in listForm) (*rest.Raw, error) {
-	b, err := a.list(ctx, &in)
+// listFormV1 is listForm, by v1's name alone.
+type listFormV1 struct {
+	serviceForm
+	Clusters    string `form:"clusters"`
+	HealthyOnly bool   `form:"healthyOnly"`
+}
+
+func (a *API) listV1(ctx context.Context, in listFormV1) (*rest.Raw, error) {
+	b, err := a.list(ctx, (*listForm)(&in))
 	if err != nil {
 		return nil, err
 	}
@@ -321,19 +329,21 @@ func (a *API) beat(ctx context.Context, in beatForm) (*beatAnswer, error) {
 		if err := json.Unmarshal([]byte(in.Beat), &info); err != nil {
 			return nil, wire.Refuse(wire.ParameterInvalid, "Param 'beat' is illegal, it is no JSON.")
 		}
+		info.Cluster = cmp.Or(info.Cluster, in.Cluster)
 		in.IP, in.Port, in.Cluster = info.IP, info.Port, info.Cluster
 		full = info.instance()
 		full.ID = newID(full, full.Cluster, k.Grouped())
 	}
-	if in.IP == "" {
-		return nil, wire.Refuse(wire.ParameterMissing, "Param 'ip' is required.")
+	unknown := beatAnswer{ClientBeatInterval: registry.DefaultBeatInterval.Milliseconds(), Code: beatUnknown, LightBeatEnabled: true}
+	if in.IP == "" && full == nil {
+		return &unknown, nil
 	}
 	address := addressForm{IP: in.IP, Port: in.Port, Cluster: in.Cluster}
 	i, err := a.svc.Beat(ctx, k, address.instanceKey(), full)
 	switch kind := refusal(err); {
 	case err == nil:
 	case wire.AsError(kind).Kind == wire.NotFound:
-		return &beatAnswer{ClientBeatInterval: registry.DefaultBeatInterval.Milliseconds(), Code: beatUnknown, LightBeatEnabled: true}, nil
+		return &unknown, nil
 	default:
 		return nil, kind
 	}

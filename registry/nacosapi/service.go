@@ -5,11 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
-	"net"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
+	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
@@ -22,7 +22,7 @@ type selector struct {
 	Type        string   `json:"type"`
 	ContextType string   `json:"contextType,omitempty"`
 	Expression  string   `json:"expression,omitempty"`
-	Labels      []string `json:"labels,omitempty"`
+	Labels      []string `json:"labels,omitzero"`
 }
 
 // UnmarshalText reads the parameter.
@@ -39,7 +39,8 @@ func selectorOf(s registry.Selector) selector {
 }
 
 // labelsOf are the labels x of an expression CONSUMER.label.x = PROVIDER.label.x & ...
-func labelsOf(expression string) (labels []string) {
+func labelsOf(expression string) []string {
+	labels := []string{}
 	for term := range strings.SplitSeq(expression, "&") {
 		_, label, ok := strings.Cut(term, "PROVIDER.label.")
 		if label = strings.TrimSpace(label); ok && !slices.Contains(labels, label) {
@@ -57,10 +58,13 @@ type settingsForm struct {
 	Selector  *selector `form:"selector"`
 }
 
-// check refuses a selector of no known type.
+// check refuses a selector of no known type, and one whose expression names no label.
 func (f *settingsForm) check() error {
 	if f.Selector != nil && f.Selector.Type != "none" && f.Selector.Type != "label" {
 		return wire.Refuse(wire.SelectorError, "not match any type of selector!")
+	}
+	if f.Selector != nil && f.Selector.Expression != "" && len(labelsOf(f.Selector.Expression)) == 0 {
+		return wire.Refuse(wire.SelectorError, "Selector parses failed: parse expression failed!")
 	}
 	return nil
 }
@@ -302,17 +306,41 @@ type serviceNames struct {
 	Count    int                 `json:"count"`
 }
 
+// serviceNames finds services by a regular expression that their grouped names match,
+// in one namespace or in all.
 func (a *API) serviceNames(ctx context.Context, in namesForm) (*serviceNames, error) {
-	namespace := cmp.Or(in.Namespace, registry.DefaultNamespace)
-	found, _, err := a.svc.Search(ctx, catalog.Query{Namespace: namespace, Name: in.Expr}, 1, pageMax)
+	expr, err := regexp.Compile(in.Expr)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, wire.Refuse(wire.ParameterInvalid, "Param 'expr' is illegal, it is no regular expression.")
 	}
-	out := &serviceNames{Services: map[string][]string{namespace: {}}, Count: len(found)}
-	for n := range found {
-		out.Services[namespace] = append(out.Services[namespace], found[n].Key.Grouped())
+	namespaces := []string{in.Namespace}
+	if in.Namespace == "" {
+		if namespaces, err = a.svc.Namespaces(ctx); err != nil {
+			return nil, refusal(err)
+		}
+		namespaces = slices.DeleteFunc(namespaces, func(name string) bool { return !mayRead(ctx, name) })
 	}
+	out := &serviceNames{Services: make(map[string][]string, len(namespaces))}
+	for _, name := range namespaces {
+		found, total, err := a.svc.Search(ctx, catalog.Query{Namespace: name, Pattern: expr}, 1, pageMax)
+		if err != nil {
+			return nil, refusal(err)
+		}
+		names := make([]string, 0, len(found))
+		for n := range found {
+			names = append(names, found[n].Key.Grouped())
+		}
+		out.Services[name] = names
+		out.Count += total
+	}
+	a.mark(ctx)
 	return out, nil
+}
+
+// mayRead reports whether who asks may read a whole namespace, which the guard has seen
+// only if it was named.
+func mayRead(ctx context.Context, namespace string) bool {
+	return rest.Allow(ctx, auth.Need{Action: auth.Read, Resource: auth.ServiceResource(namespace, "", "")}) == nil
 }
 
 type subscribersForm struct {
@@ -326,7 +354,7 @@ type subscriberV1 struct {
 	Agent       string `json:"agent"`
 	App         string `json:"app"`
 	IP          string `json:"ip"`
-	Port        int    `json:"port"`
+	Port        int    `json:"port"` // of UDP: 0
 	NamespaceID string `json:"namespaceId"`
 	ServiceName string `json:"serviceName"`
 	Cluster     string `json:"cluster"`
@@ -346,17 +374,18 @@ func (a *API) subscribersV1(_ context.Context, in subscribersForm) (*subscribers
 			continue
 		}
 		c := (*rpc.Conn)(target)
-		_, port, _ := net.SplitHostPort(c.RemoteAddr())
-		number, _ := strconv.Atoi(port) // 0 where it has none
 		all = append(all, subscriberV1{
-			AddrStr: c.RemoteAddr(), Agent: c.Version(), App: cmp.Or(c.AppName(), "unknown"), IP: c.ClientIP(), Port: number,
+			AddrStr: c.ClientIP(), Agent: c.Version(), App: cmp.Or(c.AppName(), "-"), IP: c.ClientIP(),
 			NamespaceID: k.Namespace, ServiceName: k.Grouped(), Cluster: s.Clusters,
 		})
 	}
 	slices.SortFunc(all, func(x, y subscriberV1) int {
-		return cmp.Or(cmp.Compare(x.AddrStr, y.AddrStr), cmp.Compare(x.Cluster, y.Cluster))
+		return cmp.Or(cmp.Compare(x.AddrStr, y.AddrStr), cmp.Compare(x.Agent, y.Agent), cmp.Compare(x.Cluster, y.Cluster))
 	})
 	page := rest.PageOf(all, in.PageNo, min(in.PageSize, pageMax))
+	if in.PageSize < 1 {
+		page.PageItems = page.PageItems[:0]
+	}
 	return &subscribersV1{Subscribers: page.PageItems, Count: page.TotalCount}, nil
 }
 
@@ -371,6 +400,20 @@ type clusterForm struct {
 	UseInstancePort bool     `form:"useInstancePort4Check" binding:"required"`
 	HealthChecker   string   `form:"healthChecker" binding:"required"`
 	Metadata        metadata `form:"metadata"`
+}
+
+// clusterFormV1 asks for the name of the cluster first.
+type clusterFormV1 struct {
+	Required string `form:"clusterName" binding:"required"`
+	clusterForm
+}
+
+func (a *API) updateClusterV1(ctx context.Context, in clusterFormV1) (string, error) {
+	ok, err := a.updateCluster(ctx, in.clusterForm)
+	if e := wire.AsError(err); e != nil && e.Kind == wire.ServiceNotFound {
+		err = wire.Refuse(wire.ServiceNotFound, "service not found:"+in.key().Grouped())
+	}
+	return ok, err
 }
 
 func (a *API) updateCluster(ctx context.Context, in clusterForm) (string, error) {
@@ -427,6 +470,24 @@ func (a *API) metrics(_ context.Context, in metricsForm) (*metrics, error) {
 		m.ServiceCount, m.InstanceCount, m.SubscribeCount = &t.Services, &t.Instances, &t.Subscriptions
 		m.ClientCount, m.ConnectionBasedCount, m.EphemeralIPPortCount, m.ResponsibleClientCount = &t.Clients, &connected, &t.Beats, &t.Clients
 		m.ResponsibleInstanceCount = &t.Beats
+	}
+	return m, nil
+}
+
+type metricsV1 struct {
+	metricsV2
+	ResponsibleInstanceCount *int `json:"responsibleInstanceCount,omitempty"`
+}
+
+// metricsV1 are those of v2, and how many instances the clients of this node have.
+func (a *API) metricsV1(ctx context.Context, in metricsForm) (*metricsV1, error) {
+	v2, err := a.metricsV2(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	m := &metricsV1{metricsV2: *v2}
+	if !in.OnlyStatus {
+		m.ResponsibleInstanceCount = v2.InstanceCount
 	}
 	return m, nil
 }

@@ -317,11 +317,11 @@ func (s *Service) SetHealth(ctx context.Context, k registry.ServiceKey, key regi
 	}
 	svc, _, ok := s.catalog.Service(k)
 	e := s.catalog.Newest(k, key)
-	if !ok || e == nil {
-		return registry.Errorf(registry.ErrInstanceNotFound, "instance not found, service: %s, ip: %s, port: %d, cluster: %s", k.Grouped(), key.IP, key.Port, key.Cluster)
-	}
-	if settings := svc.ClusterSettings(key.Cluster); svc.Ephemeral || settings.Checker.Type != registry.CheckNone {
+	if settings := svc.ClusterSettings(key.Cluster); !ok || svc.Ephemeral || settings.Checker.Type != registry.CheckNone {
 		return registry.Errorf(registry.ErrCheckerActive, "health check is still working, service: %s, cluster: %s", k.Grouped(), key.Cluster)
+	}
+	if e == nil {
+		return registry.Errorf(registry.ErrInstanceNotFound, "instance not found, service: %s, ip: %s, port: %d, cluster: %s", k.Grouped(), key.IP, key.Port, key.Cluster)
 	}
 	i := e.Instance.Clone()
 	i.Healthy = healthy

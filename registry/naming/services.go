@@ -180,6 +180,14 @@ func (s *Service) Search(ctx context.Context, q catalog.Query, page, size int) (
 	return found, total, nil
 }
 
+// Namespaces are those that have services, in order.
+func (s *Service) Namespaces(ctx context.Context) ([]string, error) {
+	if err := s.await(ctx); err != nil {
+		return nil, err
+	}
+	return s.catalog.Namespaces(), nil
+}
+
 // offset of a page; one before the first counts as the first.
 func offset(page, size int) int {
 	if page < 1 || size < 1 {

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
 // These are gin's; packages whose routes are made here alone need not import it.
@@ -50,7 +52,7 @@ func Check[In any](check func(In) error) gin.HandlerFunc {
 			return
 		}
 		if err := check(in); err != nil {
-			c.Set(keyError, err)
+			c.Set(keyError, wire.RefuseBy(wire.ParameterInvalid, err))
 			c.Abort()
 			c.Writer.Header()["Content-Type"] = nil // nor is one to be guessed
 			writeRaw(c, &Raw{Status: http.StatusBadRequest, Body: []byte(err.Error() + "\r\n")})

@@ -75,6 +75,8 @@ type Responder struct {
 var (
 	// V1 is naming's v1: text or bare JSON; errors are plain text.
 	V1 = Responder{bare, func(c *gin.Context, e *wire.Error) { writeText(c, e.Kind.Status(), e.Text) }}
+	// V1Single is V1 where Nacos has other words for a parameter that is missing.
+	V1Single = Responder{bare, failedPlain}
 	// V1Config is config's v1: likewise, but errors are wrapped in words.
 	V1Config = Responder{bare, causedText}
 	// V1Result is the RestResult with code 200.
