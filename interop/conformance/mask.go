@@ -58,6 +58,9 @@ func mask(v any, s *step) any {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k, e := range v {
+			if slices.Contains(s.drops, k) {
+				continue
+			}
 			if slices.Contains(varies, k) && isSomething(e) || slices.Contains(s.masks, k) && (isSomething(e) || isFull(e)) {
 				e = masked
 			}

@@ -30,6 +30,7 @@ import (
 //	    unheard                    the answer is not compared
 //	    save id pageItems.0.id     a part of the answer for later steps: $id
 //	    mask port                  members that differ from run to run, or that are not meant
+//	    drop createTime            members that are not compared at all
 //	    later poll                 the steps that follow are done while this one is not answered
 //	await poll                     its answer
 //	connect a {"labels":{}}        a connection over gRPC, set up; that it is, is not compared
@@ -68,6 +69,7 @@ type step struct {
 	later   string      // the name to be awaited by
 	saves   [][2]string
 	masks   []string
+	drops   []string
 	wait    time.Duration
 }
 
@@ -211,6 +213,8 @@ func (s *step) option(text string) error {
 		s.saves = append(s.saves, [2]string{k, v})
 	case "mask":
 		s.masks = append(s.masks, strings.Fields(rest)...)
+	case "drop":
+		s.drops = append(s.drops, strings.Fields(rest)...)
 	default:
 		k, v, ok := strings.Cut(text, "=")
 		if !ok {
