@@ -9,6 +9,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -111,6 +112,11 @@ func (p *player) answer(s *step, req *http.Request) (*answer, error) {
 		if v := res.Header.Get(h); v != "" {
 			if a.Header == nil {
 				a.Header = map[string]string{}
+			}
+			if h == "Allow" { // in any order
+				methods := strings.Split(v, ", ")
+				slices.Sort(methods)
+				v = strings.Join(methods, ", ")
 			}
 			a.Header[h] = maskText(v, s.masks)
 		}
