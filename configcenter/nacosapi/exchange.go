@@ -128,8 +128,8 @@ type importParams struct {
 type result struct {
 	Written      int           `json:"succCount"`
 	Skipped      *int          `json:"skipCount,omitempty"`
-	Failures     []configName      `json:"failData,omitempty"`
-	Skips        []configName      `json:"skipData,omitempty"`
+	Failures     []configName  `json:"failData,omitempty"`
+	Skips        []configName  `json:"skipData,omitempty"`
 	Unrecognized int           `json:"unrecognizedCount,omitempty"`
 	Names        []unknownName `json:"unrecognizedData,omitempty"`
 }

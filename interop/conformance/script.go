@@ -85,8 +85,11 @@ var versions = []string{"2.5.1", "3.0.3"}
 
 func readScripts(dir string) ([]*script, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.txt"))
-	if err != nil || len(files) == 0 {
-		return nil, fmt.Errorf("no scripts in %s (%v)", dir, err)
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("no scripts in %s", dir)
 	}
 	var all []*script
 	for _, file := range files {

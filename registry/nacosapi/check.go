@@ -12,7 +12,8 @@ import (
 // checkBeat refuses what cannot be a name in the description of a full beat.
 var checkBeat = rest.Check(func(in struct {
 	Beat string `form:"beat"`
-}) error {
+},
+) error {
 	var info beatInfo
 	if in.Beat == "" || json.Unmarshal([]byte(in.Beat), &info) != nil {
 		return nil
@@ -23,7 +24,8 @@ var checkBeat = rest.Check(func(in struct {
 // checkItems does it for those instances whose metadata are to be changed.
 var checkItems = rest.Check(func(in struct {
 	Instances string `form:"instances"`
-}) error {
+},
+) error {
 	var items []batchItem
 	if in.Instances == "" || json.Unmarshal([]byte(in.Instances), &items) != nil {
 		return nil

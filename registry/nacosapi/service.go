@@ -446,34 +446,6 @@ type metricsForm struct {
 	OnlyStatus bool `form:"onlyStatus,default=true"`
 }
 
-type metrics struct {
-	Status                   string `json:"status"`
-	ServiceCount             *int   `json:"serviceCount,omitempty"`
-	InstanceCount            *int   `json:"instanceCount,omitempty"`
-	SubscribeCount           *int   `json:"subscribeCount,omitempty"`
-	ClientCount              *int   `json:"clientCount,omitempty"`
-	ConnectionBasedCount     *int   `json:"connectionBasedClientCount,omitempty"`
-	EphemeralIPPortCount     *int   `json:"ephemeralIpPortClientCount,omitempty"`
-	ResponsibleClientCount   *int   `json:"responsibleClientCount,omitempty"`
-	ResponsibleInstanceCount *int   `json:"responsibleInstanceCount,omitempty"`
-}
-
-// metrics is what clients take for the health of the server.
-func (a *API) metrics(_ context.Context, in metricsForm) (*metrics, error) {
-	m := &metrics{Status: "UP"}
-	if !a.ready() {
-		m.Status = "STARTING"
-	}
-	if !in.OnlyStatus {
-		t := a.svc.Totals()
-		connected := t.Clients - t.Beats
-		m.ServiceCount, m.InstanceCount, m.SubscribeCount = &t.Services, &t.Instances, &t.Subscriptions
-		m.ClientCount, m.ConnectionBasedCount, m.EphemeralIPPortCount, m.ResponsibleClientCount = &t.Clients, &connected, &t.Beats, &t.Clients
-		m.ResponsibleInstanceCount = &t.Beats
-	}
-	return m, nil
-}
-
 type metricsV1 struct {
 	metricsV2
 	ResponsibleInstanceCount *int `json:"responsibleInstanceCount,omitempty"`
@@ -504,16 +476,18 @@ type metricsV2 struct {
 	ResponsibleClientCount *int   `json:"responsibleClientCount,omitempty"`
 }
 
-// metricsV2 counts the clients as client/list names them.
+// metricsV2 is what clients take for the health of the server. It counts the clients as
+// client/list names them.
 func (a *API) metricsV2(ctx context.Context, in metricsForm) (*metricsV2, error) {
-	v1, err := a.metrics(ctx, in)
-	if err != nil {
-		return nil, err
+	m := &metricsV2{Status: "UP"}
+	if !a.ready() {
+		m.Status = "STARTING"
 	}
-	m := &metricsV2{Status: v1.Status, ServiceCount: v1.ServiceCount, InstanceCount: v1.InstanceCount, SubscribeCount: v1.SubscribeCount}
 	if in.OnlyStatus {
 		return m, nil
 	}
+	t := a.svc.Totals()
+	m.ServiceCount, m.InstanceCount, m.SubscribeCount = &t.Services, &t.Instances, &t.Subscriptions
 	all, err := a.clients(ctx, rest.None{})
 	if err != nil {
 		return nil, err
