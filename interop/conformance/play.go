@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -20,7 +21,18 @@ type target struct {
 	console string // of v3/console
 	grpc    string
 	client  http.Client
+	// patience is how long the right answer is waited for; 0 is untilTime.
+	patience time.Duration
 }
+
+// stepError says at which step a script came to its end.
+type stepError struct {
+	step int
+	err  error
+}
+
+func (e *stepError) Error() string { return e.err.Error() }
+func (e *stepError) Unwrap() error { return e.err }
 
 // player plays one script.
 type player struct {
@@ -241,11 +253,11 @@ func (t *target) play(s *script, wanted func(i int, a *answer) bool, got func(i 
 		}
 		within := stepTime
 		if st.method == "told" {
-			within = toldTime
+			within = cmp.Or(t.patience, toldTime)
 		}
 		a, err := p.once(st, within)
 		again := wanted != nil && (st.until || st.method == "told")
-		for end := time.Now().Add(untilTime); again && err == nil && !wanted(i, a) && time.Now().Before(end); {
+		for end := time.Now().Add(cmp.Or(t.patience, untilTime)); again && err == nil && !wanted(i, a) && time.Now().Before(end); {
 			if st.until {
 				time.Sleep(50 * time.Millisecond)
 			}
@@ -256,7 +268,7 @@ func (t *target) play(s *script, wanted func(i int, a *answer) bool, got func(i 
 			a = next
 		}
 		if err != nil {
-			return fmt.Errorf("%s.txt:%d: %s: %w", s.name, st.line, st.ask, err)
+			return &stepError{i, fmt.Errorf("%s.txt:%d: %s: %w", s.name, st.line, st.ask, err)}
 		}
 		if st.answered() {
 			got(i, a)
