@@ -20,9 +20,33 @@ var (
 	ErrTooLarge = errors.New("content is too large")
 	// ErrTooManyGrays is returned when a config has as many gray versions as it may have.
 	ErrTooManyGrays = errors.New("too many gray versions")
-	// ErrQuota is returned when a namespace has as many configs as it may have.
+	// ErrQuota is in the chain of every QuotaError.
 	ErrQuota = errors.New("config quota is used up")
 )
+
+// QuotaError says which limit a change would pass.
+type QuotaError struct {
+	// Namespace and Group are whose limit it is: a namespace's, a group's of the public
+	// namespace if the former is blank, or that of all configs together.
+	Namespace, Group string
+	What             string // "configs" or "bytes"
+	Max              int64
+}
+
+// Error names the limit.
+func (e *QuotaError) Error() string {
+	whose := "all namespaces together"
+	switch {
+	case e.Namespace != "":
+		whose = "namespace " + e.Namespace
+	case e.Group != "":
+		whose = "group " + e.Group
+	}
+	return "config quota is used up: " + whose + " may hold at most " + strconv.FormatInt(e.Max, 10) + " " + e.What
+}
+
+// Is makes errors.Is(err, ErrQuota) hold.
+func (e *QuotaError) Is(target error) bool { return target == ErrQuota }
 
 // InvalidError says which parameter of a request breaks which rule.
 type InvalidError struct {

@@ -42,8 +42,6 @@ type Limits struct {
 	ContentCharsMax int
 	// ContentBytesMax is the longest content in bytes: it bounds a transaction.
 	ContentBytesMax int
-	// NamespaceConfigsMax is how many configs a namespace may hold; 0 is no limit.
-	NamespaceConfigsMax int
 	// HistoryEntriesMax is how many versions of one config are kept.
 	HistoryEntriesMax int
 	// HistoryAgeMillis is how long a version is kept that is not needed to say

@@ -51,7 +51,7 @@ type Cache struct {
 		items  map[configcenter.Key]*configcenter.Item
 		grays  map[configcenter.Key][]*configcenter.Gray // in order; of most there are none
 		ids    map[core.Zxid]configcenter.Key
-		counts map[string]int // by namespace
+		usage  map[place]Usage
 		sorted *btree.BTreeG[*configcenter.Item]
 	}
 }
@@ -62,7 +62,7 @@ func New(picture Picture, bad func(k configcenter.Key, err error)) *Cache {
 	c.mu.items = make(map[configcenter.Key]*configcenter.Item)
 	c.mu.grays = make(map[configcenter.Key][]*configcenter.Gray)
 	c.mu.ids = make(map[core.Zxid]configcenter.Key)
-	c.mu.counts = make(map[string]int)
+	c.mu.usage = make(map[place]Usage)
 	c.mu.sorted = btree.NewBTreeGOptions(byKey, btree.Options{NoLocks: true})
 	return c
 }
@@ -146,6 +146,7 @@ func (c *Cache) refreshGrays(k configcenter.Key) (latest core.Zxid) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.tallyLocked(k, 0, grayBytes(grays)-grayBytes(c.mu.grays[k]))
 	if len(grays) == 0 {
 		delete(c.mu.grays, k)
 	} else {
@@ -190,26 +191,18 @@ func (c *Cache) put(k configcenter.Key, it *configcenter.Item) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if old := c.mu.items[k]; old != nil {
+		c.tallyLocked(k, -1, -int64(len(old.Content)))
 		delete(c.mu.ids, old.ID)
 		if it == nil {
 			delete(c.mu.items, k)
 			c.mu.sorted.Delete(old)
-			c.countLocked(k.Namespace, -1)
 		}
-	} else if it != nil {
-		c.countLocked(k.Namespace, 1)
 	}
 	if it != nil {
+		c.tallyLocked(k, 1, int64(len(it.Content)))
 		c.mu.items[k] = it
 		c.mu.ids[it.ID] = k
 		c.mu.sorted.Set(it)
-	}
-}
-
-func (c *Cache) countLocked(namespace string, by int) {
-	c.mu.counts[namespace] += by
-	if c.mu.counts[namespace] == 0 {
-		delete(c.mu.counts, namespace)
 	}
 }
 
@@ -258,11 +251,7 @@ func (c *Cache) ByID(id core.Zxid) *configcenter.Item {
 }
 
 // Count is the number of configs in a namespace.
-func (c *Cache) Count(namespace string) int {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return c.mu.counts[namespace]
-}
+func (c *Cache) Count(namespace string) int { return c.Usage(namespace, "").Configs }
 
 // Len is the number of configs in all namespaces.
 func (c *Cache) Len() int {

@@ -16,6 +16,7 @@ import (
 	"github.com/zensus-io/zensus/configcenter/store"
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/mirror"
+	"github.com/zensus-io/zensus/internal/quota"
 )
 
 // Config is what a Center is made from.
@@ -28,6 +29,8 @@ type Config struct {
 	Shared bool
 	// Limits bound what is published; the zero value is DefaultLimits.
 	Limits configcenter.Limits
+	// Quotas are what operators allow namespaces and groups; nil is no limits.
+	Quotas *quota.Quotas
 	// Listeners bound what clients listen to; the zero value is DefaultLimits.
 	Listeners listen.Limits
 	// Logger may be nil. It is a slog.Logger because the mirror, which the SDK
@@ -45,6 +48,7 @@ type Center struct {
 	client core.Client
 	shared bool
 	limits configcenter.Limits
+	quotas *quota.Quotas // may be nil
 	log    *slog.Logger
 	mirror *mirror.Mirror
 	store  *store.Store
@@ -78,7 +82,7 @@ func New(cfg Config) (*Center, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	c := &Center{client: cfg.Client, shared: cfg.Shared, limits: cfg.Limits, log: cfg.Logger}
+	c := &Center{client: cfg.Client, shared: cfg.Shared, limits: cfg.Limits, quotas: cfg.Quotas, log: cfg.Logger}
 	m, err := mirror.New(mirror.Config{
 		Client: cfg.Client, Root: store.ConfigRoot, Logger: cfg.Logger, OnChange: c.changed,
 	})
@@ -87,6 +91,7 @@ func New(cfg Config) (*Center, error) {
 	}
 	c.mirror = m
 	c.store = store.New(cfg.Client, cfg.Limits, func() int64 { return cfg.Now().UnixMilli() })
+	c.store.Admit(c.admit)
 	c.cache = cache.New(cache.FromMirror{Mirror: m}, func(k configcenter.Key, err error) {
 		c.log.Error("config cannot be read", "namespace", k.Namespace, "group", k.Group, "data_id", k.DataID, "err", err)
 	})
@@ -183,12 +188,8 @@ func (c *Center) Listeners() *listen.Table { return c.table }
 const ownWritePatience = 3 * time.Second
 
 // Publish sets a config. The item that it returns is what readers of this node
-// see. It returns what store.Publish does, or configcenter.ErrQuota.
+// see. It returns what store.Publish does, or a *configcenter.QuotaError.
 func (c *Center) Publish(ctx context.Context, p *configcenter.Publish) (*configcenter.Item, error) {
-	if limit := c.limits.NamespaceConfigsMax; limit > 0 && c.cache.Get(p.Key) == nil && c.cache.Count(p.Key.Namespace) >= limit {
-		c.metrics.wrote("publish", configcenter.ErrQuota)
-		return nil, configcenter.ErrQuota
-	}
 	r, err := c.store.Publish(ctx, p)
 	c.metrics.wrote("publish", err)
 	if err != nil {

@@ -343,18 +343,6 @@ func TestSearchPagesThroughANamespace(t *testing.T) {
 	}
 }
 
-func TestAQuotaRefusesNewConfigsOnly(t *testing.T) {
-	limits := configcenter.DefaultLimits()
-	limits.NamespaceConfigsMax = 2
-	c := start(t, coretest.NewFake(), limits)
-	publish(t, c, "a", "1")
-	publish(t, c, "b", "1")
-	if _, err := c.Publish(t.Context(), &configcenter.Publish{Key: key("c"), Content: "1"}); !errors.Is(err, configcenter.ErrQuota) {
-		t.Fatalf("got %v", err)
-	}
-	publish(t, c, "a", "2")
-}
-
 func TestWithoutTheEngineAPublishFailsAndReadsGoOn(t *testing.T) {
 	engine := coretest.NewFake()
 	c := start(t, engine, configcenter.Limits{})

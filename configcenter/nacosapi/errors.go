@@ -28,7 +28,6 @@ var refusals = []struct {
 	{configcenter.ErrCASMismatch, wire.CASMismatch, textCASMismatch},
 	{configcenter.ErrTooLarge, wire.ContentTooLarge, ""},
 	{configcenter.ErrInvalid, wire.ParameterInvalid, ""},
-	{configcenter.ErrQuota, wire.TenantQuota, ""},
 	{configcenter.ErrTooManyGrays, wire.GrayTooMany, ""},
 	{configcenter.ErrContended, wire.Busy, ""},
 	{listen.ErrTooMany, wire.Busy, ""},
@@ -45,6 +44,10 @@ func refusal(err error) error {
 			err = &rest.NameError{Err: err}
 		}
 		return &wire.Error{Kind: wire.ParameterInvalid, Text: invalid.Nacos, Err: err}
+	}
+	var full *configcenter.QuotaError
+	if errors.As(err, &full) {
+		return wire.RefuseBy(quotaKind(full), err)
 	}
 	for _, r := range refusals {
 		if !errors.Is(err, r.err) {
@@ -65,4 +68,15 @@ func readRefusal(err error) error {
 		return &wire.Error{Kind: wire.Starting, Text: "Server is starting,please try later.", Err: err}
 	}
 	return refusal(err)
+}
+
+// quotaKind is whose quota is used up.
+func quotaKind(e *configcenter.QuotaError) wire.Kind {
+	switch {
+	case e.Namespace != "":
+		return wire.TenantQuota
+	case e.Group != "":
+		return wire.GroupQuota
+	}
+	return wire.ClusterQuota
 }

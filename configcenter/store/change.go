@@ -73,11 +73,21 @@ func (s *Store) base(ctx context.Context, k configcenter.Key, toPublish bool) (b
 // seq is the number of the change that builds upon b.
 func (b *base) seq() uint64 { return uint64(b.version) + 1 }
 
-// write publishes it upon b, and does more in the same transaction; p is its content for
-// the history. again says that b was not current any more.
+// write publishes it upon b, and does more in the same transaction, which frees so many
+// bytes; p is its content for the history. again says that b was not current any more.
 func (s *Store) write(
-	ctx context.Context, b base, it *configcenter.Item, p parcel, more ...core.Op,
+	ctx context.Context, b base, it *configcenter.Item, p parcel, freed int64, more ...core.Op,
 ) (zxid core.Zxid, st core.Stat, again bool, err error) {
+	growth := Growth{Key: it.Key, Content: len(it.Content), Bytes: int64(len(it.Content)) - freed}
+	if b.item == nil {
+		growth.Configs = 1
+	} else {
+		growth.Bytes -= int64(len(b.item.Content))
+	}
+	admitted, err := s.admission(ctx, growth)
+	if err != nil {
+		return 0, st, false, err
+	}
 	entry := &configcenter.Entry{
 		Op: configcenter.Updated, Origin: it.ChangedBy, Time: it.Modified,
 		Attributes: it.Attributes, Content: it.Content, MD5: it.MD5,
@@ -103,7 +113,7 @@ func (s *Store) write(
 		ops = append(ops, core.CreateOp{Path: path, Data: value})
 	}
 	ops = append(ops, content.checks()...)
-	ops = append(append(ops, b.formerOps(path)...), more...)
+	ops = append(append(append(ops, b.formerOps(path)...), more...), admitted...)
 	results, zxid, again, err := s.multi(ctx, b.key, ops)
 	if err != nil || again {
 		if !core.IsUnknownOutcome(err) {

@@ -128,7 +128,7 @@ func (s *Store) PublishGray(ctx context.Context, p *configcenter.GrayPublish) (G
 			g.Item = s.published(&p.Publish, nil, sum)
 		}
 		zxid, st, again, err := s.writeGray(ctx, &b, g, packed)
-		if err != nil {
+		if again, err = s.doubted(ctx, p.Key, again, err, synced); err != nil {
 			return GrayResult{}, fmt.Errorf("publish %s, %s: %w", p.Key, p.Name, err)
 		}
 		if again {
@@ -159,8 +159,15 @@ func (s *Store) writeGray(ctx context.Context, b *grayBase, g *configcenter.Gray
 		Op: configcenter.Updated, Origin: it.ChangedBy, Time: it.Modified, Gray: g.Name, Rule: g.Rule,
 		Attributes: it.Attributes, Content: it.Content, MD5: it.MD5,
 	}
+	growth := Growth{Key: it.Key, Content: len(it.Content), Bytes: int64(len(it.Content))}
 	if b.gray == nil {
 		entry.Op = configcenter.Inserted
+	} else {
+		growth.Bytes -= int64(len(b.gray.Item.Content))
+	}
+	admitted, err := s.admission(ctx, growth)
+	if err != nil {
+		return 0, st, false, err
 	}
 	path := ItemPath(it.Key)
 	content, err := s.stage(ctx, path, split(it.Content, ChunkBytes))
@@ -182,7 +189,7 @@ func (s *Store) writeGray(ctx context.Context, b *grayBase, g *configcenter.Gray
 		ops = append(ops, core.SetOp{Path: grayPath(it.Key, g.Name), Data: value, Version: b.stat.Version})
 	}
 	ops = append(ops, content.checks()...)
-	ops = append(ops, b.piecesOps(path, b.stage)...)
+	ops = append(append(ops, b.piecesOps(path, b.stage)...), admitted...)
 	results, zxid, again, err := s.multi(ctx, b.key, ops)
 	if err != nil || again {
 		if !core.IsUnknownOutcome(err) {
@@ -286,8 +293,8 @@ func (s *Store) Promote(ctx context.Context, k configcenter.Key, name string, by
 		}
 		gone = append(gone, core.DeleteOp{Path: grayPath(k, name), Version: b.stat.Version})
 		gone = append(gone, b.piecesOps(ItemPath(k), b.stage)...)
-		zxid, st, again, err := s.write(ctx, b.base, it, pack(it.Content), gone...)
-		if err != nil {
+		zxid, st, again, err := s.write(ctx, b.base, it, pack(it.Content), int64(len(it.Content)), gone...)
+		if again, err = s.doubted(ctx, k, again, err, synced); err != nil {
 			return Result{}, fmt.Errorf("promote %s, %s: %w", k, name, err)
 		}
 		if again {

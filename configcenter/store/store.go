@@ -14,6 +14,29 @@ type Store struct {
 	client core.Client
 	limits configcenter.Limits
 	now    func() int64
+	admit  Admit // may be nil
+}
+
+// Growth is what a change adds.
+type Growth struct {
+	Key     configcenter.Key
+	Configs int   // 1 for one that did not exist
+	Content int   // bytes of the content that is set
+	Bytes   int64 // of all contents of the config, below 0 if they become fewer
+}
+
+// Admit decides on what a change adds, each time that it is tried. What it returns is
+// part of the transaction; an operation of it that fails makes the change begin again.
+type Admit func(ctx context.Context, g Growth) ([]core.Op, error)
+
+// Admit has f decide on every publish. Call it before the first one.
+func (s *Store) Admit(f Admit) { s.admit = f }
+
+func (s *Store) admission(ctx context.Context, g Growth) ([]core.Op, error) {
+	if s.admit == nil {
+		return nil, nil
+	}
+	return s.admit(ctx, g)
 }
 
 // New makes a Store. The znodes that it creates get the default ACL of client's
@@ -87,8 +110,8 @@ func (s *Store) Publish(ctx context.Context, p *configcenter.Publish) (Result, e
 			continue
 		}
 		it := s.published(p, base.item, sum)
-		zxid, st, again, err := s.write(ctx, base, it, packed)
-		if err != nil {
+		zxid, st, again, err := s.write(ctx, base, it, packed, 0)
+		if again, err = s.doubted(ctx, p.Key, again, err, synced); err != nil {
 			return Result{}, fmt.Errorf("publish %s: %w", p.Key, err)
 		}
 		if again {
@@ -99,6 +122,15 @@ func (s *Store) Publish(ctx context.Context, p *configcenter.Publish) (Result, e
 		return Result{Item: it, Zxid: zxid, Created: base.item == nil}, nil
 	}
 	return Result{}, configcenter.ErrContended
+}
+
+// doubted makes a change that a quota refused begin again, once: what it was counted upon
+// may have been old.
+func (s *Store) doubted(ctx context.Context, k configcenter.Key, again bool, err error, synced bool) (bool, error) {
+	if synced || !errors.Is(err, configcenter.ErrQuota) {
+		return again, err
+	}
+	return true, s.sync(ctx, k)
 }
 
 // expected reports whether the config is as the publisher expects it.
