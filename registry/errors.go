@@ -26,6 +26,8 @@ var (
 	ErrKind = errors.New("wrong kind of service")
 	// ErrLimit: a bound on services, instances or subscribers is reached.
 	ErrLimit = errors.New("limit reached")
+	// ErrQuota: the namespace has as many services or instances as it may have.
+	ErrQuota = errors.New("quota is used up")
 	// ErrClientGone: the client's connection ended while its call was under way.
 	ErrClientGone = errors.New("client is gone")
 	// ErrNoQuorum: the write needs a quorum and there is none at the moment.

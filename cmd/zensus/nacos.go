@@ -26,6 +26,8 @@ import (
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/internal/namespace"
 	namespaceapi "github.com/zensus-io/zensus/internal/namespace/nacosapi"
+	"github.com/zensus-io/zensus/internal/quota"
+	quotaapi "github.com/zensus-io/zensus/internal/quota/nacosapi"
 	"github.com/zensus-io/zensus/internal/settings"
 	"github.com/zensus-io/zensus/internal/telemetry"
 	registryapi "github.com/zensus-io/zensus/registry/nacosapi"
@@ -38,6 +40,7 @@ type nacosSide struct {
 	client      core.Client
 	auth        *auth.Auth
 	namespaces  *namespace.Namespaces
+	quotas      *quota.Quotas
 	locks       *lock.Locks
 	naming      *naming.Service
 	configs     *center.Center
@@ -82,6 +85,7 @@ func (in *instance) runNacos(ctx context.Context, ports listeners, secret settin
 	}
 	s.start("auth", side.auth.Run)
 	s.start("namespaces", side.namespaces.Run)
+	s.start("quotas", side.quotas.Run)
 	s.start("locks", side.locks.Run)
 	s.start("naming", side.naming.Run)
 	s.start("config center", side.configs.Run)
@@ -172,16 +176,23 @@ func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret
 	if side.namespaces, err = namespace.New(client, telemetry.Slog(log.Named("namespace"))); err != nil {
 		return nil, err
 	}
+	if side.quotas, err = quota.New(client, telemetry.Slog(log.Named("quota"))); err != nil {
+		return nil, err
+	}
 	side.locks = lock.New(client, telemetry.Slog(log.Named("lock")), nil)
 	host, _ := os.Hostname()
 	side.naming, err = naming.New(naming.Config{
 		Client: client, Sessions: in.sessions(), Node: fmt.Sprintf("%d@%s", in.plan.id, host),
 		Logger: log.Named("naming"), MirrorLog: telemetry.Slog(log.Named("naming")), Registerer: in.registry,
+		Quota: func(namespace string) (services, instances int) {
+			limits := side.quotas.Get(quota.Scope{Namespace: namespace})
+			return limits.Services, limits.Instances
+		},
 	})
 	if err != nil {
 		return nil, err
 	}
-	side.configs, err = center.New(center.Config{Client: client, Shared: in.plan.ensemble != nil || in.pool != nil, Registerer: in.registry, Logger: telemetry.Slog(log.Named("config"))})
+	side.configs, err = center.New(center.Config{Client: client, Quotas: side.quotas, Shared: in.plan.ensemble != nil || in.pool != nil, Registerer: in.registry, Logger: telemetry.Slog(log.Named("config"))})
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +242,9 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	authapi.New(side.auth).Routes(nacos)
 	namespaceapi.New(namespaceapi.Config{
 		Namespaces: side.namespaces, Counter: configCounter{side.configs}, Guard: guard,
+		Quota: func(id string) int { return side.quotas.Get(quota.Scope{Namespace: id}).Configs },
 	}).Routes(nacos)
+	quotaapi.New(quotaapi.Config{Quotas: side.quotas, Used: side.used, Guard: guard}).Routes(nacos)
 	serverapi.New(serverapi.Config{
 		Version: Version, Standalone: in.plan.ensemble == nil, Port: in.portOf("listen.http"),
 		AuthEnabled: side.auth.Enabled, NeedsAdmin: func() bool { return !side.auth.HasUsers() },
@@ -285,6 +298,16 @@ type configCounter struct{ center *center.Center }
 
 func (c configCounter) CountConfigs(namespace string) int { return c.center.Count(namespace) }
 
+// used counts what is under a quota. Groups hold configs only.
+func (side *nacosSide) used(s quota.Scope) quotaapi.Used {
+	configs := side.configs.Usage(s.Namespace, s.Group)
+	used := quotaapi.Used{Configs: configs.Configs, Bytes: configs.Bytes}
+	if s.Group == "" {
+		used.Services, used.Instances = side.naming.CountServices(s.Namespace), side.naming.CountInstances(s.Namespace)
+	}
+	return used
+}
+
 // parts are what must be ready, by name.
 func (side *nacosSide) parts() []struct {
 	name  string
@@ -296,6 +319,7 @@ func (side *nacosSide) parts() []struct {
 	}{
 		{"users", side.auth.Ready()},
 		{"namespaces", side.namespaces.Ready()},
+		{"quotas", side.quotas.Ready()},
 		{"naming", side.naming.Ready()},
 		{"config", side.configs.Ready()},
 		{"admin token", side.token},

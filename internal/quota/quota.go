@@ -36,8 +36,11 @@ const formatVersion = 1
 // quotasMax bounds the quotas of each kind.
 const quotasMax = 20_000
 
-// nameBytesMax bounds a name: more than any namespace or group may have.
-const nameBytesMax = 512
+// NameBytesMax is the longest name of a namespace or a group (Nacos).
+const NameBytesMax = 128
+
+// IllegalCharacter is the reason for which a name is refused that is not too long.
+const IllegalCharacter = "holds an illegal character"
 
 // changeTries bounds how often a change begins again because another one cut in.
 const changeTries = 32
@@ -50,7 +53,7 @@ var (
 	ErrContended = errors.New("quota is being changed by others")
 )
 
-// InvalidError says which limit is none.
+// InvalidError says which name or limit is none.
 type InvalidError struct{ Field, Reason string }
 
 // Error names the field first.
@@ -93,9 +96,23 @@ func (s Scope) path() string {
 	return all
 }
 
-func (s Scope) validate() error {
-	if len(s.Namespace) > nameBytesMax || len(s.Group) > nameBytesMax {
-		return &InvalidError{"name", "is too long"}
+// Validate checks the names by Nacos's rules. It returns an *InvalidError.
+func (s Scope) Validate() error {
+	if err := checkName("namespace", s.Namespace, "_-"); err != nil {
+		return err
+	}
+	return checkName("group", s.Group, "_-:.")
+}
+
+func checkName(field, name, marks string) error {
+	if len(name) > NameBytesMax {
+		return &InvalidError{field, fmt.Sprintf("is longer than %d bytes", NameBytesMax)}
+	}
+	for _, c := range []byte(name) {
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !letter && strings.IndexByte(marks, c) < 0 {
+			return &InvalidError{field, IllegalCharacter}
+		}
 	}
 	return nil
 }
@@ -213,7 +230,7 @@ func (q *Quotas) Hold(ctx context.Context, s Scope) (*Held, error) {
 
 // Change sets limits of a scope. It returns an *InvalidError, ErrTooMany or ErrContended.
 func (q *Quotas) Change(ctx context.Context, s Scope, change func(*Limits)) error {
-	if err := s.validate(); err != nil {
+	if err := s.Validate(); err != nil {
 		return err
 	}
 	for range changeTries {

@@ -56,6 +56,7 @@ type Catalog struct {
 		counts   map[string]int                   // those, by groupName
 		bad      int                              // values that could not be decoded
 		ahead    map[registry.ServiceKey]struct{} // those with overlays
+		sizes    map[string]int                   // instances, by namespace; "" for all
 	}
 }
 
@@ -64,6 +65,7 @@ func New(listener Listener) *Catalog {
 	c := &Catalog{listener: listener}
 	c.mu.services = make(map[registry.ServiceKey]*service)
 	c.mu.counts = make(map[string]int)
+	c.mu.sizes = make(map[string]int)
 	c.mu.ahead = make(map[registry.ServiceKey]struct{})
 	return c
 }
@@ -285,6 +287,7 @@ func (c *Catalog) finishLocked(touched map[registry.ServiceKey]*service) []regis
 	for k, s := range touched {
 		s.bump()
 		keys = append(keys, k)
+		c.sizeLocked(s)
 		if len(s.overlays) > 0 {
 			c.mu.ahead[k] = struct{}{}
 		} else {
@@ -311,6 +314,20 @@ func (c *Catalog) countLocked(k registry.ServiceKey, by int) {
 	for _, name := range []string{"", k.Namespace, groupName(k.Namespace, k.Group)} {
 		if c.mu.counts[name] += by; c.mu.counts[name] == 0 {
 			delete(c.mu.counts, name)
+		}
+	}
+}
+
+// sizeLocked counts the instances that s has more, or less, than when it was last counted.
+func (c *Catalog) sizeLocked(s *service) {
+	by := len(s.slots) - s.sized
+	if by == 0 {
+		return
+	}
+	s.sized = len(s.slots)
+	for _, name := range []string{"", s.key.Namespace} {
+		if c.mu.sizes[name] += by; c.mu.sizes[name] == 0 {
+			delete(c.mu.sizes, name)
 		}
 	}
 }

@@ -82,6 +82,7 @@ type service struct {
 	empty   core.Zxid // since when there is no instance; 0 if there is one
 
 	slots     []*slot // in the order of their keys
+	sized     int     // how many of them were counted
 	overrides map[registry.InstanceKey]registry.Override
 	overlays  map[string]Overlay // by client
 

@@ -275,14 +275,19 @@ func (c *Catalog) Ahead() int {
 	return len(c.mu.ahead)
 }
 
+// CountInstances is the number of instances in the tree of a namespace, or of all if it is
+// empty.
+func (c *Catalog) CountInstances(namespace string) int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.mu.sizes[namespace]
+}
+
 // Totals are for metrics.
 func (c *Catalog) Totals() (services, instances int) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	for _, s := range c.mu.services {
-		instances += len(s.slots)
-	}
-	return c.mu.counts[""], instances
+	return c.mu.counts[""], c.mu.sizes[""]
 }
 
 // Empty is a service without instances.

@@ -22,6 +22,7 @@ var refusals = []struct {
 	{registry.ErrInstanceNotFound, wire.NotFound},
 	{registry.ErrKind, wire.InstanceError},
 	{registry.ErrLimit, wire.Busy},
+	{registry.ErrQuota, wire.TenantQuota},
 	{registry.ErrClientGone, wire.Released},
 	{registry.ErrNoQuorum, wire.NoQuorum},
 	{registry.ErrNotReady, wire.Starting},

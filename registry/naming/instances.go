@@ -20,7 +20,7 @@ const writeTries = 8
 
 // Publish makes instances everything that a connected client has registered in
 // a service; none withdraws it all. client is the connection's id. It returns
-// ErrInvalid, ErrKind, ErrLimit or ErrClientGone.
+// ErrInvalid, ErrKind, ErrLimit, ErrQuota or ErrClientGone.
 //
 // Without a quorum it returns nil all the same: this node shows what the client
 // did, and writes it when it can.
@@ -35,6 +35,9 @@ func (s *Service) Publish(ctx context.Context, client string, k registry.Service
 		return err
 	}
 	if err := s.await(ctx); err != nil {
+		return err
+	}
+	if err := s.room(k, instances...); err != nil {
 		return err
 	}
 	zxid, pending, err := s.leases.Set(ctx, client, lease.Options{Timeout: connectionTimeout}, k, instances)
@@ -78,6 +81,9 @@ func (s *Service) Published(client string) map[registry.ServiceKey][]registry.In
 // heartbeats keep alive, or a persistent one.
 func (s *Service) Register(ctx context.Context, k registry.ServiceKey, i registry.Instance) error {
 	if err := s.checkOne(ctx, k, &i); err != nil {
+		return err
+	}
+	if err := s.room(k, i); err != nil {
 		return err
 	}
 	if !i.Ephemeral {

@@ -41,6 +41,9 @@ type Config struct {
 	// Node names this node in the records that it writes.
 	Node   string
 	Limits registry.Limits // zero: registry.DefaultLimits
+	// Quota is how many services, and instances, a namespace may hold; 0 is no limit. Nil
+	// is no limits.
+	Quota func(namespace string) (services, instances int)
 	// EmptyAfter is how long a service that nobody made explicitly may be empty
 	// before it is removed. Zero is a minute.
 	EmptyAfter time.Duration

@@ -12,7 +12,8 @@ import (
 )
 
 // CreateService adds a service explicitly: it stays, empty or not, until it is
-// deleted. It returns ErrServiceExists, ErrInvalid, ErrLimit or ErrNoQuorum.
+// deleted. It returns ErrServiceExists, ErrInvalid, ErrLimit, ErrQuota or
+// ErrNoQuorum.
 func (s *Service) CreateService(ctx context.Context, svc registry.Service) error {
 	if err := svc.Validate(); err != nil {
 		return err
@@ -22,6 +23,9 @@ func (s *Service) CreateService(ctx context.Context, svc registry.Service) error
 	}
 	if n := s.catalog.Count(""); n >= s.cfg.Limits.Services {
 		return registry.Errorf(registry.ErrLimit, "services: there are %d already.", n)
+	}
+	if err := s.room(svc.Key); err != nil {
+		return err
 	}
 	svc.Explicit = true
 	zxid, err := s.store.CreateService(ctx, &svc)
@@ -223,3 +227,6 @@ func (s *Service) Services(ctx context.Context, namespace string) ([]registry.Se
 
 // CountServices is the number of services of a namespace.
 func (s *Service) CountServices(namespace string) int { return s.catalog.Count(namespace) }
+
+// CountInstances is the number of instances of a namespace, or of all if it is empty.
+func (s *Service) CountInstances(namespace string) int { return s.catalog.CountInstances(namespace) }

@@ -28,7 +28,9 @@ type Counter interface {
 type Config struct {
 	Namespaces *namespace.Namespaces
 	Counter    Counter // nil shows 0
-	Guard      *rest.Guard
+	// Quota is how many configs a namespace may hold, 0 where nobody has said; nil likewise.
+	Quota func(id string) int
+	Guard *rest.Guard
 	// BlankPublic shows the public namespace's id as "" in v1 and v2, as Nacos 2.x
 	// does; otherwise it is "public".
 	BlankPublic bool
@@ -137,6 +139,11 @@ func (a *API) item(ns namespace.Namespace, custom int, blankPublic bool) item {
 	it := item{Namespace: ns.ID, ShowName: ns.Name, Quota: ns.Quota, Type: custom}
 	if ns.Description != "" {
 		it.Description = &ns.Description
+	}
+	if a.cfg.Quota != nil {
+		if quota := a.cfg.Quota(ns.ID); quota > 0 {
+			it.Quota = quota
+		}
 	}
 	if a.cfg.Counter != nil {
 		it.ConfigCount = a.cfg.Counter.CountConfigs(ns.ID)

@@ -1,0 +1,37 @@
+package naming
+
+import "github.com/zensus-io/zensus/registry"
+
+// room refuses instances, or a service without any, for which the namespace has no room.
+// What is there already may be registered again. Those who register at the same time may
+// together pass a quota: each sees what is there before.
+func (s *Service) room(k registry.ServiceKey, instances ...registry.Instance) error {
+	if s.cfg.Quota == nil {
+		return nil
+	}
+	services, most := s.cfg.Quota(k.Namespace)
+	if services > 0 && s.catalog.Count(k.Namespace) >= services {
+		if _, _, there := s.catalog.Service(k); !there {
+			return registry.Errorf(registry.ErrQuota, "services: namespace %s may hold at most %d.", k.Namespace, services)
+		}
+	}
+	if most == 0 || len(instances) == 0 {
+		return nil
+	}
+	added := len(instances)
+	if there := s.catalog.CountInstances(k.Namespace); there+added <= most {
+		return nil
+	}
+	seen := make(map[registry.InstanceKey]bool, len(instances))
+	for n := range instances {
+		key := instances[n].Key()
+		if seen[key] || s.catalog.Newest(k, key) != nil {
+			added--
+		}
+		seen[key] = true
+	}
+	if added > 0 && s.catalog.CountInstances(k.Namespace)+added > most {
+		return registry.Errorf(registry.ErrQuota, "instances: namespace %s may hold at most %d.", k.Namespace, most)
+	}
+	return nil
+}

@@ -1,0 +1,53 @@
+package naming
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/zensus-io/zensus/registry"
+)
+
+func TestANamespaceHoldsAsManyServicesAndInstancesAsItMay(t *testing.T) {
+	n := start(t, engines.New(t), "n1", func(c *Config) {
+		c.Quota = func(namespace string) (services, instances int) {
+			if namespace != "small" {
+				return 0, 0
+			}
+			return 2, 3
+		}
+	})
+	service := func(namespace string, i int) registry.ServiceKey {
+		return registry.NewServiceKey(namespace, "", fmt.Sprintf("s%d", i))
+	}
+	publish := func(client string, k registry.ServiceKey, ports ...int) error {
+		var all []registry.Instance
+		for _, port := range ports {
+			all = append(all, at("10.0.0.1", port))
+		}
+		return n.Publish(t.Context(), client, k, all)
+	}
+	require.NoError(t, publish("c1", service("small", 0), 1, 2))
+	require.NoError(t, publish("c1", service("small", 0), 1, 2), "what is there already")
+	err := publish("c2", service("small", 1), 1, 2)
+	require.ErrorIs(t, err, registry.ErrQuota)
+	require.ErrorContains(t, err, "instances: namespace small may hold at most 3.")
+	require.NoError(t, publish("c2", service("small", 1), 1))
+	require.ErrorIs(t, publish("c1", service("small", 0), 1, 2, 3), registry.ErrQuota, "one more of a service that is there")
+	err = publish("c3", service("small", 2), 1)
+	require.ErrorIs(t, err, registry.ErrQuota)
+	require.ErrorContains(t, err, "services: namespace small may hold at most 2.")
+	require.ErrorIs(t, n.CreateService(t.Context(), registry.Service{Key: service("small", 2)}), registry.ErrQuota)
+	persistent := at("10.0.0.1", 9)
+	persistent.Ephemeral = false
+	require.ErrorIs(t, n.Register(t.Context(), service("small", 1), persistent), registry.ErrQuota)
+	require.NoError(t, publish("c3", service("large", 2), 1, 2, 3, 4))
+	require.Equal(t, 3, n.CountInstances("small"))
+	require.Equal(t, 7, n.CountInstances(""))
+
+	require.NoError(t, publish("c1", service("small", 0), 1))
+	require.Eventually(t, func() bool { return n.CountInstances("small") == 2 }, 5*time.Second, time.Millisecond)
+	require.NoError(t, publish("c2", service("small", 1), 1, 2), "there is room again")
+}
