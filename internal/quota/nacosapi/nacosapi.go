@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"net/http"
 
 	"github.com/zensus-io/zensus/internal/nacos/rest"
@@ -119,9 +120,17 @@ func (a *API) capacity(s quota.Scope) capacity {
 		configs = shownConfigsOfAll
 	}
 	return capacity{
+		ID:    int(idOf(s)),
 		Quota: orElse(l.Configs, configs), Usage: a.cfg.Used(s).Configs, MaxSize: orElse(l.ContentBytes, shownContentBytes),
 		MaxAggrCount: orElse(l.AggrConfigs, shownAggrConfigs), MaxAggrSize: orElse(l.AggrBytes, shownAggrBytes),
 	}
+}
+
+// idOf is a number that a scope has on every node. Nacos numbers the rows of a table.
+func idOf(s quota.Scope) uint32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(s.Namespace + "\x00" + s.Group)) // it never fails
+	return h.Sum32()
 }
 
 func orElse(n, otherwise int) int {
