@@ -1,10 +1,73 @@
 package main
 
 import (
+	"cmp"
+	"context"
+	"fmt"
 	"net"
+	"strconv"
+	"time"
 
+	"github.com/zensus-io/zensus/core/replica"
+	"github.com/zensus-io/zensus/internal/cluster"
 	serverapi "github.com/zensus-io/zensus/internal/nacos/nacosapi"
+	"github.com/zensus-io/zensus/internal/settings"
+	"github.com/zensus-io/zensus/internal/telemetry"
 )
+
+// newCluster makes this server known to the other ones on the same data. A single
+// server with an engine of its own has none.
+func (in *instance) newCluster(side *nacosSide, secret settings.Secret) (*cluster.Cluster, error) {
+	key, err := secret.Derive(settings.PurposeCalls)
+	if err != nil {
+		return nil, err
+	}
+	cfg := cluster.Config{
+		Self: cluster.About{HTTP: in.dialed("listen.http"), GRPC: in.dialed("listen.grpc"), Version: Version},
+		Key:  key, Role: in.role, Load: side.load, Logger: telemetry.Slog(in.log.Named("cluster")),
+	}
+	// Nodes on an ensemble elsewhere may all have the same number.
+	cfg.Self.ID = fmt.Sprintf("%d@%s", in.plan.id, cmp.Or(cfg.Self.HTTP, cfg.Self.GRPC))
+	if in.plan.ensemble != nil || in.pool != nil {
+		cfg.Client = side.client
+	}
+	return cluster.New(cfg)
+}
+
+// role is what this server is in its ensemble; blank where that is elsewhere.
+func (in *instance) role() string {
+	if in.node == nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), roleTime)
+	defer cancel()
+	role := ""
+	_ = in.node.Do(ctx, func(r *replica.Replica) { role = r.Role().String() }) // or it is not known
+	return role
+}
+
+// roleTime is how long the engine may take to say what this server is.
+const roleTime = 100 * time.Millisecond
+
+// load is how much the Nacos side has to do.
+func (side *nacosSide) load() cluster.Load {
+	l := cluster.Load{CPU: -1, Average: -1}
+	l.Connections, l.SDK = side.rpc.Load()
+	return l
+}
+
+// dialed is the address at which clients reach the port of a setting, blank if it is
+// closed.
+func (in *instance) dialed(key string) string {
+	for _, p := range in.ports {
+		a, ok := p.addr.(*net.TCPAddr)
+		if !ok || p.key != key {
+			continue
+		}
+		return net.JoinHostPort(cmp.Or(in.plan.address, reachable(a.IP).String()), strconv.Itoa(a.Port))
+	}
+	return ""
+}
 
 // portOf is the port that was opened for a setting, 0 if none was.
 func (in *instance) portOf(key string) int {

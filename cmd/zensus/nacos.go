@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -18,6 +16,7 @@ import (
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/internal/auth"
 	authapi "github.com/zensus-io/zensus/internal/auth/nacosapi"
+	"github.com/zensus-io/zensus/internal/cluster"
 	"github.com/zensus-io/zensus/internal/lock"
 	lockapi "github.com/zensus-io/zensus/internal/lock/nacosapi"
 	serverapi "github.com/zensus-io/zensus/internal/nacos/nacosapi"
@@ -42,6 +41,7 @@ type nacosSide struct {
 	namespaces  *namespace.Namespaces
 	quotas      *quota.Quotas
 	locks       *lock.Locks
+	cluster     *cluster.Cluster
 	naming      *naming.Service
 	configs     *center.Center
 	rpc         *rpc.Server
@@ -83,6 +83,7 @@ func (in *instance) runNacos(ctx context.Context, ports listeners, secret settin
 	if in.node != nil {
 		s.start("contact", func(ctx context.Context) error { return t.watch(ctx, in.node) })
 	}
+	s.start("cluster", ended(side.cluster.Run))
 	s.start("auth", side.auth.Run)
 	s.start("namespaces", side.namespaces.Run)
 	s.start("quotas", side.quotas.Run)
@@ -180,9 +181,11 @@ func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret
 		return nil, err
 	}
 	side.locks = lock.New(client, telemetry.Slog(log.Named("lock")), nil)
-	host, _ := os.Hostname()
+	if side.cluster, err = in.newCluster(side, secret); err != nil {
+		return nil, err
+	}
 	side.naming, err = naming.New(naming.Config{
-		Client: client, Sessions: in.sessions(), Node: fmt.Sprintf("%d@%s", in.plan.id, host),
+		Client: client, Sessions: in.sessions(), Node: side.cluster.ID(),
 		Logger: log.Named("naming"), MirrorLog: telemetry.Slog(log.Named("naming")), Registerer: in.registry,
 		Quota: func(namespace string) (services, instances int) {
 			limits := side.quotas.Get(quota.Scope{Namespace: namespace})
@@ -215,6 +218,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	if err != nil {
 		return err
 	}
+	side.cluster.Register(side.rpc.GRPC())
 	guard := rest.NewGuard(side.auth)
 	side.registryAPI, err = registryapi.New(registryapi.Deps{Service: side.naming, Guard: guard, Log: in.log.Named("naming")})
 	if err != nil {

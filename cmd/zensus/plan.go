@@ -40,6 +40,7 @@ type plan struct {
 	admin     string // ZooKeeper's AdminServer
 	adminPath string
 	metrics   string // Prometheus alone
+	address   string // host under which http and grpc are reached; blank is where they listen
 
 	auth bool
 	// exposed says that others can reach a port and no login is required.
@@ -80,6 +81,7 @@ func (p *plan) takeNacos(s *settings.Settings) error {
 		p.grpc = grpc
 	}
 	p.auth, p.exposed, p.tokenTTL = s.AuthEnabled(), s.Exposed(), s.Auth.TokenTTL
+	p.address = s.Node.Address
 	p.limits = rpc.Limits{
 		Connections: s.Limits.GRPCConnections, ConnectionsPerIP: s.Limits.GRPCConnectionsPerAddress,
 		RequestsPerSecond: float64(s.Limits.GRPCRequestsPerSecond),

@@ -98,7 +98,7 @@ initLimit: is required in an ensemble
 syncLimit: is required in an ensemble
 zensus.a: unknown key
 zensus.b: unknown key
-zensus.secret_file: is blank: members that open zensus.listen.http must share one
+zensus.secret_file: is blank: members that open zensus.listen.http or zensus.listen.grpc must share one
 zensus.listen.http: "foo" is no address of the form host:port
 zensus.log.level: "loud" is none of trace, debug, info, warn, error, off`)
 

@@ -246,7 +246,7 @@ func (p *plan) takeOurs(cfg *apache.Config) error {
 	for _, key := range slices.Sorted(maps.Keys(cfg.Zensus)) {
 		field, ok := map[string]*string{
 			"listen.http": &s.Listen.HTTP, "listen.grpc": &s.Listen.GRPC, "auth.enabled": &s.Auth.Enabled,
-			"secret_file": &s.SecretFile, "log.level": &s.Log.Level, "log.format": &s.Log.Format,
+			"node.address": &s.Node.Address, "secret_file": &s.SecretFile, "log.level": &s.Log.Level, "log.format": &s.Log.Format,
 		}[key]
 		if !ok {
 			problems = append(problems, fmt.Errorf("zensus.%s: unknown key", key))
@@ -261,8 +261,8 @@ func (p *plan) takeOurs(cfg *apache.Config) error {
 	if cfg.DataDir != "" {
 		found = look(&s)
 	}
-	if p.ensemble != nil && s.SecretFile == "" && s.Listen.HTTP != settings.Off {
-		problems = append(problems, errors.New("zensus.secret_file: is blank: members that open zensus.listen.http must share one"))
+	if p.ensemble != nil && s.SecretFile == "" && (s.Listen.HTTP != settings.Off || s.Listen.GRPC != settings.Off) {
+		problems = append(problems, errors.New("zensus.secret_file: is blank: members that open zensus.listen.http or zensus.listen.grpc must share one"))
 	}
 	if err := errors.Join(append(problems, inWords(zooNames, s.Validate()), inWords(zooNames, found))...); err != nil {
 		return err
@@ -282,7 +282,7 @@ func (p *plan) takeOurs(cfg *apache.Config) error {
 
 // zooNames are the names that settings have in a zoo.cfg.
 var zooNames = map[string]string{
-	"data_dir": "dataDir", "secret_file": "zensus.secret_file", "auth.enabled": "zensus.auth.enabled",
+	"data_dir": "dataDir", "secret_file": "zensus.secret_file", "auth.enabled": "zensus.auth.enabled", "node.address": "zensus.node.address",
 	"listen.http": "zensus.listen.http", "peer.tls": "ssl.quorum.*", "listen.grpc": "zensus.listen.grpc", "listen.zookeeper": "clientPort",
 	"log.level": "zensus.log.level", "log.format": "zensus.log.format",
 	"admin": "admin.serverPort", "metrics": "metricsProvider.httpPort",

@@ -37,6 +37,7 @@ const (
 	PurposeSessions = "session passwords"
 	PurposeTokens   = "access tokens"
 	PurposeNodes    = "node identity"
+	PurposeCalls    = "calls between nodes"
 	PurposeBackend  = "identity to a ZooKeeper ensemble"
 )
 

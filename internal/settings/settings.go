@@ -40,6 +40,10 @@ type Listen struct {
 // Node is this server among the members.
 type Node struct {
 	ID int `mapstructure:"id"` // 1 to 254
+	// Address is the host under which clients and the other nodes reach the HTTP and
+	// gRPC ports. Blank is the one these listen on or, where they listen on all, the
+	// machine's first.
+	Address string `mapstructure:"address"`
 }
 
 // Peer is how the members speak to one another.

@@ -154,7 +154,7 @@ func TestAllProblemsAreNamedTogether(t *testing.T) {
 	_, err := Load(write(t, `
 data_dir: ""
 listen: {http: nonsense, zookeeper: "127.0.0.1:99999"}
-node: {id: 300}
+node: {id: 300, address: "a:8848"}
 members: ["1=a:2888", "1=b:2888", "2=c", "x", "3=d:2888;king"]
 peer: {tls: {mode: on, client_auth: maybe}}
 auth: {enabled: maybe, token_ttl: 1s}
@@ -164,7 +164,7 @@ log: {level: loud, format: xml}
 `), nil)
 	require.Error(t, err)
 	for _, key := range []string{
-		"data_dir:", "listen.http:", "listen.zookeeper:", "node.id:", `members: "1=b:2888"`, `members: "2=c"`, `members: "x"`, `members: "3=d:2888;king"`,
+		"data_dir:", "listen.http:", "listen.zookeeper:", "node.id:", "node.address:", `members: "1=b:2888"`, `members: "2=c"`, `members: "x"`, `members: "3=d:2888;king"`,
 		"peer.tls.mode:", "peer.tls.cert_file: is blank", "peer.tls.ca_file: is blank", "peer.tls.client_auth:", "auth.enabled:", "auth.token_ttl:", "engine.backend:", "engine.tick_time: 1ms", "engine.min_session_timeout:", "engine.snapshots_retained:", "engine.four_letter_words:",
 		"limits.grpc_connections:", "log.level:", "log.format:",
 	} {

@@ -113,6 +113,16 @@ func isLoopback(address string) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
+// isHost reports whether text is an address or a name of one machine.
+func isHost(text string) bool {
+	if ip, err := netip.ParseAddr(text); err == nil {
+		return !ip.IsUnspecified() && ip.Zone() == ""
+	}
+	return len(text) <= 253 && !strings.ContainsFunc(text, func(r rune) bool {
+		return r != '.' && r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	})
+}
+
 func splitAddress(address string) (host string, port int, err error) {
 	host, text, err := net.SplitHostPort(address)
 	if err != nil {
@@ -193,6 +203,7 @@ func (s *Settings) Validate() error {
 	problems = append(problems, s.clashes()...)
 
 	check(s.Node.ID >= 1 && s.Node.ID <= 254, "node.id", "%d is not from 1 to 254", s.Node.ID)
+	check(s.Node.Address == "" || isHost(s.Node.Address), "node.address", "%q is no host that others could reach, without a port", s.Node.Address)
 	if s.Engine.Servers() != nil {
 		problems = append(problems, s.beside()...)
 	}

@@ -180,6 +180,9 @@ func (t *transport) newConn(setup *wire.ConnectionSetupRequest, declaredIP strin
 		c.id += "0"
 	}
 	s.mu.conns[c.id] = c
+	if c.IsSDK() {
+		s.mu.sdk++
+	}
 	t.mu.conn = c
 	s.metrics.connections.Inc()
 	return c

@@ -239,6 +239,8 @@ func TestSetupMakesTheConnectionKnown(t *testing.T) {
 	require.True(t, conn.IsJava())
 	require.True(t, conn.Ability("fuzzyWatch"))
 	require.Equal(t, 1, v.Count())
+	all, sdk := v.Load()
+	require.Equal(t, []int{1, 1}, []int{all, sdk})
 	require.Equal(t, []string{c.id}, v.opened)
 }
 

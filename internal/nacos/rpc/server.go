@@ -124,6 +124,7 @@ type Server struct {
 		transports map[*transport]struct{}
 		perIP      map[string]int
 		conns      map[string]*Conn
+		sdk        int // of conns
 	}
 }
 
@@ -261,6 +262,14 @@ func (s *Server) Count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.mu.conns)
+}
+
+// Load is the number of connections that are set up, and of those among them that an
+// application is behind.
+func (s *Server) Load() (all, sdk int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.mu.conns), s.mu.sdk
 }
 
 func (s *Server) allTransports() []*transport {

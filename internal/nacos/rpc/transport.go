@@ -233,6 +233,9 @@ func (t *transport) Close() error {
 	}
 	if conn != nil {
 		delete(s.mu.conns, conn.id)
+		if conn.IsSDK() {
+			s.mu.sdk--
+		}
 	}
 	s.mu.Unlock()
 	if conn != nil {
