@@ -7,7 +7,6 @@ import (
 	"io"
 	"mime/multipart"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,16 +23,17 @@ import (
 //	alias:"other"          a second name for it, or several with commas
 //	header:"casMd5"        a header, alone or where the parameter is absent
 //	uri:"key"              a part of the path
-//	binding:"required"     absent is an error
+//	binding:"required"     absent is an error, and blank is absent
+//	binding:"present"      absent is an error, blank is not
 //	absent:"text"          what that error says, where it is not the usual text
 //	body:"json"            the whole body, if there is one
 //	file:"file"            an uploaded file; the field is a *File
 //	given:"desc"           whether there is such a parameter (or another of a comma list), blank or not
 //
 // Fields are strings, bools, integers, floats, durations in milliseconds (time.Duration),
-// types with UnmarshalText, slices of strings (a comma list), and pointers to
-// any of these, which are nil for an absent parameter. Embedded structs count as
-// their fields.
+// types with UnmarshalText, slices of strings (a comma list, or several of them), and
+// pointers to any of these, which are nil for an absent parameter. Embedded structs count
+// as their fields.
 
 // File is an uploaded file.
 type File struct {
@@ -51,9 +51,11 @@ type boundField struct {
 	header   string
 	uri      string
 	file     string
-	given    []string
+	asked    []string // whether there is one of these
 	json     bool
+	list     bool // all values of a parameter count
 	required bool
+	present  bool
 	absent   string
 	fallback string
 	hasDef   bool
@@ -86,9 +88,10 @@ func collectFields(t reflect.Type, index []int) []boundField {
 			continue
 		}
 		b := boundField{index: at, header: f.Tag.Get("header"), uri: f.Tag.Get("uri"), file: f.Tag.Get("file"), absent: f.Tag.Get("absent")}
-		b.json = f.Tag.Get("body") == "json"
+		b.json, b.list = f.Tag.Get("body") == "json", f.Type.Kind() == reflect.Slice
 		for rule := range strings.SplitSeq(f.Tag.Get("binding"), ",") {
 			b.required = b.required || rule == "required"
+			b.present = b.present || rule == "present"
 		}
 		if tag := f.Tag.Get("form"); tag != "" && tag != "-" {
 			name, options, _ := strings.Cut(tag, ",")
@@ -96,12 +99,12 @@ func collectFields(t reflect.Type, index []int) []boundField {
 			b.fallback, b.hasDef = strings.CutPrefix(options, "default=")
 		}
 		if given := f.Tag.Get("given"); given != "" {
-			b.given = strings.Split(given, ",")
+			b.asked = strings.Split(given, ",")
 		}
 		if alias := f.Tag.Get("alias"); alias != "" {
 			b.names = append(b.names, strings.Split(alias, ",")...)
 		}
-		if len(b.names) > 0 || b.header != "" || b.uri != "" || b.file != "" || len(b.given) > 0 || b.json {
+		if len(b.names) > 0 || b.header != "" || b.uri != "" || b.file != "" || len(b.asked) > 0 || b.json {
 			all = append(all, b)
 		}
 	}
@@ -134,8 +137,8 @@ func bind(c *gin.Context, into any) error {
 				return wire.RefuseBy(wire.ParameterMissing, fmt.Errorf("body: %w", err))
 			}
 			continue
-		case len(f.given) > 0:
-			field.SetBool(slices.ContainsFunc(f.given, func(name string) bool { _, ok := p.values[name]; return ok }))
+		case len(f.asked) > 0:
+			field.SetBool(p.given(f.asked))
 			continue
 		case f.file != "":
 			if headers := p.files[f.file]; len(headers) > 0 {
@@ -147,7 +150,7 @@ func bind(c *gin.Context, into any) error {
 		}
 		text, ok := f.lookup(c, p)
 		if !ok {
-			if f.required {
+			if f.required || f.present && !p.given(f.names) {
 				return missing(f.name(), field.Type(), f.absent)
 			}
 			if !f.hasDef {
@@ -164,9 +167,14 @@ func bind(c *gin.Context, into any) error {
 
 func (f *boundField) lookup(c *gin.Context, p *parameters) (string, bool) {
 	for _, name := range f.names {
-		if text, ok := p.first(name); ok {
-			return text, true
+		text, ok := p.first(name)
+		if !ok {
+			continue
 		}
+		if f.list {
+			text = strings.Join(p.values[name], ",")
+		}
+		return text, true
 	}
 	if f.header != "" {
 		if text := c.GetHeader(f.header); strings.TrimSpace(text) != "" {

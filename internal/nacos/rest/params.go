@@ -9,6 +9,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -49,6 +50,11 @@ func (p *parameters) first(name string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// given reports whether one of the parameters is there, blank or not.
+func (p *parameters) given(names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { _, ok := p.values[name]; return ok })
 }
 
 // paramsOf reads the parameters of a request, once.

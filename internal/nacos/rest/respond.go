@@ -86,6 +86,8 @@ var (
 	// V2Single is V2 where Nacos asks for its parameters one by one, and has other
 	// words for one that is missing.
 	V2Single = Responder{envelope, failedSingle}
+	// V3Text is V2 where refusals are wrapped in words instead.
+	V3Text = Responder{envelope, failedText}
 	// V2Plain answers within the envelope and fails with a text.
 	V2Plain = Responder{envelope, failedPlain}
 	// V2Bare answers without the envelope and fails within it.
@@ -154,9 +156,10 @@ func envelope(c *gin.Context, v any) {
 	writeJSON(c, http.StatusOK, Result{Code: 0, Message: "success", Data: v})
 }
 
-func failedEnvelope(c *gin.Context, e *wire.Error) {
-	failed(c, e, "Required parameter '%s' type %s is not present")
-}
+// The words for a parameter that is missing in a form, by its name and type.
+const missingInForm = "Required parameter '%s' type %s is not present"
+
+func failedEnvelope(c *gin.Context, e *wire.Error) { failed(c, e, missingInForm) }
 
 func failedSingle(c *gin.Context, e *wire.Error) {
 	failed(c, e, "Required request parameter '%s' for method parameter type %s is not present")
@@ -164,12 +167,19 @@ func failedSingle(c *gin.Context, e *wire.Error) {
 
 // failed writes the envelope of a refusal; missing is the text where a parameter is.
 func failed(c *gin.Context, e *wire.Error, missing string) {
-	text := e.Text
+	writeJSON(c, e.Kind.Status(), Result{Code: e.Kind.Code(), Message: e.Kind.Summary(), Data: textOf(e, missing)})
+}
+
+func textOf(e *wire.Error, missing string) string {
 	var absent *MissingError
 	if errors.As(e, &absent) && absent.Text == "" {
-		text = fmt.Sprintf(missing, absent.Name, absent.Type)
+		return fmt.Sprintf(missing, absent.Name, absent.Type)
 	}
-	writeJSON(c, e.Kind.Status(), Result{Code: e.Kind.Code(), Message: e.Kind.Summary(), Data: text})
+	return e.Text
+}
+
+func failedText(c *gin.Context, e *wire.Error) {
+	writeText(c, e.Kind.Status(), "caused: "+textOf(e, missingInForm)+";")
 }
 
 func failedPlain(c *gin.Context, e *wire.Error) {

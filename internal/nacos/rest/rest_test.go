@@ -128,6 +128,7 @@ func TestBadParameters(t *testing.T) {
 	e.GET("/v2", Handle(handler))
 	e.GET("/v2single", With(V2Single, handler))
 	e.GET("/v2plain", With(V2Plain, handler))
+	e.GET("/v3text", With(V3Text, handler))
 	e.GET("/checked", Check(func(in everything) error {
 		if in.Service == "bad" {
 			return errors.New("serviceName is bad")
@@ -150,6 +151,7 @@ func TestBadParameters(t *testing.T) {
 			`{"code":10000,"message":"parameter missing","data":"Required request parameter 'serviceName' for method parameter type String is not present"}`, 400,
 		},
 		{"missing where v2 fails with a text", "/v2plain", "Parameter 'serviceName' is missing", 400},
+		{"missing where v3 fails with words", "/v3text", "caused: Required parameter 'serviceName' type String is not present;", 400},
 		{"refused by a check", "/checked?serviceName=bad", "serviceName is bad\r\n", 400},
 		{"missing, and so nothing to be checked", "/checked", "Param 'serviceName' is required.", 400},
 		{"missing, in words of its own", "/named", `{"code":10000,"message":"parameter missing","data":"required parameter 'name' is missing"}`, 400},
@@ -179,6 +181,20 @@ func TestABlankParameterIsGivenAndAnAbsentOneIsNot(t *testing.T) {
 	e := engine(t, Config{})
 	e.GET("/", Handle(func(_ context.Context, in in) (bool, error) { return in.Given, nil }))
 	for query, want := range map[string]string{"": "false", "x=1": "false", "desc=": "true", "desc=a": "true", "description=": "true"} {
+		require.Contains(t, send(e, "GET", "/?"+query, "", "").Body.String(), `"data":`+want, query)
+	}
+}
+
+func TestAParameterMayHaveToBeThereAndBeBlank(t *testing.T) {
+	type in struct {
+		IDs []string `form:"ids" binding:"present" absent:"where are the ids?"`
+	}
+	e := engine(t, Config{})
+	e.GET("/", Handle(func(_ context.Context, in in) ([]string, error) { return in.IDs, nil }))
+	for query, want := range map[string]string{
+		"x=1": `"where are the ids?"`, "ids=": `null`, "ids=,": `null`, "ids=a": `["a"]`,
+		"ids=a,b": `["a","b"]`, "ids=a&ids=b,%20c&ids=": `["a","b","c"]`,
+	} {
 		require.Contains(t, send(e, "GET", "/?"+query, "", "").Body.String(), `"data":`+want, query)
 	}
 }
