@@ -16,6 +16,8 @@ import (
 const (
 	textNotFound    = "config data not exist"
 	textCASMismatch = "Cas publish fail, server md5 may have changed."
+	// textNotFoundV3 is v3's of a config, over its interface for tools.
+	textNotFoundV3 = "Config not exist, please publish Config first."
 )
 
 // refusals is the one table of the config center's errors.

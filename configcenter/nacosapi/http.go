@@ -29,7 +29,8 @@ func (a *API) Routes(g *gin.RouterGroup) {
 	read, write, user := a.guard.Config(auth.Read), a.guard.Config(auth.Write), a.guard.User()
 	a.routesV1(g.Group("/v1/cs", a.markBehind), limit, read, write, user)
 	a.routesV2(g.Group("/v2/cs", a.markBehind), limit, read, write)
-	a.routesV3(g.Group("/v3", a.markBehind), limit, read, write)
+	a.routesV3(g.Group("/v3", a.markBehind), limit, read, write, user)
+	a.routesConsole(g.Group("/v3/console/cs", a.markBehind), limit, read, write, user)
 }
 
 // markBehind marks every answer that may be behind what is committed, refusals too.
@@ -50,10 +51,15 @@ type keyParams struct {
 
 func (p keyParams) key() configcenter.Key { return configcenter.MakeKey(p.Tenant, p.Group, p.DataID) }
 
-// publishParams are a publish in every version.
+// publishParams are a publish in v1 and v2.
 type publishParams struct {
 	keyParams
-	Content          string `form:"content"`
+	Content string `form:"content"`
+	publishedParams
+}
+
+// publishedParams are what a publish says in every version beside name and content.
+type publishedParams struct {
 	Tag              string `form:"tag"`
 	AppName          string `form:"appName"`
 	SrcUser          string `form:"src_user" alias:"srcUser"`
@@ -197,7 +203,7 @@ type searchParams struct {
 // blur reports whether * stands for anything.
 func (p *searchParams) blur() bool { return p.Search == "" || p.Search == "blur" }
 
-// wholePages refuses the pages that v1 and v2 do not have.
+// wholePages refuses the pages that there cannot be, in the words of v1 and v2.
 func wholePages(pageNo, pageSize int) error {
 	if pageNo < 1 || pageSize < 1 {
 		return wire.Refuse(wire.ParameterInvalid, "pageNo and pageSize must be greater than zero")

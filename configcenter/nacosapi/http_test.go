@@ -344,10 +344,9 @@ func TestV2AnswersInEnvelopes(t *testing.T) {
 func TestV3(t *testing.T) {
 	w := startWeb(t, engines.New(t))
 	name := []string{"dataId", "a", "groupName", "g", "namespaceId", "dev"}
-	w.want(w.do("GET", "/v3/client/cs/config", nil, name...), 200, `{"code":20004,"message":"resource not found","data":"config data not exist"}`)
-	if a := w.do("GET", "/v3/admin/cs/config", nil, name...); a.status != 404 {
-		t.Errorf("missing: %+v", a)
-	}
+	w.want(w.do("GET", "/v3/client/cs/config", nil, name...), 200, `{"code":20004,"message":"resource not found","data":null}`)
+	w.want(w.do("GET", "/v3/admin/cs/config", nil, name...), 404,
+		`{"code":20004,"message":"resource not found","data":"Config not exist, please publish Config first."}`)
 	w.want(w.do("POST", "/v3/admin/cs/config", nil, append(name, "content", "one", "configTags", "x")...), 200, `{"code":0,"message":"success","data":true}`)
 	data := func(a answer) map[string]any { return w.tree(a)["data"].(map[string]any) }
 	if d := data(w.do("GET", "/v3/client/cs/config", nil, name...)); d["content"] != "one" || d["resultCode"] != 200.0 || d["md5"] != *sum("one") {
@@ -360,7 +359,7 @@ func TestV3(t *testing.T) {
 		t.Errorf("list: %v", d)
 	}
 	history := data(w.do("GET", "/v3/admin/cs/history/list", nil, name...))["pageItems"].([]any)[0].(map[string]any)
-	if history["opType"] != "I" || history["modifyTime"].(float64) == 0 {
+	if history["opType"] != "I         " || history["modifyTime"].(float64) == 0 {
 		t.Errorf("history: %v", history)
 	}
 	if d := data(w.do("GET", "/v3/admin/cs/history", nil, append(name, "nid", history["id"].(string))...)); d["content"] != "one" {

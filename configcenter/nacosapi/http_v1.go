@@ -104,7 +104,7 @@ func (a *API) getV1(ctx context.Context, in getV1Params) (any, error) {
 func (a *API) detailV1(ctx context.Context, in keyParams) (any, error) {
 	it, err := a.read(ctx, in.key())
 	if isNotFound(err) {
-		return rest.Text(""), nil
+		return rest.Written(""), nil
 	}
 	if err != nil {
 		return nil, err
@@ -242,9 +242,10 @@ type clientParams struct {
 	Tenant string `form:"tenant" alias:"namespaceId,namespace"`
 }
 
-func (a *API) listenersOfClient(ctx context.Context, in clientParams) (listenersV1, error) {
+// listened is what the clients at one address listen to, as far as the caller may read it.
+func (a *API) listened(ctx context.Context, in clientParams) []listen.Watched {
 	namespace := configcenter.Namespace(in.Tenant)
-	out := listenersV1{CollectStatus: http.StatusOK, Status: map[string]string{}}
+	var found []listen.Watched
 	for _, s := range a.center.Listeners().Subscriptions(func(client string, k configcenter.Key) bool {
 		return client == in.IP && (in.All || k.Namespace == namespace)
 	}) {
@@ -252,7 +253,15 @@ func (a *API) listenersOfClient(ctx context.Context, in clientParams) (listeners
 		if in.All && rest.Allow(ctx, need) != nil {
 			continue // the guard looked at one namespace
 		}
-		out.Status[groupKey(s.Watched)] = s.MD5
+		found = append(found, s.Watched)
+	}
+	return found
+}
+
+func (a *API) listenersOfClient(ctx context.Context, in clientParams) (listenersV1, error) {
+	out := listenersV1{CollectStatus: http.StatusOK, Status: map[string]string{}}
+	for _, w := range a.listened(ctx, in) {
+		out.Status[groupKey(w)] = w.MD5
 	}
 	return out, nil
 }

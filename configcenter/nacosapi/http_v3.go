@@ -2,21 +2,23 @@ package nacosapi
 
 import (
 	"context"
-	"strings"
+	"fmt"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
-func (a *API) routesV3(g *gin.RouterGroup, limit, read, write gin.HandlerFunc) {
-	g.GET("/client/cs/config", read, rest.Handle(a.getClientV3))
-	g.GET("/admin/cs/config", read, rest.Handle(a.getV3))
-	g.POST("/admin/cs/config", limit, write, rest.Handle(a.publishHTTP))
-	g.DELETE("/admin/cs/config", write, rest.Handle(a.removeHTTP))
-	g.DELETE("/admin/cs/config/batch", write, rest.Handle(a.removeBatchV3))
+func (a *API) routesV3(g *gin.RouterGroup, limit, read, write, user gin.HandlerFunc) {
+	g.GET("/client/cs/config", read, checkNames, rest.With(rest.V3Text, a.getClientV3))
+	g.GET("/admin/cs/config", read, checkNames, rest.Handle(a.getV3))
+	g.POST("/admin/cs/config", limit, write, checkNames, rest.Handle(a.publishV3))
+	g.DELETE("/admin/cs/config", write, checkNames, rest.Handle(a.removeV3))
+	// Of which configs the ids are, and who may delete those, the handler sees.
+	g.DELETE("/admin/cs/config/batch", user, rest.Handle(a.removeBatchV3))
 	g.GET("/admin/cs/config/list", read, rest.Handle(a.searchV3))
 	g.GET("/admin/cs/config/export", read, rest.Handle(a.exportV3))
 	g.POST("/admin/cs/config/import", limit, write, rest.Handle(a.importV3))
@@ -27,31 +29,89 @@ func (a *API) routesV3(g *gin.RouterGroup, limit, read, write gin.HandlerFunc) {
 	g.POST("/admin/cs/config/gray", limit, write, rest.Handle(a.publishGrayV3))
 	g.DELETE("/admin/cs/config/gray", write, rest.Handle(a.removeGrayV3))
 	g.POST("/admin/cs/config/gray/promote", write, rest.Handle(a.promoteV3))
-	g.GET("/admin/cs/config/listener", read, rest.Handle(a.listenersOfConfigV3))
-	g.GET("/admin/cs/listener", read, rest.Handle(a.listenersOfClientV3))
-	g.GET("/admin/cs/history/list", read, rest.Handle(a.historyV3))
-	g.GET("/admin/cs/history", read, rest.Handle(a.historyItemV3))
-	g.GET("/admin/cs/history/previous", read, rest.Handle(a.previousV3))
-	g.GET("/admin/cs/history/configs", read, rest.Handle(a.historyConfigsV3))
+	g.GET("/admin/cs/config/listener", read, checkNames, rest.Handle(a.listenersOfConfigV3))
+	g.GET("/admin/cs/listener", read, checkNames, rest.Handle(a.listenersOfClientV3))
+	g.GET("/admin/cs/metrics/ip", read, checkNames, rest.Handle(a.heldByClientsV3))
+	g.GET("/admin/cs/metrics/cluster", read, checkNames, rest.Handle(a.heldByClientsV3))
+	g.POST("/admin/cs/ops/localCache", a.guard.Admin(), rest.Handle(a.catchUpV3))
+	a.routesHistoryV3(g.Group("/admin/cs/history"), read)
 }
 
-// clientConfigV3 is what an application is given: the reply of gRPC.
+func (a *API) routesHistoryV3(g *gin.RouterGroup, read gin.HandlerFunc) {
+	g.GET("", read, checkNames, rest.Handle(a.historyItemV3))
+	g.GET("/list", read, checkNames, rest.Handle(a.historyV3))
+	g.GET("/previous", read, checkNames, rest.Handle(a.previousV3))
+	g.GET("/configs", read, checkNames, rest.Handle(a.historyConfigsV3))
+}
+
+// keyV3 names a config in v3, which misses the group first. The names of v1 count too.
+type keyV3 struct {
+	Group  string `form:"groupName" alias:"group" binding:"required"`
+	DataID string `form:"dataId" binding:"required"`
+	Tenant string `form:"namespaceId" alias:"tenant,namespace"`
+}
+
+func (p keyV3) params() keyParams {
+	return keyParams{DataID: p.DataID, Group: p.Group, Tenant: p.Tenant}
+}
+
+// checkNames refuses what cannot be a name before anything else looks at it. What is
+// blank passes: whether it may be is for others to say.
+var checkNames = rest.Check(func(in struct {
+	Group  string `form:"groupName" alias:"group"`
+	DataID string `form:"dataId"`
+	Tenant string `form:"namespaceId" alias:"tenant,namespace"`
+},
+) error {
+	k := configcenter.MakeKey(in.Tenant, orElse(in.Group, "any"), orElse(in.DataID, "any"))
+	return refusal(k.Validate())
+})
+
+// clientConfigV3 is what an application is given: the reply of gRPC, as Java writes it.
 type clientConfigV3 struct {
 	*wire.ConfigQueryResponse
+	Message   *string `json:"message"` // always null, as the next two
+	RequestID *string `json:"requestId"`
+	Tag       *string `json:"tag"`
 }
 
-func (a *API) getClientV3(ctx context.Context, in readParams) (any, error) {
-	it, g, err := a.readFor(ctx, in)
+// readV3Params are a read in v3. Only applications ask for a tag.
+type readV3Params struct {
+	keyV3
+	Tag string `form:"tag"`
+}
+
+func (p *readV3Params) params() readParams {
+	return readParams{keyParams: p.keyV3.params(), Tag: p.Tag}
+}
+
+func (a *API) getClientV3(ctx context.Context, in readV3Params) (any, error) {
+	it, g, err := a.readFor(ctx, in.params())
 	if isNotFound(err) { // with status 200, unlike everywhere else
-		return rest.Result{Code: wire.NotFound.Code(), Message: wire.NotFound.Summary(), Data: textNotFound}, nil
+		return rest.Result{Code: wire.NotFound.Code(), Message: wire.NotFound.Summary()}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return clientConfigV3{&wire.ConfigQueryResponse{
+	return clientConfigV3{ConfigQueryResponse: &wire.ConfigQueryResponse{
 		Response: wire.Succeeded(), Content: it.Content, ContentType: it.Type, MD5: it.MD5,
 		EncryptedDataKey: it.EncryptedDataKey, LastModified: it.Modified, Beta: isBeta(g),
 	}}, nil
+}
+
+// publishV3Params are a publish in v3.
+type publishV3Params struct {
+	keyV3
+	Content string `form:"content" binding:"required"`
+	publishedParams
+}
+
+func (a *API) publishV3(ctx context.Context, in publishV3Params) (bool, error) {
+	return a.publishHTTP(ctx, publishParams{in.params(), in.Content, in.publishedParams})
+}
+
+func (a *API) removeV3(ctx context.Context, in readV3Params) (bool, error) {
+	return a.removeHTTP(ctx, in.params())
 }
 
 // basicV3 is a config in a list.
@@ -74,18 +134,31 @@ func listedV3(it *configcenter.Item) basicV3 {
 	}
 }
 
+// detailV3 is everything about a config; what nobody said is null.
 type detailV3 struct {
 	basicV3
-	Content          string `json:"content"`
-	Desc             string `json:"desc"`
-	EncryptedDataKey string `json:"encryptedDataKey"`
-	CreateUser       string `json:"createUser"`
-	CreateIP         string `json:"createIp"`
-	ConfigTags       string `json:"configTags"`
+	Content          string  `json:"content"`
+	Desc             *string `json:"desc"`
+	EncryptedDataKey string  `json:"encryptedDataKey"`
+	CreateUser       *string `json:"createUser"`
+	CreateIP         string  `json:"createIp"`
+	ConfigTags       *string `json:"configTags"`
 }
 
-func (a *API) getV3(ctx context.Context, in readParams) (*detailV3, error) {
-	it, err := a.read(ctx, in.key())
+func (a *API) getV3(ctx context.Context, in keyV3) (*detailV3, error) {
+	d, err := a.detailV3(ctx, in)
+	if d == nil && err == nil {
+		err = wire.Refuse(wire.NotFound, textNotFoundV3)
+	}
+	return d, err
+}
+
+// detailV3 is nil for a config that is not there.
+func (a *API) detailV3(ctx context.Context, in keyV3) (*detailV3, error) {
+	it, err := a.read(ctx, in.params().key())
+	if isNotFound(err) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -95,22 +168,53 @@ func (a *API) getV3(ctx context.Context, in readParams) (*detailV3, error) {
 
 func detailOf(it *configcenter.Item) detailV3 {
 	return detailV3{
-		basicV3: listedV3(it), Content: it.Content, Desc: it.Desc, EncryptedDataKey: it.EncryptedDataKey,
-		CreateUser: it.CreatedBy.User, CreateIP: it.CreatedBy.IP, ConfigTags: it.Tags,
+		basicV3: listedV3(it), Content: it.Content, Desc: said(it.Desc), EncryptedDataKey: it.EncryptedDataKey,
+		CreateUser: said(it.CreatedBy.User), CreateIP: it.CreatedBy.IP, ConfigTags: said(it.Tags),
 	}
 }
 
 type batchParams struct {
-	Tenant string   `form:"tenant" alias:"namespaceId,namespace"`
-	IDs    []string `form:"ids" binding:"required"`
+	IDs []string `form:"ids" binding:"present" absent:"Required request parameter 'ids' for method parameter type List is not present"`
 }
 
+// removeBatchV3 deletes configs of any namespaces, all of which the caller must have the
+// right to delete: otherwise it deletes none.
 func (a *API) removeBatchV3(ctx context.Context, in batchParams) (bool, error) {
-	err := a.removeIDs(ctx, in.Tenant, in.IDs)
-	return err == nil, err
+	items, err := a.byIDs(ctx, in.IDs)
+	if err != nil {
+		return false, err
+	}
+	for _, it := range items {
+		need := auth.Need{Action: auth.Write, Resource: auth.ConfigResource(it.Key.Namespace, it.Key.Group, it.Key.DataID)}
+		if err := rest.Allow(ctx, need); err != nil {
+			return false, err
+		}
+	}
+	by := origin(ctx, rest.Of(ctx).ClientIP, "")
+	for _, it := range items {
+		if _, err := a.center.Remove(ctx, &configcenter.Remove{Key: it.Key, Origin: by}); err != nil {
+			return false, refusal(err)
+		}
+	}
+	return true, nil
+}
+
+// wholePagesV3 refuses the pages that there cannot be, in v3's words.
+func wholePagesV3(pageNo, pageSize int) error {
+	const text = "Required parameter '%s' should be positive integer, current is %d"
+	switch {
+	case pageNo < 1:
+		return wire.Refuse(wire.ParameterInvalid, fmt.Sprintf(text, "pageNo", pageNo))
+	case pageSize < 1:
+		return wire.Refuse(wire.ParameterInvalid, fmt.Sprintf(text, "pageSize", pageSize))
+	}
+	return nil
 }
 
 func (a *API) searchV3(ctx context.Context, in searchParams) (rest.Page[basicV3], error) {
+	if err := wholePagesV3(in.PageNo, in.PageSize); err != nil {
+		return rest.Page[basicV3]{}, err
+	}
 	page, err := a.search(ctx, in)
 	if err != nil {
 		return rest.Page[basicV3]{}, err
@@ -123,33 +227,80 @@ type listenersV3 struct {
 	Status    map[string]string `json:"listenersStatus"`
 }
 
-func (a *API) listenersOfConfigV3(ctx context.Context, in keyParams) (listenersV3, error) {
-	l, err := a.listenersOfConfig(ctx, in)
+func (a *API) listenersOfConfigV3(ctx context.Context, in keyV3) (listenersV3, error) {
+	l, err := a.listenersOfConfig(ctx, in.params())
 	return listenersV3{"config", l.Status}, err
 }
 
-func (a *API) listenersOfClientV3(ctx context.Context, in clientParams) (listenersV3, error) {
-	l, err := a.listenersOfClient(ctx, in)
-	return listenersV3{"ip", l.Status}, err
+// addressV3 is the address of clients: of none where it is blank.
+type addressV3 struct {
+	IP string `form:"ip" binding:"present" absent:"Required request parameter 'ip' for method parameter type String is not present"`
+}
+
+type clientV3Params struct {
+	addressV3
+	All    bool   `form:"all"`
+	Tenant string `form:"namespaceId" alias:"tenant,namespace"`
+}
+
+// listenersOfClientV3 names each namespace, however the client did.
+func (a *API) listenersOfClientV3(ctx context.Context, in clientV3Params) (listenersV3, error) {
+	out := listenersV3{"ip", map[string]string{}}
+	for _, w := range a.listened(ctx, clientParams{IP: in.IP, All: in.All, Tenant: in.Tenant}) {
+		w.Tenant = w.Key.Namespace
+		out.Status[groupKey(w)] = w.MD5
+	}
+	return out, nil
+}
+
+type heldV3Params struct {
+	addressV3
+	DataID string `form:"dataId"`
+	Group  string `form:"groupName" alias:"group"`
+	Tenant string `form:"namespaceId" alias:"tenant,namespace"`
+}
+
+func (a *API) heldByClientsV3(ctx context.Context, in heldV3Params) (map[string]any, error) {
+	switch {
+	case in.DataID == "":
+		return nil, wire.Refuse(wire.ParameterInvalid, "invalid dataId : null")
+	case in.Group == "":
+		return nil, wire.Refuse(wire.ParameterInvalid, "invalid group : null")
+	}
+	return a.heldByClients(ctx, heldParams{IP: in.IP, DataID: in.DataID, Group: in.Group, Tenant: in.Tenant})
+}
+
+// catchUpV3 brings what this node shows up to all that is committed, which it is anyway
+// unless it lags behind the others.
+func (a *API) catchUpV3(ctx context.Context, _ rest.None) (string, error) {
+	if !a.center.Fresh(ctx) {
+		return "", wire.Refuse(wire.Busy, "the server lags behind, or has no quorum, please try later")
+	}
+	return "Local cache updated from store successfully!", nil
 }
 
 // historyBasicV3 is a change in a list.
 type historyBasicV3 struct {
-	basicV3
-	SrcIP       string `json:"srcIp"`
-	SrcUser     string `json:"srcUser"`
-	OpType      string `json:"opType"`
-	PublishType string `json:"publishType"`
+	ID          string  `json:"id"`
+	NamespaceID string  `json:"namespaceId"`
+	GroupName   string  `json:"groupName"`
+	DataID      string  `json:"dataId"`
+	MD5         *string `json:"md5"`  // null in a list
+	Type        *string `json:"type"` // always null: it is in extInfo
+	AppName     string  `json:"appName"`
+	CreateTime  int64   `json:"createTime"`
+	ModifyTime  int64   `json:"modifyTime"`
+	SrcIP       string  `json:"srcIp"`
+	SrcUser     *string `json:"srcUser"`
+	OpType      string  `json:"opType"`
+	PublishType string  `json:"publishType"`
 }
 
 func entryV3(v *configcenter.Version) historyBasicV3 {
-	e := &v.Entry
 	return historyBasicV3{
-		basicV3: basicV3{
-			ID: seqText(e.Seq), NamespaceID: e.Key.Namespace, GroupName: e.Key.Group, DataID: e.Key.DataID, MD5: e.MD5,
-			Type: e.Type, AppName: e.AppName, CreateTime: e.Time, ModifyTime: e.Time,
-		},
-		SrcIP: e.Origin.IP, SrcUser: e.Origin.User, OpType: strings.TrimSpace(e.Op.String()), PublishType: publishType(e),
+		ID: seqText(v.Seq), NamespaceID: v.Key.Namespace, GroupName: v.Key.Group, DataID: v.Key.DataID,
+		AppName: v.Replaced().AppName, CreateTime: v.Time, ModifyTime: v.Time,
+		SrcIP: v.Origin.IP, SrcUser: said(v.Origin.User), OpType: paddedOp(v.Op), PublishType: publishType(&v.Entry),
 	}
 }
 
@@ -161,33 +312,56 @@ type historyDetailV3 struct {
 	ExtInfo          string `json:"extInfo"`
 }
 
+// versionV3 shows, as Nacos does, the content that the change replaced.
 func versionV3(v *configcenter.Version, err error) (*historyDetailV3, error) {
-	if v == nil || err != nil {
+	if err != nil {
 		return nil, err
+	}
+	if v == nil {
+		return nil, wire.Refuse(wire.NotFound, "the history of the config has no such change")
 	}
 	was := v.Replaced()
 	d := &historyDetailV3{
 		historyBasicV3: entryV3(v), Content: was.Content,
 		EncryptedDataKey: was.EncryptedDataKey, GrayName: v.Gray, ExtInfo: extInfo(was),
 	}
-	d.MD5 = was.MD5
+	d.MD5 = &was.MD5
 	return d, nil
 }
 
-func (a *API) historyV3(ctx context.Context, in historyParams) (rest.Page[historyBasicV3], error) {
-	page, err := a.history(ctx, in)
+type historyV3Params struct {
+	keyV3
+	PageNo   int `form:"pageNo,default=1"`
+	PageSize int `form:"pageSize,default=100"`
+}
+
+func (a *API) historyV3(ctx context.Context, in historyV3Params) (rest.Page[historyBasicV3], error) {
+	if err := wholePagesV3(in.PageNo, in.PageSize); err != nil {
+		return rest.Page[historyBasicV3]{}, err
+	}
+	page, err := a.history(ctx, historyParams{in.params(), in.PageNo, in.PageSize})
 	if err != nil {
 		return rest.Page[historyBasicV3]{}, err
 	}
 	return historyPage(page, entryV3), nil
 }
 
-func (a *API) historyItemV3(ctx context.Context, in nidParams) (*historyDetailV3, error) {
-	return versionV3(a.version(ctx, in))
+type nidV3Params struct {
+	NID string `form:"nid" binding:"required" absent:"Required request parameter 'nid' for method parameter type Long is not present"`
+	keyV3
 }
 
-func (a *API) previousV3(ctx context.Context, in latestParams) (*historyDetailV3, error) {
-	return versionV3(a.latest(ctx, in))
+func (a *API) historyItemV3(ctx context.Context, in nidV3Params) (*historyDetailV3, error) {
+	return versionV3(a.version(ctx, nidParams{in.params(), in.NID}))
+}
+
+type latestV3Params struct {
+	ID string `form:"id" binding:"required" absent:"Required request parameter 'id' for method parameter type Long is not present"`
+	keyV3
+}
+
+func (a *API) previousV3(ctx context.Context, in latestV3Params) (*historyDetailV3, error) {
+	return versionV3(a.latest(ctx, latestParams{in.params(), in.ID}))
 }
 
 func (a *API) historyConfigsV3(ctx context.Context, in namespaceParams) ([]basicV3, error) {

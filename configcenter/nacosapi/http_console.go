@@ -1,0 +1,20 @@
+package nacosapi
+
+import (
+	"github.com/gin-gonic/gin"
+
+	"github.com/zensus-io/zensus/internal/nacos/rest"
+)
+
+// routesConsole mounts what Nacos's console calls: v3 under other paths.
+func (a *API) routesConsole(g *gin.RouterGroup, limit, read, write, user gin.HandlerFunc) {
+	g.GET("/config", read, checkNames, rest.Handle(a.detailV3)) // it asks before it publishes
+	g.POST("/config", limit, write, checkNames, rest.Handle(a.publishV3))
+	g.DELETE("/config", write, checkNames, rest.Handle(a.removeV3))
+	g.DELETE("/config/batchDelete", user, rest.Handle(a.removeBatchV3))
+	g.GET("/config/list", read, rest.Handle(a.searchV3))
+	g.GET("/config/searchDetail", read, rest.Handle(a.searchV3))
+	g.GET("/config/listener", read, checkNames, rest.Handle(a.listenersOfConfigV3))
+	g.GET("/config/listener/ip", read, checkNames, rest.Handle(a.listenersOfClientV3))
+	a.routesHistoryV3(g.Group("/history"), read)
+}
