@@ -1,5 +1,5 @@
-// Package nacosapi is the config center as Nacos clients know it: HTTP v1 and v2
-// (Routes), gRPC (RegisterRPC).
+// Package nacosapi is the config center as Nacos clients know it: HTTP v1, v2
+// and v3 with what its console calls (Routes), gRPC (RegisterRPC).
 //
 // It translates and nothing else: a request becomes one call of center.Center,
 // whose answer is written in the form that this protocol, this version and this
