@@ -225,7 +225,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 		return err
 	}
 	side.configAPI, err = configapi.New(configapi.Deps{
-		Center: side.configs, Guard: guard, Log: in.log.Named("config"),
+		Center: side.configs, Cluster: side.cluster, Guard: guard, Log: in.log.Named("config"),
 		Namespaces: func(id string) bool { _, ok := side.namespaces.Get(id); return ok },
 	})
 	if err != nil {

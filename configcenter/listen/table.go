@@ -1,6 +1,7 @@
 package listen
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -125,27 +126,36 @@ type Subscription struct {
 	Watched
 }
 
-// Subscriptions lists those of the listeners that match accepts, ordered by
-// client and key.
-func (t *Table) Subscriptions(match func(client string, k configcenter.Key) bool) []Subscription {
+// ListenersOf lists who listens to k, ordered by client.
+func (t *Table) ListenersOf(k configcenter.Key) []Subscription {
+	t.mu.Lock()
+	found := make([]Subscription, 0, len(t.mu.keys[k]))
+	for e := range t.mu.keys[k] {
+		found = append(found, Subscription{Client: e.listener.client, Watched: e.watched})
+	}
+	t.mu.Unlock()
+	return sorted(found)
+}
+
+// ListenedBy lists what the clients at one address listen to, ordered by key. It looks
+// at everybody's.
+func (t *Table) ListenedBy(client string) []Subscription {
 	var found []Subscription
 	t.mu.Lock()
 	for _, entries := range t.mu.keys {
 		for e := range entries {
-			if match(e.listener.client, e.watched.Key) {
-				found = append(found, Subscription{Client: e.listener.client, Watched: e.watched})
+			if e.listener.client == client {
+				found = append(found, Subscription{Client: client, Watched: e.watched})
 			}
 		}
 	}
 	t.mu.Unlock()
+	return sorted(found)
+}
+
+func sorted(found []Subscription) []Subscription {
 	slices.SortFunc(found, func(a, b Subscription) int {
-		if a.Client != b.Client {
-			if a.Client < b.Client {
-				return -1
-			}
-			return 1
-		}
-		return a.Key.Compare(b.Key)
+		return cmp.Or(cmp.Compare(a.Client, b.Client), a.Key.Compare(b.Key))
 	})
 	return found
 }

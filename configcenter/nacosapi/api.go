@@ -11,6 +11,7 @@ import (
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/configcenter/center"
 	"github.com/zensus-io/zensus/internal/auth"
+	"github.com/zensus-io/zensus/internal/cluster"
 	"github.com/zensus-io/zensus/internal/nacos/fuzzypush"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
@@ -22,6 +23,8 @@ type Deps struct {
 	// Namespaces reports whether there is a namespace beside the public one. Nil is
 	// always: any may be written to.
 	Namespaces func(id string) bool
+	// Cluster is the servers that have clients too; nil is none but this one.
+	Cluster *cluster.Cluster
 	// Guard stands before the HTTP routes; nil lets everybody pass.
 	Guard *rest.Guard
 	Log   hclog.Logger // nil: none
@@ -31,6 +34,7 @@ type Deps struct {
 type API struct {
 	center     *center.Center
 	namespaces func(string) bool
+	cluster    *cluster.Cluster
 	guard      *rest.Guard
 	log        hclog.Logger
 	fuzzy      *fuzzypush.Hub[*rpc.Conn]
@@ -48,12 +52,15 @@ func New(deps Deps) (*API, error) {
 	if deps.Center == nil {
 		return nil, errors.New("configcenter/nacosapi: no center")
 	}
-	a := &API{center: deps.Center, namespaces: deps.Namespaces, guard: deps.Guard, log: deps.Log, pauses: defaultPauses}
+	a := &API{center: deps.Center, namespaces: deps.Namespaces, cluster: deps.Cluster, guard: deps.Guard, log: deps.Log, pauses: defaultPauses}
 	if a.guard == nil {
 		a.guard = rest.NewGuard(nil)
 	}
 	if a.log == nil {
 		a.log = hclog.NewNullLogger()
+	}
+	if a.cluster != nil {
+		a.answerOthers()
 	}
 	a.fuzzy = newFuzzy(a.center, a.log)
 	a.mu.subscribers = make(map[*rpc.Conn]*subscriber)

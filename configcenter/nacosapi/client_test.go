@@ -16,6 +16,7 @@ import (
 	"github.com/zensus-io/zensus/configcenter/center"
 	"github.com/zensus-io/zensus/configcenter/nacosapi"
 	"github.com/zensus-io/zensus/core/coretest"
+	"github.com/zensus-io/zensus/internal/cluster"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
@@ -23,9 +24,10 @@ import (
 
 // node is a config center that is served over gRPC.
 type node struct {
-	center *center.Center
-	api    *nacosapi.API
-	addr   string
+	center  *center.Center
+	api     *nacosapi.API
+	cluster *cluster.Cluster // nil for one that is alone
+	addr    string
 }
 
 func startNode(t testing.TB, engine coretest.Nodes) *node {
@@ -42,6 +44,12 @@ type gatekeeper interface {
 // startGuarded is startNode with somebody who decides; nil lets everybody do everything.
 func startGuarded(t testing.TB, engine coretest.Nodes, who gatekeeper) *node {
 	t.Helper()
+	return startAmong(t, engine, who, "")
+}
+
+// startAmong starts one of several nodes; without an id it is alone.
+func startAmong(t testing.TB, engine coretest.Nodes, who gatekeeper, id string) *node {
+	t.Helper()
 	deps, cfg := nacosapi.Deps{}, rpc.Config{Timing: rpc.Timing{Drain: 10 * time.Millisecond}}
 	if who != nil {
 		deps.Guard, cfg.Authorize = rest.NewGuard(who), who.Authorize
@@ -52,6 +60,18 @@ func startGuarded(t testing.TB, engine coretest.Nodes, who gatekeeper) *node {
 		t.Fatal(err)
 	}
 	deps.Center = c
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id != "" {
+		deps.Cluster, err = cluster.New(cluster.Config{
+			Client: session, Self: cluster.About{ID: id, GRPC: l.Addr().String()}, Key: make([]byte, 32),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	api, err := nacosapi.New(deps)
 	if err != nil {
 		t.Fatal(err)
@@ -61,12 +81,12 @@ func startGuarded(t testing.TB, engine coretest.Nodes, who gatekeeper) *node {
 		t.Fatal(err)
 	}
 	api.RegisterRPC(server)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var tasks sync.WaitGroup
+	if id != "" {
+		deps.Cluster.Register(server.GRPC())
+		tasks.Go(func() { _ = deps.Cluster.Run(ctx) })
+	}
 	tasks.Go(func() {
 		if err := c.Run(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("center: %v", err)
@@ -84,7 +104,7 @@ func startGuarded(t testing.TB, engine coretest.Nodes, who gatekeeper) *node {
 		api.Wait()
 		session.Close()
 	})
-	return &node{center: c, api: api, addr: l.Addr().String()}
+	return &node{center: c, api: api, cluster: deps.Cluster, addr: l.Addr().String()}
 }
 
 // client is a Nacos client that does what its test says and no more.

@@ -26,21 +26,51 @@ const (
 	heldPatienceAll = 3 * time.Second
 )
 
-// heldByClients asks the Java clients of this node, the only ones that can say it. Those
-// that do not say it in time are left out.
-func (a *API) heldByClients(ctx context.Context, in heldParams) (map[string]any, error) {
+// heldQuery asks what the clients at an address hold of the config that they call so.
+type heldQuery struct {
+	IP   string `json:"ip"`
+	Name string `json:"name"`
+}
+
+type heldFound struct {
+	Held map[string]any `json:"held"`
+}
+
+// heldHere asks the Java clients of this node, the only ones that can say it. Those that
+// do not say it in time are left out.
+func (a *API) heldHere(ctx context.Context, q *heldQuery) *heldFound {
+	ctx, cancel := context.WithTimeout(ctx, heldPatienceAll)
+	defer cancel()
+	held := map[string]any{}
+	for _, c := range a.javaClientsAt(q.IP) {
+		maps.Copy(held, whatHolds(ctx, c, q.Name))
+	}
+	return &heldFound{held}
+}
+
+// held is what clients of all servers hold, or those of this one only.
+func (a *API) held(ctx context.Context, in heldParams, everywhere bool) (map[string]any, error) {
 	key := configcenter.MakeKey(in.Tenant, in.Group, in.DataID)
 	if err := key.Validate(); err != nil {
 		return nil, refusal(err)
 	}
-	name := groupKey(listen.Watched{Key: key, Tenant: in.Tenant})
-	ctx, cancel := context.WithTimeout(ctx, heldPatienceAll)
-	defer cancel()
+	q := heldQuery{IP: in.IP, Name: groupKey(listen.Watched{Key: key, Tenant: in.Tenant})}
+	if !everywhere {
+		return a.heldHere(ctx, &q).Held, nil
+	}
 	held := map[string]any{}
-	for _, c := range a.javaClientsAt(in.IP) {
-		maps.Copy(held, whatHolds(ctx, c, name))
+	for _, found := range gather(ctx, a, callHeld, &q, a.heldHere) {
+		maps.Copy(held, found.Held)
 	}
 	return held, nil
+}
+
+func (a *API) heldByClients(ctx context.Context, in heldParams) (map[string]any, error) {
+	return a.held(ctx, in, false)
+}
+
+func (a *API) heldByAllClients(ctx context.Context, in heldParams) (map[string]any, error) {
+	return a.held(ctx, in, true)
 }
 
 func (a *API) javaClientsAt(ip string) []*rpc.Conn {

@@ -37,6 +37,12 @@ func startWebIn(t *testing.T, engine coretest.Nodes, namespaces func(string) boo
 			t.Fatal(err)
 		}
 	}
+	return serveWeb(t, n)
+}
+
+// serveWeb opens a node's HTTP side.
+func serveWeb(t *testing.T, n *node) *web {
+	t.Helper()
 	e, err := rest.NewEngine(rest.Config{})
 	if err != nil {
 		t.Fatal(err)

@@ -24,9 +24,9 @@ func (a *API) routesV1(g *gin.RouterGroup, limit, read, write, user gin.HandlerF
 	// Which configs a poll names is in its body: the handler asks for each.
 	g.POST("/configs/listener", user, rest.With(rest.V1Config, a.pollV1))
 	g.GET("/configs/listener", read, rest.With(rest.V1Config, a.listenersOfConfigV1))
-	g.GET("/listener", read, rest.With(rest.V1Config, a.listenersOfClient))
+	g.GET("/listener", read, rest.With(rest.V1Config, a.listenersOfClientV1))
 	g.GET("/metrics/current", read, rest.With(rest.V1Config, a.heldByClients))
-	g.GET("/metrics/cluster", read, rest.With(rest.V1Config, a.heldByClients))
+	g.GET("/metrics/cluster", read, rest.With(rest.V1Config, a.heldByAllClients))
 	g.GET("/communication/configWatchers", read, rest.With(rest.V1Config, a.watchersV1))
 	g.GET("/communication/watcherConfigs", a.guard.Admin(), rest.With(rest.V1Config, a.watchedV1))
 	g.GET("/history", read, rest.With(rest.V1Config, a.historyV1))
@@ -216,13 +216,13 @@ type listenersV1 struct {
 	Status        map[string]string `json:"lisentersGroupkeyStatus"`
 }
 
-func (a *API) listenersOfConfig(_ context.Context, in keyParams) (listenersV1, error) {
-	key := in.key()
-	out := listenersV1{CollectStatus: http.StatusOK, Status: map[string]string{}}
-	for _, s := range a.center.Listeners().Subscriptions(func(_ string, k configcenter.Key) bool { return k == key }) {
-		out.Status[s.Client] = s.MD5
+// listening is who listens to a config: by the client's address, with the md5 that it has.
+func (a *API) listening(ctx context.Context, k configcenter.Key, everywhere bool) map[string]string {
+	status := map[string]string{}
+	for _, l := range a.listeners(ctx, listenersQuery{Config: &k}, everywhere) {
+		status[l.Client] = l.MD5
 	}
-	return out, nil
+	return status
 }
 
 // listenedParams name a config whose group need not be said.
@@ -232,8 +232,10 @@ type listenedParams struct {
 	Tenant string `form:"tenant" alias:"namespaceId,namespace"`
 }
 
+func (p listenedParams) key() configcenter.Key { return keyParams(p).key() }
+
 func (a *API) listenersOfConfigV1(ctx context.Context, in listenedParams) (listenersV1, error) {
-	return a.listenersOfConfig(ctx, keyParams(in))
+	return listenersV1{http.StatusOK, a.listening(ctx, in.key(), true)}, nil
 }
 
 type clientParams struct {
@@ -243,43 +245,47 @@ type clientParams struct {
 }
 
 // listened is what the clients at one address listen to, as far as the caller may read it.
-func (a *API) listened(ctx context.Context, in clientParams) []listen.Watched {
+func (a *API) listened(ctx context.Context, in clientParams, everywhere bool) []listen.Watched {
 	namespace := configcenter.Namespace(in.Tenant)
 	var found []listen.Watched
-	for _, s := range a.center.Listeners().Subscriptions(func(client string, k configcenter.Key) bool {
-		return client == in.IP && (in.All || k.Namespace == namespace)
-	}) {
-		need := auth.Need{Action: auth.Read, Resource: auth.ConfigResource(s.Key.Namespace, s.Key.Group, s.Key.DataID)}
+	for _, l := range a.listeners(ctx, listenersQuery{Client: in.IP}, everywhere) {
+		k := l.Config
+		if !in.All && k.Namespace != namespace {
+			continue
+		}
+		need := auth.Need{Action: auth.Read, Resource: auth.ConfigResource(k.Namespace, k.Group, k.DataID)}
 		if in.All && rest.Allow(ctx, need) != nil {
 			continue // the guard looked at one namespace
 		}
-		found = append(found, s.Watched)
+		found = append(found, l.watched())
 	}
 	return found
 }
 
-func (a *API) listenersOfClient(ctx context.Context, in clientParams) (listenersV1, error) {
-	out := listenersV1{CollectStatus: http.StatusOK, Status: map[string]string{}}
-	for _, w := range a.listened(ctx, in) {
-		out.Status[groupKey(w)] = w.MD5
+func (a *API) listenedV1(ctx context.Context, in clientParams, everywhere bool) map[string]string {
+	status := map[string]string{}
+	for _, w := range a.listened(ctx, in, everywhere) {
+		status[groupKey(w)] = w.MD5
 	}
-	return out, nil
+	return status
 }
 
-// sampleV1 is what servers of Nacos tell each other about those who listen.
+func (a *API) listenersOfClientV1(ctx context.Context, in clientParams) (listenersV1, error) {
+	return listenersV1{http.StatusOK, a.listenedV1(ctx, in, true)}, nil
+}
+
+// sampleV1 is what one server of Nacos tells another about those who listen.
 type sampleV1 struct {
 	Status map[string]string `json:"lisentersGroupkeyStatus"`
 }
 
 func (a *API) watchersV1(ctx context.Context, in listenedParams) (sampleV1, error) {
-	l, err := a.listenersOfConfig(ctx, keyParams(in))
-	return sampleV1{l.Status}, err
+	return sampleV1{a.listening(ctx, in.key(), false)}, nil
 }
 
 func (a *API) watchedV1(ctx context.Context, in clientParams) (sampleV1, error) {
 	in.All = true
-	l, err := a.listenersOfClient(ctx, in)
-	return sampleV1{l.Status}, err
+	return sampleV1{a.listenedV1(ctx, in, false)}, nil
 }
 
 // groupKey is a config's name as Nacos joins it.

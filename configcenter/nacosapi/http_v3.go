@@ -32,7 +32,7 @@ func (a *API) routesV3(g *gin.RouterGroup, limit, read, write, user gin.HandlerF
 	g.GET("/admin/cs/config/listener", read, checkNames, rest.Handle(a.listenersOfConfigV3))
 	g.GET("/admin/cs/listener", read, checkNames, rest.Handle(a.listenersOfClientV3))
 	g.GET("/admin/cs/metrics/ip", read, checkNames, rest.Handle(a.heldByClientsV3))
-	g.GET("/admin/cs/metrics/cluster", read, checkNames, rest.Handle(a.heldByClientsV3))
+	g.GET("/admin/cs/metrics/cluster", read, checkNames, rest.Handle(a.heldByAllClientsV3))
 	g.POST("/admin/cs/ops/localCache", a.guard.Admin(), rest.Handle(a.catchUpV3))
 	a.routesHistoryV3(g.Group("/admin/cs/history"), read)
 }
@@ -227,9 +227,18 @@ type listenersV3 struct {
 	Status    map[string]string `json:"listenersStatus"`
 }
 
-func (a *API) listenersOfConfigV3(ctx context.Context, in keyV3) (listenersV3, error) {
-	l, err := a.listenersOfConfig(ctx, in.params())
-	return listenersV3{"config", l.Status}, err
+// gatherParams say whether the listeners of all servers are meant, or of this one only.
+type gatherParams struct {
+	Everywhere bool `form:"aggregation,default=true"`
+}
+
+type listenedV3Params struct {
+	keyV3
+	gatherParams
+}
+
+func (a *API) listenersOfConfigV3(ctx context.Context, in listenedV3Params) (listenersV3, error) {
+	return listenersV3{"config", a.listening(ctx, in.params().key(), in.Everywhere)}, nil
 }
 
 // addressV3 is the address of clients: of none where it is blank.
@@ -239,6 +248,7 @@ type addressV3 struct {
 
 type clientV3Params struct {
 	addressV3
+	gatherParams
 	All    bool   `form:"all"`
 	Tenant string `form:"namespaceId" alias:"tenant,namespace"`
 }
@@ -246,7 +256,7 @@ type clientV3Params struct {
 // listenersOfClientV3 names each namespace, however the client did.
 func (a *API) listenersOfClientV3(ctx context.Context, in clientV3Params) (listenersV3, error) {
 	out := listenersV3{"ip", map[string]string{}}
-	for _, w := range a.listened(ctx, clientParams{IP: in.IP, All: in.All, Tenant: in.Tenant}) {
+	for _, w := range a.listened(ctx, clientParams{IP: in.IP, All: in.All, Tenant: in.Tenant}, in.Everywhere) {
 		w.Tenant = w.Key.Namespace
 		out.Status[groupKey(w)] = w.MD5
 	}
@@ -260,14 +270,31 @@ type heldV3Params struct {
 	Tenant string `form:"namespaceId" alias:"tenant,namespace"`
 }
 
-func (a *API) heldByClientsV3(ctx context.Context, in heldV3Params) (map[string]any, error) {
+// params refuses what does not name a config.
+func (p *heldV3Params) params() (heldParams, error) {
 	switch {
-	case in.DataID == "":
-		return nil, wire.Refuse(wire.ParameterInvalid, "invalid dataId : null")
-	case in.Group == "":
-		return nil, wire.Refuse(wire.ParameterInvalid, "invalid group : null")
+	case p.DataID == "":
+		return heldParams{}, wire.Refuse(wire.ParameterInvalid, "invalid dataId : null")
+	case p.Group == "":
+		return heldParams{}, wire.Refuse(wire.ParameterInvalid, "invalid group : null")
 	}
-	return a.heldByClients(ctx, heldParams{IP: in.IP, DataID: in.DataID, Group: in.Group, Tenant: in.Tenant})
+	return heldParams{IP: p.IP, DataID: p.DataID, Group: p.Group, Tenant: p.Tenant}, nil
+}
+
+func (a *API) heldByClientsV3(ctx context.Context, in heldV3Params) (map[string]any, error) {
+	p, err := in.params()
+	if err != nil {
+		return nil, err
+	}
+	return a.held(ctx, p, false)
+}
+
+func (a *API) heldByAllClientsV3(ctx context.Context, in heldV3Params) (map[string]any, error) {
+	p, err := in.params()
+	if err != nil {
+		return nil, err
+	}
+	return a.held(ctx, p, true)
 }
 
 // catchUpV3 brings what this node shows up to all that is committed, which it is anyway
