@@ -2,6 +2,7 @@ package configcenter
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 )
 
@@ -19,7 +20,7 @@ var (
 	// ErrTooLarge is in the chain of every InvalidError about the size of content.
 	ErrTooLarge = errors.New("content is too large")
 	// ErrTooManyGrays is returned when a config has as many gray versions as it may have.
-	ErrTooManyGrays = errors.New("too many gray versions")
+	ErrTooManyGrays = fmt.Errorf("gray config version is over max count :%d", GraysMax)
 	// ErrQuota is in the chain of every QuotaError.
 	ErrQuota = errors.New("config quota is used up")
 )

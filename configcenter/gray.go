@@ -2,6 +2,7 @@ package configcenter
 
 import (
 	"cmp"
+	"fmt"
 	"hash/fnv"
 	"slices"
 	"strconv"
@@ -28,7 +29,7 @@ type RuleType string
 
 // The types of rules.
 const (
-	// RuleBeta is a comma list of client IPs.
+	// RuleBeta is a comma list of client IPs; a blank in it is a part of an IP (Nacos).
 	RuleBeta RuleType = "beta"
 	// RuleTag is the tag that a client has.
 	RuleTag RuleType = "tag"
@@ -92,7 +93,7 @@ func (r *Rule) Validate() error {
 	case RuleBeta:
 		return nil
 	case RuleTag:
-		return checkName("tag", r.Expr, tagNameMax, "_-:.")
+		return ValidateTag(r.Expr)
 	case RuleLabel:
 		for want := range strings.SplitSeq(r.Expr, ",") {
 			if key, _, ok := strings.Cut(want, "="); !ok || strings.TrimSpace(key) == "" {
@@ -109,12 +110,23 @@ func (r *Rule) Validate() error {
 	return &InvalidError{Field: "grayRule", Reason: "is of an unknown type"}
 }
 
+// ValidateTag checks a tag: letters, digits and "_-:.". It returns an *InvalidError.
+func ValidateTag(tag string) error {
+	if len(tag) > tagNameMax {
+		return &InvalidError{Field: "tag", Reason: "is too long", Max: tagNameMax, Nacos: fmt.Sprint("too long tag, over ", tagNameMax)}
+	}
+	if err := checkName("tag", tag, tagNameMax, "_-:."); err != nil {
+		return &InvalidError{Field: "tag", Reason: "holds an illegal character", Nacos: "invalid tag : " + tag}
+	}
+	return nil
+}
+
 // Matches reports whether a rule of the config named k names a reader.
 func (r *Rule) Matches(k Key, who *Reader) bool {
 	switch r.Type {
 	case RuleBeta:
 		for ip := range strings.SplitSeq(r.Expr, ",") {
-			if ip = strings.TrimSpace(ip); ip != "" && ip == who.IP {
+			if ip != "" && ip == who.IP {
 				return true
 			}
 		}
@@ -156,8 +168,9 @@ func bucket(k Key, who *Reader) int {
 	return int(h.Sum64() % (100 * percentScale))
 }
 
-// GrayPublish is a wish to set a gray version. The Revision and MustCreate of the publish
-// have no meaning for it; CASMD5 is compared with the version of that name.
+// GrayPublish is a wish to set a gray version, which replaces all that there was of it. The
+// Revision and MustCreate of the publish, and what it would keep, have no meaning for it;
+// CASMD5 is compared with the version of that name.
 type GrayPublish struct {
 	Publish
 	Name string

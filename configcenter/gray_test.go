@@ -15,7 +15,7 @@ func TestWhomARuleNames(t *testing.T) {
 		want bool
 	}{
 		"an IP of the list":                {BetaRule("10.0.0.1,10.0.0.2"), Reader{IP: "10.0.0.2"}, true},
-		"with blanks around it":            {BetaRule("10.0.0.1, 10.0.0.2"), Reader{IP: "10.0.0.2"}, true},
+		"an IP after a blank":              {BetaRule("10.0.0.1, 10.0.0.2"), Reader{IP: "10.0.0.2"}, false},
 		"another IP":                       {BetaRule("10.0.0.1"), Reader{IP: "10.0.0.11"}, false},
 		"an IP that nobody knows":          {BetaRule(","), Reader{}, false},
 		"the tag":                          {TagRule("blue"), Reader{Tag: "blue"}, true},

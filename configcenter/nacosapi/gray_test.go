@@ -36,8 +36,8 @@ func TestABetaReachesItsClientsOnly(t *testing.T) {
 		t.Errorf("the beta: %v", shown)
 	}
 	v3 := w.tree(w.do("GET", "/v3/admin/cs/config/beta", nil, "dataId", "a", "groupName", "g"))["data"].(map[string]any)
-	var rule map[string]string
-	if err := json.Unmarshal([]byte(v3["grayRule"].(string)), &rule); err != nil || rule["expr"] != "10.0.0.1,10.0.0.2" || rule["priority"] != "2147483647" {
+	var rule map[string]any
+	if err := json.Unmarshal([]byte(v3["grayRule"].(string)), &rule); err != nil || rule["expr"] != "10.0.0.1,10.0.0.2" || rule["priority"] != float64(2147483647) {
 		t.Errorf("the rule %v, %v", v3, err)
 	}
 	w.want(w.do("POST", path, map[string]string{"betaIps": "10.0.0.1", "casMd5": "0"}, append(name, "content", "x")...), 500,
@@ -79,6 +79,71 @@ func TestATagReachesItsClientsOnly(t *testing.T) {
 	w.want(w.do("GET", path, blue, name...), 200, "formal")
 }
 
+// A gray version is given out with the type of its config, and keeps nothing of the version
+// of its name that it replaces.
+func TestWhatAGrayVersionHasOfItsOwn(t *testing.T) {
+	w := startWeb(t, engines.New(t))
+	const path = "/v1/cs/configs"
+	name := []string{"dataId", "a", "group", "g"}
+	beta := map[string]string{"X-Forwarded-For": "10.0.0.1"}
+	ips := map[string]string{"betaIps": "10.0.0.1"}
+	w.want(w.do("POST", path, ips, append(name, "content", "{}", "type", "json", "appName", "shop", "src_user", "ann", "encryptedDataKey", "k")...), 200, "true")
+	if got := w.do("GET", path, beta, name...); got.header.Get("Config-Type") != "json" || got.header.Get("Encrypted-Data-Key") != "k" {
+		t.Errorf("without a config: %v", got.header)
+	}
+	w.want(w.do("POST", path, nil, append(name, "content", "a: 1", "type", "yaml")...), 200, "true")
+	if got := w.do("GET", path, beta, name...); got.body != "{}" || got.header.Get("Config-Type") != "yaml" {
+		t.Errorf("with one: %q %v", got.body, got.header)
+	}
+	shown := func() map[string]any {
+		return w.tree(w.do("GET", path, nil, append(name, "beta", "true")...))["data"].(map[string]any)
+	}
+	if d := shown(); d["appName"] != "shop" || d["encryptedDataKey"] != "k" || d["type"] != nil {
+		t.Errorf("the beta: %v", d)
+	}
+	w.want(w.do("POST", path, ips, append(name, "content", "[]")...), 200, "true")
+	if d := shown(); d["content"] != "[]" || d["appName"] != "" || d["encryptedDataKey"] != nil {
+		t.Errorf("the next beta: %v", d)
+	}
+	v3 := w.tree(w.do("GET", "/v3/admin/cs/config/beta", nil, "dataId", "a", "groupName", "g"))["data"].(map[string]any)
+	if v3["createUser"] != nil || v3["type"] != nil || v3["grayName"] != "beta" {
+		t.Errorf("over v3: %v", v3)
+	}
+}
+
+func TestNoBetaIsStopped(t *testing.T) {
+	w := startWeb(t, engines.New(t))
+	w.want(w.do("DELETE", "/v1/cs/configs?beta=true&dataId=a&group=g", nil), 200, `{"code":500,"message":"remove beta data error","data":false}`)
+	w.want(w.do("DELETE", "/v3/admin/cs/config/beta?dataId=a&groupName=g", nil), 200, `{"code":30000,"message":"remove beta data error","data":false}`)
+	w.want(w.do("DELETE", "/v1/cs/configs?dataId=a&group=g&tag=no+tag", nil), 400, "caused: invalid tag : no tag;")
+	w.want(w.do("DELETE", "/v1/cs/configs?dataId=a&group=g&tag=12345678901234567", nil), 400, "caused: too long tag, over 16;")
+	w.want(w.do("DELETE", "/v1/cs/configs?dataId=a&group=g&tag=tag_1234567890123456", nil), 200, "true")
+}
+
+// What a change of a gray version replaced is the version of that name, however many
+// changes of others came between.
+func TestTheHistorySaysWhatAGrayVersionReplaced(t *testing.T) {
+	w := startWeb(t, engines.New(t))
+	const path = "/v1/cs/configs"
+	name := []string{"dataId", "a", "group", "g"}
+	w.want(w.do("POST", path, map[string]string{"betaIps": "10.0.0.1"}, append(name, "content", "beta", "appName", "shop", "desc", "d")...), 200, "true")
+	w.want(w.do("POST", path, nil, append(name, "content", "formal")...), 200, "true")
+	w.want(w.do("POST", path, nil, append(name, "content", "blue", "tag", "blue")...), 200, "true")
+	w.do("DELETE", path, nil, append(name, "beta", "true")...)
+	w.want(w.do("DELETE", path, nil, append(name, "tag", "tag_blue")...), 200, "true")
+	list := func(pageNo, pageSize string) (items []any) {
+		page := w.tree(w.do("GET", "/v1/cs/history", nil, append(name, "search", "accurate", "pageNo", pageNo, "pageSize", pageSize)...))
+		return page["pageItems"].([]any)
+	}
+	const of = `{"gray_name":"beta","gray_rule":"{\"type\":\"beta\",\"version\":\"1.0.0\",\"expr\":\"10.0.0.1\",\"priority\":\"2147483647\"}"}`
+	for _, item := range []any{list("1", "9")[1], list("2", "1")[0]} {
+		ended := item.(map[string]any)
+		if ended["grayName"] != "beta" || ended["appName"] != "shop" || ended["extInfo"] != of {
+			t.Errorf("the end of the beta: %v", ended)
+		}
+	}
+}
+
 func TestGrayVersionsByLabelAndPercentage(t *testing.T) {
 	w := startWeb(t, engines.New(t))
 	const path = "/v3/admin/cs/config"
@@ -118,7 +183,7 @@ func TestGrayVersionsByLabelAndPercentage(t *testing.T) {
 func TestAGrayReleaseIsPushedToItsClients(t *testing.T) {
 	n := startNode(t, engines.New(t))
 	writer := dial(t, n.addr, nil, false)
-	blue := dial(t, n.addr, map[string]string{"Vipserver-Tag": "blue"}, false)
+	blue := dial(t, n.addr, map[string]string{"app_Vipserver-Tag": "blue"}, false)
 	other := dial(t, n.addr, nil, false)
 	writer.publish("a", "formal", "")
 	for _, c := range []*client{blue, other} {

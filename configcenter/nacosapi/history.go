@@ -27,21 +27,59 @@ func (a *API) history(ctx context.Context, in historyParams) (rest.Page[configce
 	if page-1 <= (1<<31)/size {
 		offset = (page - 1) * size
 	}
-	// One more: what the last one replaced.
+	// One more: what the last one replaced, mostly.
 	entries, total, err := a.center.History(ctx, in.key(), offset, size+1)
 	if err != nil {
 		return rest.Page[configcenter.Version]{}, refusal(err)
 	}
-	changes := make([]configcenter.Version, min(size, len(entries)))
+	shown := min(size, len(entries))
+	if entries, err = a.withReplaced(ctx, in.key(), entries, shown, offset); err != nil {
+		return rest.Page[configcenter.Version]{}, refusal(err)
+	}
+	changes := make([]configcenter.Version, shown)
 	for i := range changes {
 		changes[i].Entry = entries[i]
-		if i+1 < len(entries) && entries[i].Op != configcenter.Inserted {
-			changes[i].Before = &entries[i+1]
+		if j := replaced(entries, i); j > 0 {
+			changes[i].Before = &entries[j]
 		}
 	}
 	return rest.Page[configcenter.Version]{
 		TotalCount: total, PageNumber: page, PagesAvailable: (total + size - 1) / size, PageItems: changes,
 	}, nil
+}
+
+// replaced finds among changes, newest first, the one that i replaced: the one before it
+// of the same version, the config itself or a gray one. 0 is none.
+func replaced(entries []configcenter.Entry, i int) int {
+	if entries[i].Op == configcenter.Inserted {
+		return 0
+	}
+	for j := i + 1; j < len(entries); j++ {
+		if entries[j].Gray == entries[i].Gray && entries[j].Seq < entries[i].Seq {
+			return j
+		}
+	}
+	return 0
+}
+
+// withReplaced adds older changes until there is what each of the first ones replaced, or
+// no older one: between two of a gray version there may be any number of others.
+func (a *API) withReplaced(
+	ctx context.Context, k configcenter.Key, entries []configcenter.Entry, shown, offset int,
+) ([]configcenter.Entry, error) {
+	for i := range shown {
+		for entries[i].Op != configcenter.Inserted && replaced(entries, i) == 0 {
+			older, _, err := a.center.History(ctx, k, offset+len(entries), store.HistoryPageMax)
+			if err != nil {
+				return nil, err
+			}
+			if len(older) == 0 {
+				return entries, nil
+			}
+			entries = append(entries, older...)
+		}
+	}
+	return entries, nil
 }
 
 // nidParams name one change. The number is the config's own: it is good only
@@ -133,10 +171,11 @@ func publishType(e *configcenter.Entry) string {
 	return publishFormal
 }
 
-// extInfo is what Nacos keeps about a version beside its content, as JSON text.
+// extInfo is what Nacos keeps about a version beside its content, as JSON text: of a gray
+// one little.
 func extInfo(e *configcenter.Entry) string {
-	info := struct {
-		Type     string `json:"type"`
+	type about struct {
+		Type     string `json:"type,omitempty"`
 		Tags     string `json:"config_tags,omitempty"`
 		Effect   string `json:"effect,omitempty"`
 		User     string `json:"src_user,omitempty"`
@@ -145,9 +184,10 @@ func extInfo(e *configcenter.Entry) string {
 		Schema   string `json:"c_schema,omitempty"`
 		GrayName string `json:"gray_name,omitempty"`
 		GrayRule string `json:"gray_rule,omitempty"`
-	}{e.Type, e.Tags, e.Effect, e.Origin.User, e.Desc, e.Use, e.Schema, e.Gray, ""}
+	}
+	info := about{e.Type, e.Tags, e.Effect, e.Origin.User, e.Desc, e.Use, e.Schema, "", ""}
 	if e.Gray != "" {
-		info.GrayRule = ruleText(&e.Rule)
+		info = about{User: e.Origin.User, GrayName: e.Gray, GrayRule: ruleText(&e.Rule)}
 	}
 	b, err := json.Marshal(info)
 	if err != nil {

@@ -16,5 +16,7 @@ func (a *API) routesConsole(g *gin.RouterGroup, limit, read, write, user gin.Han
 	g.GET("/config/searchDetail", read, rest.Handle(a.searchV3))
 	g.GET("/config/listener", read, checkNames, rest.Handle(a.listenersOfConfigV3))
 	g.GET("/config/listener/ip", read, checkNames, rest.Handle(a.listenersOfClientV3))
+	g.GET("/config/beta", read, checkNames, rest.Handle(a.betaOfConsole))
+	g.DELETE("/config/beta", write, checkNames, rest.Handle(a.stopBetaOfConsole))
 	a.routesHistoryV3(g.Group("/history"), read)
 }

@@ -131,8 +131,7 @@ func (a *API) deleteV1(ctx context.Context, in deleteV1Params) (any, error) {
 	}
 	k := keyParams{DataID: in.DataID, Group: in.Group, Tenant: in.Tenant}
 	if in.Beta {
-		err := a.stopBeta(ctx, k.key(), origin(ctx, rest.Of(ctx).ClientIP, ""))
-		return rest.RestResult{Code: http.StatusOK, Message: new("stop beta ok"), Data: true}, err
+		return a.stopBetaV1(ctx, k)
 	}
 	return a.removeHTTP(ctx, readParams{keyParams: k, Tag: in.Tag})
 }

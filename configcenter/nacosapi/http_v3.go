@@ -23,8 +23,8 @@ func (a *API) routesV3(g *gin.RouterGroup, limit, read, write, user gin.HandlerF
 	g.GET("/admin/cs/config/export", read, rest.Handle(a.exportV3))
 	g.POST("/admin/cs/config/import", limit, write, rest.Handle(a.importV3))
 	g.POST("/admin/cs/config/clone", limit, write, rest.Handle(a.cloneV3))
-	g.GET("/admin/cs/config/beta", read, rest.Handle(a.betaV3))
-	g.DELETE("/admin/cs/config/beta", write, rest.Handle(a.stopBetaV3))
+	g.GET("/admin/cs/config/beta", read, checkNames, rest.Handle(a.betaV3))
+	g.DELETE("/admin/cs/config/beta", write, checkNames, rest.Handle(a.stopBetaV3))
 	g.GET("/admin/cs/config/gray/list", read, rest.Handle(a.graysV3))
 	g.POST("/admin/cs/config/gray", limit, write, rest.Handle(a.publishGrayV3))
 	g.DELETE("/admin/cs/config/gray", write, rest.Handle(a.removeGrayV3))
@@ -73,9 +73,11 @@ type clientConfigV3 struct {
 	Message   *string `json:"message"` // always null, as the next two
 	RequestID *string `json:"requestId"`
 	Tag       *string `json:"tag"`
+	// EncryptedDataKey is null of a gray version that has none.
+	EncryptedDataKey *string `json:"encryptedDataKey"`
 }
 
-// readV3Params are a read in v3. Only applications ask for a tag.
+// readV3Params name a config, or a gray version of one.
 type readV3Params struct {
 	keyV3
 	Tag string `form:"tag"`
@@ -85,17 +87,21 @@ func (p *readV3Params) params() readParams {
 	return readParams{keyParams: p.keyV3.params(), Tag: p.Tag}
 }
 
-func (a *API) getClientV3(ctx context.Context, in readV3Params) (any, error) {
-	it, g, err := a.readFor(ctx, in.params())
+func (a *API) getClientV3(ctx context.Context, in keyV3) (any, error) {
+	a.freshen(ctx)
+	it, g, err := a.serve(ctx, in.params().key(), readerOfV3(ctx))
 	if isNotFound(err) { // with status 200, unlike everywhere else
 		return rest.Result{Code: wire.NotFound.Code(), Message: wire.NotFound.Summary()}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return clientConfigV3{ConfigQueryResponse: &wire.ConfigQueryResponse{
-		Response: wire.Succeeded(), Content: it.Content, ContentType: it.Type, MD5: it.MD5,
-		EncryptedDataKey: it.EncryptedDataKey, LastModified: it.Modified, Beta: isBeta(g),
+	key := &it.EncryptedDataKey
+	if g != nil {
+		key = said(*key)
+	}
+	return clientConfigV3{EncryptedDataKey: key, ConfigQueryResponse: &wire.ConfigQueryResponse{
+		Response: wire.Succeeded(), Content: it.Content, ContentType: it.Type, MD5: it.MD5, LastModified: it.Modified, Beta: isBeta(g),
 	}}, nil
 }
 

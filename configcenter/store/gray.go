@@ -105,6 +105,8 @@ func (s *Store) PublishGray(ctx context.Context, p *configcenter.GrayPublish) (G
 	if err := p.Validate(s.limits); err != nil {
 		return GrayResult{}, err
 	}
+	wish := p.Publish
+	wish.KeepAppName, wish.KeepTags = false, false
 	sum, packed := configcenter.Sum(p.Content), pack(p.Content)
 	for tries, synced := 0, false; tries < changeTries; tries++ {
 		b, err := s.grayBase(ctx, p.Key, p.Name, true)
@@ -123,9 +125,9 @@ func (s *Store) PublishGray(ctx context.Context, p *configcenter.GrayPublish) (G
 		}
 		g := &configcenter.Gray{Name: p.Name, Rule: p.Rule}
 		if b.gray != nil {
-			g.Item = s.published(&p.Publish, b.gray.Item, sum)
+			g.Item = s.published(&wish, b.gray.Item, sum)
 		} else {
-			g.Item = s.published(&p.Publish, nil, sum)
+			g.Item = s.published(&wish, nil, sum)
 		}
 		zxid, st, again, err := s.writeGray(ctx, &b, g, packed)
 		if again, err = s.doubted(ctx, p.Key, again, err, synced); err != nil {
