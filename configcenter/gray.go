@@ -182,10 +182,11 @@ func (p *GrayPublish) Validate(l Limits) error {
 	if err := p.Publish.Validate(l); err != nil {
 		return err
 	}
-	if err := ValidateGrayName(p.Name); err != nil {
+	// The name may be made of the rule, and then the rule is what is wrong.
+	if err := p.Rule.Validate(); err != nil {
 		return err
 	}
-	return p.Rule.Validate()
+	return ValidateGrayName(p.Name)
 }
 
 // ValidateGrayName checks the name of a gray version: letters, digits and "_-:.". It

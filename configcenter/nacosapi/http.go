@@ -113,6 +113,11 @@ func (a *API) read(ctx context.Context, k configcenter.Key) (*configcenter.Item,
 
 // readFor finds what the client itself is to read, likewise.
 func (a *API) readFor(ctx context.Context, in readParams) (*configcenter.Item, *configcenter.Gray, error) {
+	if in.Tag != "" {
+		if err := configcenter.ValidateTag(in.Tag); err != nil {
+			return nil, nil, refusal(err)
+		}
+	}
 	a.freshen(ctx)
 	return a.serve(ctx, in.key(), readerHTTP(ctx, in.Tag))
 }

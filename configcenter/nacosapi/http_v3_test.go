@@ -16,7 +16,7 @@ import (
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
-func TestV3RefusesInItsOwnWords(t *testing.T) {
+func TestWhatIsWrongIsSaidInTheWordsOfTheVersion(t *testing.T) {
 	w := startWeb(t, engines.New(t))
 	missing := func(text string) string { return `{"code":10000,"message":"parameter missing","data":"` + text + `"}` }
 	form := func(name string) string {
@@ -28,6 +28,9 @@ func TestV3RefusesInItsOwnWords(t *testing.T) {
 	invalid := func(text string) string {
 		return `{"code":20002,"message":"parameter validate error","data":"` + text + `"}`
 	}
+	w.want(w.do("GET", "/v1/cs/configs?group=g&dataId=a&tag=a%20b", nil), 400, "caused: invalid tag : a b;")
+	w.want(w.do("GET", "/v2/cs/config?group=g&dataId=a&tag="+strings.Repeat("x", 17), nil), 400, invalid("too long tag, over 16"))
+	w.want(w.do("POST", "/v3/admin/cs/config", nil, "groupName", "g", "dataId", "a", "content", "x", "tag", "a b"), 400, invalid("invalid tag : a b"))
 	const noName = "Param 'dataId' is illegal, illegal characters should not appear in the param.\r\n"
 	for _, c := range []struct{ method, target, want string }{
 		{"POST", "/v3/admin/cs/config", form("groupName")},
