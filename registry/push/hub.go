@@ -2,6 +2,8 @@ package push
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,8 +26,6 @@ const (
 	calm      = 500 * time.Millisecond
 	// bytesPerMilli is what a service may send in a burst, to all its subscribers.
 	bytesPerMilli = 200_000
-	// deliveriesMax bounds the pushes under way at once.
-	deliveriesMax = 4096
 )
 
 // Target is where a subscriber's lists go.
@@ -50,16 +50,20 @@ type Config struct {
 }
 
 // Hub knows who subscribed to what. It is safe for concurrent use.
+//
+// A subscriber that is owed something has a goroutine, which waits for its acknowledgement
+// and for nobody else's: there is no bound that the slow could use up for the others. How
+// many there can be follows from the connections and the subscriptions of each.
 type Hub struct {
-	cfg   Config
-	log   hclog.Logger
-	slots chan struct{} // one for each push under way
+	cfg Config
+	log hclog.Logger
 
 	mu struct {
 		sync.Mutex
 		topics  map[registry.ServiceKey]map[*subscription]struct{}
 		clients map[string]map[subscriptionKey]*subscription
 		total   int
+		off     bool // nothing is pushed
 	}
 	queue struct {
 		sync.Mutex
@@ -102,7 +106,7 @@ type Subscriber struct {
 
 // New makes a Hub; Run makes it deliver.
 func New(cfg Config) *Hub {
-	h := &Hub{cfg: cfg, log: cfg.Logger, slots: make(chan struct{}, deliveriesMax), queued: make(chan struct{}, 1)}
+	h := &Hub{cfg: cfg, log: cfg.Logger, queued: make(chan struct{}, 1)}
 	if h.log == nil {
 		h.log = hclog.NewNullLogger()
 	}
@@ -176,6 +180,22 @@ func (h *Hub) Changed(keys []registry.ServiceKey) {
 	}
 	h.queue.Unlock()
 	h.wake()
+}
+
+// Enable says whether lists are pushed at all, which they are at first. What changed while
+// they were not is pushed when they are again.
+func (h *Hub) Enable(on bool) {
+	h.mu.Lock()
+	was := !h.mu.off
+	h.mu.off = !on
+	var all []registry.ServiceKey
+	if on && !was {
+		all = slices.Collect(maps.Keys(h.mu.topics))
+	}
+	h.mu.Unlock()
+	if len(all) > 0 {
+		h.Changed(all)
+	}
 }
 
 func (h *Hub) wake() {
@@ -292,14 +312,17 @@ func (h *Hub) step(ctx context.Context, s *subscription) (more bool) {
 	h.mu.Lock()
 	since := s.since
 	s.since, s.dirty = time.Time{}, false
-	gone := s.gone
+	gone, off := s.gone, h.mu.off
 	s.audience = len(h.mu.topics[s.key.service])
 	h.mu.Unlock()
 	if gone || s.target.Closed() {
 		return false
 	}
-	v := h.cfg.Lookup(s.key.service, s.filter)
-	sent, err := h.send(ctx, s, v)
+	var sent bool
+	var err error
+	if !off {
+		sent, err = h.send(ctx, s, h.cfg.Lookup(s.key.service, s.filter))
+	}
 	if err != nil {
 		if ctx.Err() != nil || s.target.Closed() {
 			return false
@@ -334,12 +357,6 @@ func (h *Hub) send(ctx context.Context, s *subscription, v *catalog.View) (sent 
 	if s.last != nil && h.cfg.Guard.Held(v.Key, v.Total, time.Now()) {
 		return false, nil
 	}
-	select {
-	case h.slots <- struct{}{}:
-	case <-ctx.Done():
-		return false, ctx.Err()
-	}
-	defer func() { <-h.slots }()
 	if err := s.target.Notify(ctx, v, s.key.clusters); err != nil {
 		return false, err
 	}

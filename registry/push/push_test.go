@@ -197,6 +197,45 @@ func TestSlowSubscriberHoldsUpNobodyAndGetsOnlyTheNewest(t *testing.T) {
 	})
 }
 
+func TestManyWhoNeverAcknowledgeHoldUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, quick := start(t), &reader{rtt: time.Millisecond}
+		for n := range 10_000 {
+			dead := &reader{rtt: 5 * time.Second, err: errors.New("no acknowledgement")}
+			require.NoError(t, w.Subscribe(fmt.Sprint("dead", n), dead, shop, ""))
+		}
+		require.NoError(t, w.Subscribe("quick", quick, shop, ""))
+		for range 10 {
+			time.Sleep(600 * time.Millisecond)
+			before := time.Now()
+			w.add()
+			synctest.Wait()
+			require.Equal(t, before, quick.when[len(quick.when)-1], "at once")
+		}
+		require.Equal(t, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, quick.lists())
+	})
+}
+
+func TestNothingIsPushedWhileItIsSwitchedOffAndWhatChangedAfterwards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a, b := start(t), &reader{}, &reader{}
+		require.NoError(t, w.Subscribe("a", a, shop, ""))
+		time.Sleep(time.Second)
+		w.Enable(false)
+		require.NoError(t, w.Subscribe("b", b, shop, ""))
+		w.add()
+		w.add()
+		time.Sleep(time.Minute)
+		require.Equal(t, []int{0}, a.lists())
+		require.Empty(t, b.lists())
+		w.Enable(true)
+		w.Enable(true)
+		time.Sleep(time.Second)
+		require.Equal(t, []int{0, 2}, a.lists())
+		require.Equal(t, []int{2}, b.lists())
+	})
+}
+
 func TestFailedPushIsRepeatedWithTheListOfThatMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, r := start(t), &reader{}
