@@ -9,6 +9,7 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/mirror"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/registry"
 	"github.com/zensus-io/zensus/registry/store"
 )
@@ -57,6 +58,7 @@ type Catalog struct {
 		bad      int                              // values that could not be decoded
 		ahead    map[registry.ServiceKey]struct{} // those with overlays
 		sizes    map[string]int                   // instances, by namespace; "" for all
+		cache    int64                            // CacheMillis of lists
 	}
 }
 
@@ -67,7 +69,22 @@ func New(listener Listener) *Catalog {
 	c.mu.counts = make(map[string]int)
 	c.mu.sizes = make(map[string]int)
 	c.mu.ahead = make(map[registry.ServiceKey]struct{})
+	c.mu.cache = wire.DefaultCacheMillis
 	return c
+}
+
+// SetCacheMillis changes how long lists say that clients may rest on them. It costs as
+// much as there are services, unless it says nothing new.
+func (c *Catalog) SetCacheMillis(millis int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.cache == millis {
+		return
+	}
+	c.mu.cache = millis
+	for _, s := range c.mu.services {
+		s.views = nil
+	}
 }
 
 // Undecodable counts the znodes whose value this version cannot read. They are

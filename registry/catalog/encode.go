@@ -42,7 +42,7 @@ func (v *View) AppendInfo(b []byte, naming Naming, clusters string) []byte {
 	b = append(b, `,"clusters":`...)
 	b = appendString(b, clusters)
 	b = append(b, `,"cacheMillis":`...)
-	b = strconv.AppendInt(b, wire.DefaultCacheMillis, 10)
+	b = strconv.AppendInt(b, v.CacheMillis, 10)
 	b = append(b, `,"hosts":`...)
 	b = append(b, v.hosts...)
 	b = append(b, `,"lastRefTime":`...)

@@ -35,6 +35,9 @@ type View struct {
 	// not have yet.
 	Ahead bool
 
+	// CacheMillis is how long clients may rest on the list.
+	CacheMillis int64
+
 	gen   uint64
 	hosts []byte // Instances as a JSON array
 	memo  *memo
@@ -84,8 +87,8 @@ func (c *Catalog) Lookup(k registry.ServiceKey, f registry.Filter) *View {
 			return v
 		}
 	} else {
-		c.mu.RUnlock()
-		return &View{Key: k, LastRefTime: time.Now().Add(-unknownAge).UnixMilli(), hosts: []byte("[]")}
+		defer c.mu.RUnlock()
+		return c.unknownLocked(k)
 	}
 	c.mu.RUnlock()
 
@@ -93,21 +96,26 @@ func (c *Catalog) Lookup(k registry.ServiceKey, f registry.Filter) *View {
 	defer c.mu.Unlock()
 	s := c.mu.services[k]
 	if s == nil {
-		return &View{Key: k, LastRefTime: time.Now().Add(-unknownAge).UnixMilli(), hosts: []byte("[]")}
+		return c.unknownLocked(k)
 	}
-	return s.view(name, f)
+	return s.view(name, f, c.mu.cache)
+}
+
+// unknownLocked is the list of a service that is not there.
+func (c *Catalog) unknownLocked(k registry.ServiceKey) *View {
+	return &View{Key: k, LastRefTime: time.Now().Add(-unknownAge).UnixMilli(), CacheMillis: c.mu.cache, hosts: []byte("[]")}
 }
 
 // view is made anew only if something changed, and keeps its number if what
 // changed does not show.
-func (s *service) view(name string, f registry.Filter) *View {
+func (s *service) view(name string, f registry.Filter, cacheMillis int64) *View {
 	old := s.views[name]
 	if old != nil && old.gen == s.gen {
 		return old
 	}
 	all := s.instances()
 	sel := f.Select(&s.value, all)
-	v := &View{Key: s.key, LastRefTime: s.ref, Protected: sel.Protected, Instances: sel.Hosts, Known: s.exists, Total: len(all), Ahead: len(s.overlays) > 0, gen: s.gen}
+	v := &View{Key: s.key, LastRefTime: s.ref, Protected: sel.Protected, Instances: sel.Hosts, Known: s.exists, Total: len(all), Ahead: len(s.overlays) > 0, CacheMillis: cacheMillis, gen: s.gen}
 	v.hosts = s.encode(sel)
 	v.memo = new(memo)
 	if old != nil && v.SameHosts(old) && v.Known == old.Known {

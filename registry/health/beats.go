@@ -37,12 +37,8 @@ type Leases interface {
 // for concurrent use.
 type Beats struct {
 	leases Leases
+	cfg    BeatsConfig
 	log    hclog.Logger
-	// Stalled, if set, hears that this node stood still.
-	stalled func(time.Duration)
-	// alone reports whether this node is out of contact with the others, so that beats
-	// may go to them.
-	alone func() bool
 
 	mu struct {
 		sync.Mutex
@@ -59,19 +55,35 @@ type watched struct {
 	sick     bool
 }
 
-// New makes Beats. stalled, which may be nil, hears how long this node stood still.
-// While alone reports true nobody's silence counts; nil is never.
-func New(leases Leases, log hclog.Logger, stalled func(time.Duration), alone func() bool) *Beats {
-	if log == nil {
-		log = hclog.NewNullLogger()
+// BeatsConfig is what Beats need. Leases is required.
+type BeatsConfig struct {
+	Leases Leases
+	// Stalled hears how long this node stood still; nil: nobody does.
+	Stalled func(time.Duration)
+	// Alone reports whether this node is out of contact with the others, so that beats may
+	// go to them: nobody's silence counts meanwhile. Nil is never.
+	Alone func() bool
+	// Off reports that operators have switched off that silence counts. Nil is never.
+	Off    func() bool
+	Logger hclog.Logger // nil is silent
+}
+
+// New makes Beats; Run makes them watch.
+func New(cfg BeatsConfig) *Beats {
+	b := &Beats{leases: cfg.Leases, cfg: cfg, log: cfg.Logger}
+	if b.log == nil {
+		b.log = hclog.NewNullLogger()
 	}
-	if stalled == nil {
-		stalled = func(time.Duration) {}
+	if cfg.Stalled == nil {
+		b.cfg.Stalled = func(time.Duration) {}
 	}
-	if alone == nil {
-		alone = func() bool { return false }
+	never := func() bool { return false }
+	if cfg.Alone == nil {
+		b.cfg.Alone = never
 	}
-	b := &Beats{leases: leases, log: log, stalled: stalled, alone: alone}
+	if cfg.Off == nil {
+		b.cfg.Off = never
+	}
 	b.mu.watched = make(map[string]*watched)
 	return b
 }
@@ -186,12 +198,12 @@ func (b *Beats) Run(ctx context.Context) error {
 		now := time.Now()
 		late := now.Sub(last) - lookEvery
 		switch {
-		case b.alone():
+		case b.cfg.Alone():
 			b.forgive(now.Sub(last))
 		case late > stallAfter:
 			b.log.Warn("this node stood still, heartbeats may be waiting", "stalled_ms", late.Milliseconds())
 			b.forgive(late)
-			b.stalled(late)
+			b.cfg.Stalled(late)
 		default:
 			b.look(now)
 		}
@@ -214,9 +226,13 @@ func (b *Beats) forgive(late time.Duration) {
 // look acts on the silence of instances.
 func (b *Beats) look(now time.Time) {
 	var sick, gone []*watched
+	var kept []string
+	off := b.cfg.Off()
 	b.mu.Lock()
 	for _, w := range b.mu.watched {
-		if w.instance.Metadata["enableClientBeat"] == "false" {
+		if off || w.instance.Metadata["enableClientBeat"] == "false" {
+			w.last = now
+			kept = append(kept, w.id)
 			continue
 		}
 		switch silence := now.Sub(w.last); {
@@ -227,6 +243,9 @@ func (b *Beats) look(now time.Time) {
 		}
 	}
 	b.mu.Unlock()
+	for _, id := range kept { // their sessions would end
+		b.leases.Alive(id)
+	}
 	for _, w := range sick {
 		b.mark(w, true)
 	}

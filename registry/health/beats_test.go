@@ -27,6 +27,7 @@ type leases struct {
 	timeout map[string]time.Duration
 	alive   int
 	alone   atomic.Bool // the node is
+	off     atomic.Bool // silence counts for nothing
 }
 
 func (l *leases) Set(_ context.Context, id string, opt lease.Options, _ registry.ServiceKey, instances []registry.Instance) (core.Zxid, bool, error) {
@@ -62,6 +63,13 @@ func (l *leases) Holds(id string, _ registry.ServiceKey) bool {
 	return l.want[id] != nil
 }
 
+// signs are how many signs of life there were.
+func (l *leases) signs() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.alive
+}
+
 func (l *leases) End(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -84,7 +92,7 @@ func start(t *testing.T) (*Beats, *leases, *time.Duration) {
 	t.Helper()
 	l := &leases{want: map[string][]registry.Instance{}, timeout: map[string]time.Duration{}}
 	var stalled time.Duration
-	b := New(l, nil, func(d time.Duration) { stalled += d }, l.alone.Load)
+	b := New(BeatsConfig{Leases: l, Stalled: func(d time.Duration) { stalled += d }, Alone: l.alone.Load, Off: l.off.Load})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = b.Run(ctx) }()
@@ -147,6 +155,25 @@ func TestInstanceWithoutClientBeatIsNotWatched(t *testing.T) {
 		require.NoError(t, err)
 		time.Sleep(time.Hour)
 		require.Equal(t, "healthy", l.state(clientID(shop, i.IP, i.Port)))
+		require.Greater(t, l.signs(), 1000, "its session is kept alive, which nobody else does")
+	})
+}
+
+func TestSilenceCountsForNothingWhileHealthChecksAreSwitchedOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, l, _ := start(t)
+		i := at(80, nil)
+		_, _, err := b.Register(t.Context(), shop, i)
+		require.NoError(t, err)
+		l.off.Store(true)
+		time.Sleep(time.Hour)
+		require.Equal(t, "healthy", l.state(clientID(shop, i.IP, i.Port)))
+		require.Greater(t, l.signs(), 1000)
+		l.off.Store(false)
+		time.Sleep(14 * time.Second)
+		require.Equal(t, "healthy", l.state(clientID(shop, i.IP, i.Port)))
+		time.Sleep(2 * time.Second)
+		require.Equal(t, "sick", l.state(clientID(shop, i.IP, i.Port)))
 	})
 }
 
@@ -186,7 +213,7 @@ func TestInstanceDeletedBySomebodyIsRegisteredByItsNextBeat(t *testing.T) {
 }
 
 func TestNodeThatStoodStillAccusesNobody(t *testing.T) {
-	b := New(&leases{want: map[string][]registry.Instance{}, timeout: map[string]time.Duration{}}, nil, nil, nil)
+	b := New(BeatsConfig{Leases: &leases{want: map[string][]registry.Instance{}, timeout: map[string]time.Duration{}}})
 	i := at(80, nil)
 	_, _, err := b.Register(t.Context(), shop, i)
 	require.NoError(t, err)

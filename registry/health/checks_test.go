@@ -30,6 +30,7 @@ type persistent struct {
 	flips     []string
 	pattern   func(asked int) Result // in place of answers
 	refuse    bool
+	nodes     []*Checks
 }
 
 func (p *persistent) Service(registry.ServiceKey) (registry.Service, int32, bool) {
@@ -75,23 +76,49 @@ func (p *persistent) set(f func()) {
 	f()
 }
 
-func startChecks(t *testing.T, ips ...string) (*Checks, *persistent) {
-	t.Helper()
+func newPersistent(ips ...string) *persistent {
 	p := &persistent{service: registry.Service{Key: shop}, instances: map[string]*registry.Instance{}, answers: map[string]Result{}, asked: map[string]int{}}
 	for _, ip := range ips {
 		p.instances[ip] = &registry.Instance{IP: ip, Port: 80, Cluster: "DEFAULT", Healthy: true}
 		p.answers[ip] = Up
 	}
-	var c *Checks
-	c = NewChecks(p, p.probe, func(ctx context.Context, k registry.ServiceKey, i registry.InstanceKey, healthy bool) error {
-		defer c.Changed([]registry.ServiceKey{k}) // as the catalog tells of every write
+	return p
+}
+
+// check has a node check what p has. Every node hears of every write.
+func (p *persistent) check(t *testing.T, cfg ChecksConfig) (c *Checks, stop func()) {
+	t.Helper()
+	cfg.Source = p
+	if cfg.Probe == nil {
+		cfg.Probe = p.probe
+	}
+	cfg.Flip = func(ctx context.Context, k registry.ServiceKey, i registry.InstanceKey, healthy bool) error {
+		defer p.changed()
 		return p.flip(ctx, k, i, healthy)
-	}, nil)
+	}
+	c = NewChecks(cfg)
+	p.set(func() { p.nodes = append(p.nodes, c) })
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = c.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
+	stop = func() { cancel(); <-done }
+	t.Cleanup(stop)
 	c.Changed([]registry.ServiceKey{shop})
+	return c, stop
+}
+
+func (p *persistent) changed() {
+	var nodes []*Checks
+	p.set(func() { nodes = append(nodes, p.nodes...) })
+	for _, c := range nodes {
+		c.Changed([]registry.ServiceKey{shop})
+	}
+}
+
+func startChecks(t *testing.T, ips ...string) (*Checks, *persistent) {
+	t.Helper()
+	p := newPersistent(ips...)
+	c, _ := p.check(t, ChecksConfig{})
 	return c, p
 }
 

@@ -1,6 +1,7 @@
 package naming
 
 import (
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -9,6 +10,19 @@ import (
 type metrics struct {
 	pushes  *prometheus.CounterVec
 	latency prometheus.Histogram
+
+	mu struct {
+		sync.Mutex
+		Pushes
+	}
+}
+
+// Pushes says how pushes of lists went on this node since they were last counted anew.
+type Pushes struct {
+	Acknowledged, Failed int64
+	// Took is the time from a change to its acknowledgement of all that were acknowledged
+	// together, Longest of the slowest.
+	Took, Longest time.Duration
 }
 
 func newMetrics(to prometheus.Registerer, s *Service) (*metrics, error) {
@@ -33,6 +47,7 @@ func newMetrics(to prometheus.Registerer, s *Service) (*metrics, error) {
 		gauge("zensus_naming_instances", "Instances in the registry.", func() float64 { return float64(s.Totals().Instances) }),
 		gauge("zensus_naming_clients", "Clients with registrations on this node.", func() float64 { return float64(s.leases.Clients()) }),
 		gauge("zensus_naming_beats", "Instances that heartbeats at this node keep alive.", func() float64 { return float64(s.beats.Watched()) }),
+		gauge("zensus_naming_checks", "Persistent instances that this node checks.", func() float64 { return float64(s.checks.Checked()) }),
 		gauge("zensus_naming_subscriptions", "Subscriptions on this node.", func() float64 { return float64(s.hub.Total()) }),
 		gauge("zensus_naming_lists_held", "Lists held back because they shrank while this node had trouble.", func() float64 { return float64(s.guard.Holding()) }),
 		gauge("zensus_naming_undecodable_znodes", "Znodes of the registry whose value cannot be read.", func() float64 { return float64(s.catalog.Undecodable()) }),
@@ -51,10 +66,31 @@ func newMetrics(to prometheus.Registerer, s *Service) (*metrics, error) {
 }
 
 func (m *metrics) pushed(err error, took time.Duration) {
+	m.mu.Lock()
+	if err != nil {
+		m.mu.Failed++
+	} else {
+		m.mu.Acknowledged++
+		m.mu.Took += took
+		m.mu.Longest = max(m.mu.Longest, took)
+	}
+	m.mu.Unlock()
 	if err != nil {
 		m.pushes.WithLabelValues("failed").Inc()
 		return
 	}
 	m.pushes.WithLabelValues("acknowledged").Inc()
 	m.latency.Observe(took.Seconds())
+}
+
+// Pushes says how pushes went. With anew they are counted anew from now on; the metrics
+// go on all the same.
+func (s *Service) Pushes(anew bool) Pushes {
+	s.metrics.mu.Lock()
+	defer s.metrics.mu.Unlock()
+	p := s.metrics.mu.Pushes
+	if anew {
+		s.metrics.mu.Pushes = Pushes{}
+	}
+	return p
 }

@@ -50,11 +50,21 @@ type Config struct {
 	// OverrideAge is how long an override outlives its instance. Zero is 30 days. A
 	// start of this node begins it anew.
 	OverrideAge time.Duration
+	// Nodes says who is alive, so that each checks its share of the persistent instances;
+	// nil: this node is the only one.
+	Nodes Nodes
 	// Probe checks persistent instances; nil is health.Ask.
 	Probe      health.Probe
 	Logger     hclog.Logger          // nil is silent
 	MirrorLog  *slog.Logger          // nil is silent
 	Registerer prometheus.Registerer // nil: metrics are kept and not shown
+}
+
+// Nodes are the living nodes of a cluster.
+type Nodes interface {
+	// Live are their names, each as its own Config.Node has it, and a channel that is
+	// closed when they have changed.
+	Live() (names []string, changed <-chan struct{})
 }
 
 // Service is the registry of one node. It is safe for concurrent use.
@@ -72,6 +82,8 @@ type Service struct {
 	guard     *push.Guard
 	services  *mirror.Mirror
 	overrides *mirror.Mirror
+	switched  *mirror.Mirror
+	switches  atomic.Pointer[registry.Switches]
 
 	named func(k registry.ServiceKey, there bool) // set before Run, may be nil
 
@@ -110,6 +122,10 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("naming: %w", err)
 	}
+	s.switched, err = mirror.New(mirror.Config{Client: cfg.Client, Root: store.SwitchesPath, Logger: cfg.MirrorLog, OnChange: s.onSwitches})
+	if err != nil {
+		return nil, fmt.Errorf("naming: %w", err)
+	}
 	s.leases, err = lease.New(lease.Config{
 		Sessions: cfg.Sessions, Store: s.store, Catalog: s.catalog, Picture: s.services,
 		Node: cfg.Node, Limits: cfg.Limits, Logger: cfg.Logger.Named("lease"),
@@ -117,8 +133,14 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("naming: %w", err)
 	}
-	s.beats = health.New(s.leases, cfg.Logger.Named("health"), func(time.Duration) { s.Trouble() }, s.services.Stale)
-	s.checks = health.NewChecks(s.catalog, cfg.Probe, s.checked, cfg.Logger.Named("health"))
+	s.beats = health.New(health.BeatsConfig{
+		Leases: s.leases, Stalled: func(time.Duration) { s.Trouble() }, Alone: s.services.Stale,
+		Off: func() bool { return !s.Switches().HealthChecks }, Logger: cfg.Logger.Named("health"),
+	})
+	s.checks = health.NewChecks(health.ChecksConfig{
+		Source: s.catalog, Probe: cfg.Probe, Flip: s.checked, Shared: cfg.Nodes != nil, Node: cfg.Node,
+		Switches: s.Switches, Logger: cfg.Logger.Named("health"),
+	})
 	if s.metrics, err = newMetrics(cfg.Registerer, s); err != nil {
 		return nil, fmt.Errorf("naming: metrics: %w", err)
 	}
@@ -126,6 +148,7 @@ func New(cfg Config) (*Service, error) {
 		Lookup: s.catalog.Lookup, Guard: s.guard, SubscriptionsPerClient: cfg.Limits.SubscriptionsPerClient,
 		Logger: cfg.Logger.Named("push"), Pushed: s.metrics.pushed,
 	})
+	s.apply(registry.DefaultSwitches())
 	return s, nil
 }
 
@@ -139,8 +162,9 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return s.services.Run(ctx) })
 	g.Go(func() error { return s.overrides.Run(ctx) })
+	g.Go(func() error { return s.switched.Run(ctx) })
 	g.Go(func() error {
-		for _, m := range []*mirror.Mirror{s.services, s.overrides} {
+		for _, m := range []*mirror.Mirror{s.services, s.overrides, s.switched} {
 			select {
 			case <-m.Ready():
 			case <-ctx.Done():
@@ -157,9 +181,26 @@ func (s *Service) Run(ctx context.Context) error {
 	g.Go(func() error { return s.beats.Run(ctx) })
 	g.Go(func() error { return s.checks.Run(ctx) })
 	g.Go(func() error { return s.hub.Run(ctx) })
+	g.Go(func() error { return s.share(ctx) })
 	g.Go(func() error { return s.keep(ctx) })
 	g.Go(func() error { return s.sweep(ctx) })
 	return g.Wait()
+}
+
+// share has the checks of instances shared out over those who are alive.
+func (s *Service) share(ctx context.Context) error {
+	if s.cfg.Nodes == nil {
+		return nil
+	}
+	for {
+		names, changed := s.cfg.Nodes.Live()
+		s.checks.Share(names)
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-changed:
+		}
+	}
 }
 
 // prepare makes the roots, as soon as the engine can.
