@@ -21,9 +21,9 @@ import (
 func (a *API) Routes(g *gin.RouterGroup) {
 	mayRead, mayWrite := a.guard.Naming(auth.Read), a.guard.Naming(auth.Write)
 	read, write, list := both(mayRead, checkNames), both(mayWrite, checkNames), both(mayRead, checkListNames)
-	a.routesV1(g.Group("/v1/ns", a.markBehind), read, write, list)
-	a.routesV2(g.Group("/v2/ns", a.markBehind), read, write, list)
-	a.routesV3(g.Group("/v3/client/ns", a.markBehind), g.Group("/v3/admin/ns", a.markBehind), read, write, list)
+	a.routesV1(g.Group("/v1/ns", a.admit, a.markBehind), read, write, list)
+	a.routesV2(g.Group("/v2/ns", a.admit, a.markBehind), read, write, list)
+	a.routesV3(g.Group("/v3/client/ns", a.admit, a.markBehind), g.Group("/v3/admin/ns", a.admit, a.markBehind), read, write, list)
 	a.routesConsole(g.Group("/v3/console/ns", a.markBehind), read, write)
 	a.routesPrometheus(g.Group("/prometheus", a.markBehind))
 }
@@ -58,6 +58,9 @@ func (a *API) routesV1(g *gin.RouterGroup, read, write, list gin.HandlerFunc) {
 	g.GET("/health/checkers", a.guard.User(), rest.With(rest.V1, a.checkers))
 	for _, operator := range []string{"/operator", "/ops"} {
 		g.GET(operator+"/metrics", rest.With(rest.V1, a.metricsV1))
+		g.GET(operator+"/switches", a.guard.User(), rest.With(rest.V1, a.switchesV2))
+		g.PUT(operator+"/switches", a.guard.Admin(), rest.With(rest.V1, a.setSwitch))
+		g.GET(operator+"/push/state", a.guard.User(), rest.With(rest.V1, a.pushState))
 	}
 }
 
@@ -83,6 +86,8 @@ func (a *API) routesV2(g *gin.RouterGroup, read, write, list gin.HandlerFunc) {
 	g.Any("/catalog/instances", read, rest.With(rest.V2Plain, a.catalogInstancesV2))
 	for _, operator := range []string{"/operator", "/ops"} {
 		g.GET(operator+"/metrics", rest.Handle(a.metricsV2))
+		g.GET(operator+"/switches", a.guard.User(), rest.Handle(a.switchesV2))
+		g.PUT(operator+"/switches", a.guard.Admin(), rest.Handle(a.setSwitch))
 	}
 
 	admin := a.guard.Admin()

@@ -21,27 +21,32 @@ type instanceForm struct {
 	Weight    float64  `form:"weight,default=1"`
 	Enabled   bool     `form:"enabled,default=true" alias:"enable"`
 	Healthy   bool     `form:"healthy,default=true"`
-	Ephemeral bool     `form:"ephemeral,default=true"`
+	Ephemeral *bool    `form:"ephemeral"` // absent: as a switch says
 	Metadata  metadata `form:"metadata"`
 }
 
-func (f *instanceForm) instance() registry.Instance {
+// registration is the instance that a form describes.
+func (a *API) registration(f *instanceForm) registry.Instance {
 	k := f.instanceKey()
-	return registry.Instance{
+	i := registry.Instance{
 		IP: k.IP, Port: k.Port, Cluster: k.Cluster, Weight: f.Weight, Enabled: f.Enabled, Healthy: f.Healthy,
-		Ephemeral: f.Ephemeral, Metadata: f.Metadata,
+		Ephemeral: a.svc.Switches().DefaultEphemeral, Metadata: f.Metadata,
 	}
+	if f.Ephemeral != nil {
+		i.Ephemeral = *f.Ephemeral
+	}
+	return i
 }
 
 func (a *API) registerV1(ctx context.Context, in instanceForm) (string, error) {
-	i := in.instance()
+	i := a.registration(&in)
 	i.ID = newID(&i, i.Cluster, in.key().Grouped())
 	return a.done(ctx, a.svc.Register(ctx, in.key(), i))
 }
 
 // registerV2 gives no id: Nacos has none for what comes over v2.
 func (a *API) registerV2(ctx context.Context, in instanceForm) (string, error) {
-	return a.done(ctx, a.svc.Register(ctx, in.key(), in.instance()))
+	return a.done(ctx, a.svc.Register(ctx, in.key(), a.registration(&in)))
 }
 
 type deregisterForm struct {
@@ -334,7 +339,8 @@ func (a *API) beat(ctx context.Context, in beatForm) (*beatAnswer, error) {
 		full = info.instance()
 		full.ID = newID(full, full.Cluster, k.Grouped())
 	}
-	unknown := beatAnswer{ClientBeatInterval: registry.DefaultBeatInterval.Milliseconds(), Code: beatUnknown, LightBeatEnabled: true}
+	s := a.svc.Switches()
+	unknown := beatAnswer{ClientBeatInterval: s.BeatMillis, Code: beatUnknown, LightBeatEnabled: s.LightBeats}
 	if in.IP == "" && full == nil {
 		return &unknown, nil
 	}
@@ -348,7 +354,11 @@ func (a *API) beat(ctx context.Context, in beatForm) (*beatAnswer, error) {
 		return nil, kind
 	}
 	a.mark(ctx)
-	return &beatAnswer{ClientBeatInterval: i.BeatInterval().Milliseconds(), Code: beatOK, LightBeatEnabled: true}, nil
+	answer := &beatAnswer{ClientBeatInterval: s.BeatMillis, Code: beatOK, LightBeatEnabled: s.LightBeats}
+	if i.Metadata[registry.MetaBeatInterval] != "" {
+		answer.ClientBeatInterval = i.BeatInterval().Milliseconds()
+	}
+	return answer, nil
 }
 
 func (b *beatInfo) instance() *registry.Instance {

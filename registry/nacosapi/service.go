@@ -483,6 +483,9 @@ func (a *API) metricsV2(ctx context.Context, in metricsForm) (*metricsV2, error)
 	if !a.ready() {
 		m.Status = "STARTING"
 	}
+	if told := a.svc.Switches().ServerStatus; told != "" {
+		m.Status = told
+	}
 	if in.OnlyStatus {
 		return m, nil
 	}

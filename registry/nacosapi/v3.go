@@ -42,6 +42,8 @@ func (a *API) routesV3(client, admin *gin.RouterGroup, read, write, list gin.Han
 	admin.GET("/ops/metrics", rest.Handle(a.metricsV2))
 
 	operator := a.guard.Admin()
+	admin.GET("/ops/switches", operator, rest.Handle(a.switchesV3))
+	admin.PUT("/ops/switches", operator, rest.Handle(a.setSwitch))
 	admin.GET("/client/list", operator, rest.Handle(a.clients))
 	admin.GET("/client", operator, rest.With(rest.V2Single, a.clientV3))
 	admin.GET("/client/publish/list", operator, rest.With(rest.V2Single, a.publishedV3))
