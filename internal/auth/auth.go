@@ -129,19 +129,32 @@ func (a *Auth) session(s Subject, hash string) (Session, error) {
 	return Session{Token: token, TTL: a.cfg.TokenTTL, Expires: expires, Subject: s}, err
 }
 
+// authenticate checks a password, unless too many were wrong lately. How many attempts
+// came at once makes no difference: each waits for its turn, and those before it count.
 func (a *Auth) authenticate(ctx context.Context, address, name, password string) (Subject, string, error) {
 	if len(name) > maxNameBytes {
 		name = "" // nobody; and not remembered by the throttle
 	}
-	if a.throttle.blocked(address, name) {
+	throttled := func() (Subject, string, error) {
 		a.metrics.logins.WithLabelValues("throttled").Inc()
 		return Subject{}, "", ErrThrottled
 	}
+	if a.throttle.blocked(address, name) {
+		return throttled()
+	}
 	x := a.Directory.current()
 	hash := x.hashes[name]
-	right, err := a.verifier.check(ctx.Done(), hash, password)
-	if err != nil {
-		return Subject{}, "", errors.Join(ctx.Err(), err)
+	right := a.verifier.knows(hash, password)
+	if !right {
+		leave, err := a.verifier.enter(ctx.Done())
+		if err != nil {
+			return Subject{}, "", errors.Join(ctx.Err(), err)
+		}
+		defer leave()
+		if a.throttle.blocked(address, name) {
+			return throttled()
+		}
+		right = a.verifier.check(hash, password)
 	}
 	s, ok := x.subject(name)
 	if !right || !ok {
@@ -157,7 +170,7 @@ func (a *Auth) authenticate(ctx context.Context, address, name, password string)
 // returns ErrUnauthenticated for a wrong token, ErrExists once there is an
 // administrator or a user of that name, ErrInvalid, or ErrThrottled.
 func (a *Auth) Bootstrap(ctx context.Context, address, token, name, password string) (Session, error) {
-	const pseudo = "\x00admin-token"
+	const pseudo = "\x00admin-token" // no user has such a name
 	if a.throttle.blocked(address, pseudo) {
 		return Session{}, ErrThrottled
 	}
@@ -210,14 +223,12 @@ func (a *Auth) Allow(s Subject, need Need) bool {
 		return true
 	}
 	x := a.Directory.current()
-	if s.Name != adminTokenSubject {
-		s, _ = x.subject(s.Name)
-	}
+	s, _ = x.subject(s.Name)
 	return Allow(s, x.permissionsOf(s), need)
 }
 
 // Check decides on one request: who makes it, and may they. The context that it
-// returns names the subject. It returns ErrUnauthenticated, ErrForbidden or
+// returns names the subject, also of one that is forbidden. It returns ErrUnauthenticated, ErrForbidden or
 // ErrThrottled.
 func (a *Auth) Check(ctx context.Context, who Credentials, need Need) (context.Context, error) {
 	if !a.cfg.Enabled {
@@ -228,12 +239,13 @@ func (a *Auth) Check(ctx context.Context, who Credentials, need Need) (context.C
 		a.metrics.checks.WithLabelValues("unauthenticated").Inc()
 		return ctx, err
 	}
+	ctx = WithSubject(ctx, s)
 	if !a.Allow(s, need) {
 		a.metrics.checks.WithLabelValues("forbidden").Inc()
 		return ctx, ErrForbidden
 	}
 	a.metrics.checks.WithLabelValues("ok").Inc()
-	return WithSubject(ctx, s), nil
+	return ctx, nil
 }
 
 func (a *Auth) identify(ctx context.Context, who Credentials) (Subject, error) {

@@ -22,7 +22,7 @@ import (
 //	users/<name>                          hash of the password
 //	roles/<role>/<user>                   the user has the role
 //	permissions/<role>/<resource>~<action>
-//	tokens/<name>                         hash of a token that stands for an administrator
+//	tokens/<name>                         hash of a machine's token, and its role
 const Root = "/zensus/access"
 
 const (
@@ -43,10 +43,6 @@ const (
 
 type userValue struct {
 	Hash string `json:"hash"` // bcrypt
-}
-
-type tokenValue struct {
-	SHA256 []byte `json:"sha256"`
 }
 
 // Grant says that a user has a role.
@@ -74,8 +70,9 @@ type index struct {
 	hashes      map[string]string       // of users
 	roles       map[string][]string     // by user
 	permissions map[string][]Permission // by role
-	tokens      [][]byte                // hashes
-	admins      int                     // users that have the admin role
+	tokens      map[[sha256.Size]byte]*Token
+	named       map[string]*Token // the same
+	admins      int               // users that have the admin role
 }
 
 // newDirectory makes a directory; its mirror runs in Run.
@@ -110,7 +107,8 @@ func (d *Directory) current() *index {
 }
 
 func (d *Directory) build() *index {
-	x := &index{hashes: map[string]string{}, roles: map[string][]string{}, permissions: map[string][]Permission{}}
+	x := &index{hashes: map[string]string{}, roles: map[string][]string{}, permissions: map[string][]Permission{},
+		tokens: map[[sha256.Size]byte]*Token{}, named: map[string]*Token{}}
 	d.mirror.Walk(Root, func(n *mirror.Node) bool {
 		rel, ok := strings.CutPrefix(n.Path, Root+"/")
 		if !ok {
@@ -127,7 +125,8 @@ func (d *Directory) build() *index {
 		case len(parts) == 2 && parts[0] == "tokens" && err == nil:
 			var v tokenValue
 			if d.decode(n, &v) && len(v.SHA256) == sha256.Size {
-				x.tokens = append(x.tokens, v.SHA256)
+				t := v.token(name)
+				x.tokens[[sha256.Size]byte(v.SHA256)], x.named[name] = t, t
 			}
 		case len(parts) == 3 && parts[0] == "roles" && err == nil:
 			if role, err := segment.Unescape(parts[1]); err == nil {
@@ -169,8 +168,14 @@ func encodeValue(v any) ([]byte, error) {
 	return append([]byte{formatVersion}, b...), err
 }
 
-// subject is the user with its roles; false if there is none.
+// subject is the user, or the machine, with its roles; false if there is none.
 func (x *index) subject(name string) (Subject, bool) {
+	if machine, ok := strings.CutPrefix(name, machinePrefix); ok {
+		if t := x.named[machine]; t != nil && !t.expired(time.Now()) {
+			return t.subject(), true
+		}
+		return Subject{}, false
+	}
 	if _, ok := x.hashes[name]; !ok {
 		return Subject{}, false
 	}
@@ -257,6 +262,9 @@ func (d *Directory) createUser(name, password string) (core.Op, error) {
 	if err := validName("username", name); err != nil {
 		return nil, err
 	}
+	if strings.HasPrefix(name, machinePrefix) {
+		return nil, say(ErrInvalid, "username begins with '"+machinePrefix+"', as the names of machines do")
+	}
 	hash, err := hashPassword(password, d.hashCost)
 	if err != nil {
 		return nil, err
@@ -331,7 +339,8 @@ func (d *Directory) grant(ctx context.Context, role, user string, more ...core.O
 }
 
 // Revoke takes a role from a user, or from all if user is "", in which case its
-// permissions go as well. What is not there is no error.
+// permissions go as well, and the tokens of machines that have it. What is not there is
+// no error.
 func (d *Directory) Revoke(ctx context.Context, role, user string) error {
 	if err := d.mutableRole(role); err != nil {
 		return err
@@ -342,6 +351,13 @@ func (d *Directory) Revoke(ctx context.Context, role, user string) error {
 	for _, g := range d.Grants() {
 		if g.Role == role {
 			if err := d.writeIgnoring(ctx, core.NoNode, core.DeleteOp{Path: grantPath(role, g.Username), Version: core.AnyVersion}); err != nil {
+				return err
+			}
+		}
+	}
+	for _, t := range d.Tokens() {
+		if t.Role == role {
+			if err := d.RevokeToken(ctx, t.Name); err != nil {
 				return err
 			}
 		}
@@ -365,12 +381,13 @@ func (d *Directory) mutableRole(role string) error {
 }
 
 // AddPermission lets a role do something. It returns ErrExists, ErrInvalid, or
-// ErrNotFound where nobody has the role.
+// ErrNotFound where nobody has the role, no machine either.
 func (d *Directory) AddPermission(ctx context.Context, p Permission) error {
 	if err := validPermission(p); err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(d.Grants(), func(g Grant) bool { return g.Role == p.Role }) {
+	if !slices.ContainsFunc(d.Grants(), func(g Grant) bool { return g.Role == p.Role }) &&
+		!slices.ContainsFunc(d.Tokens(), func(t Token) bool { return t.Role == p.Role }) {
 		return say(ErrNotFound, "role "+p.Role+" not found!")
 	}
 	if err := ensure(ctx, d.client, core.JoinPath(permissionsPath, segment.Escape(p.Role))); err != nil {

@@ -58,28 +58,35 @@ func newVerifier(cost int) (*verifier, error) {
 	return v, err
 }
 
-// check reports whether password is the one of hash, "" being a user that does
-// not exist. It waits its turn; done ends the waiting.
-func (v *verifier) check(done <-chan struct{}, hash, password string) (bool, error) {
-	known := v.fingerprint(hash, password)
-	if until, ok := v.right.Get(known); ok && hash != "" && time.Now().Before(until) {
-		return true, nil
-	}
+// knows reports whether this was the password of hash lately.
+func (v *verifier) knows(hash, password string) bool {
+	until, ok := v.right.Get(v.fingerprint(hash, password))
+	return ok && hash != "" && time.Now().Before(until)
+}
+
+// enter waits for its turn to check; done ends the waiting. The caller leaves when the
+// outcome is noted.
+func (v *verifier) enter(done <-chan struct{}) (leave func(), err error) {
 	select {
 	case v.slots <- struct{}{}:
+		return func() { <-v.slots }, nil
 	case <-done:
-		return false, errors.New("gave up waiting for a check of the password")
+		return nil, errors.New("gave up waiting for a check of the password")
 	}
-	defer func() { <-v.slots }()
+}
+
+// check reports whether password is the one of hash, "" being a user that does
+// not exist, which takes as long. Call it between enter and leave.
+func (v *verifier) check(hash, password string) bool {
 	if hash == "" || len(password) > maxPasswordBytes {
 		_ = bcrypt.CompareHashAndPassword([]byte(v.dummy), []byte("wrong"))
-		return false, nil
+		return false
 	}
 	if bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)) != nil {
-		return false, nil
+		return false
 	}
-	v.right.Add(known, time.Now().Add(rightTTL))
-	return true, nil
+	v.right.Add(v.fingerprint(hash, password), time.Now().Add(rightTTL))
+	return true
 }
 
 func (v *verifier) fingerprint(hash, password string) [32]byte {

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"net/netip"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -11,11 +12,21 @@ import (
 // clients behind one address may log in at once. A name alone is not limited:
 // nobody can lock somebody else out.
 type throttle struct {
-	pairs *lru.Cache[string, *rate.Limiter] // address and name
-	hosts *lru.Cache[string, *rate.Limiter] // address
+	pairs *lru.Cache[string, *rate.Limiter] // network and name
+	hosts *lru.Cache[string, *rate.Limiter] // network
 }
 
-// limitersMax bounds each table; the one that was not seen for longest goes.
+// How many failures there may be at once, and how soon the next one after that: under one
+// name, and altogether, from one network.
+const (
+	pairBurst = 10
+	pairEvery = 10 * time.Second
+	hostBurst = 100
+	hostEvery = time.Second
+)
+
+// limitersMax bounds each table; the one that was not seen for longest goes. Only failures
+// enter, of which there are few from a network: one that tries many names pushes nobody out.
 const limitersMax = 16_384
 
 func newThrottle() (*throttle, error) {
@@ -27,28 +38,46 @@ func newThrottle() (*throttle, error) {
 	return &throttle{pairs: pairs, hosts: hosts}, err
 }
 
-func limiter(of *lru.Cache[string, *rate.Limiter], key string, every time.Duration, burst int) *rate.Limiter {
-	l := rate.NewLimiter(rate.Every(every), burst)
-	if known, ok, _ := of.PeekOrAdd(key, l); ok {
-		of.Get(key) // it is in use
-		return known
+// networkBits is how much of an address of IPv6 counts: its owner can choose the rest.
+const networkBits = 64
+
+// network is whose failures are counted together.
+func network(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
 	}
-	return l
+	if ip = ip.Unmap().WithZone(""); ip.Is6() {
+		return netip.PrefixFrom(ip, networkBits).Masked().String()
+	}
+	return ip.String()
 }
 
-func (t *throttle) limiters(address, name string) (pair, host *rate.Limiter) {
-	return limiter(t.pairs, address+"\x00"+name, 10*time.Second, 10), limiter(t.hosts, address, time.Second, 100)
+func pairKey(network, name string) string { return network + "\x00" + name }
+
+// spent reports whether a limiter is there and has nothing left.
+func spent(of *lru.Cache[string, *rate.Limiter], key string) bool {
+	l, ok := of.Get(key)
+	return ok && l.Tokens() < 1
 }
 
 // blocked reports whether an attempt is not even looked at.
 func (t *throttle) blocked(address, name string) bool {
-	pair, host := t.limiters(address, name)
-	return pair.Tokens() < 1 || host.Tokens() < 1
+	from := network(address)
+	return spent(t.hosts, from) || spent(t.pairs, pairKey(from, name))
 }
 
 // failed counts a failure.
 func (t *throttle) failed(address, name string) {
-	pair, host := t.limiters(address, name)
-	pair.Allow()
-	host.Allow()
+	from := network(address)
+	count(t.hosts, from, hostEvery, hostBurst)
+	count(t.pairs, pairKey(from, name), pairEvery, pairBurst)
+}
+
+func count(of *lru.Cache[string, *rate.Limiter], key string, every time.Duration, burst int) {
+	l := rate.NewLimiter(rate.Every(every), burst)
+	if known, ok, _ := of.PeekOrAdd(key, l); ok {
+		l = known
+	}
+	l.Allow()
 }

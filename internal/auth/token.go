@@ -41,6 +41,8 @@ func (a *Auth) sign(user, hash string, expires time.Time) (string, error) {
 	return t.SignedString(a.cfg.Key)
 }
 
+var errExpired = say(ErrUnauthenticated, "Code: 401, Message: token expired!.")
+
 // maxTokenBytes bounds what is parsed at all.
 const maxTokenBytes = 8 << 10
 
@@ -50,17 +52,14 @@ func (a *Auth) verify(token string) (Subject, error) {
 		return Subject{}, ErrUnauthenticated
 	}
 	x := a.Directory.current()
-	if strings.HasPrefix(token, adminTokenPrefix) {
-		if x.isAdminToken(token) {
-			return Subject{Name: adminTokenSubject, Admin: true}, nil
-		}
-		return Subject{}, ErrUnauthenticated
+	if strings.HasPrefix(token, adminTokenPrefix) || strings.HasPrefix(token, machineTokenPrefix) {
+		return x.machine(token)
 	}
 	var c claims
 	_, err := a.parser.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return a.cfg.Key, nil })
 	if err != nil {
 		if errors.Is(err, jwt.ErrTokenExpired) {
-			return Subject{}, say(ErrUnauthenticated, "Code: 401, Message: token expired!.")
+			return Subject{}, errExpired
 		}
 		return Subject{}, ErrUnauthenticated
 	}
@@ -72,19 +71,14 @@ func (a *Auth) verify(token string) (Subject, error) {
 }
 
 const (
-	adminTokenPrefix  = "zat_"
-	adminTokenSubject = "admin-token"
-	adminTokenName    = "admin"
+	adminTokenPrefix = "zat_"
+	adminTokenName   = "admin"
 )
 
-// isAdminToken compares with every hash, whichever matches.
+// isAdminToken reports whether a token stands for an administrator.
 func (x *index) isAdminToken(token string) bool {
-	sum := sha256.Sum256([]byte(token))
-	found := 0
-	for _, hash := range x.tokens {
-		found |= subtle.ConstantTimeCompare(hash, sum[:])
-	}
-	return found == 1
+	s, err := x.machine(token)
+	return err == nil && s.Admin
 }
 
 // EnsureAdminToken makes the admin token at the very first start of an ensemble:
@@ -102,7 +96,7 @@ func (a *Auth) EnsureAdminToken(ctx context.Context, file string) (made bool, er
 	}
 	token := adminTokenPrefix + rand.Text() + rand.Text()
 	sum := sha256.Sum256([]byte(token))
-	value, err := encodeValue(tokenValue{SHA256: sum[:]})
+	value, err := encodeValue(tokenValue{SHA256: sum[:], Created: time.Now().UnixMilli()})
 	if err != nil {
 		return false, err
 	}

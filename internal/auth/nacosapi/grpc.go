@@ -1,6 +1,7 @@
 package nacosapi
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -25,7 +26,7 @@ func authorize(ctx context.Context, a *auth.Auth, remoteIP string, headers map[s
 	if open {
 		return ctx, nil
 	}
-	who := auth.Credentials{Token: headers["accessToken"], Username: headers["username"], Password: headers["password"], RemoteIP: remoteIP}
+	who := auth.Credentials{Token: cmp.Or(headers["accessToken"], bearer(headers["Authorization"])), Username: headers["username"], Password: headers["password"], RemoteIP: remoteIP}
 	ctx, err := a.Check(ctx, who, needs[0])
 	if err != nil {
 		return ctx, err
@@ -37,6 +38,14 @@ func authorize(ctx context.Context, a *auth.Auth, remoteIP string, headers map[s
 		}
 	}
 	return ctx, nil
+}
+
+// bearer is the token of a header Authorization.
+func bearer(header string) string {
+	if scheme, token, ok := strings.Cut(header, " "); ok && strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimSpace(token)
+	}
+	return ""
 }
 
 // needsOf is what a request must be allowed to do, at least one; open says that

@@ -28,6 +28,7 @@ func (a *API) Routes(g *gin.RouterGroup) {
 	}
 	a.v1(g.Group("/v1/auth"))
 	a.v3(g.Group("/v3/auth"))
+	a.tokens(g.Group("/v3/auth"))
 }
 
 type loginForm struct {
