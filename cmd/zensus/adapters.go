@@ -10,6 +10,8 @@ import (
 	"github.com/zensus-io/zensus/configcenter/cache"
 	"github.com/zensus-io/zensus/configcenter/center"
 	"github.com/zensus-io/zensus/console"
+	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/internal/audit"
 	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/namespace"
 	"github.com/zensus-io/zensus/registry"
@@ -222,6 +224,16 @@ func (a consoleNamespaces) List(context.Context) ([]console.Namespace, error) {
 	return list, nil
 }
 
+// consoleZnodes puts on record what the console writes in the tree.
+type consoleZnodes struct {
+	core.Client
+	raw console.Znodes
+}
+
+func (a consoleZnodes) ACL(ctx context.Context, path string) ([]core.ACL, core.Stat, error) {
+	return a.raw.ACL(ctx, path)
+}
+
 // consoleAuth shows users and rights to the console.
 type consoleAuth struct{ auth *auth.Auth }
 
@@ -233,6 +245,10 @@ var authErrors = errorTable{
 	{auth.ErrExists, console.ErrExists},
 	{auth.ErrInvalid, console.ErrInvalid},
 	{auth.ErrNotFound, console.ErrNotFound},
+}
+
+var consoleKinds = map[console.AccessKind]audit.Kind{
+	console.AccessService: audit.KindNaming, console.AccessConfig: audit.KindConfig, console.AccessZnode: audit.KindZnode,
 }
 
 func (a consoleAuth) Enabled() bool { return a.auth.Enabled() }
@@ -254,12 +270,14 @@ func (a consoleAuth) Bootstrap(ctx context.Context, address, token, name, passwo
 	return consoleSession(a.auth.Bootstrap(ctx, address, token, name, password))
 }
 
-func (a consoleAuth) Verify(_ context.Context, token string) (console.User, error) {
+func (a consoleAuth) Verify(ctx context.Context, token string) (console.User, error) {
 	s, err := a.auth.Verify(token)
+	audit.By(ctx, s.Name)
 	return console.User{Name: s.Name, Admin: s.Admin}, translate(err, authErrors)
 }
 
-func (a consoleAuth) Allow(_ context.Context, user console.User, want console.Access) error {
+func (a consoleAuth) Allow(ctx context.Context, user console.User, want console.Access) error {
+	audit.On(ctx, audit.Target{Kind: consoleKinds[want.Kind], Namespace: want.Namespace, Group: want.Group, Name: want.Name})
 	action := auth.Read
 	if want.Write {
 		action = auth.Write

@@ -14,6 +14,8 @@ import (
 	configapi "github.com/zensus-io/zensus/configcenter/nacosapi"
 	"github.com/zensus-io/zensus/console"
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/internal/audit"
+	auditapi "github.com/zensus-io/zensus/internal/audit/nacosapi"
 	"github.com/zensus-io/zensus/internal/auth"
 	authapi "github.com/zensus-io/zensus/internal/auth/nacosapi"
 	"github.com/zensus-io/zensus/internal/cluster"
@@ -37,6 +39,8 @@ import (
 // users, the protocols of Nacos and the console.
 type nacosSide struct {
 	client      core.Client
+	audit       *audit.Log
+	writer      core.Client // client, for what requests write: it puts that on record
 	auth        *auth.Auth
 	namespaces  *namespace.Namespaces
 	quotas      *quota.Quotas
@@ -84,6 +88,7 @@ func (in *instance) runNacos(ctx context.Context, ports listeners, secret settin
 		s.start("contact", func(ctx context.Context) error { return t.watch(ctx, in.node) })
 	}
 	s.start("cluster", ended(side.cluster.Run))
+	s.start("audit", ended(side.audit.Run))
 	s.start("auth", side.auth.Run)
 	s.start("namespaces", side.namespaces.Run)
 	s.start("quotas", side.quotas.Run)
@@ -167,17 +172,24 @@ func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret
 	if err != nil {
 		return nil, err
 	}
+	side.audit, err = audit.New(audit.Config{
+		Client: client, Limits: in.plan.audit, Log: telemetry.Slog(log.Named("audit")), Registerer: in.registry,
+	})
+	if err != nil {
+		return nil, err
+	}
+	side.writer = side.audit.Client(client)
 	side.auth, err = auth.New(auth.Config{
-		Client: client, Enabled: in.plan.auth, Key: key, TokenTTL: in.plan.tokenTTL,
+		Client: side.writer, Enabled: in.plan.auth, Key: key, TokenTTL: in.plan.tokenTTL,
 		Log: telemetry.Slog(log.Named("auth")), Registerer: in.registry,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if side.namespaces, err = namespace.New(client, telemetry.Slog(log.Named("namespace"))); err != nil {
+	if side.namespaces, err = namespace.New(side.writer, telemetry.Slog(log.Named("namespace"))); err != nil {
 		return nil, err
 	}
-	if side.quotas, err = quota.New(client, telemetry.Slog(log.Named("quota"))); err != nil {
+	if side.quotas, err = quota.New(side.writer, telemetry.Slog(log.Named("quota"))); err != nil {
 		return nil, err
 	}
 	side.locks = lock.New(client, telemetry.Slog(log.Named("lock")), nil)
@@ -185,7 +197,7 @@ func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret
 		return nil, err
 	}
 	side.naming, err = naming.New(naming.Config{
-		Client: client, Sessions: in.sessions(), Node: side.cluster.ID(),
+		Client: side.writer, Sessions: in.sessions(), Node: side.cluster.ID(),
 		Logger: log.Named("naming"), MirrorLog: telemetry.Slog(log.Named("naming")), Registerer: in.registry,
 		Quota: func(namespace string) (services, instances int) {
 			limits := side.quotas.Get(quota.Scope{Namespace: namespace})
@@ -195,7 +207,7 @@ func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret
 	if err != nil {
 		return nil, err
 	}
-	side.configs, err = center.New(center.Config{Client: client, Quotas: side.quotas, Shared: in.plan.ensemble != nil || in.pool != nil, Registerer: in.registry, Logger: telemetry.Slog(log.Named("config"))})
+	side.configs, err = center.New(center.Config{Client: side.writer, Quotas: side.quotas, Shared: in.plan.ensemble != nil || in.pool != nil, Registerer: in.registry, Logger: telemetry.Slog(log.Named("config"))})
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +225,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 		Abilities: wire.Abilities{wire.AbilityPersistentInstance: true, wire.AbilityFuzzyWatch: true, wire.AbilityLock: true},
 		Ready:     side.ready,
 		Limits:    in.plan.limits,
-		Authorize: authapi.Authorize(side.auth),
+		Authorize: authapi.Authorize(side.auth), Begin: auditapi.RPC(side.audit),
 	})
 	if err != nil {
 		return err
@@ -235,7 +247,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	side.configAPI.RegisterRPC(side.rpc)
 	lockapi.Register(side.rpc, side.locks)
 
-	engine, err := rest.NewEngine(rest.Config{Log: in.log.Named("http"), Registerer: in.registry})
+	engine, err := rest.NewEngine(rest.Config{Log: in.log.Named("http"), Registerer: in.registry, Begin: auditapi.HTTP(side.audit)})
 	if err != nil {
 		return err
 	}
@@ -244,6 +256,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	side.registryAPI.Routes(nacos)
 	side.configAPI.Routes(nacos)
 	authapi.New(side.auth).Routes(nacos)
+	auditapi.New(side.audit, guard).Routes(nacos)
 	namespaceapi.New(namespaceapi.Config{
 		Namespaces: side.namespaces, Counter: configCounter{side.configs}, Guard: guard,
 		Quota: func(id string) int { return side.quotas.Get(quota.Scope{Namespace: id}).Configs },
@@ -273,7 +286,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 		Version: Version, Log: in.log.Named("console"),
 		Auth: consoleAuth{side.auth}, Namespaces: consoleNamespaces{side.namespaces},
 		Services: consoleServices{side.naming}, Configs: consoleConfigs{side.configs},
-		Znodes: side.client.(console.Znodes),
+		Znodes: consoleZnodes{side.writer, side.client.(console.Znodes)},
 	})
 	if err != nil {
 		return err
@@ -321,6 +334,7 @@ func (side *nacosSide) parts() []struct {
 		name  string
 		ready <-chan struct{}
 	}{
+		{"audit", side.audit.Ready()},
 		{"users", side.auth.Ready()},
 		{"namespaces", side.namespaces.Ready()},
 		{"quotas", side.quotas.Ready()},

@@ -17,6 +17,7 @@ import (
 	"github.com/zensus-io/zensus/core/server"
 	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/storage"
+	"github.com/zensus-io/zensus/internal/audit"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/settings"
 )
@@ -47,6 +48,7 @@ type plan struct {
 	exposed  bool
 	tokenTTL time.Duration
 	limits   rpc.Limits
+	audit    audit.Limits
 	secret   func() (settings.Secret, error)
 	log      settings.Log
 	// names are those that settings have where they were said; nil is their own.
@@ -86,6 +88,7 @@ func (p *plan) takeNacos(s *settings.Settings) error {
 		Connections: s.Limits.GRPCConnections, ConnectionsPerIP: s.Limits.GRPCConnectionsPerAddress,
 		RequestsPerSecond: float64(s.Limits.GRPCRequestsPerSecond),
 	}
+	p.audit = audit.Limits{Records: s.Audit.RecordsMax, Age: s.Audit.AgeMax}
 	p.secret, p.log = s.LoadSecret, s.Log
 	if p.exposed {
 		p.warnings = append(p.warnings, "others can reach a port and no login is required")

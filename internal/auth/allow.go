@@ -110,14 +110,14 @@ func Matches(pattern string, r Resource) bool {
 		return false
 	}
 	full := orElse(r.Type, "*") + "/" + orElse(r.Name, "*")
-	return glob(orElse(namespace, "public"), orElse(r.Namespace, "public")) &&
-		glob(group, orElse(r.Group, "*")) && glob(name, full)
+	return Glob(orElse(namespace, "public"), orElse(r.Namespace, "public")) &&
+		Glob(group, orElse(r.Group, "*")) && Glob(name, full)
 }
 
-// glob matches text against a pattern in which each asterisk stands for any
+// Glob matches text against a pattern in which each asterisk stands for any
 // number of characters. It takes time in proportion to the product of both
 // lengths at the worst and does not recurse.
-func glob(pattern, text string) bool {
+func Glob(pattern, text string) bool {
 	p, t, star, resume := 0, 0, -1, 0
 	for t < len(text) {
 		switch {

@@ -252,7 +252,7 @@ func unknownEnvironment() error {
 	var problems []error
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
-		for _, section := range []string{"LISTEN_", "NODE_", "PEER_", "AUTH_", "ENGINE_", "LIMITS_", "LOG_"} {
+		for _, section := range []string{"LISTEN_", "NODE_", "PEER_", "AUTH_", "AUDIT_", "ENGINE_", "LIMITS_", "LOG_"} {
 			if strings.HasPrefix(name, envPrefix+"_"+section) && !known[name] {
 				problems = append(problems, fmt.Errorf("%s: there is no such setting", name))
 			}

@@ -19,6 +19,7 @@ type Settings struct {
 	Node   Node   `mapstructure:"node"`
 	Peer   Peer   `mapstructure:"peer"`
 	Auth   Auth   `mapstructure:"auth"`
+	Audit  Audit  `mapstructure:"audit"`
 	Engine Engine `mapstructure:"engine"`
 	Limits Limits `mapstructure:"limits"`
 	Log    Log    `mapstructure:"log"`
@@ -92,6 +93,12 @@ type Auth struct {
 	TokenTTL time.Duration `mapstructure:"token_ttl"`
 }
 
+// Audit is who wrote what. Its oldest records go.
+type Audit struct {
+	RecordsMax int           `mapstructure:"records_max"` // 0: no audit is kept
+	AgeMax     time.Duration `mapstructure:"age_max"`     // 0: no bound
+}
+
 // BackendEmbedded is the engine within this process.
 const BackendEmbedded = "embedded"
 
@@ -148,6 +155,7 @@ func Default() Settings {
 		Node:    Node{ID: 1},
 		Peer:    Peer{TLS: PeerTLS{Mode: Off, ClientAuth: ClientAuthNeed, VerifyHosts: true}},
 		Auth:    Auth{Enabled: AuthAuto, TokenTTL: 5 * time.Hour},
+		Audit:   Audit{RecordsMax: 100_000, AgeMax: 90 * 24 * time.Hour},
 		Engine: Engine{
 			Backend: BackendEmbedded, TickTime: 2 * time.Second, OutstandingMax: 1000, TTLNodes: true,
 			FourLetterWords: []string{"conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "isro", "mntr", "ruok", "srst", "srvr", "stat", "wchs"},

@@ -60,7 +60,7 @@ func TestEachSourceOverridesThoseBeforeIt(t *testing.T) {
 
 func TestEveryKeyCanBeSetInTheEnvironment(t *testing.T) {
 	values := map[string]string{
-		"members": "1=a:2888", "secret_file": "/s", "engine.backend": "zookeeper://h:1", "auth.enabled": "true",
+		"members": "1=a:2888", "secret_file": "/s", "engine.backend": "zookeeper://h:1", "auth.enabled": "true", "audit.age_max": "59m", "audit.records_max": "5",
 		"peer.tls.mode": "require", "peer.tls.cert_file": "/c", "peer.tls.key_file": "/k", "peer.tls.ca_file": "/a", "peer.tls.client_auth": "want", "peer.tls.verify_hosts": "false",
 		"log.level": "warn", "log.format": "text", "data_dir": "/d", "engine.ttl_nodes": "false", "engine.enforce_quota": "true", "engine.read_only_mode": "true", "engine.four_letter_words": "ruok", "engine.frame_bytes_max": "5000000",
 	}

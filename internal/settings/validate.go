@@ -228,8 +228,13 @@ func (s *Settings) Validate() error {
 	}
 	within("auth.token_ttl", s.Auth.TokenTTL, time.Minute, 30*24*time.Hour)
 	problems = append(problems, s.Engine.validate(within)...)
+	if s.Audit.AgeMax != 0 {
+		within("audit.age_max", s.Audit.AgeMax, time.Hour, 10*365*24*time.Hour)
+	}
 
 	atLeast := func(key string, n, least int) { check(n >= least, key, "%d is below %d", n, least) }
+	atLeast("audit.records_max", s.Audit.RecordsMax, 0)
+	check(s.Audit.RecordsMax <= 10_000_000, "audit.records_max", "%d is above 10000000", s.Audit.RecordsMax)
 	atLeast("limits.zookeeper_connections", s.Limits.ZooKeeperConnections, 0)
 	atLeast("limits.zookeeper_connections_per_address", s.Limits.ZooKeeperConnectionsPerAddress, 0)
 	atLeast("limits.grpc_connections", s.Limits.GRPCConnections, 1)

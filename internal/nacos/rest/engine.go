@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,7 +17,11 @@ import (
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
-const keyError = "zensus.error"
+const (
+	keyError  = "zensus.error"
+	keyUndone = "zensus.undone" // the answer says so
+	keyNeed   = "zensus.need"
+)
 
 // Config configures an engine. The zero value of a member is its default.
 type Config struct {
@@ -24,6 +29,26 @@ type Config struct {
 	Registerer prometheus.Registerer // default: metrics are kept and not shown
 	// Access hears of every request when it has been answered. It must not block.
 	Access func(Access)
+	// Begin, if set, hears of every request that has a route before anything looks at it,
+	// and gives the context with which it is served and what hears of its end: that is
+	// when the answer was made, and before it is complete at the client. Both may be nil.
+	Begin func(ctx context.Context, r Asked) (context.Context, func(context.Context, Outcome))
+}
+
+// Asked is a request as it came in.
+type Asked struct {
+	Method, Route      string // the route is the pattern that matched
+	ClientIP, RemoteIP string
+}
+
+// Outcome is what became of it.
+type Outcome struct {
+	// Done is false if the answer says that nothing was done: by its status, its code, or
+	// a false.
+	Done   bool
+	Status int
+	Err    error      // why it was refused, nil for an answer
+	Need   *auth.Need // what it had to be allowed to do, nil if no guard came to that
 }
 
 // Access is one answered request, for a log or an audit.
@@ -60,6 +85,9 @@ func NewEngine(cfg Config) (*gin.Engine, error) {
 		return nil, err
 	}
 	e.Use(observe(cfg, m), recovery(cfg.Log))
+	if cfg.Begin != nil {
+		e.Use(begin(cfg.Begin))
+	}
 	e.NoRoute(NotFound)
 	e.NoMethod(methodNotAllowed)
 	return e, nil
@@ -96,6 +124,37 @@ func observe(cfg Config, m *metrics) gin.HandlerFunc {
 	}
 }
 
+// begin stands around everything that serves a request.
+func begin(f func(context.Context, Asked) (context.Context, func(context.Context, Outcome))) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if c.FullPath() == "" {
+			return
+		}
+		remote := remoteIP(c.Request)
+		ctx, end := f(c.Request.Context(), Asked{
+			Method: c.Request.Method, Route: c.FullPath(), ClientIP: clientIP(c.Request, remote), RemoteIP: remote,
+		})
+		if end == nil {
+			return
+		}
+		c.Request = c.Request.WithContext(ctx)
+		out := Outcome{Err: errPanicked}
+		defer func() { end(c.Request.Context(), out) }()
+		c.Next()
+		_, undone := c.Get(keyUndone)
+		out = Outcome{Done: !undone && c.Writer.Status() < http.StatusBadRequest, Status: c.Writer.Status()}
+		if v, ok := c.Get(keyError); ok {
+			out.Err, _ = v.(error)
+		}
+		if v, ok := c.Get(keyNeed); ok {
+			need := v.(auth.Need)
+			out.Need = &need
+		}
+	}
+}
+
+var errPanicked = errors.New("handler panicked")
+
 // method keeps the label bounded: a client may send any word.
 func method(m string) string {
 	switch m {
@@ -117,7 +176,7 @@ func recovery(log hclog.Logger) gin.HandlerFunc {
 				panic(p) // net/http's own way to cut a connection
 			}
 			log.Error("handler panicked", "method", c.Request.Method, "route", c.FullPath(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			c.Set(keyError, errors.New("handler panicked"))
+			c.Set(keyError, errPanicked)
 			c.Abort()
 			if !c.Writer.Written() {
 				springError(c, http.StatusInternalServerError, "internal error")

@@ -105,11 +105,13 @@ func (g *Guard) handler(needOf func(*parameters) auth.Need) gin.HandlerFunc {
 			return
 		}
 		need := needOf(p)
+		c.Set(keyNeed, need)
 		if g.checker == nil {
 			return
 		}
 		ctx, err := g.checker.Check(c.Request.Context(), credentials(c, p), need)
 		if err != nil {
+			c.Request = c.Request.WithContext(ctx) // it names who may not, if that is known
 			c.Abort()
 			deny(c, err)
 			return

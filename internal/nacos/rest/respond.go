@@ -107,11 +107,28 @@ func (r Responder) respond(c *gin.Context, v any) {
 			writeRaw(c, v)
 			return
 		}
-	case Result, *Result, RestResult, *RestResult:
+	case Result:
+		markUndone(c, v.Code != 0)
 		writeJSON(c, http.StatusOK, v)
 		return
+	case RestResult:
+		markUndone(c, v.Code != http.StatusOK)
+		writeJSON(c, http.StatusOK, v)
+		return
+	case *Result, *RestResult:
+		writeJSON(c, http.StatusOK, v)
+		return
+	case bool:
+		markUndone(c, !v)
 	}
 	r.ok(c, v)
+}
+
+// markUndone notes an answer that says that nothing was done.
+func markUndone(c *gin.Context, undone bool) {
+	if undone {
+		c.Set(keyUndone, true)
+	}
 }
 
 // FilteredError is the cause of a refusal that stock Nacos makes before any handler,

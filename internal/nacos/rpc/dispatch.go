@@ -141,16 +141,33 @@ func (s *Server) answer(ctx context.Context, t *transport, name string, in *wire
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timing.Request)
 	defer cancel()
+	if s.cfg.Begin == nil {
+		reply, _, _ := s.serve(ctx, h, c, in, request)
+		return reply
+	}
+	ctx, end := s.cfg.Begin(ctx, c, request)
+	reply, ctx, err := s.serve(ctx, h, c, in, request)
+	if end != nil {
+		end(ctx, err)
+	}
+	return reply
+}
+
+// serve answers a request that could be read. The context that it returns names who made
+// it, and the error says why it was refused.
+func (s *Server) serve(ctx context.Context, h handler, c *Conn, in *wire.Payload, request wire.Body) (wire.Reply, context.Context, error) {
+	name := request.PayloadType()
+	var err error
 	if s.cfg.Authorize != nil {
 		if ctx, err = s.cfg.Authorize(ctx, c, in.GetMetadata().GetHeaders(), request); err != nil {
-			return h.failed(wire.FailedBy(err))
+			return h.failed(wire.FailedBy(err)), ctx, err
 		}
 	}
 	if p, ok := request.(interface{ Check() error }); ok {
 		if err := p.Check(); err != nil {
 			base := wire.FailedBy(err)
 			base.Message = "Param check invalid:" + base.Message
-			return h.failed(base)
+			return h.failed(base), ctx, err
 		}
 	}
 	reply, err := s.call(ctx, h, c, request)
@@ -163,9 +180,9 @@ func (s *Server) answer(ctx context.Context, t *transport, name string, in *wire
 		} else if s.log.IsDebug() {
 			s.log.Debug("request refused", "client", c.id, "type", name, "err", err)
 		}
-		return h.failed(wire.FailedBy(err))
+		return h.failed(wire.FailedBy(err)), ctx, err
 	}
-	return reply
+	return reply, ctx, nil
 }
 
 // call runs a handler; what it panics with becomes an error, and one client's

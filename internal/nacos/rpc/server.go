@@ -3,7 +3,9 @@ package rpc
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,8 +31,13 @@ type Config struct {
 	// goes to the handler. An error is answered as a typed failure. Default: all
 	// may do everything.
 	Authorize func(ctx context.Context, c *Conn, headers map[string]string, request wire.Body) (context.Context, error)
-	Limits    Limits
-	Timing    Timing
+	// Begin, if set, hears of every request that could be read before Authorize does. It
+	// gives the context with which the request is served and, unless it is nil, what hears
+	// of its end before the answer is sent: with the context of Authorize, and why it was
+	// refused, nil if it was not.
+	Begin  func(ctx context.Context, c *Conn, request wire.Body) (context.Context, func(context.Context, error))
+	Limits Limits
+	Timing Timing
 	// Options are added to gRPC's, such as credentials for TLS.
 	Options []grpc.ServerOption
 }
@@ -162,6 +169,13 @@ func New(cfg Config) (*Server, error) {
 		return &wire.HealthCheckResponse{}, nil
 	})
 	return s, nil
+}
+
+// Types are the types of requests that are served, sorted.
+func (s *Server) Types() []string {
+	types := slices.Collect(maps.Keys(s.handlers))
+	slices.Sort(types)
+	return types
 }
 
 // GRPC is the server underneath, for further services on the same port.

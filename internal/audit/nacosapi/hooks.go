@@ -1,0 +1,134 @@
+package nacosapi
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/zensus-io/zensus/internal/audit"
+	"github.com/zensus-io/zensus/internal/auth"
+	"github.com/zensus-io/zensus/internal/nacos/rest"
+	"github.com/zensus-io/zensus/internal/nacos/rpc"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+)
+
+// contextPath is that of Nacos. The lists below leave it out.
+const contextPath = "/nacos"
+
+// unrecorded are the routes that take other methods than GET and are not on record, and
+// why.
+var unrecorded = map[string]string{
+	"/v1/auth/login":                login,
+	"/v1/auth/users/login":          login,
+	"/v3/auth/user/login":           login,
+	"/console/api/login":            login,
+	"/console/api/logout":           login,
+	"/v1/cs/configs/listener":       read,
+	"/v2/ns/catalog/instances":      read,
+	"/v2/ns/instance/statuses/:key": read,
+	"/v3/console/ns/instance/list":  read,
+	"/v1/ns/instance/beat":          clients,
+	"/v2/ns/instance/beat":          clients,
+	"POST /v1/ns/instance":          clients,
+	"DELETE /v1/ns/instance":        clients,
+	"POST /v2/ns/instance":          clients,
+	"DELETE /v2/ns/instance":        clients,
+	"POST /v3/client/ns/instance":   clients,
+	"DELETE /v3/client/ns/instance": clients,
+}
+
+const (
+	login   = "a login writes nothing; zensus_auth_logins_total counts them"
+	read    = "it reads, whatever its method"
+	clients = "clients do it for themselves"
+)
+
+// recordedGets are the routes that do something when they are asked by GET.
+var recordedGets = map[string]bool{
+	"/v2/core/loader/reloadClient":       true,
+	"/v2/core/loader/reloadCurrent":      true,
+	"/v2/core/loader/smartReloadCluster": true,
+}
+
+// Recorded reports whether requests for a route are on record.
+func Recorded(method, route string) bool {
+	path := strings.TrimPrefix(route, contextPath)
+	switch method {
+	case http.MethodGet:
+		return recordedGets[path]
+	case http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodConnect:
+		return false
+	}
+	return unrecorded[path] == "" && unrecorded[method+" "+path] == ""
+}
+
+// HTTP is what rest.Config.Begin is to be.
+func HTTP(l *audit.Log) func(context.Context, rest.Asked) (context.Context, func(context.Context, rest.Outcome)) {
+	return func(ctx context.Context, r rest.Asked) (context.Context, func(context.Context, rest.Outcome)) {
+		if !l.Enabled() || !Recorded(r.Method, r.Route) {
+			return ctx, nil
+		}
+		ctx, act := l.Begin(ctx, audit.Record{
+			From: r.ClientIP, Remote: r.RemoteIP, Via: "http", Action: r.Method + " " + strings.TrimPrefix(r.Route, contextPath),
+		})
+		return ctx, func(ctx context.Context, out rest.Outcome) {
+			if out.Need != nil && !out.Need.Admin {
+				audit.On(ctx, targetOf(out.Need.Resource))
+			}
+			act.End(ctx, out.Done, cause(&out))
+		}
+	}
+}
+
+// cause is why a request was not done; where only its status tells, that.
+func cause(out *rest.Outcome) error {
+	switch {
+	case out.Err != nil || out.Done:
+		return out.Err
+	case out.Status == http.StatusUnauthorized:
+		return auth.ErrUnauthenticated
+	case out.Status == http.StatusForbidden:
+		return auth.ErrForbidden
+	case out.Status >= http.StatusInternalServerError:
+		return wire.Refuse(wire.ServerError, http.StatusText(out.Status))
+	}
+	return nil
+}
+
+// targetOf is what a guard was asked about.
+func targetOf(r auth.Resource) audit.Target {
+	t := audit.Target{Namespace: r.Namespace, Group: r.Group, Name: r.Name}
+	if t.Namespace == "" {
+		t.Namespace = "public"
+	}
+	switch r.Type {
+	case "config":
+		t.Kind = audit.KindConfig
+	case "naming":
+		t.Kind = audit.KindNaming
+	default:
+		t.Kind = audit.KindNamespace
+	}
+	return t
+}
+
+// RPC is what rpc.Config.Begin is to be.
+func RPC(l *audit.Log) func(context.Context, *rpc.Conn, wire.Body) (context.Context, func(context.Context, error)) {
+	return func(ctx context.Context, c *rpc.Conn, request wire.Body) (context.Context, func(context.Context, error)) {
+		var k *wire.ConfigKey
+		switch r := request.(type) {
+		case *wire.ConfigPublishRequest:
+			k = &r.ConfigKey
+		case *wire.ConfigRemoveRequest:
+			k = &r.ConfigKey
+		}
+		if k == nil || !l.Enabled() {
+			return ctx, nil
+		}
+		ctx, act := l.Begin(ctx, audit.Record{
+			From: c.ClientIP(), Remote: c.RemoteIP(), Via: "grpc", Action: request.PayloadType(),
+			Target: targetOf(auth.ConfigResource(k.Tenant, k.Group, k.DataID)),
+		})
+		return ctx, func(ctx context.Context, err error) { act.End(ctx, true, err) }
+	}
+}

@@ -1,0 +1,191 @@
+package audit
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/zensus-io/zensus/internal/auth"
+)
+
+// Result is what became of an act.
+type Result string
+
+// The results.
+const (
+	OK      Result = "ok"
+	Denied  Result = "denied"  // who asked is not known, or may not
+	Refused Result = "refused" // it was asked for wrongly: invalid, not there, changed meanwhile
+	Failed  Result = "failed"  // it may or may not have taken effect
+)
+
+// Kind is what sort of thing was written.
+type Kind string
+
+// The kinds.
+const (
+	KindConfig    Kind = "config"
+	KindNaming    Kind = "naming"
+	KindNamespace Kind = "namespace"
+	KindAccess    Kind = "access" // users, roles, permissions, tokens
+	KindSwitches  Kind = "switches"
+	KindCluster   Kind = "cluster" // members, connections, everything else
+	KindZnode     Kind = "znode"   // through the console
+)
+
+// Target is what was written. What is blank does not apply or is not known.
+type Target struct {
+	Kind      Kind   `json:"type,omitempty"`
+	Namespace string `json:"namespaceId,omitempty"`
+	Group     string `json:"groupName,omitempty"`
+	Name      string `json:"name,omitempty"`   // dataId, service, users/tom, the path of a znode
+	Detail    string `json:"detail,omitempty"` // a gray version, an instance
+}
+
+// Record is one line of the audit.
+type Record struct {
+	Time   int64  `json:"time"` // milliseconds since 1970, by the clock of the node that was asked
+	User   string `json:"user"` // blank where nobody is known; machines are token:<name>
+	From   string `json:"srcIp"`
+	Remote string `json:"remoteIp,omitempty"` // where the connection came from, if that is another address
+	Via    string `json:"via"`                // http, grpc
+	Action string `json:"action"`             // method and route, or the type of the payload
+	Verb   string `json:"operation,omitempty"`
+	Target
+	Result Result `json:"result"`
+	Text   string `json:"message,omitempty"` // why not
+	// Omitted counts refusals before this one that are not on record: there were too many.
+	Omitted int64 `json:"omitted,omitempty"`
+}
+
+// The verbs of a write.
+const (
+	Create = "create"
+	Update = "update"
+	Delete = "delete"
+)
+
+// Bounds of a record's texts, in bytes. Names have bounds of their own where they are
+// written; here they may be those of a request that was refused.
+const (
+	userBytesMax   = 128
+	addrBytesMax   = 64
+	actionBytesMax = 128
+	nameBytesMax   = 1024
+	textBytesMax   = 256
+)
+
+// clipped is r with all texts within their bounds and of valid UTF-8.
+func (r Record) clipped() Record {
+	for text, most := range map[*string]int{
+		&r.User: userBytesMax, &r.From: addrBytesMax, &r.Remote: addrBytesMax, &r.Action: actionBytesMax,
+		&r.Namespace: nameBytesMax, &r.Group: nameBytesMax, &r.Name: nameBytesMax, &r.Detail: nameBytesMax, &r.Text: textBytesMax,
+	} {
+		*text = clip(*text, most)
+	}
+	return r
+}
+
+func clip(s string, most int) string {
+	if len(s) > most {
+		s = s[:most]
+		for len(s) > 0 && !utf8.RuneStart(s[len(s)-1]) {
+			s = s[:len(s)-1]
+		}
+		if len(s) > 0 && !utf8.ValidString(s[len(s)-1:]) {
+			s = s[:len(s)-1] // the first byte of what was cut
+		}
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+// The first byte of a value says how it is written.
+const (
+	formatPlain  = 1 // a JSON array of records
+	formatPacked = 2 // the same, deflated
+)
+
+// valueBytesMax bounds a value, unpacked: what one transaction carries with ease.
+const valueBytesMax = 512 << 10
+
+var errValue = errors.New("audit: the value is no list of records")
+
+// encode writes records, oldest first.
+func encode(records []Record, format byte) ([]byte, error) {
+	text, err := json.Marshal(records)
+	if err != nil {
+		return nil, fmt.Errorf("audit: encode: %w", err)
+	}
+	if format == formatPlain {
+		return append([]byte{formatPlain}, text...), nil
+	}
+	var b bytes.Buffer
+	b.WriteByte(formatPacked)
+	w, err := flate.NewWriter(&b, flate.DefaultCompression)
+	if err != nil {
+		return nil, fmt.Errorf("audit: encode: %w", err)
+	}
+	if _, err = w.Write(text); err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("audit: encode: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// decode reads what encode wrote, and never more than valueBytesMax.
+func decode(value []byte) ([]Record, error) {
+	if len(value) == 0 {
+		return nil, errValue
+	}
+	text := value[1:]
+	switch value[0] {
+	case formatPlain:
+	case formatPacked:
+		r := flate.NewReader(bytes.NewReader(text))
+		defer r.Close()
+		var err error
+		if text, err = io.ReadAll(io.LimitReader(r, valueBytesMax+1)); err != nil || len(text) > valueBytesMax {
+			return nil, errValue
+		}
+	default:
+		return nil, errValue
+	}
+	var records []Record
+	if err := json.Unmarshal(text, &records); err != nil {
+		return nil, fmt.Errorf("%w: %w", errValue, err)
+	}
+	return records, nil
+}
+
+// Filter selects records. The zero Filter selects all.
+type Filter struct {
+	User, Action, Namespace, Group, Name string // equal, or with asterisks that stand for anything
+	Kind                                 Kind
+	Result                               Result
+	From, To                             time.Time // From <= time < To; zero is open
+}
+
+// Matches reports whether the filter selects r.
+func (f *Filter) Matches(r *Record) bool {
+	switch {
+	case f.Kind != "" && f.Kind != r.Kind,
+		f.Result != "" && f.Result != r.Result,
+		!f.From.IsZero() && r.Time < f.From.UnixMilli(),
+		!f.To.IsZero() && r.Time >= f.To.UnixMilli():
+		return false
+	}
+	return like(f.User, r.User) && like(f.Action, r.Action) && like(f.Namespace, r.Namespace) &&
+		like(f.Group, r.Group) && like(f.Name, r.Name)
+}
+
+// like compares with a pattern in which an asterisk stands for anything; a blank one
+// matches all.
+func like(pattern, text string) bool { return pattern == "" || auth.Glob(pattern, text) }
