@@ -51,6 +51,7 @@ type nacosSide struct {
 	rpc         *rpc.Server
 	registryAPI *registryapi.API
 	configAPI   *configapi.API
+	engine      *gin.Engine // every route
 	handler     http.Handler
 	token       chan struct{} // closed when there is an admin token, where one is needed
 }
@@ -296,7 +297,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	if err != nil {
 		return err
 	}
-	side.handler = compress(engine)
+	side.engine, side.handler = engine, compress(engine)
 	return nil
 }
 

@@ -1,7 +1,6 @@
 package security
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"io"
@@ -150,28 +149,64 @@ func (s *site) addUser(name string, permissions ...string) string {
 	return s.login(name, password)
 }
 
-// route is a line of routes.txt.
+// route is something that the server can be asked for.
 type route struct {
 	method, path string // or, of gRPC, "GRPC" and a type
-	who          string // open, user, rights, admin
-	why          string
+	who          access
+	why          string // of what is not for those alone who have a right
 }
 
+// access is who may use a route.
+type access string
+
+const (
+	open   access = "open"   // everybody, without a login
+	user   access = "user"   // whoever is logged in
+	rights access = "rights" // who has a right to what is asked for, or is an administrator
+)
+
+// routes are all that the server has, as it says itself, with what exceptions.txt says by
+// hand.
 func routes(t *testing.T) []route {
 	t.Helper()
-	f, err := os.Open("routes.txt")
-	require.NoError(t, err)
-	defer f.Close()
-	var all []route
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		fields := strings.Fields(line)
-		require.GreaterOrEqual(t, len(fields), 3, line)
-		all = append(all, route{fields[0], fields[1], fields[2], strings.Join(fields[3:], " ")})
+	all := map[string]*route{}
+	var sorted []route
+	eachLine(t, "testdata/routes.txt", func(fields []string) {
+		require.Len(t, fields, 2)
+		sorted = append(sorted, route{method: fields[0], path: fields[1], who: rights})
+	})
+	for i := range sorted {
+		all[sorted[i].method+" "+sorted[i].path] = &sorted[i]
 	}
-	require.NotEmpty(t, all)
-	return all
+	eachLine(t, "testdata/exceptions.txt", func(fields []string) {
+		require.Greater(t, len(fields), 3, "%v: an exception has a reason", fields)
+		r := all[fields[1]+" "+fields[2]]
+		require.NotNil(t, r, "%v is no route", fields)
+		r.who, r.why = access(fields[0]), strings.Join(fields[3:], " ")
+		require.Contains(t, []access{open, user}, r.who)
+	})
+	require.Greater(t, len(sorted), 200)
+	return sorted
+}
+
+// eachLine calls f with the words of each line that is neither blank nor a comment.
+func eachLine(t *testing.T, file string, f func(fields []string)) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 0 && !strings.HasPrefix(fields[0], "#") {
+			f(fields)
+		}
+	}
+}
+
+// machine makes a machine's token.
+func (s *site) machine(name, role string) string {
+	s.t.Helper()
+	a := s.asRoot("POST", "/nacos/v3/auth/token", "name", name, "role", role)
+	var out struct{ Data struct{ Token string } }
+	require.NoError(s.t, json.Unmarshal([]byte(a.Body), &out))
+	require.NotEmpty(s.t, out.Data.Token)
+	return out.Data.Token
 }

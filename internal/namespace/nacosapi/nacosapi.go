@@ -50,21 +50,21 @@ func New(cfg Config) *API {
 // Routes adds all routes below g, which is /nacos on the main port and empty on
 // the console's.
 func (a *API) Routes(g *gin.RouterGroup) {
-	admin := a.cfg.Guard.Admin()
+	// Nacos tells the names of namespaces to everybody: here somebody must be logged in.
+	admin, user := a.cfg.Guard.Admin(), a.cfg.Guard.User()
 	const v1 = "/v1/console/namespaces"
-	g.GET(v1, rest.With(rest.V1Config, a.readV1))
+	g.GET(v1, user, rest.With(rest.V1Config, a.readV1))
 	g.POST(v1, admin, rest.With(rest.V1Config, screened(a.createV1)))
 	g.PUT(v1, admin, rest.With(rest.V1Config, a.updateV1))
 	g.DELETE(v1, admin, rest.With(rest.V1Config, screened(a.delete)))
 
 	const v2 = "/v2/console/namespace"
-	g.GET(v2+"/list", rest.Handle(a.listV2))
-	g.GET(v2, rest.Handle(screened(a.getV2)))
+	g.GET(v2+"/list", user, rest.Handle(a.listV2))
+	g.GET(v2, user, rest.Handle(screened(a.getV2)))
 	g.POST(v2, admin, rest.Handle(screened(a.createV2)))
 	g.PUT(v2, admin, rest.Handle(screened(a.update)))
 	g.DELETE(v2, admin, rest.Handle(screened(a.delete)))
 
-	user := a.cfg.Guard.User()
 	const console, tools = "/v3/console/core/namespace", "/v3/admin/core/namespace"
 	g.GET(console, user, rest.Handle(screened(a.getV3)))
 	g.POST(console, admin, rest.Handle(screened(a.createV3)))
