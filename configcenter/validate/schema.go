@@ -1,0 +1,380 @@
+package validate
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+	"go.yaml.in/yaml/v3"
+)
+
+// The bounds on what a schema costs.
+const (
+	// schemaStepsMax is how many subschemas are evaluated for one content: some hundred
+	// milliseconds. A few lines of a schema can ask for any number.
+	schemaStepsMax = 1_000_000
+	// schemaTimeMax is for schemas whose steps are dear, as the comparison of large values
+	// with one another is. It is far above what schemas take that are not made for it.
+	schemaTimeMax = 2 * time.Second
+	// matchOpsPerStep is how many steps of a regular expression count as one.
+	matchOpsPerStep = 64
+	// patternSizeMax bounds the instructions of a regular expression.
+	patternSizeMax = 10_000
+	// exponentMax bounds the exponents of a schema's numbers, which are computed exactly.
+	exponentMax = 400
+	// SchemaBytesMax is the longest content that is compared with a schema: a tree is made
+	// of it, and a fault of each of its values. Longer ones do not fit any.
+	SchemaBytesMax = 1 << 20
+	// faultsMax is how many faults are told.
+	faultsMax = 20
+)
+
+// Comparable reports whether contents of a type are compared with a schema.
+func Comparable(typ string) bool { return typ == "json" || typ == "yaml" || typ == "toml" }
+
+// Schema is a compiled JSON Schema. It is safe for concurrent use; one content is compared
+// after the other.
+type Schema struct {
+	mu     sync.Mutex
+	schema *jsonschema.Schema
+	steps  *steps // guarded by mu
+}
+
+// steps counts what is evaluated. The library calls it for every subschema.
+type steps struct {
+	left  int
+	until time.Time
+}
+
+func (s *steps) reset() { s.left, s.until = schemaStepsMax, time.Now().Add(schemaTimeMax) }
+
+// errSteps is the panic by which an evaluation is given up: the library knows no other way.
+var errSteps = errors.New("too many steps")
+
+// Validate counts one step.
+func (s *steps) Validate(*jsonschema.ValidatorContext, any) { s.count(1) }
+
+func (s *steps) count(n int) {
+	if s.left -= n; s.left < 0 || time.Now().After(s.until) {
+		panic(errSteps)
+	}
+}
+
+// pattern is a regular expression whose steps count too.
+type pattern struct {
+	*regexp.Regexp
+	size  int // instructions
+	steps *steps
+}
+
+// MatchString reports whether s has a match.
+func (p *pattern) MatchString(s string) bool {
+	p.steps.count(len(s) * p.size / matchOpsPerStep)
+	return p.Regexp.MatchString(s)
+}
+
+func (s *steps) compile(text string) (jsonschema.Regexp, error) {
+	parsed, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	prog, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return nil, err
+	}
+	if len(prog.Inst) > patternSizeMax {
+		return nil, errors.New("the pattern is too large")
+	}
+	re, err := regexp.Compile(text)
+	if err != nil {
+		return nil, err
+	}
+	return &pattern{re, len(prog.Inst), s}, nil
+}
+
+// noFetch loads nothing: a schema must be complete in itself.
+type noFetch struct{}
+
+func (noFetch) Load(string) (any, error) {
+	return nil, errors.New("a schema cannot refer to another one that is not part of it")
+}
+
+const (
+	schemaURL = "schema:config"
+	stepsURL  = "vocabulary:steps"
+)
+
+// Compile reads a JSON Schema, of draft 2020-12 unless it says otherwise ($schema). The
+// error is for whoever wrote the schema.
+func Compile(text string) (*Schema, error) {
+	if f := jsonSyntax(text); f != nil {
+		return nil, f
+	}
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	if err := soberNumbers(doc); err != nil {
+		return nil, err
+	}
+	s := &Schema{steps: &steps{}}
+	c := jsonschema.NewCompiler()
+	c.UseLoader(noFetch{})
+	c.RegisterVocabulary(&jsonschema.Vocabulary{
+		URL:     stepsURL,
+		Compile: func(*jsonschema.CompilerContext, map[string]any) (jsonschema.SchemaExt, error) { return s.steps, nil },
+	})
+	c.AssertVocabs()
+	c.UseRegexpEngine(s.steps.compile)
+	s.steps.reset()
+	if err := guarded(func() error {
+		if err := c.AddResource(schemaURL, doc); err != nil {
+			return err
+		}
+		s.schema, err = c.Compile(schemaURL)
+		return err
+	}); err != nil {
+		return nil, schemaError(err)
+	}
+	return s, nil
+}
+
+// soberNumbers refuses numbers that are short to write and long to compute with.
+func soberNumbers(v any) error {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, part := range v {
+			if err := soberNumbers(part); err != nil {
+				return err
+			}
+		}
+	case []any:
+		for _, part := range v {
+			if err := soberNumbers(part); err != nil {
+				return err
+			}
+		}
+	case json.Number:
+		i := strings.IndexAny(v.String(), "eE")
+		if i < 0 {
+			return nil
+		}
+		if n, err := strconv.Atoi(v.String()[i+1:]); err != nil || n > exponentMax || n < -exponentMax {
+			return fmt.Errorf("the number %s is out of range", clip(v.String()))
+		}
+	}
+	return nil
+}
+
+// schemaError is why a schema does not compile, without the names by which it goes here.
+func schemaError(err error) error {
+	var invalid *jsonschema.SchemaValidationError
+	if errors.As(err, &invalid) {
+		var v *jsonschema.ValidationError
+		if errors.As(invalid.Err, &v) {
+			leaf := leaves(v, nil)[0]
+			return fmt.Errorf("%s (at %s)", reasonOf(leaf), pointer(leaf.InstanceLocation))
+		}
+	}
+	return errors.New(clip(strings.ReplaceAll(err.Error(), schemaURL, "")))
+}
+
+// guarded makes an error of a panic: an evaluation that was given up, or a fault of the
+// library that a content brought about.
+func guarded(f func() error) (err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case error:
+			err = p
+		default:
+			err = fmt.Errorf("%v", p)
+		}
+	}()
+	return f()
+}
+
+// Check compares a content of type typ with the schema, and tells at most faultsMax faults,
+// in the order of their lines. Of several YAML documents each must fit. A content that is
+// not what its type says has that fault only; a type that is not compared has none.
+func (s *Schema) Check(typ, content string) []*Fault {
+	content = strings.TrimPrefix(content, bom)
+	switch {
+	case !Comparable(typ):
+		return nil
+	case len(content) > SchemaBytesMax:
+		return []*Fault{{Line: 1, Column: 1, Reason: fmt.Sprintf("is too large to be compared with a schema, at most %d bytes are", SchemaBytesMax)}}
+	}
+	if f := Syntax(typ, content); f != nil {
+		return []*Fault{f}
+	}
+	var faults []*Fault
+	if err := guarded(func() error { faults = s.fits(typ, content); return nil }); err != nil {
+		return []*Fault{faultAt(content, 0, "cannot be compared with the schema: "+clip(err.Error()))}
+	}
+	return faults
+}
+
+// fits is Check of a content that is what its type says.
+func (s *Schema) fits(typ, content string) []*Fault {
+	switch typ {
+	case "json":
+		return s.check(jsonValue(content), func(path []string) (int, int) { return jsonPlace(content, path) })
+	case "toml":
+		v, f := tomlValue(content)
+		if f != nil {
+			return []*Fault{f}
+		}
+		return s.check(v, func(path []string) (int, int) { return tomlPlace(content, path) })
+	}
+	return s.checkYAML(content)
+}
+
+func (s *Schema) checkYAML(content string) []*Fault {
+	var faults []*Fault
+	check := func(doc *yaml.Node) *Fault {
+		v, f := yamlValue(doc)
+		if f == nil && len(faults) < faultsMax {
+			faults = append(faults, s.check(v, func(path []string) (int, int) { return yamlPlace(doc, path) })...)
+		}
+		return f
+	}
+	docs := 0
+	f := yamlDocuments(content, func(doc *yaml.Node) *Fault {
+		docs++
+		return check(doc)
+	})
+	if f == nil && docs == 0 { // comments only
+		f = check(&yaml.Node{Kind: yaml.DocumentNode})
+	}
+	if f != nil {
+		return []*Fault{f}
+	}
+	return faults[:min(len(faults), faultsMax)]
+}
+
+// check compares a value; where says where the part of it is to which a path leads.
+func (s *Schema) check(v any, where func(path []string) (line, column int)) []*Fault {
+	s.mu.Lock()
+	s.steps.reset()
+	err := guarded(func() error { return s.schema.Validate(v) })
+	s.mu.Unlock()
+	if err == nil {
+		return nil
+	}
+	var invalid *jsonschema.ValidationError
+	if !errors.As(err, &invalid) {
+		reason := "cannot be compared with the schema: " + clip(err.Error())
+		if errors.Is(err, errSteps) {
+			reason = "the schema asks for too much: it is too costly to compare"
+		}
+		line, column := where(nil)
+		return []*Fault{{Line: line, Column: column, Reason: reason}}
+	}
+	all := leaves(invalid, nil)
+	// The library goes through objects in any order.
+	slices.SortStableFunc(all, func(a, b *jsonschema.ValidationError) int {
+		return slices.Compare(a.InstanceLocation, b.InstanceLocation)
+	})
+	var faults []*Fault
+	for _, e := range all[:min(len(all), faultsMax)] {
+		path := e.InstanceLocation
+		if more, ok := e.ErrorKind.(*kind.AdditionalProperties); ok && len(more.Properties) > 0 {
+			slices.Sort(more.Properties)
+			path = append(slices.Clone(path), more.Properties[0])
+		}
+		f := &Fault{Path: pointer(path), Reason: reasonOf(e)}
+		f.Line, f.Column = where(path)
+		faults = append(faults, f)
+	}
+	slices.SortStableFunc(faults, func(a, b *Fault) int {
+		return slices.Compare([]int{a.Line, a.Column}, []int{b.Line, b.Column})
+	})
+	return faults
+}
+
+// leaves are the errors that have no other cause: what is really wrong.
+func leaves(e *jsonschema.ValidationError, out []*jsonschema.ValidationError) []*jsonschema.ValidationError {
+	if len(e.Causes) == 0 {
+		return append(out, e)
+	}
+	for _, cause := range e.Causes {
+		out = leaves(cause, out)
+	}
+	return out
+}
+
+// reasonOf is the library's sentence about one error.
+func reasonOf(e *jsonschema.ValidationError) string {
+	leaf := jsonschema.ValidationError{SchemaURL: e.SchemaURL, InstanceLocation: e.InstanceLocation, ErrorKind: e.ErrorKind}
+	unit := leaf.DetailedOutput()
+	if unit == nil || unit.Error == nil {
+		return "does not fit the schema"
+	}
+	return clipReason(unit.Error.String())
+}
+
+func clipReason(s string) string {
+	const most = 400
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
+// pointer is a path as a JSON Pointer.
+func pointer(path []string) string {
+	var b bytes.Buffer
+	for _, step := range path {
+		b.WriteByte('/')
+		b.WriteString(strings.NewReplacer("~", "~0", "/", "~1").Replace(step))
+	}
+	return b.String()
+}
+
+// isIndex reports whether a step of a path is the index i.
+func isIndex(step string, i int) bool { return step == strconv.Itoa(i) }
+
+// Schemas compiles schemas and keeps those that were asked for last. It is safe for
+// concurrent use.
+type Schemas struct {
+	kept *lru.Cache[string, compiled]
+}
+
+type compiled struct {
+	schema *Schema
+	err    error
+}
+
+// schemasKept bounds the cache: a schema has at most 32768 characters.
+const schemasKept = 256
+
+// NewSchemas makes an empty cache.
+func NewSchemas() *Schemas {
+	kept, err := lru.New[string, compiled](schemasKept)
+	if err != nil {
+		panic(err) // only for a size below 1
+	}
+	return &Schemas{kept}
+}
+
+// Get is Compile, done once for each text.
+func (s *Schemas) Get(text string) (*Schema, error) {
+	if c, ok := s.kept.Get(text); ok {
+		return c.schema, c.err
+	}
+	schema, err := Compile(text)
+	s.kept.Add(text, compiled{schema, err})
+	return schema, err
+}

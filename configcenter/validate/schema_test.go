@@ -1,0 +1,158 @@
+package validate
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+const portSchema = `{
+	"type": "object",
+	"required": ["server"],
+	"properties": {
+		"server": {
+			"type": "object",
+			"properties": {"port": {"type": "integer", "minimum": 1, "maximum": 65535}, "hosts": {"type": "array", "items": {"pattern": "^[a-z.]+$"}}},
+			"additionalProperties": false
+		}
+	}
+}`
+
+func compile(t testing.TB, text string) *Schema {
+	t.Helper()
+	s, err := Compile(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestAContentThatDoesNotFitItsSchemaIsToldWhereAndWhy(t *testing.T) {
+	s := compile(t, portSchema)
+	for _, c := range []struct{ name, typ, content, want string }{
+		{"it fits", "json", `{"server": {"port": 8080, "hosts": ["a.b"]}, "other": 1}`, ""},
+		{"it fits", "yaml", "server: &s\n  port: 0x1F90\n  hosts: [a.b]\n", ""},
+		{"it fits", "toml", "[server]\nport = 8080\nhosts = [\"a.b\"]\n", ""},
+		{"another type than JSON, YAML and TOML", "properties", "server.port=x", ""},
+		{
+			"json", "json", "{\n  \"server\": {\n    \"port\": \"80\",\n    \"hosts\": [\"a\", \"B\"],\n    \"prot\": 1\n  }\n}",
+			"line 3, column 13: got string, want integer (at /server/port)\n" +
+				"line 4, column 20: 'B' does not match pattern '^[a-z.]+$' (at /server/hosts/1)\n" +
+				"line 5, column 13: additional properties 'prot' not allowed (at /server/prot)",
+		},
+		{
+			"yaml", "yaml", "server:\n  port: 70000\n  hosts:\n    - a\n    - B\n  prot: 1\n",
+			"line 2, column 9: maximum: got 70,000, want 65,535 (at /server/port)\n" +
+				"line 5, column 7: 'B' does not match pattern '^[a-z.]+$' (at /server/hosts/1)\n" +
+				"line 6, column 9: additional properties 'prot' not allowed (at /server/prot)",
+		},
+		{
+			"toml", "toml", "# c\n[server]\nport = 80.5\nhosts = [\n  \"a\",\n  \"B\",\n]\nprot = 1\n",
+			"line 3, column 1: got number, want integer (at /server/port)\n" +
+				"line 6, column 3: 'B' does not match pattern '^[a-z.]+$' (at /server/hosts/1)\n" +
+				"line 8, column 1: additional properties 'prot' not allowed (at /server/prot)",
+		},
+		{"what is missing", "json", "\n {}", "line 2, column 2: missing property 'server'"},
+		{"comments only", "yaml", "# none\n", "line 1, column 1: got null, want object"},
+		{"the second document", "yaml", "server: {port: 1}\n---\nserver: {port: 0}\n", "line 3, column 16: minimum: got 0, want 1 (at /server/port)"},
+		{"what is merged", "yaml", "x: &x {port: 0}\nserver:\n  <<: *x\n", "line 3, column 3: minimum: got 0, want 1 (at /server/port)"},
+		{"what an alias stands for", "yaml", "x: &x\n  port: 0\nserver: *x\n", "line 2, column 9: minimum: got 0, want 1 (at /server/port)"},
+		{"a key that is no scalar", "yaml", "server: {}\n? [a]\n: b\n", "line 2, column 3: a key that is no scalar cannot be compared with a schema"},
+		{"a number that JSON has not", "yaml", "server: {port: .inf}", "line 1, column 16: got string, want integer (at /server/port)"},
+		{"a number that is long to compute with", "json", `{"server":{"port":1e999999999}}`, "line 1, column 19: got string, want integer (at /server/port)"},
+		{"an array of tables", "toml", "[[server]]\nport = 1\n", "line 1, column 3: got array, want object (at /server)"},
+		{"an inline table", "toml", "server = {port = 0}", "line 1, column 11: minimum: got 0, want 1 (at /server/port)"},
+		{"it does not parse", "json", "{", "line 1, column 2: unexpected end of JSON input"},
+		{"it is too large", "json", `"` + strings.Repeat("x", SchemaBytesMax) + `"`, "line 1, column 1: is too large to be compared with a schema, at most 1048576 bytes are"},
+	} {
+		t.Run(c.name+" "+c.typ, func(t *testing.T) {
+			var got []string
+			for _, f := range s.Check(c.typ, c.content) {
+				got = append(got, f.Error())
+			}
+			if g := strings.Join(got, "\n"); g != c.want {
+				t.Errorf("got\n%s\nwant\n%s", g, c.want)
+			}
+		})
+	}
+}
+
+func TestTOMLPlaces(t *testing.T) {
+	const content = "a = 1\n[[b]]\nc = 1\n[[b]]\n c = 2\n [b.d]\n  e = [1, {f = 2}]\n[g.\"h.i\"]\nj.k = 3\n"
+	for path, want := range map[string]string{
+		"a": "1:1", "b": "2:3", "b/0": "2:3", "b/1": "4:3", "b/1/c": "5:2", "b/1/d": "6:3", "b/1/d/e": "7:3", "b/1/d/e/1/f": "7:12",
+		"g/h.i": "8:2", "g/h.i/j/k": "9:1", "none": "1:1", "b/1/none": "4:3",
+	} {
+		line, column := tomlPlace(content, strings.Split(path, "/"))
+		if got := fmt.Sprint(line, ":", column); got != want {
+			t.Errorf("%s: got %s, want %s", path, got, want)
+		}
+	}
+}
+
+func TestASchemaThatCannotBeUsedIsRefused(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"type": 1}`:                               "at /type",
+		`{"type": "object", }`:                      "line 1, column 20: invalid character",
+		`{"type": "object"} x`:                      "after top-level value",
+		`{"$ref": "http://localhost/other"}`:        "cannot refer to another",
+		`{"$ref": "file:///etc/passwd"}`:            "cannot refer to another",
+		`{"$schema": "file:///etc/passwd"}`:         "cannot refer to another",
+		`{"$ref": "#/none"}`:                        "none",
+		`{"pattern": "(?=x)"}`:                      "regex",
+		`{"pattern": "(((a{100}){100}){9})"}`:       "pattern",
+		`{"minimum": 1e999999999}`:                  "out of range",
+		`{"multipleOf": 1e-999999999}`:              "out of range",
+		`{"enum": [[1, {"a": 1e999999999999999}]]}`: "out of range",
+	} {
+		if _, err := Compile(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q in it", text, err, want)
+		}
+	}
+}
+
+func TestASchemaThatAsksForTooMuchIsGivenUp(t *testing.T) {
+	doubling := func(begin, both string) string {
+		var b strings.Builder
+		b.WriteString("{" + begin + `, "$defs": {`)
+		for i := range 40 {
+			fmt.Fprintf(&b, `"a%d": {"%s": [{"$ref": "#/$defs/a%d"}, {"$ref": "#/$defs/a%d"}]},`, i, both, i+1, i+1)
+		}
+		return b.String() + `"a40": {"type": "integer"}}}`
+	}
+	for _, c := range []struct{ name, schema, content string }{
+		{"references that double", doubling(`"$ref": "#/$defs/a0"`, "allOf"), "1"},
+		{"references that double, none of which fits", doubling(`"not": {"$ref": "#/$defs/a0"}`, "anyOf"), `"x"`},
+		{"a recursion that doubles", `{"properties": {"a": {"allOf": [{"$ref": "#"}, {"$ref": "#"}]}}}`, strings.Repeat(`{"a":`, 60) + "1" + strings.Repeat("}", 60)},
+		{"patterns", `{"items": {"pattern": "(x+x+)+y{900}"}}`, `["` + strings.Repeat("x", 1<<19) + `"]`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			begin := time.Now()
+			faults := compile(t, c.schema).Check("json", c.content)
+			if len(faults) != 1 || !strings.Contains(faults[0].Reason, "too costly") {
+				t.Errorf("got %v", faults)
+			}
+			if took := time.Since(begin); took > time.Minute {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}
+
+func TestSchemasAreCompiledOnce(t *testing.T) {
+	s := NewSchemas()
+	a, err := s.Get(portSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, _ := s.Get(portSchema); a != b {
+		t.Error("compiled again")
+	}
+	if _, err := s.Get("{oops"); err == nil {
+		t.Error("no error")
+	}
+	if _, err := s.Get("{oops"); err == nil {
+		t.Error("no error the second time")
+	}
+}
