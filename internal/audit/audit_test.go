@@ -129,6 +129,9 @@ func TestWhatIsWrittenHasItsName(t *testing.T) {
 		"/zensus/naming/public/G/s/DEFAULT~1.2.3.4:80-e01": {},
 		"/zensus/overrides/public/G/s/DEFAULT~1.2.3.4:80":  {Kind: KindNaming, Namespace: "public", Group: "G", Name: "s", Detail: "DEFAULT~1.2.3.4:80"},
 		"/zensus/namespaces/dev":                           {Kind: KindNamespace, Namespace: "dev", Name: "dev"},
+		"/zensus/quotas/namespaces/dev":                    {Kind: KindQuota, Name: "namespaces/dev"},
+		"/zensus/quotas/all":                               {Kind: KindQuota, Name: "all"},
+		"/zensus/quotas/groups":                            {},
 		"/zensus/access/users/tom":                         {Kind: KindAccess, Name: "users/tom"},
 		"/zensus/access/roles/dev":                         {},
 		"/zensus/access/roles/dev/tom":                     {Kind: KindAccess, Name: "roles/dev/tom"},
@@ -158,12 +161,14 @@ func TestATransactionIsAboutOneThing(t *testing.T) {
 		"its promotion":          {[]core.Op{core.SetOp{Path: item}, core.DeleteOp{Path: gray}}, Update, "gray-x"},
 		"its promotion, turned":  {[]core.Op{core.DeleteOp{Path: gray}, core.SetOp{Path: item}}, Update, "gray-x"},
 		"a removal with grays":   {[]core.Op{core.DeleteOp{Path: gray}, core.DeleteOp{Path: item}}, Delete, ""},
+		"a publish under quota":  {[]core.Op{core.SetOp{Path: item}, core.SetOp{Path: "/zensus/quotas/all"}}, Update, ""},
 		"history and place only": {[]core.Op{core.SetOp{Path: "/zensus/history/d/G/a"}, core.CreateOp{Path: "/zensus/config/d/G"}}, "", ""},
 	} {
 		got, verb, ok := targetOf(c.ops)
 		require.Equal(t, c.verb, verb, what)
 		require.Equal(t, c.verb != "", ok, what)
 		require.Equal(t, c.detail, got.Detail, what)
+		require.NotEqual(t, KindQuota, got.Kind, what)
 	}
 }
 

@@ -33,6 +33,7 @@ const (
 	KindConfig    Kind = "config"
 	KindNaming    Kind = "naming"
 	KindNamespace Kind = "namespace"
+	KindQuota     Kind = "quota"
 	KindAccess    Kind = "access" // users, roles, permissions, tokens
 	KindSwitches  Kind = "switches"
 	KindCluster   Kind = "cluster" // members, connections, everything else

@@ -17,6 +17,7 @@ func targetOf(ops []core.Op) (found Target, verb string, ok bool) {
 		t, named := targetAt(path)
 		switch {
 		case !named:
+		case t.Kind == KindQuota && len(ops) > 1: // it is only counted under
 		case t.Detail == "": // a thing itself: whatever is done to its parts belongs to that
 			if how == Delete {
 				return t, how, true
@@ -79,6 +80,10 @@ func targetAt(path string) (Target, bool) {
 		return t, true
 	case parts[0] == "namespaces" && n == 2:
 		return Target{Kind: KindNamespace, Namespace: parts[1], Name: parts[1]}, true
+	case parts[0] == "quotas" && n == 3:
+		return Target{Kind: KindQuota, Name: strings.Join(parts[1:], "/")}, true
+	case parts[0] == "quotas" && n == 2 && parts[1] == "all":
+		return Target{Kind: KindQuota, Name: parts[1]}, true
 	case parts[0] == "access" && (n == 3 && (parts[1] == "users" || parts[1] == "tokens") || n == 4):
 		return Target{Kind: KindAccess, Name: strings.Join(parts[1:], "/")}, true
 	case parts[0] == "switches":
