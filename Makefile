@@ -83,7 +83,7 @@ chaos: ## three and then five real servers and two observers under load and faul
 deps: web-deps ## install what the foreign clients need: Python's below interop/.deps, Java's by Maven, the console's by npm
 	python3 -m venv interop/.deps/venv
 	interop/.deps/venv/bin/pip install -q -r interop/python/requirements.txt
-	cd interop/java && mvn -B -q compile dependency:build-classpath -Dmdep.outputFile=target/classpath
+	cd interop && mvn -B -q -T 2 compile dependency:build-classpath -Dmdep.outputFile=target/classpath
 
 .PHONY: durability
 durability: ## kill a server ZENSUS_KILLS times (default 200) among writes; nothing acknowledged may be lost

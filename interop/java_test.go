@@ -34,7 +34,14 @@ func javaCommand(t *testing.T) string {
 // classpath is the one that Maven built, with the compiled programs in front.
 func classpath(t *testing.T) string {
 	t.Helper()
-	root, err := filepath.Abs(filepath.Join("java", "target"))
+	return modulePath(t, "")
+}
+
+// modulePath is the class path of a module below java, with the programs that were
+// compiled there in front.
+func modulePath(t *testing.T, module string) string {
+	t.Helper()
+	root, err := filepath.Abs(filepath.Join("java", module, "target"))
 	require.NoError(t, err)
 	text, err := os.ReadFile(filepath.Join(root, "classpath"))
 	if err != nil {
@@ -46,7 +53,7 @@ func classpath(t *testing.T) string {
 			missing(t, "%s is not there", filepath.Base(jar))
 		}
 	}
-	sources, err := filepath.Glob(filepath.Join("java", "src", "main", "java", "io", "zensus", "interop", "*.java"))
+	sources, err := filepath.Glob(filepath.Join("java", module, "src", "main", "java", "io", "zensus", "interop", "*.java"))
 	require.NoError(t, err)
 	for _, source := range sources {
 		name := strings.TrimSuffix(filepath.Base(source), ".java") + ".class"
