@@ -3,6 +3,7 @@ package rest
 import (
 	"encoding"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -134,7 +135,7 @@ func bind(c *gin.Context, into any) error {
 				continue
 			}
 			if err := json.Unmarshal(p.json, field.Addr().Interface()); err != nil {
-				return wire.RefuseBy(wire.ParameterMissing, fmt.Errorf("body: %w", err))
+				return wire.RefuseBy(wire.ParameterMissing, badJSON(err))
 			}
 			continue
 		case len(f.asked) > 0:
@@ -163,6 +164,19 @@ func bind(c *gin.Context, into any) error {
 		}
 	}
 	return nil
+}
+
+// badJSON says what is wrong with a body, without the names of our types.
+func badJSON(err error) error {
+	var other *json.UnmarshalTypeError
+	if !errors.As(err, &other) {
+		return fmt.Errorf("JSON parse error: %w", err)
+	}
+	at := other.Field
+	if at == "" {
+		at = "the body"
+	}
+	return fmt.Errorf("JSON parse error: %s cannot be of type %s", at, other.Value)
 }
 
 func (f *boundField) lookup(c *gin.Context, p *parameters) (string, bool) {

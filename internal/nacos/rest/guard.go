@@ -56,13 +56,11 @@ func (g *Guard) Config(action auth.Action) gin.HandlerFunc {
 }
 
 // unify is the first value that any of the names has, and makes it the value of
-// all of them.
+// all of them. Where none has one, what is there remains there, blank.
 func (p *parameters) unify(names ...string) string {
 	value := firstOf(p, names...)
 	for _, name := range names {
-		if value == "" {
-			delete(p.values, name)
-		} else {
+		if _, there := p.values[name]; there || value != "" {
 			p.values[name] = []string{value}
 		}
 	}

@@ -197,12 +197,22 @@ func TestAParameterMayHaveToBeThereAndBeBlank(t *testing.T) {
 	} {
 		require.Contains(t, send(e, "GET", "/?"+query, "", "").Body.String(), `"data":`+want, query)
 	}
+	// Behind a guard too, which has looked at it.
+	type target struct {
+		Namespace string `form:"tenant" alias:"namespaceId" binding:"present"`
+	}
+	e.GET("/v1", NewGuard(nil).Config(auth.Write), With(V1Config, func(_ context.Context, in target) (string, error) { return "to " + in.Namespace, nil }))
+	for query, want := range map[string]int{"x=1": 400, "tenant=": 200, "namespaceId=%20": 200, "namespaceId=a": 200} {
+		require.Equal(t, want, send(e, "GET", "/v1?"+query, "", "").Code, query)
+	}
 }
 
 func TestJSONBodiesAndFiles(t *testing.T) {
 	type in struct {
-		Target string     `form:"tenant" binding:"required"`
-		Items  []struct{} `body:"json" binding:"required"`
+		Target string `form:"tenant" binding:"required"`
+		Items  []struct {
+			Count int `json:"count"`
+		} `body:"json" binding:"required" absent:"where is the body?"`
 	}
 	type upload struct {
 		Policy string `form:"policy"`
@@ -221,8 +231,17 @@ func TestJSONBodiesAndFiles(t *testing.T) {
 	}))
 	require.Equal(t, `{"code":0,"message":"success","data":2}`, send(e, "POST", "/clone?tenant=a", "application/json", `[{},{}]`).Body.String())
 	require.Equal(t, 400, send(e, "POST", "/clone?tenant=a", "application/json", `[{}`).Code)
-	require.Equal(t, 400, send(e, "POST", "/clone?tenant=a", "application/json", `{}`).Code)
 	require.Equal(t, 400, send(e, "POST", "/clone?tenant=a", "", ``).Code)
+	e.POST("/v1", With(V1Config, func(_ context.Context, in in) (int, error) { return len(in.Items), nil }))
+	for body, want := range map[string]string{
+		`{}`:              "caused: JSON parse error: the body cannot be of type object;",
+		`[{"count":"x"}]`: "caused: JSON parse error: count cannot be of type string;",
+		``:                `"message":"where is the body?"`,
+	} {
+		w := send(e, "POST", "/v1?tenant=a", "application/json", body)
+		require.Equal(t, 400, w.Code, body)
+		require.Contains(t, w.Body.String(), want, body)
+	}
 
 	var b bytes.Buffer
 	m := multipart.NewWriter(&b)
