@@ -21,12 +21,32 @@ import (
 
 // Config is one config of an archive.
 type Config struct {
-	AppName string `yaml:"appName,omitempty"`
+	AppName string `yaml:"appName"`
 	DataID  string `yaml:"dataId"`
-	Desc    string `yaml:"desc,omitempty"` // the newer form only
+	Desc    string `yaml:"desc"` // the newer form only
 	Group   string `yaml:"group"`
-	Type    string `yaml:"type,omitempty"` // likewise
+	Type    string `yaml:"type"` // likewise
 	Content string `yaml:"-"`
+}
+
+// MarshalYAML writes the config as Nacos does: what nobody said is left out, but the
+// application is not, and what would be read as anything but a text is in single quotes.
+func (c Config) MarshalYAML() (any, error) {
+	n := &yaml.Node{Kind: yaml.MappingNode}
+	for _, f := range [...]struct{ name, value string }{
+		{"appName", c.AppName}, {"dataId", c.DataID}, {"desc", c.Desc}, {"group", c.Group}, {"type", c.Type},
+	} {
+		if f.value == "" && f.name != "appName" {
+			continue
+		}
+		text := strings.ToValidUTF8(f.value, "\uFFFD") // YAML has no other
+		value := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text}
+		if read := (yaml.Node{Kind: yaml.ScalarNode, Value: text}); read.ShortTag() != "!!str" {
+			value.Style = yaml.SingleQuotedStyle
+		}
+		n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: f.name}, value)
+	}
+	return n, nil
 }
 
 // The bounds of what is read.
@@ -53,12 +73,28 @@ var (
 // Contents are what an archive holds.
 type Contents struct {
 	Configs []Config
-	// Unrecognized are the names of files that are no configs, and of configs that the
-	// metadata list and that are not there.
-	Unrecognized []string
+	// Unrecognized are what is left out.
+	Unrecognized []Unrecognized
 	// Newer says that the archive is of the newer form.
 	Newer bool
 }
+
+// Unrecognized is a file that is left out, or a config that the metadata list and that is
+// not there.
+type Unrecognized struct {
+	Name string
+	Why  Why
+}
+
+// Why says why something is left out.
+type Why int
+
+// The reasons that there are.
+const (
+	NoConfig  Why = iota // the name of the file is not that of a config
+	NotListed            // the metadata do not list it
+	NotThere             // there is no such file
+)
 
 type metadata struct {
 	Metadata []Config `yaml:"metadata"`
@@ -186,6 +222,9 @@ func named(name string) (group, dataID string, ok bool) {
 func older(files []file, meta *file) (*Contents, error) {
 	apps := map[string]string{}
 	if meta != nil {
+		if meta.content == "" { // it is there because it has a line
+			return nil, fmt.Errorf("%w: it is empty", ErrMetadata)
+		}
 		for line := range strings.FieldsFuncSeq(meta.content, func(r rune) bool { return r == '\r' || r == '\n' }) {
 			key, app, ok := strings.Cut(line, "=")
 			if !ok || strings.Contains(app, "=") || app == "" {
@@ -198,19 +237,13 @@ func older(files []file, meta *file) (*Contents, error) {
 	for _, f := range files {
 		group, dataID, ok := named(f.name)
 		if !ok {
-			out.Unrecognized = append(out.Unrecognized, f.name)
+			out.Unrecognized = append(out.Unrecognized, Unrecognized{f.name, NoConfig})
 			continue
 		}
 		out.Configs = append(out.Configs, Config{Group: group, DataID: dataID, Content: f.content, AppName: apps[oldKey(group, dataID)]})
 	}
 	return out, nil
 }
-
-// The words before names that are in one place only (Nacos).
-const (
-	notInMetadata = "未在元数据中找到: "
-	notInFiles    = "未在文件中找到: "
-)
 
 func newer(files []file, text string) (*Contents, error) {
 	var meta metadata
@@ -234,9 +267,9 @@ func newer(files []file, text string) (*Contents, error) {
 		group, dataID, ok := named(f.name)
 		switch {
 		case !ok:
-			out.Unrecognized = append(out.Unrecognized, f.name)
+			out.Unrecognized = append(out.Unrecognized, Unrecognized{f.name, NoConfig})
 		case !listed[name{group, dataID}]:
-			out.Unrecognized = append(out.Unrecognized, notInMetadata+f.name)
+			out.Unrecognized = append(out.Unrecognized, Unrecognized{f.name, NotListed})
 		default:
 			contents[name{group, dataID}] = f.content
 		}
@@ -244,7 +277,7 @@ func newer(files []file, text string) (*Contents, error) {
 	for _, c := range meta.Metadata {
 		content, ok := contents[name{c.Group, c.DataID}]
 		if !ok {
-			out.Unrecognized = append(out.Unrecognized, notInFiles+c.Group+"/"+c.DataID)
+			out.Unrecognized = append(out.Unrecognized, Unrecognized{c.Group + "/" + c.DataID, NotThere})
 			continue
 		}
 		c.Content = content

@@ -48,7 +48,13 @@ func TestTheFormsOfTheMetadata(t *testing.T) {
 	var b bytes.Buffer
 	configs := []Config{{Group: "g", DataID: "a.b.yaml", Content: "k: v", AppName: "app", Type: "yaml", Desc: "d"}, {Group: "g", DataID: "p", Content: "x", Type: "text"}}
 	require.NoError(t, Write(&b, configs, true))
-	require.Equal(t, "metadata:\n- appName: app\n  dataId: a.b.yaml\n  desc: d\n  group: g\n  type: yaml\n- dataId: p\n  group: g\n  type: text\n", fileOf(t, b.Bytes(), ".metadata.yml"))
+	require.Equal(t, "metadata:\n- appName: app\n  dataId: a.b.yaml\n  desc: d\n  group: g\n  type: yaml\n- appName: ''\n  dataId: p\n  group: g\n  type: text\n", fileOf(t, b.Bytes(), ".metadata.yml"))
+	b.Reset()
+	require.NoError(t, Write(&b, []Config{{Group: "true", DataID: "007", AppName: "1.5", Desc: "say \"a\": \xff"}}, true))
+	require.Equal(t, "metadata:\n- appName: '1.5'\n  dataId: '007'\n  desc: 'say \"a\": \uFFFD'\n  group: 'true'\n", fileOf(t, b.Bytes(), ".metadata.yml"))
+	b.Reset()
+	require.NoError(t, Write(&b, nil, true))
+	require.Equal(t, "metadata: []\n", fileOf(t, b.Bytes(), ".metadata.yml"))
 	b.Reset()
 	require.NoError(t, Write(&b, configs, false))
 	require.Equal(t, "g.a.b~yaml.app=app\r\n", fileOf(t, b.Bytes(), ".meta.yml"))
@@ -73,11 +79,11 @@ func TestWhatIsNotRecognizedIsNamed(t *testing.T) {
 	got, err := Read(packed(t, "g/a", "1", "no group", "2", "../x/y", "3", "g/", "", "deep/er/still", "4"))
 	require.NoError(t, err)
 	require.Equal(t, []Config{{Group: "g", DataID: "a", Content: "1"}}, got.Configs)
-	require.Equal(t, []string{"no group", "../x/y", "deep/er/still"}, got.Unrecognized)
+	require.Equal(t, []Unrecognized{{"no group", NoConfig}, {"../x/y", NoConfig}, {"deep/er/still", NoConfig}}, got.Unrecognized)
 	got, err = Read(packed(t, "g/a", "1", "g/b", "2", ".metadata.yml", "metadata:\n- {group: g, dataId: a, type: text}\n- {group: g, dataId: c, type: text}\n"))
 	require.NoError(t, err)
 	require.Equal(t, []Config{{Group: "g", DataID: "a", Content: "1", Type: "text"}}, got.Configs)
-	require.Equal(t, []string{notInMetadata + "g/b", notInFiles + "g/c"}, got.Unrecognized)
+	require.Equal(t, []Unrecognized{{"g/b", NotListed}, {"g/c", NotThere}}, got.Unrecognized)
 }
 
 func TestBadArchivesAreRefused(t *testing.T) {
@@ -99,6 +105,7 @@ func TestBadArchivesAreRefused(t *testing.T) {
 		"empty YAML":        {packed(t, "g/a", "1", ".metadata.yml", ""), ErrMetadata},
 		"without a type":    {packed(t, "g/a", "1", ".metadata.yml", "metadata:\n- {group: g, dataId: a}\n"), ErrMetadata},
 		"anchors":           {packed(t, "g/a", "1", ".metadata.yml", "a: &a [x]\nmetadata: [*a, *a]\n"), ErrMetadata},
+		"nothing of old":    {packed(t, "g/a", "1", ".meta.yml", ""), ErrMetadata},
 		"a bad line of old": {packed(t, "g/a", "1", ".meta.yml", "no equals sign\r\n"), ErrMetadata},
 	} {
 		_, err := Read(c.b)

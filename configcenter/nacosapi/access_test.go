@@ -58,6 +58,7 @@ func TestTheGuardLooksAtTheNamespaceThatCounts(t *testing.T) {
 		for i := range len(values) * len(values) * len(values) {
 			q := url.Values{
 				"dataId": {"d"}, "group": {"g"}, "groupName": {"g"}, "content": {"overwritten"}, "nid": {"1"}, "id": {"1"}, "ip": {"1.1.1.1"},
+				"targetNamespaceId": {"dev"},
 			}
 			if i%2 == 0 {
 				q.Set("search", "blur")

@@ -2,11 +2,13 @@ package nacosapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,13 +32,14 @@ const (
 	exportBytesMax = archive.TotalBytesMax
 )
 
+// exportParams are an export. Without ids, blank ones, the names choose.
 type exportParams struct {
 	searchParams
-	IDs   []string `form:"ids"`
-	Newer bool     `form:"exportV2"`
+	IDs []string `form:"ids" binding:"present" absent:"Required request parameter 'ids' for method parameter type List is not present"`
 }
 
-// export finds the configs with the ids given or, without any, those that are searched for.
+// export finds the configs with the ids given or, without any, those that have the names
+// given. It passes over those that the caller may not read.
 func (a *API) export(ctx context.Context, in exportParams, newer bool) (*rest.Raw, error) {
 	items, err := a.chosen(ctx, in)
 	if err != nil {
@@ -66,34 +69,24 @@ func (a *API) export(ctx context.Context, in exportParams, newer bool) (*rest.Ra
 	}, nil
 }
 
+// chosen are the configs of an export, the oldest first.
 func (a *API) chosen(ctx context.Context, in exportParams) ([]*configcenter.Item, error) {
 	if len(in.IDs) > 0 {
-		items, err := a.byIDs(ctx, in.IDs)
-		return of(items, in.Tenant), err
+		return a.byIDs(ctx, in.IDs)
 	}
-	in.Search, in.PageNo, in.PageSize = "blur", 1, cache.PageSizeMax
-	if in.DataID != "" {
-		in.DataID = "*" + in.DataID + "*"
-	}
+	in.Search, in.PageNo, in.PageSize = "accurate", 1, cache.PageSizeMax
 	page, err := a.search(ctx, in.searchParams)
 	if err == nil && page.Total > len(page.Items) {
 		err = wire.Refuse(wire.ContentTooLarge, "these are too many to be exported at once")
 	}
+	slices.SortFunc(page.Items, byAge)
 	return page.Items, err
 }
 
-// of are those of the items that are in one namespace.
-func of(items []*configcenter.Item, tenant string) []*configcenter.Item {
-	out := items[:0]
-	for _, it := range items {
-		if it.Key.Namespace == configcenter.Namespace(tenant) {
-			out = append(out, it)
-		}
-	}
-	return out
-}
+func byAge(a, b *configcenter.Item) int { return cmp.Compare(a.ID, b.ID) }
 
-// byIDs are the configs with these ids; ids of none are passed over.
+// byIDs are the configs with these ids, in any namespaces, each once and the oldest first;
+// ids of none are passed over. What of it the caller may do is not looked at.
 func (a *API) byIDs(ctx context.Context, ids []string) ([]*configcenter.Item, error) {
 	if len(ids) > cache.PageSizeMax {
 		return nil, wire.Refuse(wire.ParameterInvalid, "too many ids")
@@ -114,12 +107,13 @@ func (a *API) byIDs(ctx context.Context, ids []string) ([]*configcenter.Item, er
 			out = append(out, it)
 		}
 	}
-	return out, nil
+	slices.SortFunc(out, byAge)
+	return slices.CompactFunc(out, func(a, b *configcenter.Item) bool { return a.ID == b.ID }), nil
 }
 
 type importParams struct {
 	Tenant  string     `form:"namespaceId" alias:"tenant,namespace"`
-	SrcUser string     `form:"src_user"`
+	SrcUser string     `form:"src_user" alias:"srcUser"`
 	Policy  string     `form:"policy,default=ABORT"`
 	File    *rest.File `file:"file"`
 }
@@ -147,23 +141,33 @@ type unknownName struct {
 // 200, a code and a count.
 type failure struct {
 	kind   wire.Kind
+	textV3 string
 	textV1 string
 	codeV1 int
 	data   any // {} or {"succCount":0}
 }
 
-func (f *failure) Error() string { return f.textV1 }
+func (f *failure) Error() string { return f.textV3 }
 
 var nothingWritten = result{}
 
-// The failures, with v1's texts.
+// The failures, with the texts of v3 and v1.
 var (
-	noFile        = &failure{wire.EmptyFile, "导入的文件数据为空", 100005, struct{}{}}
-	noConfigs     = &failure{wire.EmptyFile, "导入的文件数据为空", 100005, nothingWritten}
-	badMetadata   = &failure{wire.MetadataIllegal, "导入的元数据非法", 100002, nothingWritten}
-	unreadable    = &failure{wire.ParseFailure, "解析数据失败", 100004, nothingWritten}
-	noNamespace   = &failure{wire.NamespaceNotFound, "目标 namespace 不存在", 100001, nothingWritten}
-	nothingChosen = &failure{wire.NothingSelected, "没有选择任何配置", 100006, nothingWritten}
+	noFile        = &failure{wire.EmptyFile, "Imported file data is empty", "导入的文件数据为空", 100005, struct{}{}}
+	noConfigs     = &failure{wire.EmptyFile, "Imported file data is empty", "导入的文件数据为空", 100005, nothingWritten}
+	badMetadata   = &failure{wire.MetadataIllegal, "Imported metadata is invalid", "导入的元数据非法", 100002, nothingWritten}
+	unreadable    = &failure{wire.ParseFailure, "Failed to parse data", "解析数据失败", 100004, nothingWritten}
+	noNamespace   = &failure{wire.NamespaceNotFound, "namespace not exist", "目标 namespace 不存在", 100001, nothingWritten}
+	nothingChosen = &failure{wire.NothingSelected, "No configuration selected", "没有选择任何配置", 100006, nothingWritten}
+)
+
+// unknownWords stand before the names of what an import leaves out, by the reason.
+type unknownWords map[archive.Why]string
+
+// v3 has words of its own, but not for its console.
+var (
+	unknownV1 = unknownWords{archive.NotListed: "未在元数据中找到: ", archive.NotThere: "未在文件中找到: "}
+	unknownV3 = unknownWords{archive.NotListed: "Item not found in metadata: ", archive.NotThere: "Item not found in file: "}
 )
 
 // v1 and v3 put what became of it into their envelopes.
@@ -178,13 +182,13 @@ func exchangedV1(r *result, success string, err error) (any, error) {
 func exchangedV3(r *result, err error) (any, error) {
 	var f *failure
 	if errors.As(err, &f) {
-		return rest.Result{Code: f.kind.Code(), Message: f.kind.Summary(), Data: f.data}, nil
+		return rest.Result{Code: f.kind.Code(), Message: f.textV3, Data: f.data}, nil
 	}
 	return r, err
 }
 
 // bringIn imports an archive. Archives of the older form are for v1 only.
-func (a *API) bringIn(ctx context.Context, in importParams, older bool) (*result, error) {
+func (a *API) bringIn(ctx context.Context, in importParams, older bool, words unknownWords) (*result, error) {
 	policy := center.Policy(in.Policy)
 	if !policy.Valid() {
 		return nil, wire.Refuse(wire.ParameterInvalid, "Param 'policy' is illegal, it is ABORT, SKIP or OVERWRITE")
@@ -224,7 +228,8 @@ func (a *API) bringIn(ctx context.Context, in importParams, older bool) (*result
 	for i, c := range contents.Configs {
 		wishes[i] = configcenter.Publish{
 			Key: configcenter.MakeKey(in.Tenant, c.Group, c.DataID), Content: c.Content,
-			Attributes: configcenter.Attributes{Type: typeOf(c.Type, c.DataID), AppName: c.AppName, Desc: c.Desc},
+			Attributes:  configcenter.Attributes{Type: typeOf(c.Type, c.DataID), AppName: c.AppName, Desc: c.Desc},
+			KeepAppName: c.AppName == "", KeepTags: true,
 		}
 	}
 	r, err := a.bring(ctx, wishes, policy, in.SrcUser)
@@ -232,8 +237,8 @@ func (a *API) bringIn(ctx context.Context, in importParams, older bool) (*result
 		return nil, err
 	}
 	r.Unrecognized = len(contents.Unrecognized)
-	for _, name := range contents.Unrecognized {
-		r.Names = append(r.Names, unknownName{name})
+	for _, u := range contents.Unrecognized {
+		r.Names = append(r.Names, unknownName{words[u.Why] + u.Name})
 	}
 	return r, nil
 }
@@ -260,7 +265,7 @@ func (a *API) bring(ctx context.Context, wishes []configcenter.Publish, policy c
 		w := &wishes[i]
 		w.Origin = from
 		if err := w.Validate(a.center.Limits()); err != nil { // before anything is written
-			return nil, refusal(err)
+			return nil, refusedAmong(w.Key, err)
 		}
 		need := auth.Need{Action: auth.Write, Resource: auth.ConfigResource(w.Key.Namespace, w.Key.Group, w.Key.DataID)}
 		if err := rest.Allow(ctx, need); err != nil {
@@ -273,6 +278,20 @@ func (a *API) bring(ctx context.Context, wishes []configcenter.Publish, policy c
 	}
 	skipped := len(done.Skipped)
 	return &result{Written: done.Written, Skipped: &skipped, Failures: names(done.Failed), Skips: names(done.Skipped)}, nil
+}
+
+// refusedAmong is the refusal of one config of several: it says which name is meant.
+func refusedAmong(k configcenter.Key, err error) error {
+	var invalid *configcenter.InvalidError
+	if errors.As(err, &invalid) {
+		switch invalid.Field {
+		case "dataId":
+			return &wire.Error{Kind: wire.ParameterInvalid, Text: "invalid dataId : " + clip(k.DataID), Err: err}
+		case "group":
+			return &wire.Error{Kind: wire.ParameterInvalid, Text: "invalid group : " + clip(k.Group), Err: err}
+		}
+	}
+	return refusal(err)
 }
 
 func names(keys []configcenter.Key) []configName {
@@ -297,24 +316,45 @@ type cloneV3 struct {
 	Group  string `json:"targetGroupName"`
 }
 
-// jsonID is an id in JSON, a number or a string.
+// jsonID is an id in JSON, a number or a string; blank if there is none.
 type jsonID string
 
 // UnmarshalJSON takes both.
 func (id *jsonID) UnmarshalJSON(b []byte) error {
-	*id = jsonID(bytes.Trim(b, `"`))
+	if *id = jsonID(bytes.Trim(b, `"`)); *id == "null" {
+		*id = ""
+	}
 	return nil
 }
 
-type cloneParams[T any] struct {
-	Tenant  string `form:"namespaceId" alias:"tenant,namespace"`
-	SrcUser string `form:"src_user"`
+// cloneParams are a clone. Its target must be named, if only as the blank one: nobody
+// means the public namespace by saying nothing.
+type cloneParams struct {
+	SrcUser string `form:"src_user" alias:"srcUser"`
 	Policy  string `form:"policy,default=ABORT"`
-	Configs []T    `body:"json"`
 }
 
-// clone copies configs to a namespace.
-func (a *API) clone(ctx context.Context, in cloneParams[cloneV3]) (*result, error) {
+type cloneV1Params struct {
+	Tenant string `form:"tenant" alias:"namespaceId,namespace" binding:"present" absent:"Required request parameter 'tenant' for method parameter type String is not present"`
+	cloneParams
+	Configs []cloneV1 `body:"json" binding:"required" absent:"Required request body is missing"`
+}
+
+type cloneV3Params struct {
+	Tenant string `form:"namespaceId" alias:"tenant,namespace" binding:"present" absent:"Required request parameter 'namespaceId' for method parameter type String is not present"`
+	cloneParams
+	Configs []cloneV3 `body:"json" binding:"required" absent:"Required request body is missing"`
+}
+
+type cloneConsoleParams struct {
+	Tenant string `form:"targetNamespaceId" binding:"present" absent:"Required request parameter 'targetNamespaceId' for method parameter type String is not present"`
+	cloneParams
+	Configs []*cloneV1 `body:"json" binding:"required" absent:"Required request body is missing"`
+}
+
+// clone copies configs to a namespace, the oldest first. Of several wishes for one config
+// the first counts.
+func (a *API) clone(ctx context.Context, in cloneV3Params) (*result, error) {
 	policy := center.Policy(in.Policy)
 	switch {
 	case !policy.Valid():
@@ -324,13 +364,14 @@ func (a *API) clone(ctx context.Context, in cloneParams[cloneV3]) (*result, erro
 	case !a.hasNamespace(in.Tenant):
 		return nil, noNamespace
 	}
-	ids := make([]string, len(in.Configs))
+	var ids []string
 	named := make(map[string]cloneV3, len(in.Configs))
-	for i, c := range in.Configs {
-		ids[i] = string(c.ID)
-		if _, twice := named[ids[i]]; !twice {
-			named[ids[i]] = c
+	for _, c := range in.Configs {
+		id := string(c.ID)
+		if _, twice := named[id]; id == "" || twice {
+			continue
 		}
+		ids, named[id] = append(ids, id), c
 	}
 	items, err := a.byIDs(ctx, ids)
 	if err != nil {
@@ -368,26 +409,43 @@ func (a *API) hasNamespace(tenant string) bool {
 }
 
 func (a *API) importV1(ctx context.Context, in importParams) (any, error) {
-	r, err := a.bringIn(ctx, in, true)
+	r, err := a.bringIn(ctx, in, true, unknownV1)
 	return exchangedV1(r, "import success", err)
 }
 
 func (a *API) importV3(ctx context.Context, in importParams) (any, error) {
-	r, err := a.bringIn(ctx, in, false)
+	r, err := a.bringIn(ctx, in, false, unknownV3)
 	return exchangedV3(r, err)
 }
 
-func (a *API) cloneV1(ctx context.Context, in cloneParams[cloneV1]) (any, error) {
-	as := cloneParams[cloneV3]{Tenant: in.Tenant, SrcUser: in.SrcUser, Policy: in.Policy}
-	for _, c := range in.Configs {
-		as.Configs = append(as.Configs, cloneV3(c))
+func (a *API) importOfConsole(ctx context.Context, in importParams) (any, error) {
+	r, err := a.bringIn(ctx, in, false, unknownV1)
+	return exchangedV3(r, err)
+}
+
+func (a *API) cloneV1(ctx context.Context, in cloneV1Params) (any, error) {
+	configs := make([]cloneV3, len(in.Configs))
+	for i, c := range in.Configs {
+		configs[i] = cloneV3(c)
 	}
-	r, err := a.clone(ctx, as)
+	r, err := a.clone(ctx, cloneV3Params{in.Tenant, in.cloneParams, configs})
 	return exchangedV1(r, "Clone Completed Successfully", err)
 }
 
-func (a *API) cloneV3(ctx context.Context, in cloneParams[cloneV3]) (any, error) {
+func (a *API) cloneV3(ctx context.Context, in cloneV3Params) (any, error) {
 	r, err := a.clone(ctx, in)
+	return exchangedV3(r, err)
+}
+
+// cloneOfConsole passes over what is null among the configs.
+func (a *API) cloneOfConsole(ctx context.Context, in cloneConsoleParams) (any, error) {
+	var configs []cloneV3
+	for _, c := range in.Configs {
+		if c != nil {
+			configs = append(configs, cloneV3(*c))
+		}
+	}
+	r, err := a.clone(ctx, cloneV3Params{in.Tenant, in.cloneParams, configs})
 	return exchangedV3(r, err)
 }
 

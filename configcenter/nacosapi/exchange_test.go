@@ -1,6 +1,7 @@
 package nacosapi_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -153,6 +154,120 @@ func TestConfigsAreCloned(t *testing.T) {
 		fmt.Appendf(nil, `[{"configId":%d,"targetDataId":"y"}]`, a)))
 	if got["code"] != float64(0) || w.get("copy", "y") == "" {
 		t.Errorf("clone: %v", got)
+	}
+}
+
+// An export has the oldest config first, whatever its name or its id's place in the list,
+// and each once.
+func TestAnExportIsByAge(t *testing.T) {
+	w := startWeb(t, engines.New(t))
+	b, a := w.publish("dev", "b", "1").ID, w.publish("", "a", "2").ID
+	w.publish("", "a.1", "3")
+	exported := func(query string) (names string) {
+		t.Helper()
+		got := w.do("GET", "/v3/admin/cs/config/export"+query, nil)
+		contents, err := archive.Read([]byte(got.body))
+		if err != nil {
+			t.Fatalf("%s: %d %q", query, got.status, got.body)
+		}
+		for _, c := range contents.Configs {
+			names += c.DataID + " "
+		}
+		return names
+	}
+	for query, want := range map[string]string{
+		fmt.Sprintf("?ids=%d,%d", a, b):           "b a ",
+		fmt.Sprintf("?ids=%d&ids=%d&ids=7", b, b): "b ",
+		"?ids=":           "a a.1 ",
+		"?ids=,&dataId=a": "a ",
+		"?ids=&groupName=g&appName=app&dataId=a.1": "a.1 ",
+	} {
+		if got := exported(query); got != want {
+			t.Errorf("%s: %q", query, got)
+		}
+	}
+	for query, status := range map[string]int{"": 400, "?ids=one": 400, "?ids=&dataId=a*": 400} {
+		for _, path := range []string{"/v3/admin/cs/config/export", "/v3/console/cs/config/export2"} {
+			if got := w.do("GET", path+query, nil); got.status != status {
+				t.Errorf("%s%s: %d %q", path, query, got.status, got.body)
+			}
+		}
+	}
+	w.want(w.do("GET", "/v1/cs/configs?export=true&ids=&tenant=v1+cs", nil), 400,
+		"Param 'namespaceId/tenant' is illegal, illegal characters should not appear in the param.\r\n")
+}
+
+func TestACloneNamesItsTarget(t *testing.T) {
+	w := startWeb(t, engines.New(t))
+	id := w.publish("dev", "a", "1").ID
+	with := func(body string) []byte { return []byte(strings.ReplaceAll(body, "ID", fmt.Sprint(uint64(id)))) }
+	clone := func(path, body string) map[string]any {
+		return w.tree(w.send(path, "application/json", with(body)))
+	}
+	for path, body := range map[string]string{
+		"/v1/cs/configs?clone=true":       `[{"cfgId":ID}]`,
+		"/v3/admin/cs/config/clone":       `[{"configId":ID}]`,
+		"/v3/console/cs/config/clone":     `[{"cfgId":ID}]`,
+		"/v3/console/cs/config/clone?a=b": `[{"cfgId":ID}]`,
+	} {
+		if got := w.send(path, "application/json", with(body)); got.status != 400 || w.get("", "a") != "" {
+			t.Errorf("%s: %d %q", path, got.status, got.body)
+		}
+	}
+	if got := clone("/v3/admin/cs/config/clone?namespaceId=", `[{"configId":ID,"targetDataId":"x"},{"configId":ID,"targetDataId":"y"}]`); fmt.Sprint(got["data"]) != "map[skipCount:0 succCount:1]" {
+		t.Errorf("one twice: %v", got)
+	}
+	if w.get("", "x") == "" || w.get("", "y") != "" {
+		t.Error("of two names the first counts")
+	}
+	if got := clone("/v3/console/cs/config/clone?targetNamespaceId=copy", `[null,{"cfgId":ID,"dataId":"z"},{}]`); fmt.Sprint(got["data"]) != "map[skipCount:0 succCount:1]" || w.get("copy", "z") == "" {
+		t.Errorf("by the console: %v", got)
+	}
+	if got := clone("/v3/console/cs/config/clone?targetNamespaceId=copy", `[null]`); got["code"] != float64(100006) {
+		t.Errorf("nothing chosen: %v", got)
+	}
+	if got := clone("/v3/admin/cs/config/clone?namespaceId=copy", `[null]`); got["code"] != float64(100005) {
+		t.Errorf("nothing found: %v", got)
+	}
+	w.want(w.send("/v3/admin/cs/config/clone?namespaceId=copy", "application/json", []byte(`{"configId":1}`)), 400,
+		`{"code":10000,"message":"parameter missing","data":"JSON parse error: the body cannot be of type object"}`)
+	w.want(w.send("/v3/admin/cs/config/clone?namespaceId=copy", "application/json", with(`[{"configId":ID,"targetDataId":"a b"}]`)), 400,
+		`{"code":20002,"message":"parameter validate error","data":"invalid dataId : a b"}`)
+}
+
+// The console has other words than v3 for what an import leaves out. What is imported
+// keeps the tags that the config has, of which an archive says nothing.
+func TestWhatAnImportLeavesOut(t *testing.T) {
+	w := startWeb(t, engines.New(t))
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for name, content := range map[string]string{
+		"g/a": "x", "g/extra": "y", ".metadata.yml": "metadata:\n- {group: g, dataId: a, type: text}\n- {group: g, dataId: c, type: text}\n",
+	} {
+		f, err := z.Create(name)
+		if err == nil {
+			_, err = f.Write([]byte(content))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.do("POST", "/v1/cs/configs", nil, "dataId", "a", "group", "g", "content", "old", "config_tags", "x,y", "appName", "shop", "desc", "d")
+	for path, want := range map[string]string{
+		"/v3/admin/cs/config/import":   "[map[itemName:Item not found in metadata: g/extra] map[itemName:Item not found in file: g/c]]",
+		"/v3/console/cs/config/import": "[map[itemName:未在元数据中找到: g/extra] map[itemName:未在文件中找到: g/c]]",
+	} {
+		data := w.tree(w.upload(path+"?policy=OVERWRITE", b.Bytes()))["data"].(map[string]any)
+		if data["succCount"] != float64(1) || fmt.Sprint(data["unrecognizedData"]) != want {
+			t.Errorf("%s: %v", path, data)
+		}
+	}
+	it, err := w.node.center.Get(t.Context(), configcenter.MakeKey("", "g", "a"))
+	if err != nil || it.Content != "x" || it.Tags != "x,y" || it.AppName != "shop" || it.Desc != "" {
+		t.Errorf("imported %+v, %v", it, err)
 	}
 }
 

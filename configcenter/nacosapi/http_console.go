@@ -18,5 +18,9 @@ func (a *API) routesConsole(g *gin.RouterGroup, limit, read, write, user gin.Han
 	g.GET("/config/listener/ip", read, checkNames, rest.Handle(a.listenersOfClientV3))
 	g.GET("/config/beta", read, checkNames, rest.Handle(a.betaOfConsole))
 	g.DELETE("/config/beta", write, checkNames, rest.Handle(a.stopBetaOfConsole))
+	g.GET("/config/export2", read, checkNames, rest.Handle(a.exportV3))
+	g.POST("/config/import", limit, write, rest.Handle(a.importOfConsole))
+	// Which namespace is cloned to, and from, the handler looks at.
+	g.POST("/config/clone", limit, user, rest.Handle(a.cloneOfConsole))
 	a.routesHistoryV3(g.Group("/history"), read)
 }

@@ -56,14 +56,21 @@ type getV1Params struct {
 	searchParams
 	Tag    string   `form:"tag"`
 	Show   string   `form:"show"`
-	Beta   bool     `form:"beta"`
+	Beta   string   `form:"beta"` // true, or it is none
 	Export bool     `form:"export"`
 	Newer  bool     `form:"exportV2"`
 	IDs    []string `form:"ids"`
+	Chosen bool     `given:"ids"` // an export must say, if only that it names none
 }
 
 func (a *API) getV1(ctx context.Context, in getV1Params) (any, error) {
 	if in.Export || in.Newer {
+		if err := refuseNames(in.Tenant, in.Group, in.DataID); err != nil {
+			return nil, err
+		}
+		if !in.Chosen {
+			return nil, wire.RefuseBy(wire.ParameterMissing, &rest.MissingError{Name: "ids"})
+		}
 		return a.export(ctx, exportParams{searchParams: in.searchParams, IDs: in.IDs}, in.Newer)
 	}
 	if in.Search == "accurate" || in.Search == "blur" {
@@ -80,7 +87,7 @@ func (a *API) getV1(ctx context.Context, in getV1Params) (any, error) {
 	if err := k.key().Validate(); err != nil {
 		return nil, refusal(err)
 	}
-	if in.Beta {
+	if in.Beta == "true" {
 		return a.queryBetaV1(ctx, k)
 	}
 	if in.Show == "all" {
@@ -122,7 +129,7 @@ type deleteV1Params struct {
 	Tag     string   `form:"tag"`
 	DelType string   `form:"delType"`
 	IDs     []string `form:"ids"`
-	Beta    bool     `form:"beta"`
+	Beta    string   `form:"beta"` // likewise
 }
 
 func (a *API) deleteV1(ctx context.Context, in deleteV1Params) (any, error) {
@@ -130,7 +137,7 @@ func (a *API) deleteV1(ctx context.Context, in deleteV1Params) (any, error) {
 		return rest.RestResult{Code: http.StatusOK, Data: true}, a.removeIDs(ctx, in.Tenant, in.IDs)
 	}
 	k := keyParams{DataID: in.DataID, Group: in.Group, Tenant: in.Tenant}
-	if in.Beta {
+	if in.Beta == "true" {
 		return a.stopBetaV1(ctx, k)
 	}
 	return a.removeHTTP(ctx, readParams{keyParams: k, Tag: in.Tag})

@@ -20,7 +20,7 @@ func (a *API) routesV3(g *gin.RouterGroup, limit, read, write, user gin.HandlerF
 	// Of which configs the ids are, and who may delete those, the handler sees.
 	g.DELETE("/admin/cs/config/batch", user, rest.Handle(a.removeBatchV3))
 	g.GET("/admin/cs/config/list", read, rest.Handle(a.searchV3))
-	g.GET("/admin/cs/config/export", read, rest.Handle(a.exportV3))
+	g.GET("/admin/cs/config/export", read, checkNames, rest.Handle(a.exportV3))
 	g.POST("/admin/cs/config/import", limit, write, rest.Handle(a.importV3))
 	g.POST("/admin/cs/config/clone", limit, write, rest.Handle(a.cloneV3))
 	g.GET("/admin/cs/config/beta", read, checkNames, rest.Handle(a.betaV3))
@@ -63,9 +63,14 @@ var checkNames = rest.Check(func(in struct {
 	Tenant string `form:"namespaceId" alias:"tenant,namespace"`
 },
 ) error {
-	k := configcenter.MakeKey(in.Tenant, orElse(in.Group, "any"), orElse(in.DataID, "any"))
-	return refusal(k.Validate())
+	return refuseNames(in.Tenant, in.Group, in.DataID)
 })
+
+// refuseNames refuses what cannot be a name, but not what is blank.
+func refuseNames(tenant, group, dataID string) error {
+	k := configcenter.MakeKey(tenant, orElse(group, "any"), orElse(dataID, "any"))
+	return refusal(k.Validate())
+}
 
 // clientConfigV3 is what an application is given: the reply of gRPC, as Java writes it.
 type clientConfigV3 struct {
