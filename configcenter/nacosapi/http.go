@@ -128,6 +128,14 @@ func (a *API) freshen(ctx context.Context) {
 	}
 }
 
+// catchUp brings what this node shows up to all that is committed, where it is not anyway.
+func (a *API) catchUp(ctx context.Context) error {
+	if !a.center.Fresh(ctx) {
+		return wire.Refuse(wire.Busy, "the server lags behind, or has no quorum, please try later")
+	}
+	return nil
+}
+
 func (a *API) removeHTTP(ctx context.Context, in readParams) (bool, error) {
 	if in.Tag != "" {
 		err := a.withdraw(ctx, in.key(), in.Tag, origin(ctx, rest.Of(ctx).ClientIP, ""))

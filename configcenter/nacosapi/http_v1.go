@@ -29,6 +29,7 @@ func (a *API) routesV1(g *gin.RouterGroup, limit, read, write, user gin.HandlerF
 	g.GET("/metrics/cluster", read, rest.With(rest.V1Config, a.heldByAllClients))
 	g.GET("/communication/configWatchers", read, rest.With(rest.V1Config, a.watchersV1))
 	g.GET("/communication/watcherConfigs", a.guard.Admin(), rest.With(rest.V1Config, a.watchedV1))
+	g.POST("/ops/localCache", a.guard.Admin(), rest.With(rest.V1Config, a.catchUpV1))
 	g.GET("/history", read, rest.With(rest.V1Config, a.historyV1))
 	g.GET("/history/previous", read, rest.With(rest.V1Config, a.previousV1))
 	g.GET("/history/configs", read, rest.With(rest.V1Config, a.historyConfigsV1))
@@ -292,6 +293,11 @@ func (a *API) watchersV1(ctx context.Context, in listenedParams) (sampleV1, erro
 func (a *API) watchedV1(ctx context.Context, in clientParams) (sampleV1, error) {
 	in.All = true
 	return sampleV1{a.listenedV1(ctx, in, false)}, nil
+}
+
+// catchUpV1 brings what this node shows up to all that is committed.
+func (a *API) catchUpV1(ctx context.Context, _ rest.None) (string, error) {
+	return strconv.Itoa(http.StatusOK), a.catchUp(ctx)
 }
 
 // groupKey is a config's name as Nacos joins it.

@@ -308,13 +308,8 @@ func (a *API) heldByAllClientsV3(ctx context.Context, in heldV3Params) (map[stri
 	return a.held(ctx, p, true)
 }
 
-// catchUpV3 brings what this node shows up to all that is committed, which it is anyway
-// unless it lags behind the others.
 func (a *API) catchUpV3(ctx context.Context, _ rest.None) (string, error) {
-	if !a.center.Fresh(ctx) {
-		return "", wire.Refuse(wire.Busy, "the server lags behind, or has no quorum, please try later")
-	}
-	return "Local cache updated from store successfully!", nil
+	return "Local cache updated from store successfully!", a.catchUp(ctx)
 }
 
 // historyBasicV3 is a change in a list.

@@ -116,9 +116,12 @@ func TestTheCacheIsBroughtUpWithTheStore(t *testing.T) {
 	engine := coretest.NewFake()
 	w := startWeb(t, engine)
 	w.want(w.do("POST", "/v3/admin/cs/ops/localCache", nil), 200, `{"code":0,"message":"success","data":"Local cache updated from store successfully!"}`)
+	w.want(w.do("POST", "/v1/cs/ops/localCache", nil), 200, "200")
 	engine.Partition()
-	if a := w.do("POST", "/v3/admin/cs/ops/localCache", nil); a.status != 503 {
-		t.Errorf("without the engine: %+v", a)
+	for _, path := range []string{"/v3/admin/cs/ops/localCache", "/v1/cs/ops/localCache"} {
+		if a := w.do("POST", path, nil); a.status != 503 {
+			t.Errorf("without the engine: %+v", a)
+		}
 	}
 }
 
