@@ -12,6 +12,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Command is `zensus bench`.
@@ -21,24 +22,43 @@ func Command() *cobra.Command {
 	return cmd
 }
 
+// frame is what is common to all that is measured: the servers, how often, and where the
+// result goes.
+type frame struct {
+	addr, vs       string
+	starts         []string
+	names          []string
+	workloads      []string
+	time           time.Duration
+	rounds         int
+	jsonFile       string
+	quiet          bool
+	stdout, stderr io.Writer
+}
+
+// addFlags adds the flags; addr holds the default address already.
+func (o *frame) addFlags(f *pflag.FlagSet, workloads ...string) {
+	f.StringVar(&o.vs, "vs", "", "address of a second server to compare with")
+	f.StringArrayVar(&o.starts, "start", nil, "command that starts a server, once for each address")
+	f.StringSliceVar(&o.names, "name", nil, "names of the servers in the output")
+	f.StringSliceVarP(&o.workloads, "workload", "w", workloads, "what to measure, or all")
+	f.DurationVar(&o.time, "time", 3*time.Second, "length of a round")
+	f.IntVar(&o.rounds, "rounds", 7, "rounds on each server")
+	f.StringVar(&o.jsonFile, "json", "", "file for the result as JSON; - is standard output, in place of the table")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "show no progress")
+}
+
 // options are the flags of `zensus bench zk`.
 type options struct {
-	addr, vs         string
-	starts, each     []string
+	frame
+	each             []string
 	voters           int
-	names            []string
-	workloads        []string
 	shapes           []string
 	bytes            int
-	time             time.Duration
-	rounds           int
 	znodes, sessions int
 	watchers         int
 	kills, writes    int
 	storm            int
-	jsonFile         string
-	quiet            bool
-	stdout, stderr   io.Writer
 }
 
 func zkCommand() *cobra.Command {
@@ -78,24 +98,17 @@ observer), observers (two more) and storm need --start-each.`,
 	}
 	f := cmd.Flags()
 	o.addr = "127.0.0.1:2181"
-	f.StringVar(&o.vs, "vs", "", "address of a second server to compare with")
-	f.StringArrayVar(&o.starts, "start", nil, "command that starts a server, once for each address")
+	o.addFlags(f, "get", "set", "create")
 	f.StringArrayVar(&o.each, "start-each", nil, "command that starts one server of an ensemble, once for each side")
 	f.IntVar(&o.voters, "voters", 3, "how many of the addresses are those of voters, with --start-each; observers follow")
-	f.StringSliceVar(&o.names, "name", nil, "names of the servers in the output")
-	f.StringSliceVarP(&o.workloads, "workload", "w", []string{"get", "set", "create"}, "what to measure, or all")
 	f.StringSliceVar(&o.shapes, "shape", []string{"16x16"}, "connections x requests in flight on each")
 	f.IntVar(&o.bytes, "bytes", 100, "bytes of data in a znode")
-	f.DurationVar(&o.time, "time", 3*time.Second, "length of a round")
-	f.IntVar(&o.rounds, "rounds", 7, "rounds on each server")
 	f.IntVar(&o.znodes, "znodes", 1_000_000, "znodes of the scenario big")
 	f.IntVar(&o.sessions, "sessions", 10_000, "sessions of the scenario idle")
 	f.IntVar(&o.watchers, "watchers", 1000, "watchers of the scenario fanout")
 	f.IntVar(&o.kills, "kills", 5, "leaders that the scenario failover kills in each round")
 	f.IntVar(&o.writes, "writes", 100_000, "writes that a follower misses in the scenario catchup")
 	f.IntVar(&o.storm, "storm", 5000, "sessions that lose their server in the scenario storm")
-	f.StringVar(&o.jsonFile, "json", "", "file for the result as JSON; - is standard output, in place of the table")
-	f.BoolVarP(&o.quiet, "quiet", "q", false, "show no progress")
 	return cmd
 }
 
@@ -115,21 +128,13 @@ func scenarioNames() string {
 	return strings.Join(names, ", ")
 }
 
-func (o *options) servers() ([]*Server, error) {
+func (o *frame) servers() ([]*Server, error) {
 	addrs := []string{o.addr}
 	if o.vs != "" {
 		addrs = append(addrs, o.vs)
 	}
-	commands := o.starts
-	switch {
-	case len(o.starts) > 0 && len(o.each) > 0:
-		return nil, errors.New("--start and --start-each exclude each other")
-	case len(o.starts) > 0 && len(o.starts) != len(addrs):
+	if len(o.starts) > 0 && len(o.starts) != len(addrs) {
 		return nil, fmt.Errorf("--start: %d commands for %d servers", len(o.starts), len(addrs))
-	case len(o.each) > 0 && len(o.each) != len(addrs):
-		return nil, fmt.Errorf("--start-each: %d commands for %d ensembles", len(o.each), len(addrs))
-	case len(o.each) > 0:
-		commands = o.each
 	}
 	var list []*Server
 	for i, a := range addrs {
@@ -137,13 +142,31 @@ func (o *options) servers() ([]*Server, error) {
 		if i < len(o.names) {
 			s.Name = o.names[i]
 		}
-		if i < len(commands) {
-			s.Command, s.Each, s.Voters = commands[i], len(o.each) > 0, o.voters
-		}
-		if n := strings.Count(a, ",") + 1; s.Each && (o.voters < 1 || o.voters > n) {
-			return nil, fmt.Errorf("--voters: %d of %d addresses", o.voters, n)
+		if i < len(o.starts) {
+			s.Command = o.starts[i]
 		}
 		list = append(list, s)
+	}
+	return list, nil
+}
+
+// servers are those of the frame, with what --start-each and --voters say.
+func (o *options) servers() ([]*Server, error) {
+	if len(o.starts) > 0 && len(o.each) > 0 {
+		return nil, errors.New("--start and --start-each exclude each other")
+	}
+	list, err := o.frame.servers()
+	if err != nil || len(o.each) == 0 {
+		return list, err
+	}
+	if len(o.each) != len(list) {
+		return nil, fmt.Errorf("--start-each: %d commands for %d ensembles", len(o.each), len(list))
+	}
+	for i, s := range list {
+		s.Command, s.Each, s.Voters = o.each[i], true, o.voters
+		if n := strings.Count(s.Addr, ",") + 1; o.voters < 1 || o.voters > n {
+			return nil, fmt.Errorf("--voters: %d of %d addresses", o.voters, n)
+		}
 	}
 	return list, nil
 }
@@ -176,6 +199,11 @@ func (o *options) run(ctx context.Context) error {
 		}
 	}
 	rows, err := o.measure(ctx, servers, list)
+	return o.finish(rows, err)
+}
+
+// finish reports what rows there are, also in front of an error.
+func (o *frame) finish(rows []Row, err error) error {
 	o.clearProgress()
 	if len(rows) > 0 {
 		err = errors.Join(err, o.report(rows))
@@ -243,17 +271,20 @@ func (o *options) measure(ctx context.Context, servers []*Server, list []string)
 			}
 			shape.Bytes, shape.Time = o.bytes, o.time
 			if sc != nil {
-				more, err := CompareScenario(ctx, servers, sc, &Params{
-					Shape: shape, Znodes: o.znodes, Sessions: o.sessions, Watchers: o.watchers, Rounds: o.rounds,
+				p := &Params{
+					Shape: shape, Znodes: o.znodes, Sessions: o.sessions, Watchers: o.watchers,
 					Kills: o.kills, Writes: o.writes, Storm: o.storm,
-				}, o.progress)
+				}
+				run := func(srv *Server) ([]Figure, error) { return sc.run(ctx, srv, p) }
+				more, err := CompareScenario(servers, sc.Name, o.rounds, run, o.progress)
 				rows = append(rows, more...)
 				if err != nil {
 					return rows, err
 				}
 				break // its shape is its own
 			}
-			row, err := Compare(servers, w, shape, o.rounds, o.progress)
+			run := func(srv *Server) (Sample, error) { return Run(srv, w, shape) }
+			row, err := Compare(servers, w.Name, shape, o.rounds, run, o.progress)
 			if err != nil {
 				return rows, err
 			}
@@ -269,7 +300,7 @@ func (o *options) measure(ctx context.Context, servers []*Server, list []string)
 // barWidth is the length of the progress bar.
 const barWidth = 24
 
-func (o *options) progress(what string, done, total int) {
+func (o *frame) progress(what string, done, total int) {
 	if o.quiet || !isTerminal(o.stderr) {
 		return
 	}
@@ -277,7 +308,7 @@ func (o *options) progress(what string, done, total int) {
 	fmt.Fprintf(o.stderr, "\r\x1b[K[%s%s] %d/%d %s", strings.Repeat("=", full), strings.Repeat(" ", barWidth-full), done+1, total, what)
 }
 
-func (o *options) clearProgress() {
+func (o *frame) clearProgress() {
 	if !o.quiet && isTerminal(o.stderr) {
 		fmt.Fprint(o.stderr, "\r\x1b[K")
 	}
@@ -292,7 +323,7 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && st.Mode()&os.ModeCharDevice != 0
 }
 
-func (o *options) report(rows []Row) error {
+func (o *frame) report(rows []Row) error {
 	if o.jsonFile != "" {
 		text, err := json.MarshalIndent(rows, "", "  ")
 		if err != nil {

@@ -33,20 +33,21 @@ type Row struct {
 // Progress hears of every round before it begins. It may be nil.
 type Progress func(what string, done, total int)
 
-// Compare runs a workload on each server in turn, rounds times.
-func Compare(servers []*Server, w *Workload, s Shape, rounds int, tell Progress) (Row, error) {
-	row := Row{Workload: w.Name, Shape: s.String()}
+// Compare runs a workload, one round of which is run, on each server in turn, rounds
+// times.
+func Compare(servers []*Server, name string, s Shape, rounds int, run func(*Server) (Sample, error), tell Progress) (Row, error) {
+	row := Row{Workload: name, Shape: s.String()}
 	samples := make([][]Sample, len(servers))
 	for round := range rounds {
 		for i := range servers {
 			// Who begins changes from round to round.
 			side := (i + round) % len(servers)
 			if tell != nil {
-				tell(fmt.Sprintf("%s %s on %s", w.Name, s, servers[side].Name), round*len(servers)+i, rounds*len(servers))
+				tell(fmt.Sprintf("%s %s on %s", name, s, servers[side].Name), round*len(servers)+i, rounds*len(servers))
 			}
-			sample, err := Run(servers[side], w, s)
+			sample, err := run(servers[side])
 			if err != nil {
-				return row, fmt.Errorf("%s on %s: %w", w.Name, servers[side].Name, err)
+				return row, fmt.Errorf("%s on %s: %w", name, servers[side].Name, err)
 			}
 			samples[side] = append(samples[side], sample)
 		}

@@ -200,7 +200,7 @@ func ownDeletes(s *Shape) int { return max(s.Depth, deletesPerRound/s.Conns) }
 
 // inMultis sends what add appends for 0 to n-1 in multis of at most each.
 func inMultis(c *conn, root string, i, n, each int, add func(b []byte, j int) []byte) error {
-	r := runner{shape: &Shape{Depth: 4}, root: root, limit: (n + each - 1) / each}
+	r := runner{shape: &Shape{Depth: 4}, root: root, meter: meter{limit: (n + each - 1) / each}}
 	r.w = &Workload{Name: "set up", next: func(c *conn, _ string, _, k int, _ *Shape) {
 		request(c, wire.OpMulti, func(b []byte) []byte {
 			for j := k * each; j < min((k+1)*each, n); j++ {
@@ -222,15 +222,20 @@ type Sample struct {
 	CPU time.Duration
 }
 
+// meter measures requests that others make.
+type meter struct {
+	limit int         // requests of a connection, 0 none
+	stop  atomic.Bool // no new requests
+	done  atomic.Int64
+}
+
 // runner drives one workload on one server.
 type runner struct {
+	meter
 	w     *Workload
 	shape *Shape
 	root  string
-	limit int         // requests of a connection, 0 none
-	sent  []int       // requests that each connection has sent
-	stop  atomic.Bool // no new requests
-	done  atomic.Int64
+	sent  []int // requests that each connection has sent
 }
 
 // drive keeps the connection busy until the limit is reached or stop is set, and
@@ -322,7 +327,7 @@ func Run(srv *Server, w *Workload, s Shape) (Sample, error) {
 	}); err != nil {
 		return Sample{}, err
 	}
-	sample, err := r.measure(srv, conns)
+	sample, err := r.measure(srv, &s, func(i int, lat *hdrhistogram.Histogram) error { return r.drive(conns[i], i, lat) })
 	if err == nil && w.made > 0 {
 		err = parallel(s.Conns, func(i int) error { return removeOwn(conns[i], root, i, r.sent[i]*w.made) })
 	}
@@ -340,21 +345,23 @@ func removeOwn(c *conn, root string, i, n int) error {
 // warmUp is the part of a timed round that is not counted.
 const warmUp = 5 // one fifth
 
-func (r *runner) measure(srv *Server, conns []*conn) (Sample, error) {
-	lats := make([]*hdrhistogram.Histogram, len(conns))
+// measure measures a round, in which drive keeps the i-th connection busy until stop is
+// set or there are limit requests.
+func (r *meter) measure(srv *Server, shape *Shape, drive func(i int, lat *hdrhistogram.Histogram) error) (Sample, error) {
+	lats := make([]*hdrhistogram.Histogram, shape.Conns)
 	errs := make(chan error, 1)
 	go func() {
-		errs <- parallel(len(conns), func(i int) error {
+		errs <- parallel(len(lats), func(i int) error {
 			lats[i] = hdrhistogram.New(1, 60_000_000, 3)
-			return r.drive(conns[i], i, lats[i])
+			return drive(i, lats[i])
 		})
 	}()
 	var from int64
 	began, cpu := time.Now(), srv.cpu()
 	if r.limit == 0 {
-		time.Sleep(r.shape.Time / warmUp)
+		time.Sleep(shape.Time / warmUp)
 		from, began, cpu = r.done.Load(), time.Now(), srv.cpu()
-		time.Sleep(r.shape.Time - r.shape.Time/warmUp)
+		time.Sleep(shape.Time - shape.Time/warmUp)
 	} else if err := <-errs; err != nil {
 		return Sample{}, err
 	}

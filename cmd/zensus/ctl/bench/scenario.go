@@ -41,7 +41,6 @@ type Params struct {
 	Znodes   int // of the big tree
 	Sessions int // that are idle
 	Watchers int
-	Rounds   int
 	Kills    int // of leaders, in each round
 	Writes   int // that a follower misses
 	Storm    int // sessions that lose their server
@@ -73,10 +72,9 @@ func FindScenario(name string) *Scenario {
 // Scenarios lists them by name.
 func Scenarios() []*Scenario { return scenarios }
 
-// CompareScenario runs a scenario on each server in turn, as often as Rounds
-// says, each time on a server that was just started if it needs that.
-func CompareScenario(ctx context.Context, servers []*Server, sc *Scenario, p *Params, tell Progress) ([]Row, error) {
-	rounds := p.Rounds
+// CompareScenario runs a scenario, one round of which is run, on each server in turn,
+// rounds times, each time on a server that was just started if it needs that.
+func CompareScenario(servers []*Server, name string, rounds int, run func(*Server) ([]Figure, error), tell Progress) ([]Row, error) {
 	var names []Figure
 	values := map[string][][]float64{}
 	for round := range rounds {
@@ -84,11 +82,11 @@ func CompareScenario(ctx context.Context, servers []*Server, sc *Scenario, p *Pa
 			side := (i + round) % len(servers)
 			servers[side].round = round
 			if tell != nil {
-				tell(fmt.Sprintf("%s on %s", sc.Name, servers[side].Name), round*len(servers)+i, rounds*len(servers))
+				tell(fmt.Sprintf("%s on %s", name, servers[side].Name), round*len(servers)+i, rounds*len(servers))
 			}
-			figures, err := sc.run(ctx, servers[side], p)
+			figures, err := run(servers[side])
 			if err != nil {
-				return nil, fmt.Errorf("%s on %s: %w", sc.Name, servers[side].Name, err)
+				return nil, fmt.Errorf("%s on %s: %w", name, servers[side].Name, err)
 			}
 			for _, f := range figures {
 				if values[f.Name] == nil {
@@ -101,7 +99,7 @@ func CompareScenario(ctx context.Context, servers []*Server, sc *Scenario, p *Pa
 	}
 	var rows []Row
 	for _, f := range names {
-		row := Row{Workload: sc.Name + ": " + f.Name}
+		row := Row{Workload: name + ": " + f.Name}
 		for i, srv := range servers {
 			row.Sides = append(row.Sides, Side{Server: srv.Name, Unit: f.Unit, Values: values[f.Name][i], Median: median(values[f.Name][i])})
 		}

@@ -29,9 +29,12 @@ type Server struct {
 	// behind them are of observers.
 	Voters int
 
+	// answers is what await asks an address; nil is readAt.
+	answers   func(addr string) error
+	ownDir    bool     // a directory for the data is made for the command
 	round     int      // which it is started for, from 0
 	observers int      // that the ensemble is to have, with Each
-	dir       string   // where the data are to be, with Each
+	dir       string   // where the data are to be, with Each or ownDir
 	only      string   // addresses to which alone connections are made; blank are all
 	counted   int      // the server, from 1, of which alone processor time counts; 0 is all
 	roots     []string // znodes that rounds made for themselves
@@ -92,22 +95,9 @@ func (s *Server) startFirst(ctx context.Context, n int) (time.Duration, error) {
 	if s.Command == "" {
 		return 0, nil
 	}
-	if s.Each && s.dir == "" {
-		var err error
-		if s.dir, err = os.MkdirTemp("", "zensus-bench-"); err != nil {
-			return 0, err
-		}
-	}
-	commands := 1
-	if s.Each {
-		commands = n
-	}
-	s.processes = make([]*process, len(s.addresses()))
 	began := time.Now()
-	for i := range commands {
-		if err := s.launch(ctx, i); err != nil {
-			return 0, errors.Join(err, s.Kill())
-		}
+	if err := s.launchFirst(ctx, n); err != nil {
+		return 0, err
 	}
 	if err := s.await(ctx, s.addresses()[:n]...); err != nil {
 		return 0, errors.Join(err, s.Kill())
@@ -115,14 +105,38 @@ func (s *Server) startFirst(ctx context.Context, n int) (time.Duration, error) {
 	return time.Since(began), nil
 }
 
+// launchFirst is startFirst without the wait.
+func (s *Server) launchFirst(ctx context.Context, n int) error {
+	if (s.Each || s.ownDir) && s.dir == "" {
+		var err error
+		if s.dir, err = os.MkdirTemp("", "zensus-bench-"); err != nil {
+			return err
+		}
+	}
+	commands := 1
+	if s.Each {
+		commands = n
+	}
+	s.processes = make([]*process, len(s.addresses()))
+	for i := range commands {
+		if err := s.launch(ctx, i); err != nil {
+			return errors.Join(err, s.Kill())
+		}
+	}
+	return nil
+}
+
 // launch starts one process, the i-th from 0, and does not wait for it.
 func (s *Server) launch(ctx context.Context, i int) error {
 	p := &process{cmd: exec.CommandContext(ctx, "/bin/sh", "-c", "exec "+s.Command)} //nolint:gosec // what the user asks for
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
 	p.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", roundVariable, s.round))
+	if s.dir != "" {
+		p.cmd.Env = append(p.cmd.Env, dirVariable+"="+s.dir)
+	}
 	if s.Each {
 		p.cmd.Env = append(p.cmd.Env, fmt.Sprintf("%s=%d", serverVariable, i+1), fmt.Sprintf("%s=%d", votersVariable, s.Voters),
-			fmt.Sprintf("%s=%d", observersVariable, s.observers), dirVariable+"="+s.dir)
+			fmt.Sprintf("%s=%d", observersVariable, s.observers))
 	}
 	ownGroup(p.cmd)
 	p.cmd.WaitDelay = time.Second
@@ -135,8 +149,12 @@ func (s *Server) launch(ctx context.Context, i int) error {
 
 // await waits until a read at each of the addresses is answered.
 func (s *Server) await(ctx context.Context, addrs ...string) error {
+	ask := s.answers
+	if ask == nil {
+		ask = readAt
+	}
 	for began := time.Now(); ; {
-		err := readAt(addrs[0])
+		err := ask(addrs[0])
 		if err == nil {
 			if addrs = addrs[1:]; len(addrs) == 0 {
 				return nil
