@@ -18,7 +18,7 @@ import (
 // Command is `zensus bench`.
 func Command() *cobra.Command {
 	cmd := &cobra.Command{Use: "bench", Short: "measure a server, alone or against another"}
-	cmd.AddCommand(zkCommand())
+	cmd.AddCommand(zkCommand(), nacosCommand())
 	return cmd
 }
 
