@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -107,22 +108,107 @@ func (c *Conn) Leave(serverIP, serverPort string) {
 	c.transport.shut(AskedToLeave)
 }
 
-// Shed sends clients elsewhere until at most keep connections of SDKs are left,
-// the idlest first, and says how many it asked. It does not wait for them; see
-// Conn.Leave.
+// Target is another server, as clients know it, and how many of them are to go there.
+type Target struct {
+	IP, Port string // of HTTP; blank is any on the client's list
+	Count    int
+}
+
+// Clients are asked to leave some at a time, every movePause: those to whom they go
+// set them up, and are told anew of what they have.
+const (
+	moveAtOnce = 100
+	movePause  = 50 * time.Millisecond
+	// movePauses are the most of them: many clients go in larger groups.
+	movePauses = 40
+)
+
+// Move sends clients of SDKs elsewhere, the idlest first: so many to each target, in
+// turns. It says how many it will ask, and does not wait for them; see Conn.Leave.
+func (s *Server) Move(targets ...Target) int {
+	wanted := 0
+	for _, t := range targets {
+		wanted += max(0, t.Count)
+	}
+	idlest := s.sdk()
+	idlest = idlest[:min(len(idlest), wanted)]
+	s.send(idlest, targets)
+	return len(idlest)
+}
+
+// Shed is Move of all but keep clients to one target.
 func (s *Server) Shed(keep int, serverIP, serverPort string) int {
-	var sdk []*Conn
-	for _, c := range s.Conns() {
-		if c.IsSDK() {
-			sdk = append(sdk, c)
+	sdk := s.sdk()
+	surplus := sdk[:max(0, len(sdk)-max(0, keep))]
+	s.send(surplus, []Target{{serverIP, serverPort, len(surplus)}})
+	return len(surplus)
+}
+
+// sdk are the connections of SDKs, the idlest first.
+func (s *Server) sdk() []*Conn {
+	all := slices.DeleteFunc(s.Conns(), func(c *Conn) bool { return !c.IsSDK() })
+	slices.SortFunc(all, func(a, b *Conn) int { return a.LastActive().Compare(b.LastActive()) })
+	return all
+}
+
+// send asks conns to leave for the targets, of which there are as many as they count,
+// in the background.
+func (s *Server) send(conns []*Conn, targets []Target) {
+	targets = slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return t.Count <= 0 })
+	group := max(moveAtOnce, len(conns)/movePauses)
+	s.tasks.Go(func() {
+		next := 0
+		for n, c := range conns {
+			if n > 0 && n%group == 0 && !s.pause(movePause) {
+				return
+			}
+			ip, port := targets[next].IP, targets[next].Port
+			s.tasks.Go(func() { c.Leave(ip, port) })
+			if targets[next].Count--; targets[next].Count == 0 {
+				targets = slices.Delete(targets, next, next+1)
+			} else {
+				next++
+			}
+			if next >= len(targets) {
+				next = 0
+			}
+		}
+	})
+}
+
+// Drain sends all clients elsewhere, in equal shares to the targets, whose Count does
+// not matter, and waits until none is left or ctx ends. See Config.Admits for those
+// that come meanwhile.
+func (s *Server) Drain(ctx context.Context, targets ...Target) {
+	conns := s.Conns()
+	if len(targets) == 0 {
+		targets = []Target{{}}
+	}
+	for i := range targets {
+		targets[i].Count = (len(conns) + len(targets) - 1) / len(targets)
+	}
+	s.send(conns, targets)
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for s.Count() > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
 		}
 	}
-	slices.SortFunc(sdk, func(a, b *Conn) int { return a.LastActive().Compare(b.LastActive()) })
-	surplus := sdk[:max(0, len(sdk)-max(0, keep))]
-	for _, c := range surplus {
-		s.tasks.Go(func() { c.Leave(serverIP, serverPort) })
+}
+
+// pause waits, and reports whether the server goes on meanwhile.
+func (s *Server) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-s.stopping:
+		return false
 	}
-	return len(surplus)
 }
 
 // alive notes a message from the client.

@@ -119,6 +119,9 @@ func (s *Server) answer(ctx context.Context, t *transport, name string, in *wire
 		return wire.NewErrorResponse(300, "Server is starting,please try later.")
 	}
 	if name == "ServerCheckRequest" {
+		if !s.cfg.Admits() {
+			return wire.NewErrorResponse(300, "Server is draining,please use another.")
+		}
 		return &wire.ServerCheckResponse{Response: wire.Succeeded(), ConnectionID: t.id, SupportAbilityNegotiation: true}
 	}
 	h, ok := s.handlers[name]

@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -485,6 +486,70 @@ func TestShedSendsTheIdlestElsewhereAndLeavesServersAlone(t *testing.T) {
 	require.NotNil(t, v.Conn(busy.id))
 	require.NotNil(t, v.Conn(server.id))
 	require.Zero(t, v.Shed(1, "", ""))
+}
+
+// goneTo is where a client is asked to go, as ip:port.
+func (c *client) goneTo() string {
+	reset := c.push().(*wire.ConnectResetRequest)
+	c.send(&wire.ConnectResetResponse{Response: wire.Response{ResultCode: 200, RequestID: reset.RequestID}})
+	return reset.ServerIP + ":" + reset.ServerPort
+}
+
+func TestMoveSharesClientsOut(t *testing.T) {
+	v := serve(t, Config{})
+	var clients []*client
+	for range 6 {
+		clients = append(clients, connect(t, v, "Nacos-Go-Client:v2.3.2", nil))
+	}
+	require.Equal(t, 4, v.Move(Target{"10.0.0.1", "1", 1}, Target{"10.0.0.2", "2", 3}, Target{"10.0.0.3", "3", 0}))
+	counts := map[string]int{}
+	for _, c := range clients[:4] {
+		counts[c.goneTo()]++
+	}
+	for range 4 {
+		require.Equal(t, AskedToLeave, (<-v.ended).reason)
+	}
+	require.Equal(t, map[string]int{"10.0.0.1:1": 1, "10.0.0.2:2": 3}, counts)
+	require.Equal(t, 2, v.Count())
+	require.Equal(t, 2, v.Move(Target{"10.0.0.1", "1", 100}), "there are no more")
+	for _, c := range clients[4:] {
+		require.Equal(t, "10.0.0.1:1", c.goneTo())
+	}
+	require.Zero(t, v.Move())
+}
+
+func TestDrainingSendsAllAwayAndTakesNobody(t *testing.T) {
+	var draining atomic.Bool
+	v := serve(t, Config{Admits: func() bool { return !draining.Load() }})
+	a, b := connect(t, v, "Nacos-Go-Client:v2.3.2", nil), connect(t, v, "Nacos-Java-Client:v2.5.1", javaAbilities)
+	draining.Store(true)
+	late := dial(t, v.addr)
+	refused := late.ask(&wire.ServerCheckRequest{}).(*wire.ErrorResponse)
+	require.Equal(t, 300, refused.ErrorCode)
+	late.open()
+	late.send(&wire.ConnectionSetupRequest{ClientVersion: "Nacos-Go-Client:v2.3.2"})
+	late.receive()
+	require.Equal(t, codes.Unavailable, status.Code(<-late.ended))
+	require.IsType(t, &wire.HealthCheckResponse{}, a.ask(&wire.HealthCheckRequest{}), "who is here is served")
+
+	done := make(chan struct{})
+	go func() {
+		v.Drain(t.Context(), Target{IP: "10.0.0.1", Port: "1"}, Target{IP: "10.0.0.2", Port: "2"})
+		close(done)
+	}()
+	require.ElementsMatch(t, []string{"10.0.0.1:1", "10.0.0.2:2"}, []string{a.goneTo(), b.goneTo()})
+	require.ElementsMatch(t, []end{{a.id, AskedToLeave}, {b.id, AskedToLeave}}, []end{<-v.ended, <-v.ended})
+	select {
+	case <-done:
+	case <-time.After(5 * time.Second):
+		t.Fatal("it does not end when all have gone")
+	}
+	draining.Store(false)
+	again := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)
+	short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	v.Drain(short)
+	require.Equal(t, ":", again.goneTo())
 }
 
 func TestHandlersCanSetHeadersOfTheAnswer(t *testing.T) {

@@ -27,6 +27,9 @@ type Config struct {
 	// Ready reports whether requests can be answered at all. Until then clients
 	// hear "server is starting". Default: always.
 	Ready func() bool
+	// Admits reports whether new clients are taken; those that are here are served
+	// either way. Default: always.
+	Admits func() bool
 	// Authorize decides on a request before its handler. The context it returns
 	// goes to the handler. An error is answered as a typed failure. Default: all
 	// may do everything.
@@ -74,6 +77,9 @@ func (c *Config) fill() {
 	}
 	if c.Ready == nil {
 		c.Ready = func() bool { return true }
+	}
+	if c.Admits == nil {
+		c.Admits = func() bool { return true }
 	}
 	orInt(&c.Limits.Connections, 50_000)
 	orInt(&c.Limits.ConnectionsPerIP, 10_000)
@@ -124,6 +130,7 @@ type Server struct {
 
 	pushIDs  atomic.Int64
 	draining atomic.Bool
+	stopping chan struct{}  // closed when the service ends
 	tasks    sync.WaitGroup // goroutines of connections
 
 	mu struct {
@@ -142,7 +149,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.Log, metrics: m, handlers: map[string]handler{}}
+	s := &Server{cfg: cfg, log: cfg.Log, metrics: m, handlers: map[string]handler{}, stopping: make(chan struct{})}
 	s.mu.transports = map[*transport]struct{}{}
 	s.mu.perIP = map[string]int{}
 	s.mu.conns = map[string]*Conn{}
@@ -225,6 +232,7 @@ func (s *Server) Run(ctx context.Context) error {
 // drain ends the service.
 func (s *Server) drain() {
 	s.draining.Store(true)
+	close(s.stopping)
 	for _, t := range s.allTransports() {
 		t.destine(Shutdown)
 	}

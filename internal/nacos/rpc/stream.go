@@ -30,6 +30,8 @@ const (
 	maxVersionBytes = 256
 )
 
+var errDraining = errors.New("the server is draining, use another")
+
 var errSecondClient = errors.New("a second client on one TCP connection: a proxy multiplexes HTTP/2, let it pass TCP instead")
 
 // serveStream reads one stream: the setup, then acknowledgements. It never ends
@@ -42,7 +44,11 @@ func (s *Server) serveStream(stream grpc.ServerStream) error {
 	t.streamOnce.Do(func() { close(t.streamOpen) })
 	c, err := s.setUp(t, stream)
 	if err != nil {
-		s.log.Warn("connection setup refused", "client", t.id, "err", err)
+		if errors.Is(err, errDraining) {
+			s.log.Debug("connection setup refused", "client", t.id, "err", err)
+		} else {
+			s.log.Warn("connection setup refused", "client", t.id, "err", err)
+		}
 		if !errors.Is(err, errSecondClient) { // the first one goes on
 			t.shut(AskedToLeave)
 		}
@@ -95,6 +101,9 @@ func (s *Server) setUp(t *transport, stream grpc.ServerStream) (*Conn, error) {
 	}
 	if s.draining.Load() || !s.cfg.Ready() {
 		return nil, errors.New("the server is not ready")
+	}
+	if !s.cfg.Admits() {
+		return nil, errDraining
 	}
 	t.mu.Lock()
 	known := t.mu.conn
