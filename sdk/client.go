@@ -101,7 +101,7 @@ func (c *Client) probe(ctx context.Context) error {
 
 func (c *Client) linkConfig(module string) link.Config {
 	return link.Config{
-		Servers: c.servers, Module: module, Namespace: c.opt.namespace, AppName: c.opt.appName, Version: Version,
+		Servers: c.servers, PortOffset: c.opt.offset, Module: module, Namespace: c.opt.namespace, AppName: c.opt.appName, Version: Version,
 		TLS: c.opt.tls, Token: c.opt.token, Log: c.opt.log, Dial: c.opt.dial, InOrder: c.opt.inOrder,
 	}
 }

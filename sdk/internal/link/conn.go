@@ -258,7 +258,7 @@ func (c *Conn) serve(body wire.Body) {
 		c.acknowledge(&wire.ClientDetectionResponse{Response: wire.Succeeded()}, b.RequestID)
 	case *wire.ConnectResetRequest:
 		c.acknowledge(&wire.ConnectResetResponse{Response: wire.Succeeded()}, b.RequestID)
-		c.link.prefer(b.ServerIP)
+		c.link.prefer(b.ServerIP, b.ServerPort)
 		c.fail(errors.New("the server asked to go elsewhere"))
 	default:
 		// The acknowledgement follows the hand-over: what is acknowledged will be seen.

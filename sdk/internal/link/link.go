@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"strconv"
 	"sync"
 	"time"
 
@@ -15,13 +16,14 @@ import (
 
 // Config says how to connect.
 type Config struct {
-	Servers   []string // host:port of gRPC
-	InOrder   bool     // begin with the first of them, not with any
-	Module    string   // "naming" or "config"; a stock server keeps naming state for the former only
-	Namespace string
-	AppName   string
-	Version   string
-	TLS       *tls.Config
+	Servers    []string // host:port of gRPC
+	PortOffset int      // of these ports from those of HTTP
+	InOrder    bool     // begin with the first of them, not with any
+	Module     string   // "naming" or "config"; a stock server keeps naming state for the former only
+	Namespace  string
+	AppName    string
+	Version    string
+	TLS        *tls.Config
 	// Token yields the access token; nil for none. It is asked again when the
 	// server refuses the one it gave, and when that has run out.
 	Token func(ctx context.Context) (token string, until time.Time, err error)
@@ -143,19 +145,31 @@ func (l *Link) server() string {
 	return s
 }
 
-// prefer makes the server with this address the next one, if we know it. The
-// port of our own list counts: the other is not the one for us.
-func (l *Link) prefer(host string) {
+// prefer makes the server that has its HTTP port at this address the next one, if we
+// know it: else another one on that host. The caller's connection must be about to end.
+func (l *Link) prefer(host, port string) {
 	if host == "" {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	number, _ := strconv.Atoi(port) // 0 where it was not told
+	near := -1
 	for i, s := range l.cfg.Servers {
-		if h, _, err := net.SplitHostPort(s); err == nil && h == host {
+		h, p, err := net.SplitHostPort(s)
+		if err != nil || h != host {
+			continue
+		}
+		if p == strconv.Itoa(number+l.cfg.PortOffset) {
 			l.mu.next = i
 			return
 		}
+		if near < 0 {
+			near = i
+		}
+	}
+	if near >= 0 {
+		l.mu.next = near
 	}
 }
 
