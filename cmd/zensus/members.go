@@ -10,7 +10,6 @@ import (
 
 	"github.com/zensus-io/zensus/core/replica"
 	"github.com/zensus-io/zensus/internal/cluster"
-	serverapi "github.com/zensus-io/zensus/internal/nacos/nacosapi"
 	"github.com/zensus-io/zensus/internal/settings"
 	"github.com/zensus-io/zensus/internal/telemetry"
 )
@@ -28,11 +27,14 @@ func (in *instance) newCluster(side *nacosSide, secret settings.Secret) (*cluste
 	}
 	// Nodes on an ensemble elsewhere may all have the same number.
 	cfg.Self.ID = fmt.Sprintf("%d@%s", in.plan.id, cmp.Or(cfg.Self.HTTP, cfg.Self.GRPC))
-	if in.plan.ensemble != nil || in.pool != nil {
+	if !in.alone() {
 		cfg.Client = side.client
 	}
 	return cluster.New(cfg)
 }
+
+// alone reports whether nobody else works on the data.
+func (in *instance) alone() bool { return in.plan.ensemble == nil && in.pool == nil }
 
 // role is what this server is in its ensemble; blank where that is elsewhere.
 func (in *instance) role() string {
@@ -51,7 +53,7 @@ const roleTime = 100 * time.Millisecond
 
 // load is how much the Nacos side has to do.
 func (side *nacosSide) load() cluster.Load {
-	l := cluster.Load{CPU: -1, Average: -1}
+	l := cluster.Load{CPU: side.machine.Usage().System, Average: side.machine.LoadAverage()}
 	l.Connections, l.SDK = side.rpc.Load()
 	return l
 }
@@ -77,16 +79,6 @@ func (in *instance) portOf(key string) int {
 		}
 	}
 	return 0
-}
-
-// members are the servers as Nacos clients are told of them: this one.
-func (side *nacosSide) members(in *instance) []serverapi.Member {
-	for _, p := range in.ports {
-		if a, ok := p.addr.(*net.TCPAddr); ok && p.key == "listen.http" {
-			return []serverapi.Member{{IP: reachable(a.IP).String(), Port: a.Port, Up: side.ready(), Self: true}}
-		}
-	}
-	return nil
 }
 
 // reachable is an address under which others find a port that is open on ip: ip

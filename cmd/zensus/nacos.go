@@ -46,6 +46,7 @@ type nacosSide struct {
 	quotas      *quota.Quotas
 	locks       *lock.Locks
 	cluster     *cluster.Cluster
+	machine     *telemetry.Machine
 	naming      *naming.Service
 	configs     *center.Center
 	rpc         *rpc.Server
@@ -168,7 +169,7 @@ func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret
 		}
 	}
 	log := in.log
-	side := &nacosSide{client: client, token: make(chan struct{})}
+	side := &nacosSide{client: client, machine: telemetry.NewMachine(), token: make(chan struct{})}
 	key, err := secret.Derive(settings.PurposeTokens)
 	if err != nil {
 		return nil, err
@@ -208,7 +209,7 @@ func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret
 	if err != nil {
 		return nil, err
 	}
-	side.configs, err = center.New(center.Config{Client: side.writer, Quotas: side.quotas, Shared: in.plan.ensemble != nil || in.pool != nil, Registerer: in.registry, Logger: telemetry.Slog(log.Named("config"))})
+	side.configs, err = center.New(center.Config{Client: side.writer, Quotas: side.quotas, Shared: !in.alone(), Registerer: in.registry, Logger: telemetry.Slog(log.Named("config"))})
 	if err != nil {
 		return nil, err
 	}
@@ -264,9 +265,9 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	}).Routes(nacos)
 	quotaapi.New(quotaapi.Config{Quotas: side.quotas, Used: side.used, Guard: guard}).Routes(nacos)
 	serverapi.New(serverapi.Config{
-		Version: Version, Standalone: in.plan.ensemble == nil, Port: in.portOf("listen.http"),
+		Version: Version, Standalone: in.alone(), Port: in.portOf("listen.http"),
 		AuthEnabled: side.auth.Enabled, NeedsAdmin: func() bool { return !side.auth.HasUsers() },
-		NotReady: side.notReady, Members: func() []serverapi.Member { return side.members(in) },
+		NotReady: side.notReady, Cluster: side.cluster,
 		RPC: side.rpc, GRPCPort: in.portOf("listen.grpc"), Guard: guard,
 	}).Routes(nacos)
 	engine.GET("/metrics", gin.WrapH(in.metricsHandler()))

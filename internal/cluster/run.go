@@ -185,14 +185,23 @@ func (c *Cluster) pings(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		var under sync.WaitGroup
-		for _, n := range c.Nodes() {
-			if n.Live && !n.Self {
-				under.Go(func() { c.pingOne(ctx, &n) })
-			}
-		}
-		under.Wait()
+		c.Ping(ctx)
 	}
+}
+
+// Ping asks all live nodes now, and returns when each has answered or was not heard of
+// in time.
+func (c *Cluster) Ping(ctx context.Context) {
+	c.mu.Lock()
+	nodes := c.mu.nodes
+	c.mu.Unlock()
+	var under sync.WaitGroup
+	for i := range nodes {
+		if n := &nodes[i]; n.Live && !n.Self {
+			under.Go(func() { c.pingOne(ctx, n) })
+		}
+	}
+	under.Wait()
 }
 
 func (c *Cluster) pingOne(ctx context.Context, n *Node) {

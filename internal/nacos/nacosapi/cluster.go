@@ -1,10 +1,14 @@
 package nacosapi
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/zensus-io/zensus/internal/cluster"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
@@ -23,6 +27,7 @@ func (a *API) clusterRoutes(g *rest.Group) {
 	g.GET("/v3/admin/core/cluster/node/self", user, rest.Handle(a.self))
 	g.GET("/v3/admin/core/cluster/node/list", user, rest.Handle(a.members))
 	g.GET("/v3/console/core/cluster/nodes", user, rest.Handle(a.members))
+	g.DELETE("/v3/admin/core/cluster/node", a.cfg.Guard.Admin(), rest.Handle(a.forget))
 }
 
 // member is a server as every version shows it.
@@ -50,15 +55,38 @@ type abilities struct {
 	} `json:"namingAbility"`
 }
 
-func (a *API) member(m *Member) member {
-	out := member{IP: m.IP, Port: m.Port, State: "DOWN", Address: m.Address(), ExtendInfo: map[string]any{}, GRPCReport: true}
-	if m.Up {
-		out.State = "UP"
+// nodes are the servers whose HTTP port is open, by address: the others are none to
+// Nacos's clients.
+func (a *API) nodes() []cluster.Node {
+	nodes := slices.DeleteFunc(a.cfg.Cluster.Nodes(), func(n cluster.Node) bool { return n.HTTP == "" })
+	slices.SortFunc(nodes, func(x, y cluster.Node) int { return cmp.Compare(x.HTTP, y.HTTP) })
+	return nodes
+}
+
+func (a *API) member(n *cluster.Node) member {
+	host, port := splitAddress(n.HTTP)
+	out := member{IP: host, State: n.State.String(), Address: n.HTTP, FailAccessCount: n.Failures, GRPCReport: true}
+	out.Port, _ = strconv.Atoi(port)
+	if n.Self && a.cfg.NotReady() != "" {
+		out.State = "STARTING"
 	}
-	for key, fact := range m.Facts {
-		out.ExtendInfo[key] = fact
+	out.ExtendInfo = map[string]any{"version": n.Version, "started": n.Started.UnixMilli()}
+	if !n.Heard.IsZero() {
+		out.ExtendInfo["lastRefreshTime"] = n.Heard.UnixMilli()
+		out.ExtendInfo["conCount"], out.ExtendInfo["sdkConCount"] = n.Load.Connections, n.Load.SDK
+		if n.Load.CPU >= 0 {
+			out.ExtendInfo["cpu"] = n.Load.CPU
+		}
+		if n.Load.Average >= 0 {
+			out.ExtendInfo["load"] = n.Load.Average
+		}
 	}
-	out.ExtendInfo["version"] = a.cfg.Version
+	if n.Role != "" {
+		out.ExtendInfo["role"] = n.Role
+	}
+	if n.Draining {
+		out.ExtendInfo["draining"] = true
+	}
 	out.Abilities.Remote.Connection = true
 	return out
 }
@@ -68,7 +96,7 @@ type membersForm struct {
 	State   string `form:"state"`
 }
 
-// states are all that Nacos knows; ours are UP and DOWN.
+// states are all that Nacos knows; ours are the first four.
 var states = []string{"STARTING", "UP", "SUSPICIOUS", "DOWN", "ISOLATION"}
 
 func (a *API) members(_ context.Context, in membersForm) ([]member, error) {
@@ -76,8 +104,8 @@ func (a *API) members(_ context.Context, in membersForm) ([]member, error) {
 	if in.State != "" && !slices.Contains(states, strings.ToUpper(in.State)) {
 		return nil, wire.Refuse(wire.IllegalState, "Illegal state: "+in.State)
 	}
-	for _, m := range a.cfg.Members() {
-		shown := a.member(&m)
+	for _, n := range a.nodes() {
+		shown := a.member(&n)
 		if strings.HasPrefix(shown.Address, in.Keyword) && (in.State == "" || strings.EqualFold(in.State, shown.State)) {
 			found = append(found, shown)
 		}
@@ -85,20 +113,38 @@ func (a *API) members(_ context.Context, in membersForm) ([]member, error) {
 	return found, nil
 }
 
-func (a *API) self(context.Context, rest.None) (*member, error) {
-	for _, m := range a.cfg.Members() {
-		if m.Self {
-			shown := a.member(&m)
-			return &shown, nil
+type forgetForm struct {
+	Address string `form:"address" binding:"required"`
+}
+
+// forget drops a server from the list that is down.
+func (a *API) forget(ctx context.Context, in forgetForm) (string, error) {
+	for _, n := range a.nodes() {
+		if n.HTTP != in.Address {
+			continue
 		}
+		err := a.cfg.Cluster.Forget(ctx, n.ID)
+		if errors.Is(err, cluster.ErrLive) {
+			return "", wire.Refuse(wire.IllegalState, "server "+in.Address+" is not down")
+		}
+		return "ok", err
 	}
-	return nil, wire.Refuse(wire.NodeInfo, "this server is none of the members")
+	return "", wire.Refuse(wire.NotFound, "no server "+in.Address)
+}
+
+func (a *API) self(context.Context, rest.None) (*member, error) {
+	n := a.cfg.Cluster.Self()
+	if n.HTTP == "" {
+		return nil, wire.Refuse(wire.NodeInfo, "this server is none of the members")
+	}
+	shown := a.member(&n)
+	return &shown, nil
 }
 
 func (a *API) addresses(context.Context, rest.None) ([]string, error) {
 	found := []string{}
-	for _, m := range a.cfg.Members() {
-		found = append(found, m.Address())
+	for _, n := range a.nodes() {
+		found = append(found, n.HTTP)
 	}
 	return found, nil
 }

@@ -6,10 +6,11 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/zensus-io/zensus/internal/cluster"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
-	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
 // loaderRoutes show and move gRPC connections. In 2.x the answers are bare and the
@@ -21,12 +22,12 @@ func (a *API) loaderRoutes(g *rest.Group) {
 	g.GET(v2+"/cluster", admin, rest.With(rest.V2Bare, a.loadsV2))
 	g.GET(v2+"/reloadClient", admin, rest.With(rest.V2Bare, saying("success", a.reloadClient)))
 	g.GET(v2+"/reloadCurrent", admin, rest.With(rest.V2Bare, saying("success", a.reloadCurrent)))
-	g.GET(v2+"/smartReloadCluster", admin, rest.With(rest.V2Bare, saying("Ok", a.smartReload)))
+	g.GET(v2+"/smartReloadCluster", admin, rest.With(rest.V2Bare, a.smartReloadV2))
 	g.GET(v3+"/current", admin, rest.Handle(a.connectionsV3))
 	g.GET(v3+"/cluster", admin, rest.Handle(a.loadsV3))
 	g.POST(v3+"/reloadClient", admin, rest.Handle(saying(nil, a.reloadClient)))
 	g.POST(v3+"/reloadCurrent", admin, rest.Handle(saying(nil, a.reloadCurrent)))
-	g.POST(v3+"/smartReloadCluster", admin, rest.Handle(saying(nil, a.smartReload)))
+	g.POST(v3+"/smartReloadCluster", admin, rest.Handle(a.smartReloadV3))
 }
 
 // saying is a handler whose success is always the same.
@@ -132,89 +133,58 @@ type numbers struct {
 	CPU   string `json:"cpu"`
 }
 
-// loads knows of this server only; another's own answer tells of that one.
-func (a *API) loads(detail func(all, sdk int) load) loads {
-	all, sdk := a.all(), 0
-	for _, c := range all {
-		if c.IsSDK() {
-			sdk++
-		}
-	}
-	out := loads{MetricsCount: 1, Max: sdk, Min: sdk, Average: sdk, Total: sdk, Threshold: float64(sdk) * 1.1, Detail: []load{}}
-	for _, m := range a.cfg.Members() {
+// heardWithin is how new what a node tells of its load must be, and how long it has to.
+const heardWithin = time.Second
+
+// loads asks all nodes. Of those that do not answer only the number is told.
+func (a *API) loads(ctx context.Context, detail func(cluster.Load) load) loads {
+	ctx, cancel := context.WithTimeout(ctx, heardWithin)
+	defer cancel()
+	asked := time.Now()
+	a.cfg.Cluster.Ping(ctx)
+	out := loads{Detail: []load{}}
+	for _, n := range a.nodes() {
 		out.MemberCount++
-		if m.Self {
-			l := detail(len(all), sdk)
-			l.Address = m.Address()
-			out.Detail = append(out.Detail, l)
+		if !n.Self && n.Heard.Before(asked) {
+			continue
 		}
+		l, sdk := detail(n.Load), n.Load.SDK
+		l.Address = n.HTTP
+		out.Detail = append(out.Detail, l)
+		if out.MetricsCount == 0 || sdk < out.Min {
+			out.Min = sdk
+		}
+		out.Max, out.Total = max(out.Max, sdk), out.Total+sdk
+		out.MetricsCount++
 	}
-	out.Completed = out.MemberCount <= out.MetricsCount
+	if out.MetricsCount > 0 {
+		out.Average = out.Total / out.MetricsCount
+	}
+	out.Threshold = float64(out.Average) * 1.1
+	out.Completed = out.MemberCount == out.MetricsCount
 	return out
 }
 
-func (a *API) loadsV2(context.Context, rest.None) (loads, error) {
-	return a.loads(func(all, sdk int) load {
-		return load{Metric: map[string]string{"conCount": strconv.Itoa(all), "sdkConCount": strconv.Itoa(sdk), "load": "", "cpu": ""}}
+// figure is a number as Nacos writes it, blank where it is not known.
+func figure(f float64) string {
+	if f < 0 {
+		return ""
+	}
+	return strconv.FormatFloat(f, 'f', -1, 32)
+}
+
+func (a *API) loadsV2(ctx context.Context, _ rest.None) (loads, error) {
+	return a.loads(ctx, func(l cluster.Load) load {
+		return load{Metric: map[string]string{
+			"conCount": strconv.Itoa(l.Connections), "sdkConCount": strconv.Itoa(l.SDK), "load": figure(l.Average), "cpu": figure(l.CPU),
+		}}
 	}), nil
 }
 
-func (a *API) loadsV3(context.Context, rest.None) (loads, error) {
-	out := a.loads(func(all, sdk int) load { return load{numbers: &numbers{SDK: sdk, Total: all}} })
+func (a *API) loadsV3(ctx context.Context, _ rest.None) (loads, error) {
+	out := a.loads(ctx, func(l cluster.Load) load {
+		return load{numbers: &numbers{SDK: l.SDK, Total: l.Connections, Load: figure(l.Average), CPU: figure(l.CPU)}}
+	})
 	out.Threshold = fmt.Sprint(out.Threshold)
 	return out, nil
-}
-
-type reloadForm struct {
-	Redirect string `form:"redirectAddress"`
-}
-
-func (in *reloadForm) target() (ip, port string) {
-	ip, port, err := net.SplitHostPort(in.Redirect)
-	if err != nil {
-		return in.Redirect, "" // a bare address, or none
-	}
-	return ip, port
-}
-
-type reloadClientForm struct {
-	reloadForm
-	ConnectionID string `form:"connectionId" binding:"required" absent:"Required request parameter 'connectionId' for method parameter type String is not present"`
-}
-
-// reloadClient sends one client elsewhere. That it is gone already is no error.
-func (a *API) reloadClient(_ context.Context, in reloadClientForm) error {
-	if a.cfg.RPC == nil {
-		return nil
-	}
-	if c := a.cfg.RPC.Conn(in.ConnectionID); c != nil {
-		ip, port := in.target()
-		c.Leave(ip, port)
-	}
-	return nil
-}
-
-type reloadCurrentForm struct {
-	reloadForm
-	Count int `form:"count" binding:"required" absent:"Required request parameter 'count' for method parameter type Integer is not present"`
-}
-
-// reloadCurrent keeps count connections and sends the others elsewhere.
-func (a *API) reloadCurrent(_ context.Context, in reloadCurrentForm) error {
-	if in.Count < 0 {
-		return wire.Refuse(wire.ParameterInvalid, "count is below 0")
-	}
-	if a.cfg.RPC != nil {
-		ip, port := in.target()
-		a.cfg.RPC.Shed(in.Count, ip, port)
-	}
-	return nil
-}
-
-// smartReload would even out the cluster. A single server is even.
-func (a *API) smartReload(context.Context, rest.None) error {
-	if len(a.cfg.Members()) > 1 {
-		return wire.Refuse(wire.Unimplemented, "connections are not evened out between servers; use reloadCurrent on the one that has too many")
-	}
-	return nil
 }

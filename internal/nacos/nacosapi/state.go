@@ -1,27 +1,16 @@
 package nacosapi
 
 import (
+	"cmp"
 	"context"
-	"net"
 	"strconv"
 	"strings"
 
+	"github.com/zensus-io/zensus/internal/cluster"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
-
-// Member is one server of the cluster.
-type Member struct {
-	IP    string
-	Port  int // of HTTP
-	Up    bool
-	Self  bool
-	Facts map[string]any // shown under extendInfo: role, epoch, zxid and the like
-}
-
-// Address is ip:port.
-func (m *Member) Address() string { return net.JoinHostPort(m.IP, strconv.Itoa(m.Port)) }
 
 // Config says where the answers come from. Functions must be safe for concurrent
 // use and answer from memory.
@@ -34,8 +23,9 @@ type Config struct {
 	AuthEnabled, NeedsAdmin func() bool
 	// NotReady says why the server cannot answer; "" when it can.
 	NotReady func() string
-	// Members are all servers, this one included; nil is none.
-	Members func() []Member
+	// Cluster is the servers, this one included; only the routes that tell of servers
+	// and connections need it.
+	Cluster *cluster.Cluster
 	// RPC is asked for connections; nil where the gRPC port is closed.
 	RPC      *rpc.Server
 	GRPCPort int         // where they come in, for display
@@ -47,7 +37,7 @@ type Config struct {
 // API serves the routes.
 type API struct{ cfg Config }
 
-// New makes the API.
+// New makes the API. It answers other nodes too: call it before the gRPC server serves.
 func New(cfg Config) *API {
 	if cfg.AuthEnabled == nil {
 		cfg.AuthEnabled = func() bool { return false }
@@ -58,16 +48,15 @@ func New(cfg Config) *API {
 	if cfg.NotReady == nil {
 		cfg.NotReady = func() string { return "" }
 	}
-	if cfg.Members == nil {
-		cfg.Members = func() []Member { return nil }
-	}
 	if cfg.Guard == nil {
 		cfg.Guard = rest.NewGuard(nil)
 	}
 	if cfg.HistoryDays == 0 {
 		cfg.HistoryDays = 30
 	}
-	return &API{cfg}
+	a := &API{cfg}
+	a.answerNodes()
+	return a
 }
 
 // Routes adds all routes below g, which is /nacos on the main port and empty on
@@ -155,12 +144,14 @@ func (a *API) actuator(context.Context, rest.None) (any, error) {
 }
 
 // serverList ends its lines with CRLF: the Node.js client splits at that only,
-// the others take both.
+// the others take both. It names who can be used; while none can, everybody.
 func (a *API) serverList(context.Context, rest.None) (string, error) {
-	var b strings.Builder
-	for _, m := range a.cfg.Members() {
-		b.WriteString(m.Address())
-		b.WriteString("\r\n")
+	var all, usable strings.Builder
+	for _, n := range a.nodes() {
+		all.WriteString(n.HTTP + "\r\n")
+		if n.Usable() {
+			usable.WriteString(n.HTTP + "\r\n")
+		}
 	}
-	return b.String(), nil
+	return cmp.Or(usable.String(), all.String()), nil
 }
