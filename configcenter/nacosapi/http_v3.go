@@ -397,8 +397,13 @@ func (a *API) previousV3(ctx context.Context, in latestV3Params) (*historyDetail
 	return versionV3(a.latest(ctx, latestParams{in.params(), in.ID}))
 }
 
-func (a *API) historyConfigsV3(ctx context.Context, in namespaceParams) ([]basicV3, error) {
-	items, err := a.configsOf(ctx, in)
+// namespaceV3Params name a namespace: blank is the public one.
+type namespaceV3Params struct {
+	Tenant string `form:"namespaceId" alias:"tenant,namespace" binding:"present" absent:"Required request parameter 'namespaceId' for method parameter type String is not present"`
+}
+
+func (a *API) historyConfigsV3(ctx context.Context, in namespaceV3Params) ([]basicV3, error) {
+	items, err := a.configsOf(ctx, namespaceParams(in))
 	out := make([]basicV3, len(items))
 	for i, it := range items {
 		out[i] = listedV3(it)

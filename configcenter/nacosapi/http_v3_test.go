@@ -48,12 +48,14 @@ func TestWhatIsWrongIsSaidInTheWordsOfTheVersion(t *testing.T) {
 		{"GET", "/v3/admin/cs/metrics/ip?ip=10.0.0.1&dataId=a", invalid("invalid group : null")},
 		{"GET", "/v3/admin/cs/history", one("nid", "Long")},
 		{"GET", "/v3/console/cs/history/previous?groupName=g", one("id", "Long")},
+		{"GET", "/v3/console/cs/history/configs", one("namespaceId", "String")},
 		{"GET", "/v3/admin/cs/history/list?groupName=g&dataId=a&pageSize=0", invalid("Required parameter 'pageSize' should be positive integer, current is 0")},
 	} {
 		if a := w.do(c.method, c.target, nil); a.status != 400 || a.body != c.want {
 			t.Errorf("%s %s: got %d %q, want %q", c.method, c.target, a.status, a.body, c.want)
 		}
 	}
+	w.want(w.do("GET", "/v3/admin/cs/history/configs?namespaceId=", nil), 200, `{"code":0,"message":"success","data":[]}`)
 	for _, target := range []string{"/v3/admin/cs/history?groupName=g&dataId=a&nid=7", "/v3/console/cs/history/previous?groupName=g&dataId=a&id=7"} {
 		w.want(w.do("GET", target, nil), 404, `{"code":20004,"message":"resource not found","data":"the history of the config has no such change"}`)
 	}
