@@ -171,6 +171,49 @@ func TestOneNamespaceWrittenInTwoWaysIsAnsweredInBoth(t *testing.T) {
 	}
 }
 
+func TestWhoListensToWhatIsFoundByConfigAndByClient(t *testing.T) {
+	table, _ := newTable(DefaultLimits())
+	show := func(found []Subscription) string {
+		text := ""
+		for _, s := range found {
+			text += fmt.Sprintf("%s %s %s%s; ", s.Client, s.Key.DataID, s.Tenant, s.MD5)
+		}
+		return text
+	}
+	first, again, other := table.Open("a", nil, nothing), table.Open("a", nil, nothing), table.Open("b", nil, nothing)
+	for l, watched := range map[*Listener][]Watched{first: {w(2, "X"), w(1, "A")}, again: {w(3, "C")}, other: {w(1, "B")}} {
+		if _, err := l.Listen(watched); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		found []Subscription
+		want  string
+	}{
+		{table.ListenersOf(k(1)), "a d1 A; b d1 B; "},
+		{table.ListenersOf(k(9)), ""},
+		{table.ListenedBy("a"), "a d1 A; a d2 X; a d3 C; "},
+		{table.ListenedBy("c"), ""},
+	} {
+		if got := show(c.found); got != c.want {
+			t.Errorf("found %q, want %q", got, c.want)
+		}
+	}
+	first.Unlisten([]Watched{w(1, ""), w(2, "")})
+	again.Close()
+	if got := show(table.ListenedBy("a")) + show(table.ListenersOf(k(1))); got != "b d1 B; " {
+		t.Errorf("after a left: %q", got)
+	}
+	if _, err := first.Listen([]Watched{w(5, "E")}); err != nil || show(table.ListenedBy("a")) != "a d5 E; " {
+		t.Errorf("after it came back: %q, %v", show(table.ListenedBy("a")), err)
+	}
+	first.Close()
+	other.Close()
+	if len(table.mu.keys) != 0 || len(table.mu.clients) != 0 {
+		t.Errorf("kept of nobody: %v, %v", table.mu.keys, table.mu.clients)
+	}
+}
+
 func TestLimitsHold(t *testing.T) {
 	table, _ := newTable(Limits{PerListener: 3, Total: 5, Polls: 1})
 	a, b := table.Open("a", nil, nothing), table.Open("b", nil, nothing)

@@ -22,7 +22,7 @@ type Listener struct {
 	closed  bool
 }
 
-// Open makes a Listener without keys. client is who it is, for Subscriptions, and who
+// Open makes a Listener without keys. client is its address, for ListenedBy, and who
 // what gray versions are chosen by; nil reads none.
 // wake is called, from any goroutine and without blocking it for long, when the
 // first change comes that Take has not taken.
@@ -67,16 +67,16 @@ func (l *Listener) register(watched []Watched) error {
 	if len(l.entries)+fresh > t.limits.PerListener || t.mu.entries+fresh > t.limits.Total {
 		return ErrTooMany
 	}
+	if len(l.entries) == 0 && fresh > 0 {
+		add(t.mu.clients, l.client, l)
+	}
 	for _, w := range watched {
 		n := name{w.Key, w.Tenant}
 		e := l.entries[n]
 		if e == nil {
 			e = &entry{listener: l}
 			l.entries[n] = e
-			if t.mu.keys[w.Key] == nil {
-				t.mu.keys[w.Key] = make(map[*entry]struct{})
-			}
-			t.mu.keys[w.Key][e] = struct{}{}
+			add(t.mu.keys, w.Key, e)
 			t.mu.entries++
 		}
 		e.watched = w
@@ -102,11 +102,26 @@ func (l *Listener) removeLocked(n name) {
 	t := l.table
 	delete(l.entries, n)
 	delete(l.pending, n)
-	delete(t.mu.keys[n.key], e)
-	if len(t.mu.keys[n.key]) == 0 {
-		delete(t.mu.keys, n.key)
+	remove(t.mu.keys, n.key, e)
+	if len(l.entries) == 0 {
+		remove(t.mu.clients, l.client, l)
 	}
 	t.mu.entries--
+}
+
+// add and remove keep sets by their keys; a set that is empty is none.
+func add[K, V comparable](sets map[K]map[V]struct{}, k K, v V) {
+	if sets[k] == nil {
+		sets[k] = make(map[V]struct{})
+	}
+	sets[k][v] = struct{}{}
+}
+
+func remove[K, V comparable](sets map[K]map[V]struct{}, k K, v V) {
+	delete(sets[k], v)
+	if len(sets[k]) == 0 {
+		delete(sets, k)
+	}
 }
 
 // Take takes up to limit of the changes that the client has not been told of,

@@ -56,6 +56,7 @@ type Table struct {
 	mu struct {
 		sync.Mutex
 		keys     map[configcenter.Key]map[*entry]struct{}
+		clients  map[string]map[*Listener]struct{} // those that have entries
 		entries  int
 		polls    int
 		draining bool
@@ -68,6 +69,7 @@ type Table struct {
 func New(current func(configcenter.Key, *configcenter.Reader) string, limits Limits) *Table {
 	t := &Table{current: current, limits: limits}
 	t.mu.keys = make(map[configcenter.Key]map[*entry]struct{})
+	t.mu.clients = make(map[string]map[*Listener]struct{})
 	t.mu.held = make(map[*poll]struct{})
 	return t
 }
@@ -120,7 +122,7 @@ func (t *Table) Stats() Stats {
 	return Stats{Keys: t.mu.entries, Polls: t.mu.polls}
 }
 
-// Subscription is one registration, for people to look at.
+// Subscription is what one listener has of one key, for people to look at.
 type Subscription struct {
 	Client string // as given to Open
 	Watched
@@ -137,16 +139,13 @@ func (t *Table) ListenersOf(k configcenter.Key) []Subscription {
 	return sorted(found)
 }
 
-// ListenedBy lists what the clients at one address listen to, ordered by key. It looks
-// at everybody's.
+// ListenedBy lists what the clients at one address listen to, ordered by key.
 func (t *Table) ListenedBy(client string) []Subscription {
 	var found []Subscription
 	t.mu.Lock()
-	for _, entries := range t.mu.keys {
-		for e := range entries {
-			if e.listener.client == client {
-				found = append(found, Subscription{Client: client, Watched: e.watched})
-			}
+	for l := range t.mu.clients[client] {
+		for _, e := range l.entries {
+			found = append(found, Subscription{Client: client, Watched: e.watched})
 		}
 	}
 	t.mu.Unlock()
