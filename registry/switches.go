@@ -263,12 +263,12 @@ func pace(of func(*Switches) *CheckPace) setSwitch {
 }
 
 func setDistroThreshold(s *Switches, value string) error {
-	f, err := strconv.ParseFloat(strings.TrimSpace(value), 32)
+	f, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
 	switch {
 	case err != nil:
 		return notANumber(value)
 	case !(f > 0 && f <= 1):
-		return Errorf(ErrInvalid, "distroThreshold can not be zero or negative: %v", f)
+		return Errorf(ErrInvalid, "distroThreshold can not be zero or negative: %s", javaFloat(f))
 	}
 	s.DistroThreshold = f
 	return nil
@@ -326,7 +326,7 @@ func setPushVersion(s *Switches, value string) error {
 	to := map[string]*string{"go": &s.PushGo, "java": &s.PushJava, "python": &s.PushPython, "c": &s.PushC, "csharp": &s.PushCSharp}[client]
 	switch {
 	case !isVersion(version):
-		return Errorf(ErrInvalid, "illegal version, must match: \\d+\\.\\d+\\.\\d+")
+		return Errorf(ErrInvalid, "illegal version, must match: [0-9]+\\.[0-9]+\\.[0-9]+")
 	case to == nil:
 		return Errorf(ErrInvalid, "unsupported client type: %s", clip(client))
 	}
@@ -345,7 +345,16 @@ func isVersion(s string) bool {
 }
 
 func notANumber(value string) error {
-	return illegal("value", strconv.Quote(clip(value))+" is no number.")
+	return Errorf(ErrInvalid, "For input string: \"%s\"", clip(value))
+}
+
+// javaFloat is a number as Nacos prints it: 0.0, not 0.
+func javaFloat(f float64) string {
+	s := strconv.FormatFloat(f, 'f', -1, 64)
+	if !strings.ContainsAny(s, ".N") {
+		s += ".0"
+	}
+	return s
 }
 
 func clip(s string) string {

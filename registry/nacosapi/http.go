@@ -59,7 +59,7 @@ func (a *API) routesV1(g *gin.RouterGroup, read, write, list gin.HandlerFunc) {
 	for _, operator := range []string{"/operator", "/ops"} {
 		g.GET(operator+"/metrics", rest.With(rest.V1, a.metricsV1))
 		g.GET(operator+"/switches", a.guard.User(), rest.With(rest.V1, a.switchesV2))
-		g.PUT(operator+"/switches", a.guard.Admin(), rest.With(rest.V1, a.setSwitch))
+		g.PUT(operator+"/switches", a.guard.Admin(), rest.With(rest.V1Single, a.setSwitch))
 		g.GET(operator+"/push/state", a.guard.User(), rest.With(rest.V1, a.pushState))
 	}
 }

@@ -80,8 +80,20 @@ func (a *API) switchesV2(context.Context, rest.None) (*switchesV2, error) {
 	return &switchesV2{a.switches(), s.PushGo, s.PushJava, s.PushPython, s.PushC, s.PushCSharp}, nil
 }
 
-// switchesV3 are those of 3.0.3.
-func (a *API) switchesV3(context.Context, rest.None) (*switchesV1, error) { return a.switches(), nil }
+// switchesV3 are those of 3.0.3, which has other names for versions.
+type switchesV3 struct {
+	*switchesV1
+	Go     string `json:"pushVersionOfGo"`
+	Java   string `json:"pushVersionOfJava"`
+	Python string `json:"pushVersionOfPython"`
+	C      string `json:"pushVersionOfC"`
+	CSharp string `json:"pushVersionOfCsharp"`
+}
+
+func (a *API) switchesV3(context.Context, rest.None) (*switchesV3, error) {
+	s := a.svc.Switches()
+	return &switchesV3{a.switches(), s.PushGo, s.PushJava, s.PushPython, s.PushC, s.PushCSharp}, nil
+}
 
 type switchForm struct {
 	Entry string `form:"entry" binding:"required"`
