@@ -258,6 +258,9 @@ func (s *Service) Beat(ctx context.Context, k registry.ServiceKey, key registry.
 	if newest != nil && !newest.Beat {
 		return newest.Instance, nil // a connection keeps it alive, or nothing need to
 	}
+	if newest != nil && s.handOn(k, newest) {
+		return newest.Instance, nil
+	}
 	i := full
 	if i == nil && newest != nil {
 		// Its node has gone, or this one was started anew: it is ours from now on.

@@ -38,7 +38,8 @@ type Config struct {
 	Sessions core.Sessions
 	// ACL is put on every znode; nil is core.NodeACL.
 	ACL []core.ACL
-	// Node names this node in the records that it writes.
+	// Node names this node in the records that it writes: its id among Peers, and behind
+	// an @ whatever helps to find it.
 	Node   string
 	Limits registry.Limits // zero: registry.DefaultLimits
 	// Quota is how many services, and instances, a namespace may hold; 0 is no limit. Nil
@@ -50,9 +51,10 @@ type Config struct {
 	// OverrideAge is how long an override outlives its instance. Zero is 30 days. A
 	// start of this node begins it anew.
 	OverrideAge time.Duration
-	// Nodes says who is alive, so that each checks its share of the persistent instances;
-	// nil: this node is the only one.
-	Nodes Nodes
+	// Peers are the other nodes; nil: this one is alone. Each checks its share of the
+	// persistent instances, and a heartbeat is handed on to the node that watches its
+	// instance.
+	Peers Peers
 	// Probe checks persistent instances; nil is health.Ask.
 	Probe      health.Probe
 	Logger     hclog.Logger          // nil is silent
@@ -60,11 +62,12 @@ type Config struct {
 	Registerer prometheus.Registerer // nil: metrics are kept and not shown
 }
 
-// Nodes are the living nodes of a cluster.
-type Nodes interface {
-	// Live are their names, each as its own Config.Node has it, and a channel that is
-	// closed when they have changed.
-	Live() (names []string, changed <-chan struct{})
+// Peers are the other nodes of a cluster.
+type Peers interface {
+	// Live are the ids of the living nodes, and a channel that is closed when they are
+	// others.
+	Live() (ids []string, changed <-chan struct{})
+	health.Peers
 }
 
 // Service is the registry of one node. It is safe for concurrent use.
@@ -78,6 +81,8 @@ type Service struct {
 	leases    *lease.Manager
 	beats     *health.Beats
 	checks    *health.Checks
+	hander    *health.Hander
+	live      atomic.Pointer[[]string] // ids of the living nodes; nil without peers
 	hub       *push.Hub
 	guard     *push.Guard
 	services  *mirror.Mirror
@@ -138,9 +143,10 @@ func New(cfg Config) (*Service, error) {
 		Off: func() bool { return !s.Switches().HealthChecks }, Logger: cfg.Logger.Named("health"),
 	})
 	s.checks = health.NewChecks(health.ChecksConfig{
-		Source: s.catalog, Probe: cfg.Probe, Flip: s.checked, Shared: cfg.Nodes != nil, Node: cfg.Node,
+		Source: s.catalog, Probe: cfg.Probe, Flip: s.checked, Shared: cfg.Peers != nil, Node: nodeID(cfg.Node),
 		Switches: s.Switches, Logger: cfg.Logger.Named("health"),
 	})
+	s.hander = health.NewHander(cfg.Peers, cfg.Logger.Named("health"))
 	if s.metrics, err = newMetrics(cfg.Registerer, s); err != nil {
 		return nil, fmt.Errorf("naming: metrics: %w", err)
 	}
@@ -181,26 +187,13 @@ func (s *Service) Run(ctx context.Context) error {
 	g.Go(func() error { return s.beats.Run(ctx) })
 	g.Go(func() error { return s.checks.Run(ctx) })
 	g.Go(func() error { return s.hub.Run(ctx) })
-	g.Go(func() error { return s.share(ctx) })
+	if s.cfg.Peers != nil {
+		g.Go(func() error { return s.follow(ctx) })
+		g.Go(func() error { return s.hander.Run(ctx) })
+	}
 	g.Go(func() error { return s.keep(ctx) })
 	g.Go(func() error { return s.sweep(ctx) })
 	return g.Wait()
-}
-
-// share has the checks of instances shared out over those who are alive.
-func (s *Service) share(ctx context.Context) error {
-	if s.cfg.Nodes == nil {
-		return nil
-	}
-	for {
-		names, changed := s.cfg.Nodes.Live()
-		s.checks.Share(names)
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-changed:
-		}
-	}
 }
 
 // prepare makes the roots, as soon as the engine can.

@@ -1,17 +1,13 @@
 package naming
 
 import (
-	"context"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/zensus-io/zensus/core/coretest"
 	"github.com/zensus-io/zensus/registry"
-	"github.com/zensus-io/zensus/registry/health"
 )
 
 func TestSwitchesHoldForAllServersAndOutliveThem(t *testing.T) { switchesForAll(t, engines.New(t)) }
@@ -59,94 +55,4 @@ func TestSwitchesNeedAQuorum(t *testing.T) {
 	require.NoError(t, n.SetSwitch(t.Context(), "check", "false", true), "for this server it can be done")
 	require.False(t, n.Switches().HealthChecks)
 	engine.Heal()
-}
-
-// table says who is alive.
-type table struct {
-	mu      sync.Mutex
-	names   []string
-	changed chan struct{}
-}
-
-func (l *table) Live() ([]string, <-chan struct{}) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.changed == nil {
-		l.changed = make(chan struct{})
-	}
-	return l.names, l.changed
-}
-
-func (l *table) set(names ...string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.names = names
-	if l.changed != nil {
-		close(l.changed)
-	}
-	l.changed = nil
-}
-
-func TestPersistentInstancesAreCheckedByTheNodesThatLive(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		engine, who := coretest.NewFake(), &table{}
-		var mu sync.Mutex
-		asked, sick := map[string]map[string]bool{}, ""
-		nodes := map[string]*node{}
-		for _, name := range []string{"a", "b", "c"} {
-			nodes[name] = start(t, engine, name, func(c *Config) {
-				c.Nodes = who
-				c.Probe = func(_ context.Context, i *registry.Instance, _ *registry.Cluster) health.Result {
-					mu.Lock()
-					defer mu.Unlock()
-					if asked[i.IP] == nil {
-						asked[i.IP] = map[string]bool{}
-					}
-					asked[i.IP][name] = true
-					if i.IP == sick {
-						return health.Down
-					}
-					return health.Up
-				}
-			})
-		}
-		for n := range 30 {
-			i := at("10.0.0."+string(rune('A'+n)), 80)
-			i.Ephemeral = false
-			require.NoError(t, nodes["a"].Register(t.Context(), shop, i))
-		}
-		by := func() map[string]map[string]bool {
-			mu.Lock()
-			defer mu.Unlock()
-			was := asked
-			asked = map[string]map[string]bool{}
-			return was
-		}
-		time.Sleep(10 * time.Second)
-		require.Empty(t, by())
-		who.set("a", "b", "c")
-		time.Sleep(20 * time.Second)
-		first := by()
-		require.Len(t, first, 30)
-		for ip, names := range first {
-			require.Len(t, names, 1, ip)
-			if names["b"] {
-				sick = ip
-			}
-		}
-		require.NotEmpty(t, sick)
-		nodes["b"].stop()
-		who.set("a", "c")
-		by()
-		time.Sleep(20 * time.Second)
-		for ip, names := range by() {
-			require.Len(t, names, 1, ip)
-			require.False(t, names["b"])
-		}
-		all, err := nodes["c"].Instances(t.Context(), shop)
-		require.NoError(t, err)
-		for _, i := range all {
-			require.Equal(t, i.IP != sick, i.Healthy, i.IP)
-		}
-	})
 }
