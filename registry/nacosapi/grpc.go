@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
+	"slices"
 
 	"github.com/zensus-io/zensus/internal/nacos/fuzzy"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
@@ -151,25 +151,22 @@ func (*subscribeReply) PayloadType() string {
 // before the code must find one.
 var emptyInfo = json.RawMessage(`{"name":"","groupName":"","clusters":"","cacheMillis":10000,"hosts":[],"lastRefTime":0,"checksum":"","allIps":false,"reachProtectionThreshold":false,"valid":true}`)
 
-// MarshalJSON never leaves the list out.
-func (r *queryReply) MarshalJSON() ([]byte, error) { return marshalList(&r.Response, r.ServiceInfo) }
+// AppendBody never leaves the list out.
+func (r *queryReply) AppendBody(b []byte) []byte { return appendList(b, &r.Response, r.ServiceInfo) }
 
-// MarshalJSON never leaves the list out.
-func (r *subscribeReply) MarshalJSON() ([]byte, error) {
-	return marshalList(&r.Response, r.ServiceInfo)
+// AppendBody never leaves the list out.
+func (r *subscribeReply) AppendBody(b []byte) []byte {
+	return appendList(b, &r.Response, r.ServiceInfo)
 }
 
-func marshalList(base *wire.Response, info json.RawMessage) ([]byte, error) {
+func appendList(b []byte, base *wire.Response, info json.RawMessage) []byte {
 	if info == nil {
 		info = emptyInfo
 	}
-	b, err := json.Marshal(base)
-	if err != nil {
-		return nil, fmt.Errorf("encode list: %w", err)
-	}
-	b = append(b[:len(b)-1], `,"serviceInfo":`...)
-	b = append(b, info...)
-	return append(b, '}'), nil
+	const around = 160 // bytes of the base, mostly
+	b = base.AppendMembers(append(slices.Grow(b, len(info)+around), '{'))
+	b = append(append(b, `,"serviceInfo":`...), info...)
+	return append(b, '}')
 }
 
 func info(v *catalog.View, clusters string) json.RawMessage {

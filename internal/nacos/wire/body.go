@@ -1,9 +1,18 @@
 package wire
 
+import "strconv"
+
 // Body is the JSON body of a Payload.
 type Body interface {
 	// PayloadType is the type name that travels in Metadata.Type.
 	PayloadType() string
+}
+
+// Appender is a Body that writes its JSON, an object, itself, and as nobody has to look
+// at again: one that holds much JSON which is encoded already.
+type Appender interface {
+	Body
+	AppendBody(b []byte) []byte
 }
 
 // Asking is a Body that expects a reply: a client's request, or a server's push.
@@ -36,6 +45,15 @@ type Response struct {
 	Success    bool   `json:"success"`
 	Message    string `json:"message"`
 	RequestID  string `json:"requestId"`
+}
+
+// AppendMembers appends the members as they stand in an object, without its braces.
+func (r *Response) AppendMembers(b []byte) []byte {
+	b = strconv.AppendInt(append(b, `"resultCode":`...), int64(r.ResultCode), 10)
+	b = strconv.AppendInt(append(b, `,"errorCode":`...), int64(r.ErrorCode), 10)
+	b = strconv.AppendBool(append(b, `,"success":`...), r.Success)
+	b = appendString(append(b, `,"message":`...), r.Message)
+	return appendString(append(b, `,"requestId":`...), r.RequestID)
 }
 
 // Base is r.

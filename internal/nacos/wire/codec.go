@@ -44,6 +44,9 @@ func (e Encoded) PayloadType() string { return e.Type }
 
 // Preencode encodes a body for reuse.
 func Preencode(body Body) (Encoded, error) {
+	if a, ok := body.(Appender); ok {
+		return Encoded{Type: body.PayloadType(), JSON: a.AppendBody(nil)}, nil
+	}
 	b, err := marshal(body)
 	if err != nil {
 		return Encoded{}, fmt.Errorf("encode %s: %w", body.PayloadType(), err)

@@ -302,3 +302,33 @@ func BenchmarkServiceInfo(b *testing.B) {
 		buf = info.AppendJSON(buf[:0])
 	}
 }
+
+// list is a reply that writes its own JSON.
+type list struct{ Response }
+
+func (*list) PayloadType() string { return "QueryServiceResponse" }
+
+func (l *list) AppendBody(b []byte) []byte {
+	return append(l.AppendMembers(append(b, '{')), `,"serviceInfo":{}}`...)
+}
+
+func TestBodiesThatWriteThemselvesAreNotLookedAtAgain(t *testing.T) {
+	for _, base := range []Response{
+		Succeeded(), SucceededWith("success"), Failed(-404, "it says \"no\",\n\tand why: \\ ünï<&>\x01"), {RequestID: "17"},
+	} {
+		p, err := Encode(&list{base}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got struct {
+			Response
+			ServiceInfo map[string]any `json:"serviceInfo"`
+		}
+		if err := json.Unmarshal(p.GetBody().GetValue(), &got); err != nil {
+			t.Fatalf("%s: %v", p.GetBody().GetValue(), err)
+		}
+		if diff := cmp.Diff(base, got.Response); diff != "" || got.ServiceInfo == nil {
+			t.Errorf("%s: %s", p.GetBody().GetValue(), diff)
+		}
+	}
+}
