@@ -80,9 +80,12 @@ chaos: ## three and then five real servers and two observers under load and faul
 	outside=$$(readlink /proc/self/ns/mnt || echo unknown); $(CHAOS) ZENSUS_CHAOS_SERVERS=5 $(GO) test -count=1 -v -timeout 2h -run TestChaos ./internal/chaos
 
 .PHONY: deps
-deps: web-deps ## install what the foreign clients need: Python's below interop/.deps, Java's by Maven, the console's by npm
+deps: web-deps ## install what the foreign clients need: Python's below interop/.deps, Java's by Maven, Node's and the console's by npm
 	python3 -m venv interop/.deps/venv
 	interop/.deps/venv/bin/pip install -q -r interop/python/requirements.txt
+	python3 -m venv interop/.deps/venv3
+	interop/.deps/venv3/bin/pip install -q -r interop/python/requirements3.txt
+	cd interop/node && npm ci --no-audit --no-fund
 	cd interop && mvn -B -q -T 2 compile dependency:build-classpath -Dmdep.outputFile=target/classpath
 
 .PHONY: durability

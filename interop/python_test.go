@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"net/url"
 	"path/filepath"
 	"testing"
 	"time"
@@ -46,19 +47,51 @@ func TestKazooRecipesWorkAndSurviveARestart(t *testing.T) {
 	p.steps("restart", "end")
 }
 
-func TestNacosPythonWorksOverHTTPAndGRPCAndSurvivesARestart(t *testing.T) {
-	t.Parallel()
-	interpreter := python(t)
-	s := testkit.Start(t, testkit.Options{Nacos: true})
-	p := startProgram(t, 4*time.Minute, interpreter, "-u", script(t, "nacos_client.py"), s.HTTP, t.TempDir())
-	restartInTheMiddle(p, s, "http config", "http naming", "grpc naming", "grpc config")
+// aDayOfNacosPython plays nacos-sdk-python of an environment below .deps, in the middle of
+// which the server is killed and restarted.
+func aDayOfNacosPython(t *testing.T, environment string, auth bool, steps ...string) {
+	t.Helper()
+	interpreter, err := filepath.Abs(filepath.Join(".deps", environment, "bin", "python"))
+	require.NoError(t, err)
+	if !runs(interpreter, "-c", "import v2.nacos") {
+		missing(t, "nacos-sdk-python is not in .deps/%s", environment)
+	}
+	s := testkit.Start(t, testkit.Options{Nacos: true, Auth: auth})
+	args := []string{"-u", script(t, "nacos_client.py"), s.HTTP, t.TempDir()}
+	if auth {
+		s.AddAdmin(adminName, adminPassword)
+		args = append(args, adminName, adminPassword)
+	}
+	p := startProgram(t, 4*time.Minute, interpreter, args...)
+	for _, step := range append(steps, "grpc naming", "grpc changes", "grpc config", "odd configs") {
+		p.expect("ok " + step)
+	}
+	p.expect("please restart")
+	s.Kill()
+	s.Restart()
+	require.Equal(t, "true", post(t, s, "/nacos/v1/cs/configs", withToken(t, s, auth, url.Values{
+		"dataId": {"grpc.yaml"}, "group": {"shop"}, "content": {"meanwhile"},
+	})))
+	p.say("go on")
+	p.steps("restart", "end")
 }
 
-func TestNacosPythonLogsInWhereTheServerRequiresIt(t *testing.T) {
+func TestNacosPython2WorksForADay(t *testing.T) {
 	t.Parallel()
-	interpreter := python(t)
-	s := testkit.Start(t, testkit.Options{Nacos: true, Auth: true})
-	s.AddAdmin(adminName, adminPassword)
-	p := startProgram(t, 4*time.Minute, interpreter, "-u", script(t, "nacos_client.py"), s.HTTP, t.TempDir(), adminName, adminPassword)
-	restartInTheMiddle(p, s, "http config", "http naming", "grpc naming", "grpc config")
+	aDayOfNacosPython(t, "venv", false, "http config", "http naming")
+}
+
+func TestNacosPython2LogsInWhereTheServerRequiresIt(t *testing.T) {
+	t.Parallel()
+	aDayOfNacosPython(t, "venv", true, "http config", "http naming")
+}
+
+func TestNacosPython3WorksForADay(t *testing.T) {
+	t.Parallel()
+	aDayOfNacosPython(t, "venv3", false)
+}
+
+func TestNacosPython3LogsInWhereTheServerRequiresIt(t *testing.T) {
+	t.Parallel()
+	aDayOfNacosPython(t, "venv3", true)
 }
