@@ -170,6 +170,15 @@ func (p *program) kill() {
 	p.done <- <-p.done
 }
 
+// interrupt asks the program to end and waits until it has.
+func (p *program) interrupt() {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		p.t.Fatal(err)
+	}
+	p.done <- <-p.done
+}
+
 // steps demands the lines "ok STEP" and then success.
 func (p *program) steps(steps ...string) {
 	p.t.Helper()
