@@ -1,11 +1,16 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,18 +93,24 @@ func eventually(t *testing.T, check func(t require.TestingT)) {
 	require.EventuallyWithT(t, func(c *assert.CollectT) { check(c) }, 45*time.Second, 20*time.Millisecond)
 }
 
-// joined are so many clients, each with an instance, that know all servers and begin at
-// the first.
-func joined(t *testing.T, servers []*testkit.Server, clients int) {
+// join is a client that knows all servers and begins at the first.
+func join(t *testing.T, servers ...*testkit.Server) *sdk.Client {
 	t.Helper()
 	var addrs []string
 	for _, s := range servers {
 		addrs = append(addrs, s.HTTP)
 	}
+	c, err := sdk.Dial(t.Context(), addrs, sdk.InOrder())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// joined are so many clients, each with an instance.
+func joined(t *testing.T, servers []*testkit.Server, clients int) {
+	t.Helper()
 	for i := range clients {
-		c, err := sdk.Dial(t.Context(), addrs, sdk.InOrder())
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = c.Close() })
+		c := join(t, servers...)
 		require.NoError(t, naming.New(c).Register(t.Context(), naming.Service{Name: "shop"}, naming.Instance{IP: "10.0.0.1", Port: 1000 + i}))
 	}
 }
@@ -152,5 +163,106 @@ func TestEveryServerShowsAllAndEvensThemOut(t *testing.T) {
 		require.Equal(t, http.StatusNotFound, forget(all[2]))
 		all[2].Restart()
 		eventually(t, func(t require.TestingT) { require.Equal(t, "UP UP UP", states(t, all[0], all)) })
+	})
+}
+
+// flaps follows a service at a server, and counts the lists in which fewer are than were
+// registered.
+func flaps(t *testing.T, s *testkit.Server, instances int) (count func() int) {
+	t.Helper()
+	n := naming.New(join(t, s))
+	ctx, cancel := context.WithCancel(t.Context())
+	var fewer, lists atomic.Int64
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for shown, err := range n.Subscribe(ctx, naming.Service{Name: "shop"}) {
+			if err == nil {
+				lists.Add(1)
+				if len(shown.Instances) < instances {
+					fewer.Add(1)
+					t.Logf("only %d instances", len(shown.Instances))
+				}
+			}
+		}
+	})
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	require.Eventually(t, func() bool { return lists.Load() > 0 }, 5*time.Second, time.Millisecond)
+	return func() int { return int(fewer.Load()) }
+}
+
+// poll is what a long poll is answered with.
+func poll(t *testing.T, s *testkit.Server) <-chan int {
+	status := make(chan int, 1)
+	form := url.Values{"Listening-Configs": {"none\x02DEFAULT_GROUP\x02\x01"}}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.HTTP+"/nacos/v1/cs/configs/listener", strings.NewReader(form.Encode()))
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Long-Pulling-Timeout", "60000")
+	go func() {
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			status <- 0
+			return
+		}
+		_ = res.Body.Close()
+		status <- res.StatusCode
+	}()
+	return status
+}
+
+func TestClientsOfAServerThatStopsAreSentToOthersBefore(t *testing.T) {
+	threeServers(t, func(t *testing.T, all []*testkit.Server) {
+		for _, s := range all {
+			eventually(t, func(t require.TestingT) { require.Equal(t, "UP UP UP", states(t, s, all)) })
+		}
+		const clients = 8
+		joined(t, all, clients)
+		fewer := flaps(t, all[1], clients)
+		held := poll(t, all[0])
+		time.Sleep(200 * time.Millisecond) // it is held
+		began := time.Now()
+		all[0].Stop()
+		t.Logf("stopped within %v", time.Since(began))
+		require.Less(t, time.Since(began), 10*time.Second)
+		require.Equal(t, http.StatusServiceUnavailable, <-held)
+		counts := connected(t, all[1], all)
+		require.InDelta(t, counts[1]-1, counts[2], 2, "they went in equal shares: %v", counts) // who follows the service is one more
+		require.Equal(t, clients+1, counts[1]+counts[2], "nobody had to find out")
+		if os.Getenv("ZENSUS_REQUIRE_INTEROP") != "" {
+			time.Sleep(35 * time.Second) // longer than the sessions that the server left behind
+		}
+		require.Zero(t, fewer())
+		listed := read(t, all[2], "/nacos/v1/ns/instance/list?serviceName=shop")
+		for i := range clients {
+			require.Contains(t, listed, fmt.Sprintf(`"port":%d`, 1000+i))
+		}
+	})
+}
+
+func TestAServerIsDrainedByCommandAndTakesClientsAgain(t *testing.T) {
+	threeServers(t, func(t *testing.T, all []*testkit.Server) {
+		eventually(t, func(t require.TestingT) { require.Equal(t, "UP UP UP", states(t, all[0], all)) })
+		joined(t, all, 4)
+		fewer := flaps(t, all[1], 4)
+		out, err := all[0].Run("cluster", "drain", "--server", "http://"+all[0].HTTP)
+		require.NoError(t, err, out)
+		require.Zero(t, connected(t, all[1], all)[0])
+		require.Equal(t, "draining\n", read(t, all[0], "/readyz"))
+		require.Contains(t, read(t, all[0], "/nacos/v2/console/health/readiness"), "draining")
+		require.Equal(t, http.StatusServiceUnavailable, <-poll(t, all[0]))
+		eventually(t, func(t require.TestingT) { require.NotContains(t, read(t, all[1], "/nacos/serverlist"), all[0].HTTP) })
+		late := naming.New(join(t, all[0], all[2]))
+		_, err = late.Instances(t.Context(), naming.Service{Name: "shop"})
+		require.NoError(t, err)
+		require.Zero(t, connected(t, all[1], all)[0], "it takes nobody")
+		require.Contains(t, read(t, all[0], "/nacos/v1/ns/instance/list?serviceName=shop"), `"port":1003`, "but it answers")
+
+		out, err = all[0].Run("cluster", "drain", "--undo", "--server", "http://"+all[0].HTTP)
+		require.NoError(t, err, out)
+		require.Equal(t, "ready\n", read(t, all[0], "/readyz"))
+		_, err = naming.New(join(t, all[0])).Instances(t.Context(), naming.Service{Name: "shop"})
+		require.NoError(t, err)
+		require.Equal(t, 1, connected(t, all[1], all)[0])
+		require.Zero(t, fewer())
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -54,6 +55,7 @@ type nacosSide struct {
 	configAPI   *configapi.API
 	engine      *gin.Engine // every route
 	handler     http.Handler
+	draining    atomic.Bool   // clients are sent to other servers
 	token       chan struct{} // closed when there is an admin token, where one is needed
 }
 
@@ -132,7 +134,9 @@ func (in *instance) runNacos(ctx context.Context, ports listeners, secret settin
 		serveGRPC("gRPC on listen.http", front.mux.grpc)
 		front.open(side.handler)
 	}
-	err = s.wait(ctx)
+	if err = s.wait(ctx); err == nil {
+		side.depart(in.plan.drainTime)
+	}
 	front.stop()
 	s.stop()
 	return err
@@ -226,6 +230,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 		Log: in.log.Named("grpc"), Registerer: in.registry,
 		Abilities: wire.Abilities{wire.AbilityPersistentInstance: true, wire.AbilityFuzzyWatch: true, wire.AbilityLock: true},
 		Ready:     side.ready,
+		Admits:    func() bool { return !side.draining.Load() },
 		Limits:    in.plan.limits,
 		Authorize: authapi.Authorize(side.auth), Begin: auditapi.RPC(side.audit),
 	})
@@ -267,7 +272,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	serverapi.New(serverapi.Config{
 		Version: Version, Standalone: in.alone(), Port: in.portOf("listen.http"),
 		AuthEnabled: side.auth.Enabled, NeedsAdmin: func() bool { return !side.auth.HasUsers() },
-		NotReady: side.notReady, Cluster: side.cluster,
+		NotReady: side.notTaking, Cluster: side.cluster,
 		RPC: side.rpc, GRPCPort: in.portOf("listen.grpc"), Guard: guard,
 	}).Routes(nacos)
 	engine.GET("/metrics", gin.WrapH(in.metricsHandler()))
@@ -279,10 +284,10 @@ func (side *nacosSide) newProtocols(in *instance) error {
 		engine.GET("/commands/*name", guard.Admin(), admin)
 		cluster := gin.WrapH(in.client.Cluster("/cluster"))
 		engine.GET("/cluster", guard.Admin(), cluster)
-		engine.POST("/cluster/:verb", guard.Admin(), cluster)
+		engine.POST("/cluster/:verb", guard.Admin(), side.drainToo(cluster))
 	} else {
 		engine.GET("/cluster", guard.Admin(), in.clusterElsewhere)
-		engine.POST("/cluster/:verb", guard.Admin(), in.clusterElsewhere)
+		engine.POST("/cluster/:verb", guard.Admin(), side.drainElsewhere(in.clusterElsewhere))
 	}
 	page, err := console.New(console.Options{
 		Version: Version, Log: in.log.Named("console"),
@@ -360,12 +365,26 @@ func (side *nacosSide) notReady() string {
 
 func (side *nacosSide) ready() bool { return side.notReady() == "" }
 
-func (side *nacosSide) readyz(c *gin.Context) {
-	if side.ready() {
-		c.String(http.StatusOK, "ready\n")
-		return
+// notTaking says why no new clients are to come here; "" when they may.
+func (side *nacosSide) notTaking() string {
+	if why := side.notReady(); why != "" {
+		return why
 	}
-	c.String(http.StatusServiceUnavailable, "starting\n")
+	if side.draining.Load() {
+		return "draining"
+	}
+	return ""
+}
+
+func (side *nacosSide) readyz(c *gin.Context) {
+	switch {
+	case !side.ready():
+		c.String(http.StatusServiceUnavailable, "starting\n")
+	case side.draining.Load():
+		c.String(http.StatusServiceUnavailable, "draining\n")
+	default:
+		c.String(http.StatusOK, "ready\n")
+	}
 }
 
 // adminToken makes the admin token at the first start with authentication on.

@@ -40,8 +40,9 @@ type plan struct {
 	grpc      string
 	admin     string // ZooKeeper's AdminServer
 	adminPath string
-	metrics   string // Prometheus alone
-	address   string // host under which http and grpc are reached; blank is where they listen
+	metrics   string        // Prometheus alone
+	drainTime time.Duration // how long the Nacos side may send its clients away before it stops
+	address   string        // host under which http and grpc are reached; blank is where they listen
 
 	auth bool
 	// exposed says that others can reach a port and no login is required.
@@ -83,7 +84,7 @@ func (p *plan) takeNacos(s *settings.Settings) error {
 		p.grpc = grpc
 	}
 	p.auth, p.exposed, p.tokenTTL = s.AuthEnabled(), s.Exposed(), s.Auth.TokenTTL
-	p.address = s.Node.Address
+	p.address, p.drainTime = s.Node.Address, s.Node.DrainTime
 	p.limits = rpc.Limits{
 		Connections: s.Limits.GRPCConnections, ConnectionsPerIP: s.Limits.GRPCConnectionsPerAddress,
 		RequestsPerSecond: float64(s.Limits.GRPCRequestsPerSecond),

@@ -242,6 +242,15 @@ func (t *Table) Drain() {
 	}
 }
 
+// Wake answers every long-poll that is held, as if its time were over.
+func (t *Table) Wake() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for p := range t.mu.held {
+		p.wake() // never blocks
+	}
+}
+
 // compare is which of the watched configs differ from what the client has.
 func (t *Table) compare(who *configcenter.Reader, watched []Watched) (changed []Watched) {
 	for _, w := range watched {

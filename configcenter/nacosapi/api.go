@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -15,6 +16,7 @@ import (
 	"github.com/zensus-io/zensus/internal/nacos/fuzzypush"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
 // Deps is what an API stands on.
@@ -40,6 +42,7 @@ type API struct {
 	fuzzy      *fuzzypush.Hub[*rpc.Conn]
 	tasks      sync.WaitGroup // pushes
 	pauses     pauses
+	refusing   atomic.Bool // long-polls
 
 	mu struct {
 		sync.Mutex
@@ -73,6 +76,17 @@ func (a *API) Wait() {
 	a.tasks.Wait()
 	a.fuzzy.Wait()
 }
+
+// RefusePolls has long-polls refused, those that are held too, or taken again: clients
+// of 1.x go to another server when that happens, and compare what they have there.
+func (a *API) RefusePolls(on bool) {
+	a.refusing.Store(on)
+	if on {
+		a.center.Listeners().Wake()
+	}
+}
+
+var errDraining = wire.Refuse(wire.Starting, "server is draining, please use another")
 
 // readPatience is how long a read waits while the server starts: less than the
 // three seconds after which clients give up.

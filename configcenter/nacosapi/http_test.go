@@ -227,6 +227,27 @@ func TestV1LongPoll(t *testing.T) {
 	w.want(w.do("GET", "/v1/cs/configs", nil, "dataId", "a", "group", "g", "tenant", "dev"), 200, "2")
 }
 
+func TestLongPollsAreRefusedWhileTheServerDrains(t *testing.T) {
+	w := startWeb(t, engines.New(t))
+	w.want(w.do("POST", "/v1/cs/configs", nil, "dataId", "a", "group", "g", "content", "1"), 200, "true")
+	waiting := map[string]string{"Long-Pulling-Timeout": "30000"}
+	const unchanged = "b\x02g\x02\x01"
+	done := make(chan answer, 1)
+	go func() { done <- poll(w, waiting, unchanged) }()
+	for w.node.center.Listeners().Stats().Polls != 1 {
+		time.Sleep(time.Millisecond)
+	}
+	w.node.api.RefusePolls(true)
+	for _, a := range []answer{<-done, poll(w, waiting, unchanged)} {
+		if a.status != 503 || !strings.Contains(a.body, "draining") {
+			t.Errorf("%+v", a)
+		}
+	}
+	w.node.api.RefusePolls(false)
+	w.want(poll(w, map[string]string{"Long-Pulling-Timeout": "30000", "Long-Pulling-Timeout-No-Hangup": "true"}, unchanged), 200, "")
+	w.want(poll(w, waiting, "a\x02g\x02\x01"), 200, "a%02g%01\n")
+}
+
 func TestV1SearchAndDeleteByID(t *testing.T) {
 	w := startWeb(t, engines.New(t))
 	for i := range 5 {

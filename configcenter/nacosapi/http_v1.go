@@ -197,10 +197,16 @@ func (a *API) pollV1(ctx context.Context, in pollParams) (*rest.Raw, error) {
 	if err := a.ready(ctx); err != nil {
 		return nil, err
 	}
+	if a.refusing.Load() {
+		return nil, errDraining
+	}
 	a.freshen(ctx)
 	changed, err := a.center.Listeners().Poll(ctx, rest.Of(ctx).ClientIP, readerHTTP(ctx, ""), watched, in.hold())
 	if err != nil {
 		return nil, refusal(err)
+	}
+	if len(changed) == 0 && a.refusing.Load() {
+		return nil, errDraining
 	}
 	body := formatChanged(changed)
 	if in.Timeout == nil {

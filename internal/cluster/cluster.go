@@ -289,10 +289,10 @@ func (c *Cluster) forgetGoneLocked() (links []*grpc.ClientConn) {
 	return links
 }
 
-// Drain tells the others that this node is about to stop. It is written as soon as
-// there is a quorum for it.
-func (c *Cluster) Drain() {
-	c.draining.Store(true)
+// Drain tells the others whether this node sends its clients away. It is written as
+// soon as there is a quorum for it.
+func (c *Cluster) Drain(on bool) {
+	c.draining.Store(on)
 	c.refresh()
 }
 

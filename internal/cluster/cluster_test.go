@@ -193,10 +193,12 @@ func TestDrainingIsTold(t *testing.T) {
 	engine := coretest.NewFake()
 	a, b := start(t, engine, "a"), start(t, engine, "b")
 	a.shows(t, "a=UP b=UP")
-	b.Drain()
+	b.Drain(true)
 	require.Eventually(t, func() bool { m, _ := a.Node("b"); return m.Draining && !m.Usable() }, 5*time.Second, time.Millisecond)
 	require.False(t, func() bool { n := b.Self(); return n.Usable() }())
 	b.shows(t, "a=UP b=UP")
+	b.Drain(false)
+	require.Eventually(t, func() bool { m, _ := a.Node("b"); return m.Usable() }, 5*time.Second, time.Millisecond)
 }
 
 func TestCalls(t *testing.T) {

@@ -45,6 +45,9 @@ type Node struct {
 	// gRPC ports. Blank is the one these listen on or, where they listen on all, the
 	// machine's first.
 	Address string `mapstructure:"address"`
+	// DrainTime is how long this server, when it is asked to stop, may send its Nacos
+	// clients to others before. 0 leaves them to find out.
+	DrainTime time.Duration `mapstructure:"drain_time"`
 }
 
 // Peer is how the members speak to one another.
@@ -152,7 +155,7 @@ func Default() Settings {
 	return Settings{
 		DataDir: "zensus-data",
 		Listen:  Listen{HTTP: "127.0.0.1:8848", ZooKeeper: "127.0.0.1:2181", Peer: "127.0.0.1:2888"},
-		Node:    Node{ID: 1},
+		Node:    Node{ID: 1, DrainTime: 5 * time.Second},
 		Peer:    Peer{TLS: PeerTLS{Mode: Off, ClientAuth: ClientAuthNeed, VerifyHosts: true}},
 		Auth:    Auth{Enabled: AuthAuto, TokenTTL: 5 * time.Hour},
 		Audit:   Audit{RecordsMax: 100_000, AgeMax: 90 * 24 * time.Hour},

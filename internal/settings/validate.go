@@ -226,6 +226,7 @@ func (s *Settings) Validate() error {
 	within := func(key string, d, least, most time.Duration) {
 		check(d >= least && d <= most, key, "%v is not from %v to %v", d, least, most)
 	}
+	within("node.drain_time", s.Node.DrainTime, 0, time.Minute)
 	within("auth.token_ttl", s.Auth.TokenTTL, time.Minute, 30*24*time.Hour)
 	problems = append(problems, s.Engine.validate(within)...)
 	if s.Audit.AgeMax != 0 {

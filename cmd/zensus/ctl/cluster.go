@@ -1,6 +1,7 @@
 package ctl
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/http"
@@ -97,7 +98,7 @@ func (c *cluster) print(cmd *cobra.Command, s *clusterStatus) error {
 		return writeJSON(w, s)
 	}
 	if len(s.Servers) == 0 {
-		_, err := fmt.Fprintln(w, "this is a single server")
+		_, err := fmt.Fprintln(w, cmp.Or(s.Note, "this is a single server"))
 		return err
 	}
 	t := newTable("server", "address", "role", "state", "phase", "epoch", "zxid", "lag", "last sync", "clients")
@@ -228,7 +229,8 @@ func (c *cluster) drainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "drain", Short: "send the clients of the server that is asked to others, and the leadership with them",
 		Long: `Send the clients of the server that is asked (--server) to others, and the leadership with
-them, before it is stopped. It refuses new clients until it is restarted or --undo.`,
+them, before it is stopped: those of ZooKeeper, and those of Nacos where another server can
+take them. It refuses new clients until it is restarted or --undo.`,
 		Args: NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.ask(cmd, http.MethodPost, "/cluster/drain", url.Values{"on": {strconv.FormatBool(!undo)}})

@@ -67,7 +67,7 @@ func (a *API) member(n *cluster.Node) member {
 	host, port := splitAddress(n.HTTP)
 	out := member{IP: host, State: n.State.String(), Address: n.HTTP, FailAccessCount: n.Failures, GRPCReport: true}
 	out.Port, _ = strconv.Atoi(port)
-	if n.Self && a.cfg.NotReady() != "" {
+	if n.Self && !n.Draining && a.cfg.NotReady() != "" {
 		out.State = "STARTING"
 	}
 	out.ExtendInfo = map[string]any{"version": n.Version, "started": n.Started.UnixMilli()}

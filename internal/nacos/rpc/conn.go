@@ -177,20 +177,30 @@ func (s *Server) send(conns []*Conn, targets []Target) {
 }
 
 // Drain sends all clients elsewhere, in equal shares to the targets, whose Count does
-// not matter, and waits until none is left or ctx ends. See Config.Admits for those
-// that come meanwhile.
+// not matter, and waits until none is left or ctx ends. New ones are for Config.Admits
+// to keep out.
 func (s *Server) Drain(ctx context.Context, targets ...Target) {
-	conns := s.Conns()
 	if len(targets) == 0 {
 		targets = []Target{{}}
 	}
-	for i := range targets {
-		targets[i].Count = (len(conns) + len(targets) - 1) / len(targets)
-	}
-	s.send(conns, targets)
-	look := time.NewTicker(10 * time.Millisecond)
+	look := time.NewTicker(movePause)
 	defer look.Stop()
-	for s.Count() > 0 {
+	asked := map[*Conn]bool{}
+	for {
+		conns := s.Conns()
+		if len(conns) == 0 {
+			return
+		}
+		// Some may have been admitted just before.
+		if fresh := slices.DeleteFunc(conns, func(c *Conn) bool { return asked[c] }); len(fresh) > 0 {
+			for i := range targets {
+				targets[i].Count = (len(fresh) + len(targets) - 1) / len(targets)
+			}
+			s.send(fresh, targets)
+			for _, c := range fresh {
+				asked[c] = true
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return
