@@ -12,7 +12,8 @@
 //	store     items and history in the znode tree; publishing is one Multi
 //	cache     all items as this node sees them, on core/mirror
 //	listen    who waits for which key at which md5
-//	center    the three together: the config center as Go code calls it
+//	validate  whether a content is what its type says, and fits its schema
+//	center    these together: the config center as Go code calls it
 //	nacosapi  the config center as Nacos clients call it, over HTTP and gRPC
 //
 // This package is pure: it starts nothing, keeps no state, reads no clock and

@@ -35,8 +35,15 @@ type Attributes struct {
 	Desc             string
 	Use              string
 	Effect           string
-	Schema           string
+	Schema           string // see HasSchema
 	EncryptedDataKey string // made and used by clients only
+}
+
+// HasSchema reports whether Schema is a JSON Schema, which is an object that asks for
+// something. Any other text is a remark, as it is to Nacos.
+func (a *Attributes) HasSchema() bool {
+	inner, ok := strings.CutPrefix(strings.TrimSpace(a.Schema), "{")
+	return ok && strings.TrimSpace(inner) != "}"
 }
 
 // Origin is where a change came from.

@@ -27,6 +27,9 @@ type Publish struct {
 	// nothing about. Nacos does so with these two, and with no other attribute.
 	KeepAppName bool
 	KeepTags    bool
+	// KeepSchema leaves to a config the JSON Schema that it has, if the publisher says none,
+	// and its type, if he says none either: a publish that says nothing is no way around it.
+	KeepSchema bool
 }
 
 // Remove is a wish to delete a config.

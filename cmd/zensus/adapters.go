@@ -174,7 +174,7 @@ func (a consoleConfigs) Publish(ctx context.Context, who console.Actor, p consol
 		Key: configKey(p.Key), Content: p.Content,
 		Attributes: configcenter.Attributes{Type: p.Type, AppName: p.App, Desc: p.Description, Tags: strings.Join(p.Tags, ",")},
 		Origin:     configcenter.Origin{IP: who.Address, User: who.User.Name},
-		MustCreate: p.ExpectMD5 == "",
+		MustCreate: p.ExpectMD5 == "", KeepSchema: true,
 	}
 	if p.ExpectMD5 != "" {
 		// The md5 alone would create a config that is gone; the revision does not.

@@ -213,7 +213,10 @@ func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret
 	if err != nil {
 		return nil, err
 	}
-	side.configs, err = center.New(center.Config{Client: side.writer, Quotas: side.quotas, Shared: !in.alone(), Registerer: in.registry, Logger: telemetry.Slog(log.Named("config"))})
+	side.configs, err = center.New(center.Config{
+		Client: side.writer, Quotas: side.quotas, Shared: !in.alone(), Strictness: in.plan.strict,
+		Registerer: in.registry, Logger: telemetry.Slog(log.Named("config")),
+	})
 	if err != nil {
 		return nil, err
 	}

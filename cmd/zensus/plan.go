@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zensus-io/zensus/configcenter/center"
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/replica"
 	"github.com/zensus-io/zensus/core/server"
@@ -50,6 +51,7 @@ type plan struct {
 	tokenTTL time.Duration
 	limits   rpc.Limits
 	audit    audit.Limits
+	strict   center.Strictness
 	secret   func() (settings.Secret, error)
 	log      settings.Log
 	// names are those that settings have where they were said; nil is their own.
@@ -90,6 +92,7 @@ func (p *plan) takeNacos(s *settings.Settings) error {
 		RequestsPerSecond: float64(s.Limits.GRPCRequestsPerSecond),
 	}
 	p.audit = audit.Limits{Records: s.Audit.RecordsMax, Age: s.Audit.AgeMax}
+	p.strict = center.Strictness(s.Configs.Validate)
 	p.secret, p.log = s.LoadSecret, s.Log
 	if p.exposed {
 		p.warnings = append(p.warnings, "others can reach a port and no login is required")

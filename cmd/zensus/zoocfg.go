@@ -247,6 +247,7 @@ func (p *plan) takeOurs(cfg *apache.Config) error {
 		field, ok := map[string]*string{
 			"listen.http": &s.Listen.HTTP, "listen.grpc": &s.Listen.GRPC, "auth.enabled": &s.Auth.Enabled,
 			"node.address": &s.Node.Address, "secret_file": &s.SecretFile, "log.level": &s.Log.Level, "log.format": &s.Log.Format,
+			"configs.validate": &s.Configs.Validate,
 		}[key]
 		if !ok {
 			problems = append(problems, fmt.Errorf("zensus.%s: unknown key", key))
@@ -284,6 +285,6 @@ func (p *plan) takeOurs(cfg *apache.Config) error {
 var zooNames = map[string]string{
 	"data_dir": "dataDir", "secret_file": "zensus.secret_file", "auth.enabled": "zensus.auth.enabled", "node.address": "zensus.node.address",
 	"listen.http": "zensus.listen.http", "peer.tls": "ssl.quorum.*", "listen.grpc": "zensus.listen.grpc", "listen.zookeeper": "clientPort",
-	"log.level": "zensus.log.level", "log.format": "zensus.log.format",
+	"log.level": "zensus.log.level", "log.format": "zensus.log.format", "configs.validate": "zensus.configs.validate",
 	"admin": "admin.serverPort", "metrics": "metricsProvider.httpPort",
 }

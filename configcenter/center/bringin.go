@@ -3,6 +3,7 @@ package center
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/zensus-io/zensus/configcenter"
 )
@@ -27,10 +28,19 @@ type BroughtIn struct {
 	Skipped []configcenter.Key
 }
 
-// BringIn publishes configs one after the other, each by itself. Any error but that one is
-// there already ends it; what was written by then stays, and is counted.
+// BringIn publishes configs one after the other, each by itself. Nothing is written if one
+// of them is refused for its content. Any other error but that one is there already ends it;
+// what was written by then stays, and is counted.
 func (c *Center) BringIn(ctx context.Context, wishes []configcenter.Publish, policy Policy) (BroughtIn, error) {
 	var out BroughtIn
+	for i := range wishes {
+		p := &wishes[i]
+		it := &configcenter.Item{Key: p.Key, Content: p.Content, Attributes: p.Attributes}
+		it.Type = configcenter.NormalType(it.Type)
+		if _, err := c.verdict(ctx, it); err != nil {
+			return out, fmt.Errorf("%s: %w", p.Key, err)
+		}
+	}
 	for i := range wishes {
 		p := wishes[i]
 		p.MustCreate = policy != Overwrite

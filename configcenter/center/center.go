@@ -31,6 +31,9 @@ type Config struct {
 	Limits configcenter.Limits
 	// Quotas are what operators allow namespaces and groups; nil is no limits.
 	Quotas *quota.Quotas
+	// Strictness is what becomes of contents that are not what their type says; the zero
+	// value is Refuse.
+	Strictness Strictness
 	// Listeners bound what clients listen to; the zero value is DefaultLimits.
 	Listeners listen.Limits
 	// Logger may be nil. It is a slog.Logger because the mirror, which the SDK
@@ -57,7 +60,8 @@ type Center struct {
 	fresh  *barrier
 	named  func(k configcenter.Key, there bool) // set before Run, may be nil
 
-	metrics *metrics
+	inspector inspector
+	metrics   *metrics
 
 	mu struct {
 		sync.Mutex
@@ -76,6 +80,9 @@ func New(cfg Config) (*Center, error) {
 	if cfg.Listeners == (listen.Limits{}) {
 		cfg.Listeners = listen.DefaultLimits()
 	}
+	if cfg.Strictness == "" {
+		cfg.Strictness = Refuse
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -92,6 +99,8 @@ func New(cfg Config) (*Center, error) {
 	c.mirror = m
 	c.store = store.New(cfg.Client, cfg.Limits, func() int64 { return cfg.Now().UnixMilli() })
 	c.store.Admit(c.admit)
+	c.inspector = newInspector(cfg.Strictness)
+	c.store.Inspect(c.inspect)
 	c.cache = cache.New(cache.FromMirror{Mirror: m}, func(k configcenter.Key, err error) {
 		c.log.Error("config cannot be read", "namespace", k.Namespace, "group", k.Group, "data_id", k.DataID, "err", err)
 	})

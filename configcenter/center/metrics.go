@@ -14,6 +14,7 @@ type metrics struct {
 	writes  *prometheus.CounterVec
 	changes prometheus.Counter
 	stale   prometheus.Counter
+	faulty  *prometheus.CounterVec
 }
 
 // newMetrics registers with r, which may be nil.
@@ -25,6 +26,9 @@ func newMetrics(r prometheus.Registerer, c *Center) (*metrics, error) {
 		changes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "zensus_config_changes_total", Help: "Configs whose md5 changed in this node's picture.",
 		}),
+		faulty: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "zensus_config_faulty_total", Help: "Publishes whose content was not what its type says, or did not fit its schema.",
+		}, []string{"type"}),
 		stale: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "zensus_config_stale_reads_total", Help: "Reads for which the picture could not be brought up to date in time.",
 		}),
@@ -35,7 +39,7 @@ func newMetrics(r prometheus.Registerer, c *Center) (*metrics, error) {
 	gauge := func(name, help string, f func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
 	}
-	err := errors.Join(r.Register(m.writes), r.Register(m.changes), r.Register(m.stale),
+	err := errors.Join(r.Register(m.writes), r.Register(m.changes), r.Register(m.stale), r.Register(m.faulty),
 		r.Register(gauge("zensus_config_stale", "1 while what is read may be behind what is committed.", func() float64 {
 			if c.Stale() {
 				return 1

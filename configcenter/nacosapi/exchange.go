@@ -16,6 +16,7 @@ import (
 	"github.com/zensus-io/zensus/configcenter/archive"
 	"github.com/zensus-io/zensus/configcenter/cache"
 	"github.com/zensus-io/zensus/configcenter/center"
+	"github.com/zensus-io/zensus/configcenter/validate"
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
@@ -228,7 +229,7 @@ func (a *API) bringIn(ctx context.Context, in importParams, older bool, words un
 	for i, c := range contents.Configs {
 		wishes[i] = configcenter.Publish{
 			Key: configcenter.MakeKey(in.Tenant, c.Group, c.DataID), Content: c.Content,
-			Attributes:  configcenter.Attributes{Type: typeOf(c.Type, c.DataID), AppName: c.AppName, Desc: c.Desc},
+			Attributes:  configcenter.Attributes{Type: typeOf(&c), AppName: c.AppName, Desc: c.Desc},
 			KeepAppName: c.AppName == "", KeepTags: true,
 		}
 	}
@@ -243,19 +244,23 @@ func (a *API) bringIn(ctx context.Context, in importParams, older bool, words un
 	return r, nil
 }
 
-// typeOf is the type of a config of which none is said: what its name ends with.
-func typeOf(said, dataID string) string {
-	if said != "" {
-		return said
+// typeOf is the type of a config of which none is said: what its name ends with, provided
+// that it is that.
+func typeOf(c *archive.Config) string {
+	if c.Type != "" {
+		return c.Type
 	}
-	switch ext := strings.TrimPrefix(path.Ext(dataID), "."); ext {
+	ext := strings.TrimPrefix(path.Ext(c.DataID), ".")
+	switch ext {
 	case "yml":
-		return "yaml"
+		ext = "yaml"
 	case "htm":
-		return "html"
-	default:
-		return ext // text, if it is none
+		ext = "html"
 	}
+	if validate.Syntax(ext, c.Content) != nil {
+		return "text"
+	}
+	return ext // text, if it is none
 }
 
 // bring publishes configs for somebody who may write each of them.
@@ -263,7 +268,7 @@ func (a *API) bring(ctx context.Context, wishes []configcenter.Publish, policy c
 	from := origin(ctx, rest.Of(ctx).ClientIP, srcUser)
 	for i := range wishes {
 		w := &wishes[i]
-		w.Origin = from
+		w.Origin, w.KeepSchema = from, true
 		if err := w.Validate(a.center.Limits()); err != nil { // before anything is written
 			return nil, refusedAmong(w.Key, err)
 		}

@@ -56,8 +56,9 @@ func (a *API) publish(ctx context.Context, c *rpc.Conn, in *wire.ConfigPublishRe
 	_, err := a.set(ctx, &configcenter.Publish{
 		Key: keyOf(in.ConfigKey), Content: in.Content, CASMD5: in.CASMD5,
 		KeepAppName: m[wire.AdditionAppName] == "", KeepTags: m[wire.AdditionConfigTags] == "",
+		KeepSchema: m[wire.AdditionSchema] == "",
 		Attributes: configcenter.Attributes{
-			Type: configcenter.NormalType(m[wire.AdditionType]), AppName: m[wire.AdditionAppName], Tags: m[wire.AdditionConfigTags],
+			Type: m[wire.AdditionType], AppName: m[wire.AdditionAppName], Tags: m[wire.AdditionConfigTags],
 			Desc: m[wire.AdditionDesc], Use: m[wire.AdditionUse], Effect: m[wire.AdditionEffect],
 			Schema: m[wire.AdditionSchema], EncryptedDataKey: m[wire.AdditionEncryptedDataKey],
 		},

@@ -72,6 +72,7 @@ type publishedParams struct {
 	EncryptedDataKey string `form:"encryptedDataKey"`
 	AppNameGiven     bool   `given:"appName"`
 	TagsGiven        bool   `given:"config_tags,configTags"`
+	SchemaGiven      bool   `given:"schema"`
 	BetaIPs          string `header:"betaIps"`
 	CASMD5           string `header:"casMd5"`
 }
@@ -80,6 +81,7 @@ type publishedParams struct {
 func (in *publishParams) wish(ctx context.Context) configcenter.Publish {
 	return configcenter.Publish{
 		Key: in.key(), Content: in.Content, CASMD5: in.CASMD5, KeepAppName: !in.AppNameGiven, KeepTags: !in.TagsGiven,
+		KeepSchema: !in.SchemaGiven,
 		Attributes: configcenter.Attributes{
 			Type: in.Type, AppName: in.AppName, Tags: in.Tags, Desc: in.Desc, Use: in.Use,
 			Effect: in.Effect, Schema: in.Schema, EncryptedDataKey: in.EncryptedDataKey,

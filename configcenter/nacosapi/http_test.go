@@ -123,11 +123,11 @@ func TestV1PublishGetDelete(t *testing.T) {
 	w.want(w.do("GET", path, nil, name...), 404, "config data not exist\n")
 	w.want(w.do("GET", path, nil, append(name, "show", "all")...), 200, "")
 	content := "键: 值 & more=1\r\n+ %41\x00"
-	w.want(w.do("POST", path, nil, append(name, "content", content, "type", "yaml", "encryptedDataKey", "k")...), 200, "true")
+	w.want(w.do("POST", path, nil, append(name, "content", content, "type", "html", "encryptedDataKey", "k")...), 200, "true")
 	got := w.do("GET", path, nil, append(name, "tenant", "public")...)
 	w.want(got, 200, content)
 	for name, want := range map[string]string{
-		"Content-Type": "text/plain;charset=UTF-8", "Config-Type": "yaml", "Content-MD5": configcenter.Sum(content),
+		"Content-Type": "text/plain;charset=UTF-8", "Config-Type": "html", "Content-MD5": configcenter.Sum(content),
 		"Encrypted-Data-Key": "k", "Cache-Control": "no-cache,no-store", "Pragma": "no-cache", "Expires": "0",
 	} {
 		if got.header.Get(name) != want {
@@ -138,7 +138,7 @@ func TestV1PublishGetDelete(t *testing.T) {
 		t.Error(err)
 	}
 	all := w.tree(w.do("GET", path, nil, append(name, "show", "all")...))
-	if all["content"] != content || all["type"] != "yaml" || all["md5"] != configcenter.Sum(content) || all["id"] == "" {
+	if all["content"] != content || all["type"] != "html" || all["md5"] != configcenter.Sum(content) || all["id"] == "" {
 		t.Errorf("show=all: %v", all)
 	}
 	w.want(w.do("POST", path, map[string]string{"casMd5": "0"}, append(name, "content", "x")...), 500,
@@ -347,7 +347,7 @@ func TestV2AnswersInEnvelopes(t *testing.T) {
 	name := []string{"dataId", "a", "group", "g", "namespaceId", "dev"}
 	missing := w.do("GET", "/v2/cs/config", nil, name...)
 	w.want(missing, 404, `{"code":20004,"message":"resource not found","data":"config data not exist"}`)
-	w.want(w.do("POST", "/v2/cs/config", nil, append(name, "content", "one", "type", "json")...), 200, `{"code":0,"message":"success","data":true}`)
+	w.want(w.do("POST", "/v2/cs/config", nil, append(name, "content", "one", "type", "properties")...), 200, `{"code":0,"message":"success","data":true}`)
 	w.want(w.do("POST", "/v2/cs/config", nil, append(name, "content", "two")...), 200, `{"code":0,"message":"success","data":true}`)
 	got := w.do("GET", "/v2/cs/config", nil, name...)
 	w.want(got, 200, `{"code":0,"message":"success","data":"two"}`)

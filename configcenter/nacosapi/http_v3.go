@@ -35,6 +35,7 @@ func (a *API) routesV3(g *gin.RouterGroup, limit, read, write, user gin.HandlerF
 	g.GET("/admin/cs/metrics/cluster", read, checkNames, rest.Handle(a.heldByAllClientsV3))
 	g.POST("/admin/cs/ops/localCache", a.guard.Admin(), rest.Handle(a.catchUpV3))
 	a.routesHistoryV3(g.Group("/admin/cs/history"), read)
+	a.routesOwnV3(g.Group("/admin/cs"), limit, read)
 }
 
 func (a *API) routesHistoryV3(g *gin.RouterGroup, read gin.HandlerFunc) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/core"
@@ -106,8 +107,9 @@ func (s *Store) PublishGray(ctx context.Context, p *configcenter.GrayPublish) (G
 		return GrayResult{}, err
 	}
 	wish := p.Publish
-	wish.KeepAppName, wish.KeepTags = false, false
+	wish.KeepAppName, wish.KeepTags, wish.KeepSchema = false, false, false
 	sum, packed := configcenter.Sum(p.Content), pack(p.Content)
+	var seen inspected
 	for tries, synced := 0, false; tries < changeTries; tries++ {
 		b, err := s.grayBase(ctx, p.Key, p.Name, true)
 		if err != nil {
@@ -128,6 +130,12 @@ func (s *Store) PublishGray(ctx context.Context, p *configcenter.GrayPublish) (G
 			g.Item = s.published(&wish, b.gray.Item, sum)
 		} else {
 			g.Item = s.published(&wish, nil, sum)
+		}
+		if p.KeepSchema && b.item != nil && b.item.HasSchema() && p.Schema == "" && strings.TrimSpace(p.Type) == "" {
+			g.Item.Type = b.item.Type
+		}
+		if err := s.inspect(ctx, g.Item, b.item, &seen); err != nil {
+			return GrayResult{}, err
 		}
 		zxid, st, again, err := s.writeGray(ctx, &b, g, packed)
 		if again, err = s.doubted(ctx, p.Key, again, err, synced); err != nil {
@@ -283,8 +291,11 @@ func (s *Store) Promote(ctx context.Context, k configcenter.Key, name string, by
 			continue
 		}
 		it := s.published(&configcenter.Publish{
-			Key: k, Content: b.gray.Item.Content, Attributes: b.gray.Item.Attributes, Origin: by,
+			Key: k, Content: b.gray.Item.Content, Attributes: b.gray.Item.Attributes, Origin: by, KeepSchema: true,
 		}, b.item, b.gray.Item.MD5)
+		if err := s.inspect(ctx, it, nil, &inspected{}); err != nil {
+			return Result{}, err
+		}
 		withdrawn := b.base
 		withdrawn.version++ // the entry behind that of the publish
 		gone, _, err := s.record(ctx, withdrawn, &configcenter.Entry{

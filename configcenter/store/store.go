@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/core"
@@ -14,7 +15,8 @@ type Store struct {
 	client core.Client
 	limits configcenter.Limits
 	now    func() int64
-	admit  Admit // may be nil
+	admit  Admit   // may be nil
+	look   Inspect // may be nil
 }
 
 // Growth is what a change adds.
@@ -94,6 +96,7 @@ func (s *Store) Publish(ctx context.Context, p *configcenter.Publish) (Result, e
 		return Result{}, err
 	}
 	sum, packed := configcenter.Sum(p.Content), pack(p.Content)
+	var seen inspected
 	for tries, synced := 0, false; tries < changeTries; tries++ {
 		base, err := s.base(ctx, p.Key, true)
 		if err != nil {
@@ -110,6 +113,9 @@ func (s *Store) Publish(ctx context.Context, p *configcenter.Publish) (Result, e
 			continue
 		}
 		it := s.published(p, base.item, sum)
+		if err := s.inspect(ctx, it, nil, &seen); err != nil {
+			return Result{}, err
+		}
 		zxid, st, again, err := s.write(ctx, base, it, packed, 0)
 		if again, err = s.doubted(ctx, p.Key, again, err, synced); err != nil {
 			return Result{}, fmt.Errorf("publish %s: %w", p.Key, err)
@@ -155,6 +161,12 @@ func (s *Store) published(p *configcenter.Publish, old *configcenter.Item, sum s
 		}
 		if p.KeepTags {
 			it.Tags = old.Tags
+		}
+		if p.KeepSchema && p.Schema == "" && old.HasSchema() {
+			it.Schema = old.Schema
+			if strings.TrimSpace(p.Type) == "" {
+				it.Type = old.Type
+			}
 		}
 	}
 	return it

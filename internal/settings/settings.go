@@ -15,14 +15,15 @@ type Settings struct {
 	// "4=host:2888;observer". Empty is a single server.
 	Members []string `mapstructure:"members"`
 
-	Listen Listen `mapstructure:"listen"`
-	Node   Node   `mapstructure:"node"`
-	Peer   Peer   `mapstructure:"peer"`
-	Auth   Auth   `mapstructure:"auth"`
-	Audit  Audit  `mapstructure:"audit"`
-	Engine Engine `mapstructure:"engine"`
-	Limits Limits `mapstructure:"limits"`
-	Log    Log    `mapstructure:"log"`
+	Listen  Listen  `mapstructure:"listen"`
+	Node    Node    `mapstructure:"node"`
+	Peer    Peer    `mapstructure:"peer"`
+	Auth    Auth    `mapstructure:"auth"`
+	Configs Configs `mapstructure:"configs"`
+	Audit   Audit   `mapstructure:"audit"`
+	Engine  Engine  `mapstructure:"engine"`
+	Limits  Limits  `mapstructure:"limits"`
+	Log     Log     `mapstructure:"log"`
 }
 
 // Off closes a port.
@@ -102,6 +103,20 @@ type Audit struct {
 	AgeMax     time.Duration `mapstructure:"age_max"`     // 0: no bound
 }
 
+// The values of Configs.Validate.
+const (
+	ValidateOff    = "off"
+	ValidateWarn   = "warn"
+	ValidateRefuse = "refuse"
+)
+
+// Configs is the config center.
+type Configs struct {
+	// Validate is what becomes of a config whose content is not what its type says: it is
+	// not looked at, it is published and logged, or it is refused.
+	Validate string `mapstructure:"validate"`
+}
+
 // BackendEmbedded is the engine within this process.
 const BackendEmbedded = "embedded"
 
@@ -159,6 +174,7 @@ func Default() Settings {
 		Peer:    Peer{TLS: PeerTLS{Mode: Off, ClientAuth: ClientAuthNeed, VerifyHosts: true}},
 		Auth:    Auth{Enabled: AuthAuto, TokenTTL: 5 * time.Hour},
 		Audit:   Audit{RecordsMax: 100_000, AgeMax: 90 * 24 * time.Hour},
+		Configs: Configs{Validate: ValidateRefuse},
 		Engine: Engine{
 			Backend: BackendEmbedded, TickTime: 2 * time.Second, OutstandingMax: 1000, TTLNodes: true,
 			FourLetterWords: []string{"conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "isro", "mntr", "ruok", "srst", "srvr", "stat", "wchs"},

@@ -241,6 +241,7 @@ func (s *Settings) Validate() error {
 	atLeast("limits.grpc_connections", s.Limits.GRPCConnections, 1)
 	atLeast("limits.grpc_connections_per_address", s.Limits.GRPCConnectionsPerAddress, 1)
 	atLeast("limits.grpc_requests_per_second", s.Limits.GRPCRequestsPerSecond, 1)
+	oneOf("configs.validate", s.Configs.Validate, ValidateOff, ValidateWarn, ValidateRefuse)
 	oneOf("log.level", s.Log.Level, "trace", "debug", "info", "warn", "error", "off")
 	oneOf("log.format", s.Log.Format, "auto", "text", "json")
 	slices.SortFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })

@@ -3,7 +3,8 @@
 // The scripts in cases/ are requests, over HTTP and gRPC. What Nacos 2.5.1 answered to those
 // of its v1 and v2 interfaces, and Nacos 3.0.3 to those of v3 and of gRPC, is kept in
 // recorded/, with what differs from run to run masked; so a test needs no Nacos. Where Zensus
-// answers otherwise, differs.txt says why, and its own answer is kept beside theirs.
+// answers otherwise, differs.txt says why, and its own answer is kept beside theirs. It runs
+// with configs.validate: warn, since Nacos takes contents that are not what their type says.
 //
 // endpoints.txt lists what the two Nacos releases offer, and docs/protocol/nacos.md has a
 // table, made by TestTheTable, of what became of each: tested here, or left out and why.
