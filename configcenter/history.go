@@ -37,6 +37,9 @@ type Entry struct {
 	// for the config itself.
 	Gray string
 	Rule Rule
+	// Restored is the Seq of the change to which this one went back; 0 if it was none of
+	// that kind.
+	Restored uint64
 }
 
 // Version is one change with what was there before and after it.

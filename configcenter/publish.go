@@ -30,6 +30,8 @@ type Publish struct {
 	// KeepSchema leaves to a config the JSON Schema that it has, if the publisher says none,
 	// and its type, if he says none either: a publish that says nothing is no way around it.
 	KeepSchema bool
+	// Restored, if not 0, is the change in the config's history whose content this is.
+	Restored uint64
 }
 
 // Remove is a wish to delete a config.

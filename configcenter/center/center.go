@@ -268,34 +268,6 @@ func (c *Center) wrote(ctx context.Context, k configcenter.Key, zxid core.Zxid) 
 	}
 }
 
-// Rollback undoes one change: the config becomes what it was before, or is
-// removed if the change created it. revision, if not 0, is the revision that the
-// config must have now. It returns configcenter.ErrNotFound if the change, or
-// what it replaced, is not kept.
-func (c *Center) Rollback(ctx context.Context, k configcenter.Key, seq uint64, by configcenter.Origin, revision core.Zxid) error {
-	v, err := c.store.Version(ctx, k, seq)
-	if err != nil {
-		return err
-	}
-	switch {
-	case v.Op == configcenter.Inserted && v.Gray != "":
-		_, err = c.RemoveGray(ctx, k, v.Gray, by)
-	case v.Op == configcenter.Inserted:
-		_, err = c.Remove(ctx, &configcenter.Remove{Key: k, Origin: by, Revision: revision})
-	case v.Before == nil:
-		return configcenter.ErrNotFound
-	case v.Gray != "":
-		_, err = c.PublishGray(ctx, &configcenter.GrayPublish{Name: v.Gray, Rule: v.Before.Rule, Publish: configcenter.Publish{
-			Key: k, Content: v.Before.Content, Attributes: v.Before.Attributes, Origin: by,
-		}})
-	default:
-		_, err = c.Publish(ctx, &configcenter.Publish{
-			Key: k, Content: v.Before.Content, Attributes: v.Before.Attributes, Origin: by, Revision: revision,
-		})
-	}
-	return err
-}
-
 // catchUpPatience is how long a reader waits for certainty that what he reads is
 // current, before he is given what there is.
 const catchUpPatience = 300 * time.Millisecond

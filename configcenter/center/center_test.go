@@ -302,19 +302,6 @@ func historySaysWhatWasThereBeforeAndAfter(t *testing.T, engine opener) {
 	if entries[1].Origin.User != "eve" {
 		t.Errorf("deleted by %q", entries[1].Origin.User)
 	}
-	// Undo the deletion, then the very first creation.
-	if err := c.Rollback(t.Context(), key("a"), 3, configcenter.Origin{}, 0); err != nil {
-		t.Fatal(err)
-	}
-	if it, err := c.Get(t.Context(), key("a")); err != nil || it.Content != "two" {
-		t.Fatalf("after rollback: %+v, %v", it, err)
-	}
-	if err := c.Rollback(t.Context(), key("a"), 1, configcenter.Origin{}, 0); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Get(t.Context(), key("a")); !errors.Is(err, configcenter.ErrNotFound) {
-		t.Fatalf("after rolling the creation back: %v", err)
-	}
 }
 
 func TestSearchPagesThroughANamespace(t *testing.T) {

@@ -35,7 +35,7 @@ func (a *API) routesV3(g *gin.RouterGroup, limit, read, write, user gin.HandlerF
 	g.GET("/admin/cs/metrics/cluster", read, checkNames, rest.Handle(a.heldByAllClientsV3))
 	g.POST("/admin/cs/ops/localCache", a.guard.Admin(), rest.Handle(a.catchUpV3))
 	a.routesHistoryV3(g.Group("/admin/cs/history"), read)
-	a.routesOwnV3(g.Group("/admin/cs"), limit, read)
+	a.routesOwnV3(g.Group("/admin/cs"), limit, read, write)
 }
 
 func (a *API) routesHistoryV3(g *gin.RouterGroup, read gin.HandlerFunc) {
@@ -328,6 +328,8 @@ type historyBasicV3 struct {
 	SrcUser     *string `json:"srcUser"`
 	OpType      string  `json:"opType"`
 	PublishType string  `json:"publishType"`
+	// RestoredFrom is not Nacos's: the change to which this one went back.
+	RestoredFrom string `json:"restoredFrom,omitempty"`
 }
 
 func entryV3(v *configcenter.Version) historyBasicV3 {
@@ -335,7 +337,15 @@ func entryV3(v *configcenter.Version) historyBasicV3 {
 		ID: seqText(v.Seq), NamespaceID: v.Key.Namespace, GroupName: v.Key.Group, DataID: v.Key.DataID,
 		AppName: v.Replaced().AppName, CreateTime: v.Time, ModifyTime: v.Time,
 		SrcIP: v.Origin.IP, SrcUser: said(v.Origin.User), OpType: paddedOp(v.Op), PublishType: publishType(&v.Entry),
+		RestoredFrom: restoredFrom(&v.Entry),
 	}
+}
+
+func restoredFrom(e *configcenter.Entry) string {
+	if e.Restored == 0 {
+		return ""
+	}
+	return seqText(e.Restored)
 }
 
 type historyDetailV3 struct {

@@ -10,10 +10,13 @@ import (
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 )
 
-// What Nacos does not have: a look at a content before it is published.
+// What Nacos does not have: a look at a content before it is published, and at what changed
+// between two versions; the way back to any of them.
 
-func (a *API) routesOwnV3(g *gin.RouterGroup, limit, read gin.HandlerFunc) {
+func (a *API) routesOwnV3(g *gin.RouterGroup, limit, read, write gin.HandlerFunc) {
 	g.POST("/config/validate", limit, read, checkNames, rest.Handle(a.validateV3))
+	g.GET("/history/diff", read, checkNames, rest.Handle(a.diffV3))
+	g.POST("/history/rollback", write, checkNames, rest.Handle(a.rollbackV3))
 }
 
 // validateParams are a content that may be published. With a name and without a schema it is
@@ -66,4 +69,80 @@ func (a *API) validateV3(ctx context.Context, in validateParams) (*verdictV3, er
 		faults = []*validate.Fault{}
 	}
 	return &verdictV3{len(faults) == 0, as.Type, as.HasSchema() && validate.Comparable(as.Type), faults}, nil
+}
+
+// diffParams name two versions by the changes that left them; the newest one if to is blank.
+type diffParams struct {
+	keyV3
+	From string `form:"from" binding:"required"`
+	To   string `form:"to"`
+}
+
+type diffV3 struct {
+	From leftV3 `json:"from"`
+	To   leftV3 `json:"to"`
+	Diff string `json:"diff"`
+}
+
+// leftV3 is what a change left, where Nacos's history shows what it replaced.
+type leftV3 struct {
+	ID           string `json:"id"`
+	OpType       string `json:"opType"`
+	GrayName     string `json:"grayName"`
+	MD5          string `json:"md5"`
+	Type         string `json:"type"`
+	ModifyTime   int64  `json:"modifyTime"`
+	SrcUser      string `json:"srcUser"`
+	SrcIP        string `json:"srcIp"`
+	RestoredFrom string `json:"restoredFrom,omitempty"`
+}
+
+func leftBy(e *configcenter.Entry) leftV3 {
+	return leftV3{
+		seqText(e.Seq), e.Op.String(), e.Gray, e.MD5, e.Type, e.Time, e.Origin.User, e.Origin.IP, restoredFrom(e),
+	}
+}
+
+func (a *API) diffV3(ctx context.Context, in diffParams) (*diffV3, error) {
+	k := in.params().key()
+	from, err := parseID(in.From)
+	if err != nil {
+		return nil, err
+	}
+	var to uint64
+	if in.To == "" {
+		to, err = a.center.Latest(ctx, k)
+		err = refusal(err)
+	} else {
+		to, err = parseID(in.To)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d, err := a.center.Diff(ctx, k, from, to)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	return &diffV3{leftBy(&d.From), leftBy(&d.To), d.Unified}, nil
+}
+
+// rollbackParams name the version to go back to.
+type rollbackParams struct {
+	keyV3
+	NID     string `form:"nid" binding:"required"`
+	SrcUser string `form:"srcUser" alias:"src_user"`
+	CASMD5  string `header:"casMd5"`
+}
+
+func (a *API) rollbackV3(ctx context.Context, in rollbackParams) (bool, error) {
+	seq, err := parseID(in.NID)
+	if err != nil {
+		return false, err
+	}
+	it, err := a.center.Rollback(ctx, in.params().key(), seq, origin(ctx, rest.Of(ctx).ClientIP, in.SrcUser), in.CASMD5)
+	if err != nil {
+		return false, refusal(err)
+	}
+	rest.Of(ctx).Reply("Zensus-Zxid", it.Revision.String())
+	return true, nil
 }

@@ -2,11 +2,16 @@ package nacosapi_test
 
 import (
 	"bytes"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/zensus-io/zensus/configcenter/archive"
+	"github.com/zensus-io/zensus/configcenter/nacosapi"
 	"github.com/zensus-io/zensus/core/coretest"
+	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
@@ -115,5 +120,92 @@ func TestAContentIsLookedAtWithoutBeingPublished(t *testing.T) {
 	}
 	if got := w.get("", "a"); got != "port: 1|yaml||" {
 		t.Errorf("published: %s", got)
+	}
+}
+
+func TestVersionsAreComparedAndBroughtBack(t *testing.T) {
+	w := startWeb(t, coretest.NewFake())
+	name := []string{"dataId", "a", "groupName", "g", "namespaceId", "dev"}
+	for _, content := range []string{"one\ntwo\n", "one\n2\n", "x"} {
+		w.do("POST", "/v3/admin/cs/config", nil, append(name, "content", content, "srcUser", "ann", "type", "text")...)
+	}
+	data := func(a answer) map[string]any {
+		t.Helper()
+		if a.status != 200 {
+			t.Fatalf("%+v", a)
+		}
+		d, _ := w.tree(a)["data"].(map[string]any)
+		return d
+	}
+	d := data(w.do("GET", "/v3/admin/cs/history/diff", nil, append(name, "from", "1", "to", "2")...))
+	if d["diff"] != "--- a@1\n+++ a@2\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n" || d["from"].(map[string]any)["md5"] != *sum("one\ntwo\n") {
+		t.Errorf("diff: %v", d)
+	}
+	w.want(w.do("POST", "/v3/admin/cs/history/rollback", map[string]string{"casMd5": *sum("x")}, append(name, "nid", "1", "srcUser", "bob")...), 200,
+		`{"code":0,"message":"success","data":true}`)
+	if got := w.get("dev", "a"); got != "one\ntwo\n|text||" {
+		t.Errorf("after the rollback: %q", got)
+	}
+	d = data(w.do("GET", "/v3/admin/cs/history/diff", nil, append(name, "from", "3")...)) // and the newest
+	if to := d["to"].(map[string]any); to["id"] != "4" || to["restoredFrom"] != "1" || to["srcUser"] != "bob" || to["opType"] != "U" {
+		t.Errorf("diff with the newest: %v", d)
+	}
+	list := data(w.do("GET", "/v3/admin/cs/history/list", nil, append(name, "pageNo", "1", "pageSize", "10")...))["pageItems"].([]any)
+	if newest := list[0].(map[string]any); newest["restoredFrom"] != "1" || newest["srcUser"] != "bob" {
+		t.Errorf("history: %v", newest)
+	}
+	if _, there := list[1].(map[string]any)["restoredFrom"]; there {
+		t.Errorf("history: %v", list[1])
+	}
+	for query, status := range map[string]int{"diff?from=1&to=9": 404, "diff?from=x": 400, "diff?to=1": 400} {
+		if a := w.do("GET", "/v3/admin/cs/history/"+query+"&dataId=a&groupName=g&namespaceId=dev", nil); a.status != status {
+			t.Errorf("%s: %+v", query, a)
+		}
+	}
+	for nid, status := range map[string]int{"9": 404, "": 400, "x": 400} {
+		if a := w.do("POST", "/v3/admin/cs/history/rollback", nil, append(name, "nid", nid)...); a.status != status {
+			t.Errorf("rollback to %q: %+v", nid, a)
+		}
+	}
+	if a := w.do("POST", "/v3/admin/cs/history/rollback", map[string]string{"casMd5": "0"}, append(name, "nid", "2")...); !strings.Contains(a.body, "server md5 may have changed") {
+		t.Errorf("with another md5: %+v", a)
+	}
+	if a := w.do("GET", "/v3/admin/cs/history/diff", nil, "dataId", "none", "groupName", "g", "from", "1"); a.status != 404 {
+		t.Errorf("of a config that there is not: %+v", a)
+	}
+}
+
+func TestWhoMayNotWriteMayNotGoBack(t *testing.T) {
+	n := startNode(t, coretest.NewFake())
+	api, err := nacosapi.New(nacosapi.Deps{Center: n.center, Guard: rest.NewGuard(devOnly{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := rest.NewEngine(rest.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api.Routes(e.Group("/nacos"))
+	server := httptest.NewServer(e)
+	t.Cleanup(func() {
+		server.Close()
+		http.DefaultClient.CloseIdleConnections()
+	})
+	w := &web{t, n, server.URL + "/nacos"}
+	for _, c := range []struct {
+		method, path, namespace string
+		status                  int
+	}{
+		{"POST", "/v3/admin/cs/history/rollback", "prod", 403},
+		{"GET", "/v3/admin/cs/history/diff", "prod", 403},
+		{"POST", "/v3/admin/cs/config/validate", "prod", 403},
+		{"POST", "/v3/admin/cs/history/rollback", "dev", 404},
+		{"GET", "/v3/admin/cs/history/diff", "dev", 404},
+		{"POST", "/v3/admin/cs/config/validate", "dev", 200},
+	} {
+		a := w.do(c.method, c.path, nil, "dataId", "a", "groupName", "g", "namespaceId", c.namespace, "nid", "1", "from", "1", "to", "2", "content", "x")
+		if a.status != c.status {
+			t.Errorf("%s %s of %s: %s", c.method, c.path, c.namespace, fmt.Sprint(a.status, a.body))
+		}
 	}
 }

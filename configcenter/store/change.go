@@ -90,7 +90,7 @@ func (s *Store) write(
 	}
 	entry := &configcenter.Entry{
 		Op: configcenter.Updated, Origin: it.ChangedBy, Time: it.Modified,
-		Attributes: it.Attributes, Content: it.Content, MD5: it.MD5,
+		Attributes: it.Attributes, Content: it.Content, MD5: it.MD5, Restored: p.restored,
 	}
 	if b.item == nil {
 		entry.Op = configcenter.Inserted

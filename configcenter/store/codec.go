@@ -20,6 +20,10 @@ const formatVersion = 1
 // formatGray is that of a history entry about a gray version.
 const formatGray = 2
 
+// formatRestored is that of an entry that went back to another one: what follows is the
+// number of that, and an entry of either kind.
+const formatRestored = 3
+
 // contentBytesMax is the largest content that a value may claim to have. It is
 // above every limit that can be set for publishing.
 const contentBytesMax = 64 << 20
@@ -148,6 +152,9 @@ type entryHeader struct {
 // encodeEntry is the value of an entry's znode, whose content is in p.
 func encodeEntry(e *configcenter.Entry, p parcel, st stage) []byte {
 	b := make([]byte, 0, 256+len(e.Schema)+min(len(p.stored), entryInlineBytes))
+	if e.Restored != 0 {
+		b = binary.AppendUvarint(append(b, formatRestored), e.Restored)
+	}
 	version := byte(formatVersion)
 	if e.Gray != "" {
 		version = formatGray
@@ -167,7 +174,11 @@ func encodeEntry(e *configcenter.Entry, p parcel, st stage) []byte {
 // decodeEntry reads the value of an entry's znode.
 func decodeEntry(value []byte) (h entryHeader, err error) {
 	r := reader{b: value}
-	gray := len(value) > 0 && value[0] == formatGray
+	if len(value) > 0 && value[0] == formatRestored {
+		r.b = r.b[1:]
+		h.entry.Restored = r.uvarint()
+	}
+	gray := len(r.b) > 0 && r.b[0] == formatGray
 	if gray {
 		r.b = r.b[1:]
 	} else {
@@ -226,10 +237,11 @@ var writers = sync.Pool{New: func() any {
 	return w
 }}
 
-// parcel is a content as an entry keeps it.
+// parcel is a content as an entry keeps it, and what it says of it.
 type parcel struct {
-	packed byte
-	stored string
+	packed   byte
+	stored   string
+	restored uint64 // see configcenter.Entry
 }
 
 // pack compresses content if that makes it shorter.
@@ -243,9 +255,9 @@ func pack(content string) parcel {
 		err = w.Close()
 	}
 	if err != nil || b.Len() >= len(content) {
-		return parcel{packedRaw, content}
+		return parcel{packed: packedRaw, stored: content}
 	}
-	return parcel{packedFlate, b.String()}
+	return parcel{packed: packedFlate, stored: b.String()}
 }
 
 // unpack undoes pack. It never yields more than size bytes.
@@ -324,6 +336,16 @@ func (r *reader) count(limit int) int {
 	}
 	r.b = r.b[size:]
 	return int(n)
+}
+
+func (r *reader) uvarint() uint64 {
+	n, size := binary.Uvarint(r.b)
+	if size <= 0 {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[size:]
+	return n
 }
 
 func (r *reader) varint() int64 {

@@ -109,6 +109,7 @@ func (s *Store) PublishGray(ctx context.Context, p *configcenter.GrayPublish) (G
 	wish := p.Publish
 	wish.KeepAppName, wish.KeepTags, wish.KeepSchema = false, false, false
 	sum, packed := configcenter.Sum(p.Content), pack(p.Content)
+	packed.restored = p.Restored
 	var seen inspected
 	for tries, synced := 0, false; tries < changeTries; tries++ {
 		b, err := s.grayBase(ctx, p.Key, p.Name, true)
@@ -167,7 +168,7 @@ func (s *Store) writeGray(ctx context.Context, b *grayBase, g *configcenter.Gray
 	it := g.Item
 	entry := &configcenter.Entry{
 		Op: configcenter.Updated, Origin: it.ChangedBy, Time: it.Modified, Gray: g.Name, Rule: g.Rule,
-		Attributes: it.Attributes, Content: it.Content, MD5: it.MD5,
+		Attributes: it.Attributes, Content: it.Content, MD5: it.MD5, Restored: p.restored,
 	}
 	growth := Growth{Key: it.Key, Content: len(it.Content), Bytes: int64(len(it.Content))}
 	if b.gray == nil {

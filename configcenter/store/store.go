@@ -96,6 +96,7 @@ func (s *Store) Publish(ctx context.Context, p *configcenter.Publish) (Result, e
 		return Result{}, err
 	}
 	sum, packed := configcenter.Sum(p.Content), pack(p.Content)
+	packed.restored = p.Restored
 	var seen inspected
 	for tries, synced := 0, false; tries < changeTries; tries++ {
 		base, err := s.base(ctx, p.Key, true)

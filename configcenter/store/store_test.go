@@ -467,16 +467,21 @@ func TestValuesSurviveTheirEncoding(t *testing.T) {
 	if !reflect.DeepEqual(&h.item, it) {
 		t.Errorf("got %+v, want %+v", h.item, *it)
 	}
-	value = encodeEntry(e, pack(e.Content), 0)
-	eh, err := decodeEntry(value)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if eh.entry.Content, err = unpack(eh.packed, eh.body.inline, eh.size); err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(&eh.entry, e) {
-		t.Errorf("got %+v, want %+v", eh.entry, *e)
+	gray, back, grayBack := *e, *e, *e
+	gray.Gray, gray.Rule = "some", configcenter.TagRule("x")
+	back.Restored = 1 << 40
+	grayBack.Gray, grayBack.Rule, grayBack.Restored = gray.Gray, gray.Rule, 3
+	for _, e := range []*configcenter.Entry{e, &gray, &back, &grayBack} {
+		eh, err := decodeEntry(encodeEntry(e, pack(e.Content), 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if eh.entry.Content, err = unpack(eh.packed, eh.body.inline, eh.size); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(&eh.entry, e) {
+			t.Errorf("got %+v, want %+v", eh.entry, *e)
+		}
 	}
 }
 
@@ -487,9 +492,9 @@ func TestAValueOfAnUnknownVersionIsRefused(t *testing.T) {
 	if _, err := decodeItem(value); err == nil || !strings.Contains(err.Error(), "format version 2") {
 		t.Errorf("item: %v", err)
 	}
-	value = encodeEntry(e, parcel{packedRaw, e.Content}, 0)
-	value[0] = 3
-	if _, err := decodeEntry(value); err == nil || !strings.Contains(err.Error(), "format version 3") {
+	value = encodeEntry(e, parcel{packed: packedRaw, stored: e.Content}, 0)
+	value[0] = 4
+	if _, err := decodeEntry(value); err == nil || !strings.Contains(err.Error(), "format version 4") {
 		t.Errorf("entry: %v", err)
 	}
 }
@@ -524,7 +529,9 @@ func FuzzDecodeItem(f *testing.F) {
 func FuzzDecodeEntry(f *testing.F) {
 	_, e := sample()
 	f.Add(encodeEntry(e, pack(e.Content), 0))
-	f.Add(encodeEntry(e, parcel{packedRaw, e.Content}, 0))
+	e.Restored = 7
+	f.Add(encodeEntry(e, pack(e.Content), 0))
+	f.Add(encodeEntry(e, parcel{packed: packedRaw, stored: e.Content}, 0))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		h, err := decodeEntry(value)
 		if err != nil || h.body.chunks > 0 {
