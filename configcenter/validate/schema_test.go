@@ -156,3 +156,25 @@ func TestSchemasAreCompiledOnce(t *testing.T) {
 		t.Error("no error the second time")
 	}
 }
+
+// FuzzSchema: no schema makes anything panic or go on for ever, whatever it is compared with.
+func FuzzSchema(f *testing.F) {
+	f.Add(portSchema, `{"server":{"port":1}}`)
+	f.Add(`{"$ref":"#/$defs/a","$defs":{"a":{"anyOf":[{"$ref":"#"},{"not":{}}]}}}`, "1")
+	f.Add(`{"$id":"http://a/b","$anchor":"x","items":{"$dynamicRef":"#x"},"unevaluatedItems":false}`, "[[1]]")
+	f.Add(`{"$schema":"http://json-schema.org/draft-04/schema#","minimum":1,"exclusiveMinimum":true,"multipleOf":0.1}`, "1.5")
+	f.Add(`{"patternProperties":{"^a":{"enum":[1,"x",null]}},"propertyNames":{"maxLength":3},"dependentSchemas":{"a":false}}`, `{"a":1}`)
+	f.Fuzz(func(t *testing.T, schema, content string) {
+		s, err := Compile(schema)
+		if err != nil {
+			return
+		}
+		for _, typ := range []string{"json", "yaml", "toml"} {
+			for _, fault := range s.Check(typ, content) {
+				if fault.Reason == "" || fault.Line < 1 || fault.Column < 1 || strings.HasPrefix(fault.Reason, "cannot be compared") {
+					t.Errorf("%s %q with %q: %v", typ, content, schema, fault)
+				}
+			}
+		}
+	})
+}

@@ -66,14 +66,27 @@ func TestAFaultIsToldWithItsPlace(t *testing.T) {
 
 func TestWhatIsRightHasNoFault(t *testing.T) {
 	for _, c := range []struct{ typ, content string }{
-		{"text", "{"}, {"html", "<p>"}, {"unset", "a: b: c"},
+		{"text", "{"},
+		{"html", "<p>"},
+		{"unset", "a: b: c"},
 		{"json", "\ufeff{\"a\": [1, \"x\\\"y\", {\"a\": null}], \"b\": {\"a\": -1.5e3}}\n"},
-		{"json", `"two"`}, {"json", `{"a{":"}","a[":"\\"}`}, {"json", "[1 , 2]"}, {"json", "[]"},
-		{"yaml", "one"}, {"yaml", "# nothing\n"}, {"yaml", "---\na: 1\n---\nb: 1\n...\n"}, {"yaml", "a: ${B:c}\nb: \"*x\"\n1: 2\n\"1\": 3\n"},
-		{"yaml", "base: &b {x: 1}\na:\n  <<: *b\n  <<: *b\n  x: 2\n"}, {"yaml", "? [a, b]\n: c\n"}, {"yaml", "a: !custom {b: 1}"},
+		{"json", `"two"`},
+		{"json", `{"a{":"}","a[":"\\"}`},
+		{"json", "[1 , 2]"},
+		{"json", "[]"},
+		{"yaml", "one"},
+		{"yaml", "# nothing\n"},
+		{"yaml", "---\na: 1\n---\nb: 1\n...\n"},
+		{"yaml", "a: ${B:c}\nb: \"*x\"\n1: 2\n\"1\": 3\n"},
+		{"yaml", "base: &b {x: 1}\na:\n  <<: *b\n  <<: *b\n  x: 2\n"},
+		{"yaml", "? [a, b]\n: c\n"},
+		{"yaml", "a: !custom {b: 1}"},
 		{"toml", "a.b = 1\n[[c]]\nd = 1979-05-27T07:32:00Z\n[[c]]\nd = nan\n"},
 		{"xml", "<?xml version=\"1.1\" encoding=\"GBK\"?>\n<!DOCTYPE a [<!ENTITY b SYSTEM \"file:///etc/passwd\">]>\n<a x:c='1' c='2'>&b;&amp;<![CDATA[<]]></a>\n<!-- c -->\n"},
-		{"properties", "a"}, {"properties", "=b\n\\"}, {"properties", "a = \\u00e4\\\r\n\\u00E4 \\x \\\\u\n! \\u\na=2"}, {"properties", "a=!\\\n#b"},
+		{"properties", "a"},
+		{"properties", "=b\n\\"},
+		{"properties", "a = \\u00e4\\\r\n\\u00E4 \\x \\\\u\n! \\u\na=2"},
+		{"properties", "a=!\\\n#b"},
 		{"xml", "<" + strings.Repeat("x", ParsedBytesMax)}, // not looked at
 	} {
 		if f := Syntax(c.typ, c.content); f != nil {
