@@ -36,7 +36,8 @@ type client struct {
 	mu struct {
 		sync.Mutex
 		wishes    map[registry.ServiceKey]*wish
-		instances int // wanted in all services
+		dirty     []registry.ServiceKey // whose wishes the tree may not agree with, in the order in which they became so
+		instances int                   // wanted in all services
 		working   bool
 		ending    ending
 		session   core.Client    // nil before the first registration and after the session's end
@@ -62,6 +63,7 @@ type wish struct {
 	// version rises with every cause to compare; agreed is the one that the tree
 	// was last found, or made, to agree with: agreed <= version.
 	version, agreed uint64
+	queued          bool // it is among the client's dirty ones
 	// requested says that the client itself asked since the last agreement. What is
 	// created then does not yield to others.
 	requested bool
@@ -112,14 +114,42 @@ func (c *client) wakeUp() {
 	}
 }
 
-// dirtyLocked is a service whose wish the tree may not agree with.
-func (c *client) dirtyLocked() (k registry.ServiceKey, w *wish) {
-	for k, w := range c.mu.wishes {
-		if w.agreed < w.version {
-			return k, w
+// changedLocked has a wish compared with the tree.
+func (c *client) changedLocked(k registry.ServiceKey, w *wish) {
+	w.version++
+	c.queueLocked(k, w)
+}
+
+func (c *client) queueLocked(k registry.ServiceKey, w *wish) {
+	if !w.queued {
+		w.queued = true
+		c.mu.dirty = append(c.mu.dirty, k)
+	}
+}
+
+// dirty is a wish that the tree may not agree with.
+type dirty struct {
+	service registry.ServiceKey
+	wish    *wish
+}
+
+// dirtyLocked takes such wishes out of the queue, at most n, the oldest first.
+func (c *client) dirtyLocked(n int) (list []dirty) {
+	for len(c.mu.dirty) > 0 && len(list) < n {
+		k := c.mu.dirty[0]
+		c.mu.dirty = c.mu.dirty[1:]
+		// A wish that was given up and made anew stands twice.
+		if w := c.mu.wishes[k]; w != nil && w.queued {
+			w.queued = false
+			if w.agreed < w.version {
+				list = append(list, dirty{k, w})
+			}
 		}
 	}
-	return k, nil
+	if len(c.mu.dirty) == 0 {
+		c.mu.dirty = nil
+	}
+	return list
 }
 
 // sessionIDLocked is 0 without a session.
@@ -158,10 +188,10 @@ func (w *wish) finishLocked(version uint64, r result) {
 func (c *client) lostSessionLocked() {
 	c.mu.former = c.sessionIDLocked()
 	c.mu.session, c.mu.claim = nil, unclaimed
-	for _, w := range c.mu.wishes {
+	for k, w := range c.mu.wishes {
 		w.have, w.sure, w.dropping, w.deleted = nil, true, nil, false
 		if len(w.want) > 0 {
-			w.version++
+			c.changedLocked(k, w)
 		}
 	}
 }

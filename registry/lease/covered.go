@@ -112,7 +112,7 @@ func (m *Manager) makeClaim(ctx context.Context, c *client) error {
 		switch {
 		case err == nil:
 			said = claimed
-		case core.IsSessionOver(err) && m.sessionOver(c):
+		case core.IsSessionOver(err) && m.sessionOver(c, session):
 			return nil
 		case !refused(err):
 			return err

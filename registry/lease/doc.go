@@ -25,6 +25,7 @@
 // not know. What it registers anew covers the old znodes, which are then removed by the
 // rule at doubt, so that they do not show again when the new ones go.
 //
-// One goroutine works for a client while its wishes and the tree differ; an idle
-// client costs none.
+// One goroutine works for a client while its wishes and the tree differ, with others
+// for wishes in different services that are written at the same time; an idle client
+// costs none.
 package lease

@@ -201,7 +201,7 @@ func (m *Manager) explained(c *client, r *catalog.Removed) bool {
 		return true
 	}
 	w.sure, w.deleted = false, true
-	w.version++
+	c.changedLocked(r.Service, w)
 	alive := m.stillAlive(c)
 	w.overlaid = w.overlaid || alive
 	m.startLocked(c)

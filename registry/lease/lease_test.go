@@ -31,6 +31,7 @@ type engine struct {
 	mu   sync.Mutex
 	lose func() (before, after bool) // nil: never
 	full bool                        // refuses every multi for good
+	slow time.Duration               // that each multi takes
 	last core.SessionID              // opened
 }
 
@@ -68,8 +69,9 @@ func (l *lossy) Multi(ctx context.Context, ops ...core.Op) ([]core.OpResult, cor
 	if l.engine.lose != nil {
 		before, after = l.engine.lose()
 	}
-	full := l.engine.full
+	full, slow := l.engine.full, l.engine.slow
 	l.engine.mu.Unlock()
+	time.Sleep(slow)
 	if full {
 		return nil, 0, &core.OpError{Op: "multi", Err: core.QuotaExceeded}
 	}

@@ -302,7 +302,7 @@ func (m *Manager) note(c *client, k registry.ServiceKey, instances []registry.In
 	c.mu.instances = total
 	w.want = want
 	w.requested = w.requested || requested
-	w.version++
+	c.changedLocked(k, w)
 	done := make(chan result, 1)
 	w.waiters = append(w.waiters, waiter{w.version, done})
 	m.startLocked(c)
@@ -378,8 +378,8 @@ func (m *Manager) sign(c *client) {
 	if c.owing.CompareAndSwap(true, false) {
 		c.seen.Store(uint64(m.cfg.Picture.Zxid()))
 		c.mu.Lock()
-		for _, w := range c.mu.wishes {
-			w.version++
+		for k, w := range c.mu.wishes {
+			c.changedLocked(k, w)
 		}
 		m.startLocked(c)
 		c.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/zensus-io/zensus/core"
@@ -23,19 +24,20 @@ func (m *Manager) work(ctx context.Context, c *client) {
 			m.bury(ctx, c)
 			return
 		}
-		k, w := c.dirtyLocked()
-		if w == nil && c.mu.claim != due {
+		n := settleAtOnce
+		if c.mu.session == nil {
+			n = 1 // which opens one
+		}
+		list := c.dirtyLocked(n)
+		if len(list) == 0 && c.mu.claim != due {
 			c.mu.working = false
 			c.mu.Unlock()
 			return
 		}
 		c.mu.Unlock()
 		err := m.makeClaim(ctx, c)
-		if w != nil {
-			if unsettled := m.settle(ctx, c, k, w); unsettled != nil {
-				err = unsettled
-				m.overlay(c, k, w)
-			}
+		if unsettled := m.settleAll(ctx, c, list); unsettled != nil {
+			err = unsettled
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -54,12 +56,51 @@ func (m *Manager) work(ctx context.Context, c *client) {
 	}
 }
 
-// settle deals with one wish. An error means: not yet, try again.
-func (m *Manager) settle(ctx context.Context, c *client, k registry.ServiceKey, w *wish) error {
+// settleAtOnce is how many wishes of a client are written at the same time: they share
+// turns of the engine, and their syncs.
+const settleAtOnce = 32
+
+// settleAll deals with wishes of different services. An error means: not yet, try again.
+func (m *Manager) settleAll(ctx context.Context, c *client, list []dirty) error {
+	if len(list) == 1 { // the usual case
+		return m.settleOne(ctx, c, list[0], true)
+	}
+	errs := make([]error, len(list))
+	var all sync.WaitGroup
+	for i, d := range list {
+		all.Go(func() { errs[i] = m.settleOne(ctx, c, d, false) })
+	}
+	all.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Manager) settleOne(ctx context.Context, c *client, d dirty, alone bool) error {
+	err := m.settle(ctx, c, d.service, d.wish, alone)
+	if err != nil {
+		m.overlay(c, d.service, d.wish)
+	}
 	c.mu.Lock()
-	version, requested := w.version, w.requested
+	defer c.mu.Unlock()
+	if w := d.wish; w.agreed < w.version && c.mu.wishes[d.service] == w {
+		c.queueLocked(d.service, w)
+	}
+	return err
+}
+
+// settle deals with one wish. Only one that is settled alone opens a session.
+func (m *Manager) settle(ctx context.Context, c *client, k registry.ServiceKey, w *wish, alone bool) error {
+	c.mu.Lock()
+	version, requested, session := w.version, w.requested, c.mu.session
 	c.mu.Unlock()
-	zxid, err := m.agree(ctx, c, k, w)
+	if session == nil && !alone {
+		return errSessionChanged
+	}
+	zxid, err := m.agree(ctx, c, session, k, w)
 	switch {
 	case err == nil:
 		m.troubled.Store(0)
@@ -68,7 +109,7 @@ func (m *Manager) settle(ctx context.Context, c *client, k registry.ServiceKey, 
 			m.doubt(ctx, c, k, w, zxid)
 		}
 		return err
-	case core.IsSessionOver(err) && m.sessionOver(c):
+	case core.IsSessionOver(err) && m.sessionOver(c, session):
 		return nil // with nothing left, again at once
 	case requested && refused(err): // nobody asked for the rest: it is tried again
 		m.drop(c, k, w, version, err)
@@ -77,7 +118,7 @@ func (m *Manager) settle(ctx context.Context, c *client, k registry.ServiceKey, 
 	c.mu.Lock()
 	w.sure = false
 	c.mu.Unlock()
-	if ctx.Err() == nil && !errors.Is(err, core.NoNode) {
+	if ctx.Err() == nil && !errors.Is(err, core.NoNode) && !errors.Is(err, errSessionChanged) {
 		m.troubled.Store(time.Now().UnixNano())
 	}
 	m.log.Debug("registration not written yet", "client", c.id, "service", k.String(), "err", err)
@@ -118,7 +159,7 @@ func (m *Manager) agreed(ctx context.Context, c *client, k registry.ServiceKey, 
 		return err
 	}
 	c.mu.Lock()
-	m.verifyLocked(k, w)
+	m.verifyLocked(c, k, w)
 	if w.version == version {
 		w.overlaid = false
 	}
@@ -149,14 +190,14 @@ func (m *Manager) caughtUp(ctx context.Context, c *client, zxid core.Zxid) error
 // that has reached the write. The session has ended already then, and Gone may
 // have come before the znode was noted, or not at all: a mirror that finds
 // something created and deleted at once says nothing of it.
-func (m *Manager) verifyLocked(k registry.ServiceKey, w *wish) {
+func (m *Manager) verifyLocked(c *client, k registry.ServiceKey, w *wish) {
 	if !w.sure {
 		return // it will be compared anyhow, or has ended
 	}
 	for path, h := range w.have {
 		if h.unseen && !m.cfg.Catalog.Has(k, h.key, path) {
 			w.sure = false
-			w.version++
+			c.changedLocked(k, w)
 			return
 		}
 		h.unseen = false
@@ -179,7 +220,7 @@ func (m *Manager) drop(c *client, k registry.ServiceKey, w *wish, version uint64
 		c.mu.instances += len(w.want)
 		w.requested = false
 		if len(w.have) > 0 || !w.sure {
-			w.version++ // take back what was written of it, if anything
+			c.changedLocked(k, w) // take back what was written of it, if anything
 		} else {
 			delete(c.mu.wishes, k)
 		}
@@ -190,11 +231,16 @@ func (m *Manager) drop(c *client, k registry.ServiceKey, w *wish, version uint64
 	m.log.Warn("registration refused", "client", c.id, "service", k.String(), "err", err)
 }
 
-// sessionOver forgets a session that has ended, and reports whether there was one.
-func (m *Manager) sessionOver(c *client) bool {
+// errSessionChanged says that the session of a client ended, or another was opened,
+// while one of its wishes was being settled.
+var errSessionChanged = errors.New("the session of the client has changed")
+
+// sessionOver forgets a session that has ended, and reports whether the client still had
+// it; nil is the one that it has.
+func (m *Manager) sessionOver(c *client, session core.Client) bool {
 	c.mu.Lock()
 	id := c.sessionIDLocked()
-	if id == 0 {
+	if id == 0 || (session != nil && c.mu.session != session) {
 		c.mu.Unlock()
 		return false
 	}
@@ -297,11 +343,10 @@ func (m *Manager) endLater(ctx context.Context, c *client, info core.SessionInfo
 	}
 }
 
-// agree compares one wish with the tree and writes the difference. The zxid is
-// that of the write, or 0.
-func (m *Manager) agree(ctx context.Context, c *client, k registry.ServiceKey, w *wish) (core.Zxid, error) {
+// agree compares one wish with the tree and writes the difference, in the session or,
+// where that is nil, in one that it opens. The zxid is that of the write, or 0.
+func (m *Manager) agree(ctx context.Context, c *client, session core.Client, k registry.ServiceKey, w *wish) (core.Zxid, error) {
 	c.mu.Lock()
-	session := c.mu.session
 	wanted, requested := len(w.want) > 0, w.requested
 	c.mu.Unlock()
 	if session == nil {
@@ -334,6 +379,9 @@ func (m *Manager) agree(ctx context.Context, c *client, k registry.ServiceKey, w
 	}
 	made, z, err := m.cfg.Store.Replace(ctx, session, k, drop, add)
 	c.mu.Lock()
+	if err == nil && c.mu.session != session {
+		err = errSessionChanged
+	}
 	w.dropping = nil
 	if err != nil {
 		w.sure = false
@@ -409,8 +457,11 @@ func (m *Manager) look(ctx context.Context, c *client, session core.Client, k re
 		have[e.Path] = held{key: e.Instance.Key(), czxid: e.Czxid, record: &e.Record}
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.session != session {
+		return errSessionChanged
+	}
 	w.have, w.sure = have, true
-	c.mu.Unlock()
 	return nil
 }
 
