@@ -144,6 +144,24 @@ func TestTheHistorySaysWhatAGrayVersionReplaced(t *testing.T) {
 	}
 }
 
+// The latest change of a config is one of the config, and that of a gray version one of it.
+func TestTheLatestChangeIsOfWhatIsAskedFor(t *testing.T) {
+	w := startWeb(t, engines.New(t))
+	const path = "/v1/cs/configs"
+	name := []string{"dataId", "a", "group", "g"}
+	for _, publish := range [][]string{{"content", "1"}, {"content", "blue 1", "tag", "blue"}, {"content", "2"}, {"content", "blue 2", "tag", "blue"}} {
+		w.want(w.do("POST", path, nil, append(name, publish...)...), 200, "true")
+	}
+	config := w.tree(w.do("GET", path, nil, append(name, "show", "all")...))["id"].(string)
+	grays := w.tree(w.do("GET", "/v3/admin/cs/config/gray/list", nil, "dataId", "a", "groupName", "g"))["data"].([]any)
+	gray := grays[0].(map[string]any)["id"].(string)
+	for id, want := range map[string]string{config: "1", gray: "blue 1"} {
+		if v := w.tree(w.do("GET", "/v1/cs/history/previous", nil, append(name, "id", id)...)); v["content"] != want || v["opType"] != "U         " {
+			t.Errorf("latest of %s: %v, want what replaced %q", id, v, want)
+		}
+	}
+}
+
 func TestGrayVersionsByLabelAndPercentage(t *testing.T) {
 	w := startWeb(t, engines.New(t))
 	const path = "/v3/admin/cs/config"

@@ -113,22 +113,24 @@ func (a *API) latest(ctx context.Context, in latestParams) (*configcenter.Versio
 	if err != nil || len(entries) == 0 {
 		return nil, refusal(err)
 	}
-	// A config that was deleted and made again is another row.
-	last := entries[0]
+	// A config, or a gray version, that was deleted and made again is another row.
+	newest := map[string]int{} // of the row of each version, walking back
 	for i, e := range entries {
+		if _, ok := newest[e.Gray]; !ok {
+			newest[e.Gray] = i
+		}
 		if e.Op != configcenter.Inserted {
 			continue
 		}
 		if uint64(e.Zxid) == id {
-			return optional(a.center.Version(ctx, in.key(), last.Seq))
+			return optional(a.center.Version(ctx, in.key(), entries[newest[e.Gray]].Seq))
 		}
-		if i+1 == len(entries) {
-			return nil, nil
-		}
-		last = entries[i+1]
+		delete(newest, e.Gray)
 	}
-	// The change that made the oldest row has aged away.
-	return optional(a.center.Version(ctx, in.key(), last.Seq))
+	if i, ok := newest[""]; ok { // the change that made the oldest row has aged away
+		return optional(a.center.Version(ctx, in.key(), entries[i].Seq))
+	}
+	return nil, nil
 }
 
 func optional(v *configcenter.Version, err error) (*configcenter.Version, error) {

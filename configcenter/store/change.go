@@ -125,14 +125,14 @@ func (s *Store) write(
 	return zxid, results[at].Stat, false, nil
 }
 
-// erase deletes the config that b holds.
+// erase deletes the config that b holds, and its gray versions.
 func (s *Store) erase(ctx context.Context, b base, by configcenter.Origin) (zxid core.Zxid, again bool, err error) {
-	path := ItemPath(b.key)
-	ops, _, err := s.record(ctx, b, &configcenter.Entry{Op: configcenter.Deleted, Origin: by, Time: s.now()}, parcel{})
+	path, now := ItemPath(b.key), s.now()
+	ops, used, err := s.graysOps(ctx, &b, by, now)
 	if err != nil {
 		return 0, false, err
 	}
-	grays, used, err := s.graysOps(ctx, &b)
+	entry, _, err := s.record(ctx, b, &configcenter.Entry{Op: configcenter.Deleted, Origin: by, Time: now}, parcel{})
 	if err != nil {
 		return 0, false, err
 	}
@@ -146,7 +146,7 @@ func (s *Store) erase(ctx context.Context, b base, by configcenter.Origin) (zxid
 			return 0, false, err
 		}
 	}
-	ops = append(append(ops, b.formerOps(path)...), grays...)
+	ops = append(append(ops, entry...), b.formerOps(path)...)
 	ops = append(ops, core.DeleteOp{Path: path, Version: b.itemStat.Version})
 	_, zxid, again, err = s.multi(ctx, b.key, ops)
 	return zxid, again, err

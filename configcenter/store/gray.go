@@ -321,13 +321,16 @@ func (s *Store) Promote(ctx context.Context, k configcenter.Key, name string, by
 	return Result{}, configcenter.ErrContended
 }
 
-// graysOps remove every gray version of the config that b holds, with their pieces,
-// whose stages are told.
-func (s *Store) graysOps(ctx context.Context, b *base) (ops []core.Op, used map[stage]bool, err error) {
+// graysOps remove every gray version of the config that b holds, with their pieces, whose
+// stages are told. Each is an entry of the history, upon which b is when it returns.
+func (s *Store) graysOps(
+	ctx context.Context, b *base, by configcenter.Origin, now int64,
+) (ops []core.Op, used map[stage]bool, err error) {
 	used = map[stage]bool{}
 	path := ItemPath(b.key)
 	for _, child := range b.children {
-		if _, ok := grayName(child); !ok {
+		name, ok := grayName(child)
+		if !ok {
 			continue
 		}
 		at := core.JoinPath(path, child)
@@ -338,8 +341,19 @@ func (s *Store) graysOps(ctx context.Context, b *base) (ops []core.Op, used map[
 		if err != nil {
 			return nil, nil, err
 		}
+		h, rule, unreadable := decodeGray(value)
+		if unreadable == nil {
+			entry, _, err := s.record(ctx, *b, &configcenter.Entry{
+				Op: configcenter.Deleted, Origin: by, Time: now, Gray: name, Rule: rule,
+			}, parcel{})
+			if err != nil {
+				return nil, nil, err
+			}
+			ops = append(ops, entry...)
+			b.version++
+		}
 		ops = append(ops, core.DeleteOp{Path: at, Version: st.Version})
-		if h, _, err := decodeGray(value); err == nil && h.body.chunks > 0 {
+		if unreadable == nil && h.body.chunks > 0 {
 			used[h.body.stage] = true
 			ops = append(ops, b.piecesOps(path, h.body.stage)...)
 		}

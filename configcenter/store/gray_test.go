@@ -90,6 +90,25 @@ func TestGrayVersionsGoWithTheirConfig(t *testing.T) {
 	if _, err := client.Exists(t.Context(), ItemPath(key)); !errors.Is(err, core.NoNode) {
 		t.Fatalf("still there: %v", err)
 	}
+	// Each is told of, the config last, and what it was.
+	entries, total, err := s.History(t.Context(), key, 0, 9)
+	if err != nil || total != 6 {
+		t.Fatalf("%d changes, %v", total, err)
+	}
+	want := map[string]string{"tag_blue": noise(2 * ChunkBytes), "beta": "small", "": "formal"}
+	for i, e := range entries[:3] {
+		v, err := s.Version(t.Context(), key, e.Seq)
+		if err != nil || v.Op != configcenter.Deleted || v.Zxid != entries[0].Zxid || (i == 0) != (v.Gray == "") {
+			t.Fatalf("%d: %+v, %v", i, e, err)
+		}
+		if v.Before == nil || v.Before.Content != want[v.Gray] {
+			t.Errorf("%q was something else", v.Gray)
+		}
+		delete(want, v.Gray)
+	}
+	if len(want) > 0 {
+		t.Errorf("of %d nothing is told", len(want))
+	}
 }
 
 func TestTheHistoryTellsGrayVersionsApart(t *testing.T) {
