@@ -22,6 +22,7 @@ import (
 	"github.com/zensus-io/zensus/internal/cluster"
 	"github.com/zensus-io/zensus/internal/lock"
 	lockapi "github.com/zensus-io/zensus/internal/lock/nacosapi"
+	"github.com/zensus-io/zensus/internal/nacos/meters"
 	serverapi "github.com/zensus-io/zensus/internal/nacos/nacosapi"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
@@ -48,6 +49,7 @@ type nacosSide struct {
 	locks       *lock.Locks
 	cluster     *cluster.Cluster
 	machine     *telemetry.Machine
+	requests    telemetry.Timers[rest.Answered]
 	naming      *naming.Service
 	configs     *center.Center
 	rpc         *rpc.Server
@@ -257,7 +259,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	side.configAPI.RegisterRPC(side.rpc)
 	lockapi.Register(side.rpc, side.locks)
 
-	engine, err := rest.NewEngine(rest.Config{Log: in.log.Named("http"), Registerer: in.registry, Begin: auditapi.HTTP(side.audit)})
+	engine, err := rest.NewEngine(rest.Config{Log: in.log.Named("http"), Registerer: in.registry, Requests: &side.requests, Begin: auditapi.HTTP(side.audit)})
 	if err != nil {
 		return err
 	}
@@ -278,7 +280,12 @@ func (side *nacosSide) newProtocols(in *instance) error {
 		NotReady: side.notTaking, Cluster: side.cluster,
 		RPC: side.rpc, GRPCPort: in.portOf("listen.grpc"), Guard: guard,
 	}).Routes(nacos)
-	engine.GET("/metrics", gin.WrapH(in.metricsHandler()))
+	if err := in.registry.Register(meters.New(side.meters(in))); err != nil {
+		return err
+	}
+	for _, path := range []string{"/metrics", "/nacos/actuator/prometheus"} {
+		engine.GET(path, gin.WrapH(in.metricsHandler()))
+	}
 	engine.GET("/healthz", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
 	engine.GET("/readyz", side.readyz)
 	if in.client != nil {

@@ -42,7 +42,8 @@ type API struct {
 	fuzzy      *fuzzypush.Hub[*rpc.Conn]
 	tasks      sync.WaitGroup // pushes
 	pauses     pauses
-	refusing   atomic.Bool // long-polls
+	refusing   atomic.Bool  // long-polls
+	pending    atomic.Int64 // pushes under way
 
 	mu struct {
 		sync.Mutex
@@ -75,6 +76,14 @@ func New(deps Deps) (*API, error) {
 func (a *API) Wait() {
 	a.tasks.Wait()
 	a.fuzzy.Wait()
+}
+
+// Listening is how many connections listen to configs, and how many pushes to them are
+// under way.
+func (a *API) Listening() (conns, pending int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.mu.subscribers), int(a.pending.Load())
 }
 
 // RefusePolls has long-polls refused, those that are held too, or taken again: clients

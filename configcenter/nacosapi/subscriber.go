@@ -151,8 +151,10 @@ func (s *subscriber) push() {
 			case <-s.conn.Done():
 				return
 			}
+			s.api.pending.Add(1)
 			s.api.tasks.Go(func() {
 				defer func() { <-slots }()
+				defer s.api.pending.Add(-1)
 				s.deliver(change)
 			})
 		}

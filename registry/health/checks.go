@@ -68,6 +68,8 @@ type Checks struct {
 	log     hclog.Logger
 	checked atomic.Int64 // targets
 
+	tcp, http atomic.Int64 // checks made
+
 	mu struct {
 		sync.Mutex
 		changed map[registry.ServiceKey]bool
@@ -132,6 +134,9 @@ func (c *Checks) share() *share {
 // Checked is how many instances this node checks.
 func (c *Checks) Checked() int { return int(c.checked.Load()) }
 
+// Made is how many checks this node has made since it started.
+func (c *Checks) Made() (tcp, http int64) { return c.tcp.Load(), c.http.Load() }
+
 // Changed tells which services may have other instances or settings. It never blocks.
 func (c *Checks) Changed(keys []registry.ServiceKey) {
 	c.mu.Lock()
@@ -178,6 +183,12 @@ func (c *Checks) Run(ctx context.Context) error {
 // once probes, and writes what enough equal results prove.
 func (c *Checks) once(ctx context.Context, t *target, i registry.Instance, settings registry.Cluster) Result {
 	result := c.cfg.Probe(ctx, &i, &settings)
+	switch settings.Checker.Type {
+	case registry.CheckTCP:
+		c.tcp.Add(1)
+	case registry.CheckHTTP:
+		c.http.Add(1)
+	}
 	streak, enough := 1, c.cfg.Switches().CheckTimes
 	if result == t.last {
 		streak = t.streak + 1

@@ -206,13 +206,17 @@ func offset(page, size int) int {
 // Totals are the numbers of this registry.
 type Totals struct {
 	Services, Instances int
-	// Clients, Beats and Subscriptions are this node's own.
-	Clients, Beats, Subscriptions int
+	// Clients, Beats, Subscriptions and Pending, the subscribers that are to be told of
+	// something, are this node's own.
+	Clients, Beats, Subscriptions, Pending int
+	// TCPChecks and HTTPChecks were made by this node since it started.
+	TCPChecks, HTTPChecks int64
 }
 
 // Totals counts.
 func (s *Service) Totals() Totals {
-	t := Totals{Clients: s.leases.Clients(), Beats: s.beats.Watched(), Subscriptions: s.hub.Total()}
+	t := Totals{Clients: s.leases.Clients(), Beats: s.beats.Watched(), Subscriptions: s.hub.Total(), Pending: s.hub.Pending()}
+	t.TCPChecks, t.HTTPChecks = s.checks.Made()
 	t.Services, t.Instances = s.catalog.Totals()
 	return t
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -70,7 +71,8 @@ type Hub struct {
 		changed map[registry.ServiceKey]time.Time // since when
 		started []*subscription                   // to be delivered to for the first time
 	}
-	queued chan struct{} // capacity 1: queue may hold something
+	queued  chan struct{} // capacity 1: queue may hold something
+	pending atomic.Int64  // subscribers that something is delivered to
 }
 
 type subscriptionKey struct {
@@ -298,8 +300,13 @@ func (h *Hub) Total() int {
 	return h.mu.total
 }
 
+// Pending is how many subscribers something is being delivered to.
+func (h *Hub) Pending() int { return int(h.pending.Load()) }
+
 // deliver pushes until the subscriber has the newest list.
 func (h *Hub) deliver(ctx context.Context, s *subscription) {
+	h.pending.Add(1)
+	defer h.pending.Add(-1)
 	for h.step(ctx, s) {
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
-	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
+	"github.com/zensus-io/zensus/internal/telemetry"
 )
 
 const (
@@ -27,6 +27,8 @@ const (
 type Config struct {
 	Log        hclog.Logger          // default: none
 	Registerer prometheus.Registerer // default: metrics are kept and not shown
+	// Requests counts them, for whoever else wants to know; default: one of its own.
+	Requests *telemetry.Timers[Answered]
 	// Access hears of every request when it has been answered. It must not block.
 	Access func(Access)
 	// Begin, if set, hears of every request that has a route before anything looks at it,
@@ -72,7 +74,10 @@ func NewEngine(cfg Config) (*gin.Engine, error) {
 	if cfg.Registerer == nil {
 		cfg.Registerer = prometheus.NewRegistry()
 	}
-	m, err := newMetrics(cfg.Registerer)
+	if cfg.Requests == nil {
+		cfg.Requests = new(telemetry.Timers[Answered])
+	}
+	m, err := newMetrics(cfg.Registerer, cfg.Requests)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +105,7 @@ func observe(cfg Config, m *metrics) gin.HandlerFunc {
 		c.Next()
 		took := time.Since(began)
 		route := c.FullPath()
-		m.requests.WithLabelValues(method(c.Request.Method), orElse(route, "none"), strconv.Itoa(c.Writer.Status())).Inc()
+		m.requests.Observe(Answered{method(c.Request.Method), orElse(route, "none"), c.Writer.Status()}, took)
 		m.seconds.WithLabelValues(orElse(route, "none")).Observe(took.Seconds())
 		if f := c.Request.MultipartForm; f != nil {
 			_ = f.RemoveAll() // temporary files; the system removes what we cannot

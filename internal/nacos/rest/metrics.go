@@ -2,24 +2,34 @@ package rest
 
 import (
 	"errors"
+	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/zensus-io/zensus/internal/telemetry"
 )
 
+// Answered is a kind of answer: to what, and with which status. Route is the pattern
+// that matched, "none" where none did.
+type Answered struct {
+	Method, Route string
+	Status        int
+}
+
 type metrics struct {
-	requests *prometheus.CounterVec
+	requests *telemetry.Timers[Answered]
 	seconds  *prometheus.HistogramVec
 }
 
-func newMetrics(r prometheus.Registerer) (*metrics, error) {
+func newMetrics(r prometheus.Registerer, requests *telemetry.Timers[Answered]) (*metrics, error) {
 	m := &metrics{
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "zensus_http_requests_total", Help: "HTTP requests by method, route and status.",
-		}, []string{"method", "route", "status"}),
+		requests: requests,
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "zensus_http_request_seconds", Help: "Time to answer an HTTP request; long polls include their wait.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9),
 		}, []string{"route"}),
 	}
-	return m, errors.Join(r.Register(m.requests), r.Register(m.seconds))
+	total := telemetry.Counter(requests, "zensus_http_requests_total", "HTTP requests by method, route and status.",
+		func(k Answered) []string { return []string{k.Method, k.Route, strconv.Itoa(k.Status)} }, "method", "route", "status")
+	return m, errors.Join(r.Register(total), r.Register(m.seconds))
 }

@@ -7,15 +7,37 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/zensus-io/zensus/internal/telemetry"
 )
+
+// Answered is a kind of answer to a request: of which type, and the error code, 0 for
+// none. The type is "other" where it is unknown.
+type Answered struct {
+	Type string
+	Code int
+}
+
+// Pushed is a kind of push: of which type, and what became of it.
+type Pushed struct{ Type, Result string }
+
+// Acknowledged is the Result of a push that its client has confirmed. Only of these it
+// is known how long they took.
+const Acknowledged = "acknowledged"
+
+// Requests counts the requests since the start.
+func (s *Server) Requests() *telemetry.Timers[Answered] { return &s.metrics.requests }
+
+// Pushes counts the pushes since the start.
+func (s *Server) Pushes() *telemetry.Timers[Pushed] { return &s.metrics.pushes }
 
 type metrics struct {
 	connections prometheus.Gauge
 	closed      *prometheus.CounterVec
 	refused     prometheus.Counter
-	requests    *prometheus.CounterVec
+	requests    telemetry.Timers[Answered]
 	seconds     *prometheus.HistogramVec
-	pushes      *prometheus.CounterVec
+	pushes      telemetry.Timers[Pushed]
 	ackSeconds  prometheus.Histogram
 }
 
@@ -30,22 +52,22 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "zensus_rpc_refused_total", Help: "TCP connections refused because of a limit.",
 		}),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "zensus_rpc_requests_total", Help: "Nacos gRPC requests by type and error code.",
-		}, []string{"type", "code"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "zensus_rpc_request_seconds", Help: "Time to answer a Nacos gRPC request.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9),
 		}, []string{"type"}),
-		pushes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "zensus_rpc_pushes_total", Help: "Pushes to Nacos clients by type and result.",
-		}, []string{"type", "result"}),
 		ackSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "zensus_rpc_push_ack_seconds", Help: "Time from a push to its acknowledgement.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 8),
 		}),
 	}
-	for _, c := range []prometheus.Collector{m.connections, m.closed, m.refused, m.requests, m.seconds, m.pushes, m.ackSeconds} {
+	for _, c := range []prometheus.Collector{
+		m.connections, m.closed, m.refused, m.seconds, m.ackSeconds,
+		telemetry.Counter(&m.requests, "zensus_rpc_requests_total", "Nacos gRPC requests by type and error code.",
+			func(k Answered) []string { return []string{k.Type, strconv.Itoa(k.Code)} }, "type", "code"),
+		telemetry.Counter(&m.pushes, "zensus_rpc_pushes_total", "Pushes to Nacos clients by type and result.",
+			func(k Pushed) []string { return []string{k.Type, k.Result} }, "type", "result"),
+	} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -54,12 +76,12 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 }
 
 func (m *metrics) answered(name string, code int, took time.Duration) {
-	m.requests.WithLabelValues(name, strconv.Itoa(code)).Inc()
+	m.requests.Observe(Answered{name, code}, took)
 	m.seconds.WithLabelValues(name).Observe(took.Seconds())
 }
 
 func (m *metrics) pushed(name string, err error, took time.Duration) {
-	result := "acknowledged"
+	result := Acknowledged
 	var refused *AckError
 	switch {
 	case err == nil:
@@ -77,5 +99,5 @@ func (m *metrics) pushed(name string, err error, took time.Duration) {
 	default:
 		result = "other"
 	}
-	m.pushes.WithLabelValues(name, result).Inc()
+	m.pushes.Observe(Pushed{name, result}, took)
 }
