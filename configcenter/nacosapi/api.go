@@ -39,6 +39,7 @@ type API struct {
 	cluster    *cluster.Cluster
 	guard      *rest.Guard
 	log        hclog.Logger
+	rpc        *rpc.Server // nil until RegisterRPC
 	fuzzy      *fuzzypush.Hub[*rpc.Conn]
 	tasks      sync.WaitGroup // pushes
 	pauses     pauses

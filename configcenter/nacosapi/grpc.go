@@ -13,6 +13,7 @@ import (
 // RegisterRPC makes the API serve the config requests of s. Call it once, before
 // s serves and the center runs. The server should announce the ability fuzzyWatch.
 func (a *API) RegisterRPC(s *rpc.Server) {
+	a.rpc = s
 	rpc.Register(s, a.query)
 	rpc.Register(s, a.publish)
 	rpc.Register(s, a.remove)

@@ -3,6 +3,7 @@ package nacosapi
 import (
 	"context"
 	"maps"
+	"sync"
 	"time"
 
 	"github.com/zensus-io/zensus/configcenter"
@@ -24,6 +25,8 @@ const (
 	// heldPatienceAll all of them together.
 	heldPatience    = time.Second
 	heldPatienceAll = 3 * time.Second
+	// heldAtOnce is how many are asked at once.
+	heldAtOnce = 32
 )
 
 // heldQuery asks what the clients at an address hold of the config that they call so.
@@ -41,9 +44,21 @@ type heldFound struct {
 func (a *API) heldHere(ctx context.Context, q *heldQuery) *heldFound {
 	ctx, cancel := context.WithTimeout(ctx, heldPatienceAll)
 	defer cancel()
+	clients := a.javaClientsAt(q.IP)
+	answers := make([]map[string]any, len(clients))
+	slots := make(chan struct{}, heldAtOnce)
+	var asked sync.WaitGroup
+	for i, c := range clients {
+		slots <- struct{}{}
+		asked.Go(func() {
+			answers[i] = whatHolds(ctx, c, q.Name)
+			<-slots
+		})
+	}
+	asked.Wait()
 	held := map[string]any{}
-	for _, c := range a.javaClientsAt(q.IP) {
-		maps.Copy(held, whatHolds(ctx, c, q.Name))
+	for _, said := range answers {
+		maps.Copy(held, said)
 	}
 	return &heldFound{held}
 }
@@ -73,17 +88,27 @@ func (a *API) heldByAllClients(ctx context.Context, in heldParams) (map[string]a
 	return a.held(ctx, in, true)
 }
 
+// javaClientsAt are the connections of Java's config clients from an address, whether they
+// have asked for something yet or not. Naming's do not answer.
 func (a *API) javaClientsAt(ip string) []*rpc.Conn {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	if a.rpc == nil {
+		return nil
+	}
 	var found []*rpc.Conn
-	for c := range a.mu.subscribers {
-		if c.IsJava() && c.ClientIP() == ip {
+	for _, c := range a.rpc.Conns() {
+		module := c.Label(labelModule)
+		if c.IsJava() && c.ClientIP() == ip && (module == "" || module == moduleConfig) {
 			found = append(found, c)
 		}
 	}
 	return found
 }
+
+// The label that says which part of a client a connection belongs to.
+const (
+	labelModule  = "module"
+	moduleConfig = "config"
+)
 
 // whatHolds is what one client says, nothing if it does not.
 func whatHolds(ctx context.Context, c *rpc.Conn, name string) map[string]any {

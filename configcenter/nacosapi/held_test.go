@@ -10,9 +10,8 @@ func TestClientsSayWhatTheyHold(t *testing.T) {
 	w := startWeb(t, engines.New(t))
 	java := dial(t, w.node.addr, map[string]string{"version": "Nacos-Java-Client:v2.5.1"}, false)
 	other := dial(t, w.node.addr, nil, false)
-	for _, c := range []*client{java, other} {
-		c.listen(true, "dev", "a", sum(""))
-	}
+	other.listen(true, "dev", "a", sum("")) // the Java client has asked for nothing yet
+	naming := dial(t, w.node.addr, map[string]string{"version": "Nacos-Java-Client:v2.5.1", "module": "naming"}, false)
 	asked := []string{"ip", "127.0.0.1", "dataId", "a", "group", "g", "tenant", "dev"}
 	for _, path := range []string{"/v1/cs/metrics/current", "/v1/cs/metrics/cluster"} {
 		done := make(chan answer, 1)
@@ -29,6 +28,7 @@ func TestClientsSayWhatTheyHold(t *testing.T) {
 		w.want(<-done, 200, `{"client":"held"}`)
 	}
 	other.quiet()
+	naming.quiet()
 	asked[1] = "10.9.9.9"
 	w.want(w.do("GET", "/v1/cs/metrics/current", nil, asked...), 200, `{}`)
 	w.want(w.do("GET", "/v1/cs/metrics/current", nil, "ip", "10.9.9.9"), 400, "caused: invalid dataId : ;")
