@@ -204,8 +204,12 @@ func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret
 	if side.cluster, err = in.newCluster(side, secret); err != nil {
 		return nil, err
 	}
+	var others naming.Peers
+	if side.cluster.Ready() != nil {
+		others = newPeers(side.cluster)
+	}
 	side.naming, err = naming.New(naming.Config{
-		Client: side.writer, Sessions: in.sessions(), Node: side.cluster.ID(),
+		Client: side.writer, Sessions: in.sessions(), Node: side.cluster.ID(), Peers: others,
 		Logger: log.Named("naming"), MirrorLog: telemetry.Slog(log.Named("naming")), Registerer: in.registry,
 		Quota: func(namespace string) (services, instances int) {
 			limits := side.quotas.Get(quota.Scope{Namespace: namespace})
@@ -215,6 +219,7 @@ func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret
 	if err != nil {
 		return nil, err
 	}
+	takeBeats(side.cluster, side.naming)
 	side.configs, err = center.New(center.Config{
 		Client: side.writer, Quotas: side.quotas, Shared: !in.alone(), Strictness: in.plan.strict,
 		Registerer: in.registry, Logger: telemetry.Slog(log.Named("config")),

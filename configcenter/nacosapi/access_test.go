@@ -59,7 +59,7 @@ func TestTheGuardLooksAtTheNamespaceThatCounts(t *testing.T) {
 			q := url.Values{
 				"dataId": {"d"}, "group": {"g"}, "groupName": {"g"}, "content": {"overwritten"}, "nid": {"1"}, "id": {"1"}, "ip": {"1.1.1.1"},
 				"targetNamespaceId": {"dev"},
-				"from": {"1"}, "to": {"1"},
+				"from":              {"1"}, "to": {"1"},
 			}
 			if i%2 == 0 {
 				q.Set("search", "blur")

@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,8 +15,9 @@ const (
 	// handEvery is how long heartbeats are gathered for the node that watches their
 	// instances: long enough for few calls, short beside any timeout.
 	handEvery = 500 * time.Millisecond
-	// handTime bounds one call.
+	// handTime bounds one call, and callMax the heartbeats in it.
 	handTime = 2 * time.Second
+	callMax  = 10_000
 	// handMax bounds the heartbeats that wait for one node, and those of which it is
 	// remembered that nobody took them. One more is for the node that it came to.
 	handMax = 100_000
@@ -139,20 +141,27 @@ func (h *Hander) take(under map[string]bool, now time.Time) map[string][]Heard {
 }
 
 func (h *Hander) hand(ctx context.Context, node string, beats []Heard) {
-	call, cancel := context.WithTimeout(ctx, handTime)
-	defer cancel()
-	unknown, err := h.peers.Beats(call, node, beats)
-	if err != nil {
+	for some := range slices.Chunk(beats, callMax) {
+		call, cancel := context.WithTimeout(ctx, handTime)
+		unknown, err := h.peers.Beats(call, node, some)
+		cancel()
 		if ctx.Err() != nil {
 			return
 		}
-		h.log.Debug("heartbeats not handed on", "peer", node, "beats", len(beats), "err", err)
-		unknown = beats
+		if err != nil {
+			h.log.Debug("heartbeats not handed on", "peer", node, "beats", len(some), "err", err)
+			unknown = some
+		}
+		h.refuse(unknown)
 	}
+}
+
+// refuse remembers heartbeats that nobody took.
+func (h *Hander) refuse(beats []Heard) {
 	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, b := range unknown {
+	for _, b := range beats {
 		if len(h.mu.refused) >= handMax {
 			return
 		}

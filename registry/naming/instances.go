@@ -249,6 +249,11 @@ func (s *Service) Beat(ctx context.Context, k registry.ServiceKey, key registry.
 		return registry.Instance{}, err
 	}
 	newest := s.catalog.Newest(k, key)
+	if newest != nil && newest.Beat && s.handOn(k, newest) {
+		// If this node watches it too, from a time when it could not tell the other, it
+		// will have heard nothing of it for long, and lets it go.
+		return newest.Instance, nil
+	}
 	if s.beats.Beat(k, key) {
 		if newest != nil {
 			return newest.Instance, nil
@@ -257,9 +262,6 @@ func (s *Service) Beat(ctx context.Context, k registry.ServiceKey, key registry.
 	}
 	if newest != nil && !newest.Beat {
 		return newest.Instance, nil // a connection keeps it alive, or nothing need to
-	}
-	if newest != nil && s.handOn(k, newest) {
-		return newest.Instance, nil
 	}
 	i := full
 	if i == nil && newest != nil {

@@ -38,8 +38,7 @@ type Config struct {
 	Sessions core.Sessions
 	// ACL is put on every znode; nil is core.NodeACL.
 	ACL []core.ACL
-	// Node names this node in the records that it writes: its id among Peers, and behind
-	// an @ whatever helps to find it.
+	// Node names this node in the records that it writes, and among Peers.
 	Node   string
 	Limits registry.Limits // zero: registry.DefaultLimits
 	// Quota is how many services, and instances, a namespace may hold; 0 is no limit. Nil
@@ -143,7 +142,7 @@ func New(cfg Config) (*Service, error) {
 		Off: func() bool { return !s.Switches().HealthChecks }, Logger: cfg.Logger.Named("health"),
 	})
 	s.checks = health.NewChecks(health.ChecksConfig{
-		Source: s.catalog, Probe: cfg.Probe, Flip: s.checked, Shared: cfg.Peers != nil, Node: nodeID(cfg.Node),
+		Source: s.catalog, Probe: cfg.Probe, Flip: s.checked, Shared: cfg.Peers != nil, Node: cfg.Node,
 		Switches: s.Switches, Logger: cfg.Logger.Named("health"),
 	})
 	s.hander = health.NewHander(cfg.Peers, cfg.Logger.Named("health"))

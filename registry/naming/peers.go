@@ -3,18 +3,11 @@ package naming
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/zensus-io/zensus/registry"
 	"github.com/zensus-io/zensus/registry/catalog"
 	"github.com/zensus-io/zensus/registry/health"
 )
-
-// nodeID is the id of a node among Peers, of how it is named in records.
-func nodeID(name string) string {
-	id, _, _ := strings.Cut(name, "@")
-	return id
-}
 
 // follow keeps up with who is alive.
 func (s *Service) follow(ctx context.Context) error {
@@ -34,11 +27,11 @@ func (s *Service) follow(ctx context.Context) error {
 // newest znode. It reports whether that will be done: if not, the instance is this
 // node's to watch.
 func (s *Service) handOn(k registry.ServiceKey, e *catalog.Entry) bool {
-	owner, live := nodeID(e.Node), s.live.Load()
-	if live == nil || owner == nodeID(s.cfg.Node) || !slices.Contains(*live, owner) {
+	live := s.live.Load()
+	if live == nil || e.Node == s.cfg.Node || !slices.Contains(*live, e.Node) {
 		return false
 	}
-	return s.hander.Add(owner, health.Heard{Service: k, Instance: e.Instance.Key()})
+	return s.hander.Add(e.Node, health.Heard{Service: k, Instance: e.Instance.Key()})
 }
 
 // TakeBeats takes heartbeats that came to another node, and returns those whose instances

@@ -124,7 +124,7 @@ func TestBeatsAtAnyNodeKeepAnInstanceWithItsOwn(t *testing.T) {
 		names := []string{"1", "2", "3"}
 		nodes := map[string]*node{}
 		for _, name := range names {
-			nodes[name] = start(t, engine, name+"@host", func(c *Config) { c.Peers = who })
+			nodes[name] = start(t, engine, name, func(c *Config) { c.Peers = who })
 			who.nodes[name] = nodes[name]
 		}
 		who.set(names...)
@@ -165,7 +165,7 @@ func TestBeatsAtAnyNodeKeepAnInstanceWithItsOwn(t *testing.T) {
 		require.Equal(t, []string{"10.0.0.1"}, nodes["2"].hosts(t, shop))
 
 		// Its node dies: nobody hands anything on to it any more.
-		owner := nodeID(nodes["2"].catalog.Newest(shop, i.Key()).Node)
+		owner := nodes["2"].catalog.Newest(shop, i.Key()).Node
 		nodes[owner].stop()
 		who.set(map[string]string{"2": "3", "3": "2"}[owner])
 		other := map[string]string{"2": "3", "3": "2"}[owner]
