@@ -1,6 +1,9 @@
 package registry
 
-import "maps"
+import (
+	"maps"
+	"time"
+)
 
 // Service is what is known of a service beside its instances.
 type Service struct {
@@ -64,7 +67,7 @@ const (
 	CheckNone  = "NONE"
 	CheckTCP   = "TCP"
 	CheckHTTP  = "HTTP"
-	CheckMySQL = "MYSQL" // kept and given back, but not carried out
+	CheckMySQL = "MYSQL" // known and refused
 )
 
 // Checker says how persistent instances of a cluster are checked.
@@ -81,6 +84,9 @@ type Override struct {
 	Weight   *float64
 	Enabled  *bool
 	Metadata map[string]string // merged into the published metadata key by key
+	// Gone is since when no such instance was seen; zero while there is one, or it has not
+	// been gone for long. It is not an operator's to set.
+	Gone time.Time
 }
 
 // Empty reports whether o changes nothing.

@@ -312,23 +312,28 @@ func (c *Catalog) Empties(limit int) []Empty {
 	return found
 }
 
-// Orphan is an override whose instance is not there.
-type Orphan struct {
+// Named is an override and the instance that it is for.
+type Named struct {
 	Service  registry.ServiceKey
 	Instance registry.InstanceKey
+	registry.Override
 }
 
-// Orphans are all of them, limit at most.
-func (c *Catalog) Orphans(limit int) []Orphan {
+// Stray are overrides whose instance is not there, and those whose instance is there again
+// although they are marked as gone; limit of each at most.
+func (c *Catalog) Stray(limit int) (orphans, back []Named) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	var found []Orphan
 	for k, s := range c.mu.services {
-		for i := range s.overrides {
-			if _, ok := s.find(i); !ok && len(found) < limit {
-				found = append(found, Orphan{Service: k, Instance: i})
+		for i, o := range s.overrides {
+			_, there := s.find(i)
+			switch {
+			case !there && len(orphans) < limit:
+				orphans = append(orphans, Named{k, i, o})
+			case there && !o.Gone.IsZero() && len(back) < limit:
+				back = append(back, Named{k, i, o})
 			}
 		}
 	}
-	return found
+	return orphans, back
 }

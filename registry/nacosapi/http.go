@@ -23,7 +23,9 @@ func (a *API) Routes(g *gin.RouterGroup) {
 	read, write, list := both(mayRead, checkNames), both(mayWrite, checkNames), both(mayRead, checkListNames)
 	a.routesV1(g.Group("/v1/ns", a.admit, a.markBehind), read, write, list)
 	a.routesV2(g.Group("/v2/ns", a.admit, a.markBehind), read, write, list)
-	a.routesV3(g.Group("/v3/client/ns", a.admit, a.markBehind), g.Group("/v3/admin/ns", a.admit, a.markBehind), read, write, list)
+	admin := g.Group("/v3/admin/ns", a.admit, a.markBehind)
+	a.routesV3(g.Group("/v3/client/ns", a.admit, a.markBehind), admin, read, write, list)
+	a.routesOverride(admin, read, write)
 	a.routesConsole(g.Group("/v3/console/ns", a.markBehind), read, write)
 	a.routesPrometheus(g.Group("/prometheus", a.markBehind))
 }

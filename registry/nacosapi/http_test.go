@@ -233,6 +233,43 @@ func TestHTTPOverrideWinsAndSurvivesRegistration(t *testing.T) {
 	require.Equal(t, map[string]any{"a": "published", "b": "published"}, w.hosts("shop")[0].(map[string]any)["metadata"])
 }
 
+func TestOverridesAreShownAndReset(t *testing.T) {
+	w := startWeb(t)
+	shown := func(form string) any {
+		t.Helper()
+		return w.json("GET", "/v3/admin/ns/instance/override", form)["data"]
+	}
+	for _, port := range []string{"80", "81", "82"} {
+		w.ok("POST", "/v1/ns/instance", "serviceName=shop&ip=10.0.0.1&port="+port+"&weight=3&metadata=a=published")
+	}
+	require.Equal(t, []any{}, shown("serviceName=shop"))
+	w.ok("PATCH", "/v1/ns/instance", "serviceName=shop&ip=10.0.0.1&port=80&metadata=a=set")
+	w.ok("PUT", "/v3/admin/ns/instance/partial", "serviceName=shop&ip=10.0.0.1&port=81&enabled=false&weight=7")
+	first := map[string]any{"ip": "10.0.0.1", "port": 80.0, "clusterName": "DEFAULT", "weight": nil, "enabled": nil, "metadata": map[string]any{"a": "set"}}
+	second := map[string]any{"ip": "10.0.0.1", "port": 81.0, "clusterName": "DEFAULT", "weight": 7.0, "enabled": false, "metadata": map[string]any{}}
+	require.Equal(t, []any{first, second}, shown("serviceName=shop"))
+	require.Equal(t, []any{second}, shown("serviceName=shop&ip=10.0.0.1&port=81"))
+	require.Equal(t, []any{}, shown("serviceName=shop&ip=10.0.0.1&port=82"))
+	require.Len(t, w.hosts("shop"), 2)
+
+	reset := w.json("DELETE", "/v3/admin/ns/instance/override", "serviceName=shop&ip=10.0.0.1&port=81")["data"]
+	require.Equal(t, map[string]any{"reset": []any{"10.0.0.1:81:DEFAULT"}}, reset)
+	require.Len(t, w.hosts("shop"), 3, "enabled, as its client says")
+	status, body := w.do("DELETE", "/v3/admin/ns/instance/override", "serviceName=shop&ip=10.0.0.1&port=81")
+	require.Equal(t, 404, status, body)
+	w.ok("DELETE", "/v3/admin/ns/instance/override", "serviceName=shop")
+	require.Equal(t, []any{}, shown("serviceName=shop"))
+	for _, host := range w.hosts("shop") {
+		require.Equal(t, map[string]any{"a": "published"}, host.(map[string]any)["metadata"])
+		require.InDelta(t, 3, host.(map[string]any)["weight"], 0)
+	}
+	for _, method := range []string{"GET", "DELETE"} {
+		status, body = w.do(method, "/v3/admin/ns/instance/override", "serviceName=unknown")
+		require.Equal(t, 400, status, body)
+		require.Contains(t, body, "21008")
+	}
+}
+
 func TestHTTPBeats(t *testing.T) {
 	w := startWeb(t)
 	light := "serviceName=DEFAULT_GROUP@@shop&ip=10.0.0.1&port=80&clusterName=DEFAULT"

@@ -47,8 +47,7 @@ type Config struct {
 	// EmptyAfter is how long a service that nobody made explicitly may be empty
 	// before it is removed. Zero is a minute.
 	EmptyAfter time.Duration
-	// OverrideAge is how long an override outlives its instance. Zero is 30 days. A
-	// start of this node begins it anew.
+	// OverrideAge is how long an override outlives its instance. Zero is 30 days.
 	OverrideAge time.Duration
 	// Peers are the other nodes; nil: this one is alone. Each checks its share of the
 	// persistent instances, and a heartbeat is handed on to the node that watches its

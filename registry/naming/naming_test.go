@@ -649,6 +649,50 @@ func TestOverrideOutlivesItsInstanceForItsAgeOnly(t *testing.T) {
 	})
 }
 
+func TestAgeOfAnOverrideDoesNotBeginAnewWithEachStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := coretest.NewFake()
+		restart := func() *node {
+			return start(t, engine, "n1", func(c *Config) { c.OverrideAge = 40 * time.Minute })
+		}
+		n := restart()
+		require.NoError(t, n.CreateService(t.Context(), registry.Service{Key: shop, Ephemeral: true}))
+		i := at("10.0.0.1", 80)
+		off := false
+		require.NoError(t, n.Override(t.Context(), shop, i.Key(), func(registry.Override) registry.Override { return registry.Override{Enabled: &off} }))
+		set := func() (registry.Override, bool) {
+			all, err := n.Overrides(t.Context(), shop)
+			require.NoError(t, err)
+			o, ok := all[i.Key()]
+			return o, ok
+		}
+		again := func() { n.stop(); n = restart() }
+		time.Sleep(12 * time.Minute)
+		again()
+		o, ok := set()
+		require.True(t, ok)
+		require.False(t, o.Gone.IsZero(), "it is noted")
+		time.Sleep(12 * time.Minute)
+
+		// It is seen again, and the operator's word holds for it.
+		require.NoError(t, n.Publish(t.Context(), "c1", shop, []registry.Instance{i}))
+		require.Empty(t, n.hosts(t, shop))
+		time.Sleep(3 * time.Minute)
+		o, _ = set()
+		require.True(t, o.Gone.IsZero())
+		n.End("c1")
+		for range 3 {
+			time.Sleep(12 * time.Minute)
+			again()
+			_, ok = set()
+			require.True(t, ok)
+		}
+		time.Sleep(8 * time.Minute)
+		_, ok = set()
+		require.False(t, ok, "40 minutes, whoever started when")
+	})
+}
+
 func TestMassExpiryDuringOwnTroubleIsHeldBackAndAWithdrawalIsNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := coretest.NewFake()

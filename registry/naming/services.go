@@ -154,6 +154,35 @@ func (s *Service) Overrides(ctx context.Context, k registry.ServiceKey) (map[reg
 	return s.catalog.Overrides(k), nil
 }
 
+// ResetOverrides takes back what operators have set on an instance, or on all of a service
+// if key is nil, and says on which. It returns ErrServiceNotFound, ErrInstanceNotFound if
+// nothing is set on that instance, or ErrNoQuorum.
+func (s *Service) ResetOverrides(ctx context.Context, k registry.ServiceKey, key *registry.InstanceKey) ([]registry.InstanceKey, error) {
+	if err := k.Validate(); err != nil {
+		return nil, err
+	}
+	set, err := s.Overrides(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	keys := slices.SortedFunc(maps.Keys(set), registry.InstanceKey.Compare)
+	if key != nil {
+		if _, ok := set[*key]; !ok {
+			return nil, registry.Errorf(registry.ErrInstanceNotFound, "nothing is set on instance %s of service %s", key, k.Grouped())
+		}
+		keys = []registry.InstanceKey{*key}
+	} else if _, err := s.Describe(ctx, k); err != nil {
+		return nil, err
+	}
+	for _, i := range keys {
+		err := s.Override(ctx, k, i, func(registry.Override) registry.Override { return registry.Override{} })
+		if err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
+}
+
 // Names is one page of the services of a group, in order, and their number. Pages
 // begin with 1.
 func (s *Service) Names(ctx context.Context, namespace, group string, page, size int) ([]string, int, error) {

@@ -7,11 +7,14 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/registry"
-	"github.com/zensus-io/zensus/registry/catalog"
 )
 
-// sweepMax bounds what is removed in one sweep, of each kind.
-const sweepMax = 1000
+const (
+	// sweepMax bounds what is written in one sweep, of each kind.
+	sweepMax = 1000
+	// markAfter is how long an instance is gone before that is noted.
+	markAfter = time.Hour
+)
 
 // sweep removes services that have been empty for long and that nobody made
 // explicitly, and overrides whose instance has long been gone. Every node does
@@ -19,7 +22,7 @@ const sweepMax = 1000
 // what has children, keep it safe.
 func (s *Service) sweep(ctx context.Context) error {
 	empty := make(map[registry.ServiceKey]core.Zxid)
-	orphans := make(map[catalog.Orphan]time.Time)
+	gone := make(map[orphan]time.Time)
 	tick := time.NewTicker(s.cfg.EmptyAfter)
 	defer tick.Stop()
 	for {
@@ -28,7 +31,7 @@ func (s *Service) sweep(ctx context.Context) error {
 			return context.Cause(ctx)
 		case now := <-tick.C:
 			empty = s.sweepServices(ctx, empty)
-			orphans = s.sweepOverrides(ctx, orphans, now)
+			gone = s.sweepOverrides(ctx, gone, now)
 		}
 	}
 }
@@ -51,27 +54,60 @@ func (s *Service) sweepServices(ctx context.Context, before map[registry.Service
 	return now
 }
 
-// sweepOverrides removes those whose instance was not seen for OverrideAge, and
-// returns since when the others' have not been.
-func (s *Service) sweepOverrides(ctx context.Context, since map[catalog.Orphan]time.Time, now time.Time) map[catalog.Orphan]time.Time {
-	still := make(map[catalog.Orphan]time.Time)
-	for _, o := range s.catalog.Orphans(100 * sweepMax) {
-		first, ok := since[o]
-		if !ok {
+// orphan names an override whose instance is not there.
+type orphan struct {
+	service  registry.ServiceKey
+	instance registry.InstanceKey
+}
+
+// sweepOverrides removes those whose instance was not seen for OverrideAge, and returns
+// since when the others' have not been. What lasts longer than a restart of an instance
+// is noted beside the override: it outlives the servers.
+func (s *Service) sweepOverrides(ctx context.Context, since map[orphan]time.Time, now time.Time) map[orphan]time.Time {
+	still := make(map[orphan]time.Time)
+	orphans, back := s.catalog.Stray(100 * sweepMax)
+	for _, o := range back {
+		if err := s.store.MarkOverride(ctx, o.Service, o.Instance, time.Time{}); err != nil {
+			s.log.Debug("override not marked", "service", o.Service.String(), "instance", o.Instance.String(), "err", err)
+		}
+	}
+	writes := 0
+	for n := range orphans {
+		o := &orphans[n]
+		id := orphan{o.Service, o.Instance}
+		first, ok := since[id]
+		switch {
+		case !o.Gone.IsZero():
+			first = o.Gone
+		case !ok:
 			first = now
 		}
-		if now.Sub(first) < s.cfg.OverrideAge {
-			still[o] = first
+		still[id] = first
+		if writes == sweepMax {
 			continue
 		}
-		_, err := s.store.SetOverride(ctx, o.Service, o.Instance, func(registry.Override) registry.Override { return registry.Override{} })
-		if errors.Is(err, registry.ErrServiceNotFound) {
-			err = s.store.DropOverrides(ctx, o.Service, []registry.InstanceKey{o.Instance})
+		var err error
+		switch age := now.Sub(first); {
+		case age >= s.cfg.OverrideAge:
+			writes++
+			if err = s.removeOverride(ctx, o.Service, o.Instance); err == nil {
+				delete(still, id)
+			}
+		case o.Gone.IsZero() && age >= min(markAfter, s.cfg.OverrideAge/4):
+			writes++
+			err = s.store.MarkOverride(ctx, o.Service, o.Instance, first)
 		}
 		if err != nil {
-			s.log.Debug("override not removed", "service", o.Service.String(), "instance", o.Instance.String(), "err", err)
-			still[o] = first
+			s.log.Debug("override not swept", "service", o.Service.String(), "instance", o.Instance.String(), "err", err)
 		}
 	}
 	return still
+}
+
+func (s *Service) removeOverride(ctx context.Context, k registry.ServiceKey, i registry.InstanceKey) error {
+	_, err := s.store.SetOverride(ctx, k, i, func(registry.Override) registry.Override { return registry.Override{} })
+	if errors.Is(err, registry.ErrServiceNotFound) {
+		err = s.store.DropOverrides(ctx, k, []registry.InstanceKey{i})
+	}
+	return err
 }

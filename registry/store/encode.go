@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/registry"
@@ -136,11 +137,16 @@ type overrideValue struct {
 	Weight   *float64          `json:"w,omitempty"`
 	Enabled  *bool             `json:"enabled,omitempty"`
 	Metadata map[string]string `json:"meta,omitempty"`
+	Gone     int64             `json:"gone,omitempty"` // milliseconds; 0 is no time
 }
 
 // EncodeOverride is the value of an override.
 func EncodeOverride(o *registry.Override) []byte {
-	return encode(overrideValue{Weight: o.Weight, Enabled: o.Enabled, Metadata: o.Metadata})
+	v := overrideValue{Weight: o.Weight, Enabled: o.Enabled, Metadata: o.Metadata}
+	if !o.Gone.IsZero() {
+		v.Gone = o.Gone.UnixMilli()
+	}
+	return encode(v)
 }
 
 // DecodeOverride reads it.
@@ -149,7 +155,11 @@ func DecodeOverride(value []byte) (registry.Override, error) {
 	if err := decode(value, &v); err != nil {
 		return registry.Override{}, err
 	}
-	return registry.Override{Weight: v.Weight, Enabled: v.Enabled, Metadata: v.Metadata}, nil
+	o := registry.Override{Weight: v.Weight, Enabled: v.Enabled, Metadata: v.Metadata}
+	if v.Gone != 0 {
+		o.Gone = time.UnixMilli(v.Gone)
+	}
+	return o, nil
 }
 
 // Revision numbers the states of a service: it rises with every change that a

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/registry"
@@ -191,6 +192,7 @@ func (s *Store) SetOverride(ctx context.Context, k registry.ServiceKey, i regist
 			}
 		}
 		o := change(old)
+		o.Gone = time.Time{} // as if it were new
 		switch {
 		case o.Empty() && absent:
 			return nil, nil
@@ -204,6 +206,30 @@ func (s *Store) SetOverride(ctx context.Context, k registry.ServiceKey, i regist
 		}
 		return []core.Op{core.CreateOp{Path: path, Data: EncodeOverride(&o), Options: core.CreateOptions{ACL: s.acl}}}, nil
 	})
+}
+
+// MarkOverride notes since when the instance of an override is gone; the zero time that it
+// is back. Nothing of it shows in a list. What somebody changed or removed meanwhile is
+// left alone.
+func (s *Store) MarkOverride(ctx context.Context, k registry.ServiceKey, i registry.InstanceKey, gone time.Time) error {
+	path := OverridePath(k, i)
+	value, st, err := s.client.Get(ctx, path)
+	if errors.Is(err, core.NoNode) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	o, err := DecodeOverride(value)
+	if err != nil || o.Gone.IsZero() == gone.IsZero() {
+		return err
+	}
+	o.Gone = gone
+	_, err = s.client.Set(ctx, path, EncodeOverride(&o), st.Version)
+	if errors.Is(err, core.NoNode) || errors.Is(err, core.BadVersion) {
+		return nil
+	}
+	return err
 }
 
 // DropOverrides removes those of a service, after the service itself.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -93,7 +94,7 @@ func TestValuesAreInverse(t *testing.T) {
 	require.Equal(t, s, svc)
 
 	off, weight := false, 2.5
-	o := registry.Override{Weight: &weight, Enabled: &off, Metadata: map[string]string{"k": "v"}}
+	o := registry.Override{Weight: &weight, Enabled: &off, Metadata: map[string]string{"k": "v"}, Gone: time.UnixMilli(1_700_000_000_000)}
 	back, err := DecodeOverride(EncodeOverride(&o))
 	require.NoError(t, err)
 	require.Equal(t, o, back)
