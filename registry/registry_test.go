@@ -175,6 +175,7 @@ func TestServiceValidation(t *testing.T) {
 		"threshold above 1":  func(s *Service) { s.ProtectThreshold = 1.1 },
 		"threshold NaN":      func(s *Service) { s.ProtectThreshold = math.NaN() },
 		"unknown selector":   func(s *Service) { s.Selector.Type = "x" },
+		"a database":         func(s *Service) { s.Clusters = map[string]Cluster{"A": {Checker: Checker{Type: CheckMySQL}}} },
 		"unknown checker":    func(s *Service) { s.Clusters = map[string]Cluster{"A": {Checker: Checker{Type: "PING"}}} },
 		"a bad cluster name": func(s *Service) { s.Clusters = map[string]Cluster{"A/B": DefaultClusterSettings("A/B")} },
 	} {

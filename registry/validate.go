@@ -192,7 +192,9 @@ func (c *Cluster) validate(name string) error {
 		return illegal("checkPort", illegalPort)
 	}
 	switch c.Checker.Type {
-	case CheckNone, CheckTCP, CheckHTTP, CheckMySQL:
+	case CheckNone, CheckTCP, CheckHTTP:
+	case CheckMySQL:
+		return illegal("healthChecker", "databases are not asked here: choose TCP, HTTP or NONE.")
 	default:
 		return illegal("healthChecker", "unknown type.")
 	}

@@ -438,7 +438,7 @@ func (a *API) updateCluster(ctx context.Context, in clusterForm) (string, error)
 }
 
 // checkerTypes are the checks of health with what they are told if nothing is said.
-var checkerTypes = json.RawMessage(`{"TCP":{},"HTTP":{"path":"","headers":"","expectedResponseCode":200},"MYSQL":{"user":null,"pwd":null,"cmd":null},"NONE":{}}`)
+var checkerTypes = json.RawMessage(`{"TCP":{},"HTTP":{"path":"","headers":"","expectedResponseCode":200},"NONE":{}}`)
 
 func (a *API) checkers(context.Context, rest.None) (*rest.Raw, error) { return raw(checkerTypes), nil }
 
