@@ -339,6 +339,14 @@ func (o *frame) report(rows []Row) error {
 		}
 	}
 	_, err := fmt.Fprintln(o.stdout, Table(rows))
+	for _, r := range rows {
+		for _, s := range r.Sides {
+			if s.Comment != "" {
+				_, more := fmt.Fprintf(o.stdout, "%s %s, %s: %s\n", r.Workload, r.Shape, s.Server, s.Comment)
+				err = errors.Join(err, more)
+			}
+		}
+	}
 	return err
 }
 

@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -46,6 +48,7 @@ func Compare(servers []*Server, name string, s Shape, rounds int, run func(*Serv
 				tell(fmt.Sprintf("%s %s on %s", name, s, servers[side].Name), round*len(servers)+i, rounds*len(servers))
 			}
 			sample, err := run(servers[side])
+			err = errors.Join(err, servers[side].running())
 			if err != nil {
 				return row, fmt.Errorf("%s on %s: %w", name, servers[side].Name, err)
 			}
@@ -62,11 +65,17 @@ func Compare(servers []*Server, name string, s Shape, rounds int, run func(*Serv
 func sideOf(srv *Server, samples []Sample) Side {
 	side := Side{Server: srv.Name, Unit: "requests/s"}
 	var p50, p99, cpu []float64
+	var done, refused int64
+	var refusal string
 	for _, s := range samples {
+		done, refused, refusal = done+s.Requests, refused+s.Refused, cmp.Or(refusal, s.Refusal)
 		side.Values = append(side.Values, s.PerSecond)
 		p50 = append(p50, micros(s.P50))
 		p99 = append(p99, micros(s.P99))
 		cpu = append(cpu, micros(s.CPU))
+	}
+	if refused > 0 {
+		side.Comment = fmt.Sprintf("%d requests were refused, and %d were done: %s", refused, done, refusal)
 	}
 	side.Median, side.P50, side.P99, side.CPUPer = median(side.Values), median(p50), median(p99), median(cpu)
 	return side

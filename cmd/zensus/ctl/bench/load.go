@@ -220,6 +220,10 @@ type Sample struct {
 	P50, P99  time.Duration
 	// CPU is the server's processor time per request; 0 where it is not known.
 	CPU time.Duration
+	// Refused are requests that the server did not do, by its own account, and that do
+	// not count; Refusal is the first of these answers.
+	Refused int64
+	Refusal string
 }
 
 // meter measures requests that others make.

@@ -136,6 +136,18 @@ func TestBenchNacosTakesNoWrongAnswer(t *testing.T) {
 	require.Error(t, isRight([]byte("InstanceResponse"), []byte(`{"resultCode":500}`)))
 }
 
+func TestRefusalsAreTold(t *testing.T) {
+	srv := &Server{Name: "s"}
+	side := sideOf(srv, []Sample{{Requests: 10}, {Requests: 20, Refused: 2, Refusal: "no"}, {Requests: 5, Refused: 1, Refusal: "never"}})
+	require.Equal(t, "3 requests were refused, and 35 were done: no", side.Comment)
+	require.Empty(t, sideOf(srv, []Sample{{Requests: 10}}).Comment)
+
+	var out strings.Builder
+	f := &frame{stdout: &out}
+	require.NoError(t, f.report([]Row{{Workload: "publish", Shape: "1 x 1", Sides: []Side{side}}}))
+	require.Contains(t, out.String(), "publish 1 x 1, s: 3 requests were refused")
+}
+
 func TestContentsHaveTheirSize(t *testing.T) {
 	g := &ground{filler: strings.Repeat("x", 64)}
 	seen := map[string]bool{}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -349,10 +350,14 @@ func removeOwnConfig(b []byte, g *ground, i, k int) (string, []byte) {
 // carrier is a connection under load.
 type carrier interface {
 	// drive makes requests, at most depth at once, as long as more says, and hands
-	// answers to take. It returns when all have been answered.
-	drive(more func(n int) bool, request func(b []byte, n int) (kind string, request []byte), take func(n int, sent time.Time, kind, answer []byte) error) error
+	// answers to take, which hears of those too by which the server refuses. It returns
+	// when all have been answered.
+	drive(more func(n int) bool, request func(b []byte, n int) (kind string, request []byte), take takeFunc) error
 	close()
 }
+
+// takeFunc takes the answer to the n-th request.
+type takeFunc func(n int, sent time.Time, answer []byte, refused bool) error
 
 // runAct puts an act on a server for one round. What it made is removed again.
 func runAct(srv *Server, a *act, s Shape, api string) (sample Sample, err error) {
@@ -385,21 +390,29 @@ func runAct(srv *Server, a *act, s Shape, api string) (sample Sample, err error)
 	}
 	m := &meter{}
 	sent := make([]int, s.Conns)
+	var refusals refusals
 	sample, err = m.measure(srv, &s, func(i int, lat *hdrhistogram.Histogram) error {
 		return lines[i].drive(
 			func(n int) bool { sent[i] = n; return !m.stop.Load() },
 			func(b []byte, n int) (string, []byte) { return a.request(b, g, i, n) },
-			func(n int, at time.Time, kind, answer []byte) error {
+			func(n int, at time.Time, answer []byte, refused bool) error {
+				if refused {
+					return refusals.add(answer)
+				}
 				_ = lat.RecordValue(time.Since(at).Microseconds())
 				m.done.Add(1)
-				if string(kind) == "ErrorResponse" || n%sampleEvery == 0 {
+				if n%sampleEvery == 0 {
 					return a.right(g, i, n, answer)
 				}
 				return nil
 			})
 	})
+	sample.Refused, sample.Refusal = refusals.n, refusals.first
 	if err != nil {
 		return sample, err
+	}
+	if sample.Refused > sample.Requests { // then it is not this that was measured
+		return sample, fmt.Errorf("%d requests were refused, and %d were done: %s", sample.Refused, sample.Requests, sample.Refusal)
 	}
 	if a.undo != nil {
 		err = parallel(s.Conns, func(i int) error {
@@ -407,13 +420,32 @@ func runAct(srv *Server, a *act, s Shape, api string) (sample Sample, err error)
 			return lines[i].drive(
 				func(k int) bool { return k < n },
 				func(b []byte, k int) (string, []byte) { return a.undoRequest(b, g, i, k) },
-				func(int, time.Time, []byte, []byte) error { return nil })
+				func(int, time.Time, []byte, bool) error { return nil })
 		})
 	}
 	if a.tidy != nil {
 		err = errors.Join(err, a.tidy(g))
 	}
 	return sample, err
+}
+
+// refusals counts what a server refuses. It is safe for concurrent use.
+type refusals struct {
+	mu    sync.Mutex
+	n     int64
+	first string
+}
+
+// refusalBytes is how much of an answer that refuses is shown.
+const refusalBytes = 200
+
+func (r *refusals) add(answer []byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.n++; r.n == 1 {
+		r.first = string(answer[:min(len(answer), refusalBytes)])
+	}
+	return nil
 }
 
 func (a *act) open(g *ground, i int) (carrier, error) {
@@ -435,17 +467,17 @@ type httpCarrier struct{ conn *lean.HTTP }
 
 func (l *httpCarrier) close() { _ = l.conn.Close() }
 
-func (l *httpCarrier) drive(more func(int) bool, request func([]byte, int) (string, []byte), take func(int, time.Time, []byte, []byte) error) error {
+func (l *httpCarrier) drive(more func(int) bool, request func([]byte, int) (string, []byte), take takeFunc) error {
 	var b []byte
 	for n := 0; more(n); n++ {
 		_, b = request(b[:0], n)
 		sent := time.Now()
 		status, answer, err := l.conn.Do(b)
-		if err == nil && status != 200 {
+		if err == nil && status != 200 && status < 500 {
 			err = fmt.Errorf("status %d: %.300s", status, answer)
 		}
 		if err == nil {
-			err = take(n, sent, nil, answer)
+			err = take(n, sent, answer, status != 200)
 		}
 		if err != nil {
 			return err
@@ -461,6 +493,9 @@ type grpcCarrier struct {
 
 func (l *grpcCarrier) close() { l.conn.close() }
 
+// shortAnswer is below how many bytes each answer is looked at.
+const shortAnswer = 1024
+
 // flight is a request under way.
 type flight struct {
 	stream uint32
@@ -468,7 +503,7 @@ type flight struct {
 	sent   time.Time
 }
 
-func (l *grpcCarrier) drive(more func(int) bool, request func([]byte, int) (string, []byte), take func(int, time.Time, []byte, []byte) error) error {
+func (l *grpcCarrier) drive(more func(int) bool, request func([]byte, int) (string, []byte), take takeFunc) error {
 	if err := l.conn.SetDeadline(time.Now().Add(l.shape.Time + 2*nacosTime)); err != nil {
 		return err
 	}
@@ -483,7 +518,9 @@ func (l *grpcCarrier) drive(more func(int) bool, request func([]byte, int) (stri
 			if f.stream == m.Stream {
 				flights[i] = flights[len(flights)-1]
 				flights = flights[:len(flights)-1]
-				return take(f.n, f.sent, m.Kind, m.JSON)
+				// What refuses is short; long answers are looked at by samples.
+				refused := len(m.JSON) < shortAnswer && isRight(m.Kind, m.JSON) != nil
+				return take(f.n, f.sent, m.JSON, refused)
 			}
 		}
 		return errors.New("an answer to no request")

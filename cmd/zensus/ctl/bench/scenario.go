@@ -85,6 +85,7 @@ func CompareScenario(servers []*Server, name string, rounds int, run func(*Serve
 				tell(fmt.Sprintf("%s on %s", name, servers[side].Name), round*len(servers)+i, rounds*len(servers))
 			}
 			figures, err := run(servers[side])
+			err = errors.Join(err, servers[side].running())
 			if err != nil {
 				return nil, fmt.Errorf("%s on %s: %w", name, servers[side].Name, err)
 			}

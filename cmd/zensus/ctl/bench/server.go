@@ -45,8 +45,9 @@ type Server struct {
 
 // process is one run of the command.
 type process struct {
-	cmd *exec.Cmd
-	log bytes.Buffer
+	cmd   *exec.Cmd
+	log   bytes.Buffer  // to be read when it has ended
+	ended chan struct{} // closed then
 }
 
 // What a command finds in its environment: which round it starts a server for, and,
@@ -128,7 +129,8 @@ func (s *Server) launchFirst(ctx context.Context, n int) error {
 
 // launch starts one process, the i-th from 0, and does not wait for it.
 func (s *Server) launch(ctx context.Context, i int) error {
-	p := &process{cmd: exec.CommandContext(ctx, "/bin/sh", "-c", "exec "+s.Command)} //nolint:gosec // what the user asks for
+	p := &process{ended: make(chan struct{})}
+	p.cmd = exec.CommandContext(ctx, "/bin/sh", "-c", "exec "+s.Command) //nolint:gosec // what the user asks for
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
 	p.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", roundVariable, s.round))
 	if s.dir != "" {
@@ -143,7 +145,27 @@ func (s *Server) launch(ctx context.Context, i int) error {
 	if err := p.cmd.Start(); err != nil {
 		return err
 	}
+	go func() {
+		_ = p.cmd.Wait() // how it ended is in its log
+		close(p.ended)
+	}()
 	s.processes[i] = p
+	return nil
+}
+
+// running returns what a command said that has ended by itself: who answers at its
+// address then is another.
+func (s *Server) running() error {
+	for _, p := range s.processes {
+		if p == nil {
+			continue
+		}
+		select {
+		case <-p.ended:
+			return fmt.Errorf("the command of %s has ended\n%s", s.Name, tail(p.log.Bytes()))
+		default:
+		}
+	}
 	return nil
 }
 
@@ -155,6 +177,9 @@ func (s *Server) await(ctx context.Context, addrs ...string) error {
 	}
 	for began := time.Now(); ; {
 		err := ask(addrs[0])
+		if ended := s.running(); ended != nil {
+			return ended
+		}
 		if err == nil {
 			if addrs = addrs[1:]; len(addrs) == 0 {
 				return nil
@@ -218,7 +243,7 @@ func (s *Server) Kill() error {
 func (s *Server) killOne(i int) error {
 	if p := s.processes[i]; p != nil {
 		killGroup(p.cmd)
-		_ = p.cmd.Wait() // it was killed
+		<-p.ended
 		s.processes[i] = nil
 	}
 	return nil

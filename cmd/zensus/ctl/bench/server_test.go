@@ -82,3 +82,12 @@ func TestStartTriesAgainWhenItIsForgotten(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "3\n", string(text))
 }
+
+// Whoever listened at the address before was measured in its place.
+func TestStartSaysThatItsCommandHasEnded(t *testing.T) {
+	s := &Server{Name: "mine", Addr: answerFrom(t, 0), Command: "sh -c 'echo address already in use; exit 1'"}
+	require.Eventually(t, func() bool {
+		_, err := s.Start(t.Context())
+		return err != nil && err.Error() == "the command of mine has ended\naddress already in use\n" && s.Kill() == nil
+	}, 10*time.Second, time.Millisecond, "it may be asked before it has ended")
+}
