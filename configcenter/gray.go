@@ -193,6 +193,27 @@ func (p *GrayPublish) Validate(l Limits) error {
 // returns an *InvalidError.
 func ValidateGrayName(name string) error { return checkName("grayName", name, grayNameMax, "_-:.") }
 
+// Over is g as it would be in place of a config, nil for one that is not there: of the type
+// in which its readers have it, the config's, and with what was said of the config and not of
+// g. The key of g is its own: it belongs to the content.
+func (g *Gray) Over(formal *Item) *Gray {
+	if formal == nil {
+		return g
+	}
+	as := *g.Item
+	as.Type = formal.Type
+	for _, f := range [...]struct {
+		of     *string
+		formal string
+	}{
+		{&as.AppName, formal.AppName}, {&as.Tags, formal.Tags}, {&as.Desc, formal.Desc},
+		{&as.Use, formal.Use}, {&as.Effect, formal.Effect}, {&as.Schema, formal.Schema},
+	} {
+		*f.of = cmp.Or(*f.of, f.formal)
+	}
+	return &Gray{Name: g.Name, Rule: g.Rule, Item: &as}
+}
+
 // Config is all that there is of one config. It is immutable, and nil is nothing.
 type Config struct {
 	Formal *Item   // nil for a config with gray versions only

@@ -110,3 +110,25 @@ func TestWhoReadsWhat(t *testing.T) {
 		t.Error("there is something in nothing")
 	}
 }
+
+// What is promoted keeps the type that its readers had it in, and what was said of the config
+// and not of the version.
+func TestAVersionInPlaceOfItsConfig(t *testing.T) {
+	g := &Gray{Name: "beta", Rule: BetaRule("10.0.0.1"), Item: &Item{
+		Content: "b", Attributes: Attributes{Type: "text", AppName: "new", Desc: "new"},
+	}}
+	if g.Over(nil) != g {
+		t.Error("without a config it is as it is")
+	}
+	formal := &Item{Content: "a", Attributes: Attributes{
+		Type: "yaml", AppName: "old", Tags: "x", Desc: "old", Use: "u", Effect: "e", Schema: "{}", EncryptedDataKey: "k",
+	}}
+	got := g.Over(formal)
+	want := Attributes{Type: "yaml", AppName: "new", Tags: "x", Desc: "new", Use: "u", Effect: "e", Schema: "{}"}
+	if got.Item.Attributes != want || got.Item.Content != "b" || got.Name != "beta" || got.Rule != g.Rule {
+		t.Errorf("%+v", got.Item)
+	}
+	if g.Item.Type != "text" || g.Item.Tags != "" {
+		t.Errorf("the version itself is changed: %+v", g.Item)
+	}
+}

@@ -169,7 +169,7 @@ func TestGrayVersionsByLabelAndPercentage(t *testing.T) {
 	read := func() any {
 		return w.tree(w.do("GET", "/v3/client/cs/config", nil, name...))["data"].(map[string]any)["content"]
 	}
-	w.want(w.do("POST", path, nil, append(name, "content", "formal")...), 200, `{"code":0,"message":"success","data":true}`)
+	w.want(w.do("POST", path, nil, append(name, "content", "formal", "type", "properties")...), 200, `{"code":0,"message":"success","data":true}`)
 	half := append(name, "grayName", "half", "grayType", "percent")
 	for _, c := range []struct{ share, want string }{{"100", "half"}, {"0", "formal"}} {
 		w.want(w.do("POST", path+"/gray", nil, append(half, "grayRuleExp", c.share, "content", "half")...), 200, `{"code":0,"message":"success","data":true}`)
@@ -191,7 +191,11 @@ func TestGrayVersionsByLabelAndPercentage(t *testing.T) {
 		}
 	}
 	w.want(w.do("POST", path+"/gray/promote", nil, append(name, "grayName", "mine")...), 200, `{"code":0,"message":"success","data":true}`)
-	w.want(w.do("GET", "/v1/cs/configs", map[string]string{"X-Forwarded-For": "10.0.0.1"}, "dataId", "a", "group", "g"), 200, "mine")
+	promoted := w.do("GET", "/v1/cs/configs", map[string]string{"X-Forwarded-For": "10.0.0.1"}, "dataId", "a", "group", "g")
+	w.want(promoted, 200, "mine")
+	if promoted.header.Get("Config-Type") != "properties" {
+		t.Errorf("promoted as %v", promoted.header)
+	}
 	w.want(w.do("DELETE", path+"/gray", nil, append(name, "grayName", "half")...), 200, `{"code":0,"message":"success","data":true}`)
 	if a := w.do("POST", path+"/gray/promote", nil, append(name, "grayName", "half")...); a.status != 404 {
 		t.Errorf("withdrawn, and promoted: %d %q", a.status, a.body)

@@ -291,6 +291,7 @@ func (s *Store) Promote(ctx context.Context, k configcenter.Key, name string, by
 			}
 			continue
 		}
+		b.gray = b.gray.Over(b.item)
 		it := s.published(&configcenter.Publish{
 			Key: k, Content: b.gray.Item.Content, Attributes: b.gray.Item.Attributes, Origin: by, KeepSchema: true,
 		}, b.item, b.gray.Item.MD5)
