@@ -145,6 +145,17 @@ func TestEveryServerShowsAllAndEvensThemOut(t *testing.T) {
 		}
 		eventually(t, func(t require.TestingT) { require.Equal(t, []int{2, 3, 4}, connected(t, all[1], all)) })
 
+		for _, s := range all[:2] {
+			flaps(t, s, 0)
+		}
+		subscribers := func(path string) int {
+			return strings.Count(read(t, all[2], "/nacos"+path+"&serviceName=shop"), `"ip"`)
+		}
+		require.Equal(t, 2, subscribers("/v1/ns/service/subscribers?pageSize=10"), "of all servers")
+		require.Equal(t, 2, subscribers("/v3/admin/ns/service/subscribers?pageNo=1"))
+		require.Zero(t, subscribers("/v1/ns/service/subscribers?aggregation=false"))
+		require.Zero(t, subscribers("/v3/admin/ns/service/subscribers?aggregation=false"))
+
 		all[2].Stop()
 		eventually(t, func(t require.TestingT) { require.Equal(t, "UP UP DOWN", states(t, all[0], all)) })
 		require.NotContains(t, read(t, all[0], "/nacos/serverlist"), all[2].HTTP)

@@ -249,7 +249,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	}
 	side.cluster.Register(side.rpc.GRPC())
 	guard := rest.NewGuard(side.auth)
-	side.registryAPI, err = registryapi.New(registryapi.Deps{Service: side.naming, Guard: guard, Log: in.log.Named("naming")})
+	side.registryAPI, err = registryapi.New(registryapi.Deps{Service: side.naming, Guard: guard, Cluster: side.cluster, Log: in.log.Named("naming")})
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -72,6 +74,27 @@ func Call[In, Out any](ctx context.Context, c *Cluster, node, name string, in *I
 		return nil, fmt.Errorf("cluster: %s at %s: %w", name, node, err)
 	}
 	return out, nil
+}
+
+// CallOthers asks all other nodes that are live at once, and returns what those have
+// answered that did; complete reports whether all have.
+func CallOthers[In, Out any](ctx context.Context, c *Cluster, name string, in *In) (answers []*Out, complete bool) {
+	ids := slices.DeleteFunc(c.Live(), func(id string) bool { return id == c.cfg.Self.ID })
+	found := make([]*Out, len(ids))
+	var under sync.WaitGroup
+	for i, id := range ids {
+		under.Go(func() {
+			answer, err := Call[In, Out](ctx, c, id, name, in)
+			if err != nil {
+				c.log.Debug("a node does not say what it was asked", "node", id, "err", err)
+				return
+			}
+			found[i] = answer
+		})
+	}
+	under.Wait()
+	answers = slices.DeleteFunc(found, func(o *Out) bool { return o == nil })
+	return answers, len(answers) == len(ids)
 }
 
 func (c *Cluster) call(ctx context.Context, id, name string, body []byte) ([]byte, error) {

@@ -232,9 +232,15 @@ func TestCalls(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	all, complete := CallOthers[word, word](t.Context(), a.Cluster, "echo", &word{"hello"})
+	require.Equal(t, []*word{{"a says hello"}}, all)
+	require.True(t, complete)
 	b.stop()
 	_, err = Call[word, word](t.Context(), a.Cluster, "b", "echo", &word{"hello"})
 	require.ErrorIs(t, err, ErrUnreachable)
+	all, complete = CallOthers[word, word](t.Context(), a.Cluster, "echo", &word{"hello"})
+	require.Empty(t, all)
+	require.False(t, complete)
 }
 
 func TestOthersCannotCall(t *testing.T) {

@@ -13,12 +13,15 @@
 package nacosapi
 
 import (
+	"context"
 	"errors"
 	"sync"
 
+	"github.com/zensus-io/zensus/internal/cluster"
 	"github.com/zensus-io/zensus/internal/nacos/fuzzypush"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
+	"github.com/zensus-io/zensus/registry"
 	"github.com/zensus-io/zensus/registry/naming"
 )
 
@@ -27,6 +30,7 @@ type API struct {
 	svc   *naming.Service
 	guard *rest.Guard
 	fuzzy *fuzzypush.Hub[*rpc.Conn]
+	nodes *cluster.Cluster // nil for a server alone
 
 	mu struct {
 		sync.Mutex
@@ -46,12 +50,17 @@ func New(deps Deps) (*API, error) {
 	if deps.Service == nil {
 		return nil, errors.New("registry/nacosapi: no service")
 	}
-	a := &API{svc: deps.Service, guard: deps.Guard}
+	a := &API{svc: deps.Service, guard: deps.Guard, nodes: deps.Cluster}
 	if a.guard == nil {
 		a.guard = rest.NewGuard(nil)
 	}
 	a.fuzzy = newFuzzy(a.svc, deps.Log)
 	a.mu.conns = make(map[string]*connection)
+	if a.nodes != nil {
+		cluster.Handle(a.nodes, callSubscribers, func(_ context.Context, _ string, in *registry.ServiceKey) (*subscribersFound, error) {
+			return a.subscribersHere(*in), nil
+		})
+	}
 	return a, nil
 }
 

@@ -11,7 +11,6 @@ import (
 
 	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
-	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/registry"
 	"github.com/zensus-io/zensus/registry/catalog"
@@ -341,52 +340,6 @@ func (a *API) serviceNames(ctx context.Context, in namesForm) (*serviceNames, er
 // only if it was named.
 func mayRead(ctx context.Context, namespace string) bool {
 	return rest.Allow(ctx, auth.Need{Action: auth.Read, Resource: auth.ServiceResource(namespace, "", "")}) == nil
-}
-
-type subscribersForm struct {
-	serviceForm
-	PageNo   int `form:"pageNo,default=1"`
-	PageSize int `form:"pageSize,default=1000"`
-}
-
-type subscriberV1 struct {
-	AddrStr     string `json:"addrStr"`
-	Agent       string `json:"agent"`
-	App         string `json:"app"`
-	IP          string `json:"ip"`
-	Port        int    `json:"port"` // of UDP: 0
-	NamespaceID string `json:"namespaceId"`
-	ServiceName string `json:"serviceName"`
-	Cluster     string `json:"cluster"`
-}
-
-type subscribersV1 struct {
-	Subscribers []subscriberV1 `json:"subscribers"`
-	Count       int            `json:"count"`
-}
-
-func (a *API) subscribersV1(_ context.Context, in subscribersForm) (*subscribersV1, error) {
-	k := in.key()
-	all := []subscriberV1{}
-	for _, s := range a.svc.Subscribers(k) {
-		target, ok := s.Target.(*subscriber)
-		if !ok {
-			continue
-		}
-		c := (*rpc.Conn)(target)
-		all = append(all, subscriberV1{
-			AddrStr: c.ClientIP(), Agent: c.Version(), App: cmp.Or(c.AppName(), "-"), IP: c.ClientIP(),
-			NamespaceID: k.Namespace, ServiceName: k.Grouped(), Cluster: s.Clusters,
-		})
-	}
-	slices.SortFunc(all, func(x, y subscriberV1) int {
-		return cmp.Or(cmp.Compare(x.AddrStr, y.AddrStr), cmp.Compare(x.Agent, y.Agent), cmp.Compare(x.Cluster, y.Cluster))
-	})
-	page := rest.PageOf(all, in.PageNo, min(in.PageSize, pageMax))
-	if in.PageSize < 1 {
-		page.PageItems = page.PageItems[:0]
-	}
-	return &subscribersV1{Subscribers: page.PageItems, Count: page.TotalCount}, nil
 }
 
 func (a *API) selectorTypes(context.Context, rest.None) ([]string, error) {

@@ -297,6 +297,7 @@ type subscriberV3 struct {
 type subscribersFormV3 struct {
 	serviceForm
 	pagingV3
+	Everywhere bool `form:"aggregation,default=true"`
 }
 
 // subscribersV3 has port 0 for clients of gRPC, which are told nothing over UDP.
@@ -305,7 +306,7 @@ func (a *API) subscribersV3(ctx context.Context, in subscribersFormV3) (*rest.Pa
 		return nil, err
 	}
 	size := min(in.PageSize, pageMax)
-	v1, err := a.subscribersV1(ctx, subscribersForm{serviceForm: in.serviceForm, PageNo: in.PageNo, PageSize: size})
+	v1, err := a.subscribersV1(ctx, subscribersForm{serviceForm: in.serviceForm, PageNo: in.PageNo, PageSize: size, Everywhere: in.Everywhere})
 	if err != nil {
 		return nil, err
 	}
