@@ -55,6 +55,10 @@ mutants: ## put known mistakes into the product; the simulator must find each: d
 fuzz: ## run every fuzz target for FUZZTIME (default 60s); FUZZPART=1/2 every second of them
 	@sh tools/fuzz.sh $(FUZZTIME)
 
+.PHONY: security
+security: ## attack a server with authentication on, at length: docs/security.md (ZENSUS_SECURITY_SEED=n repeats what was random)
+	ZENSUS_SECURITY=1 $(GO) test -count=1 -v -timeout 60m ./internal/security
+
 .PHONY: bench
 bench: ## run the benchmarks beside the code
 	$(GO) test -run '^$$' -bench . -benchmem ./...

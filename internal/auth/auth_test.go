@@ -328,3 +328,37 @@ func BenchmarkCheck(b *testing.B) {
 		})
 	}
 }
+
+func FuzzVerify(f *testing.F) {
+	client, err := coretest.NewFake().Open(context.Background(), core.SessionOptions{ACL: core.NodeACL()})
+	require.NoError(f, err)
+	a, err := New(Config{Client: client, Enabled: true, Key: testKey, HashCost: bcrypt.MinCost})
+	require.NoError(f, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = a.Run(ctx) }()
+	f.Cleanup(func() { cancel(); <-done; _ = client.Close() })
+	<-a.Ready()
+	require.NoError(f, a.Directory.prepare(ctx))
+	require.NoError(f, a.Directory.CreateUser(ctx, "tom", "secret"))
+	good, err := a.sign("tom", a.Directory.current().hashes["tom"], time.Now().Add(24*time.Hour))
+	require.NoError(f, err)
+	f.Add(good)
+	f.Add(good[:len(good)-1])
+	f.Add(machineTokenPrefix + "A")
+	f.Fuzz(func(t *testing.T, token string) {
+		s, err := a.Verify(token)
+		require.True(t, err != nil || token == good, "%q is taken for %+v", token, s)
+	})
+}
+
+func FuzzMatches(f *testing.F) {
+	f.Add("dev:G:config/a*", "dev", "G", "a.yaml")
+	f.Add("*:*:*", "", "", "")
+	f.Fuzz(func(t *testing.T, pattern, namespace, group, name string) {
+		matches := Matches(pattern, ConfigResource(namespace, group, name))
+		if scope, _, _ := strings.Cut(pattern, ":"); matches && !strings.Contains(scope, "*") {
+			require.Equal(t, orElse(scope, "public"), orElse(namespace, "public"), "a pattern without an asterisk stays in its namespace")
+		}
+	})
+}

@@ -107,8 +107,10 @@ func (d *Directory) current() *index {
 }
 
 func (d *Directory) build() *index {
-	x := &index{hashes: map[string]string{}, roles: map[string][]string{}, permissions: map[string][]Permission{},
-		tokens: map[[sha256.Size]byte]*Token{}, named: map[string]*Token{}}
+	x := &index{
+		hashes: map[string]string{}, roles: map[string][]string{}, permissions: map[string][]Permission{},
+		tokens: map[[sha256.Size]byte]*Token{}, named: map[string]*Token{},
+	}
 	d.mirror.Walk(Root, func(n *mirror.Node) bool {
 		rel, ok := strings.CutPrefix(n.Path, Root+"/")
 		if !ok {
@@ -346,11 +348,11 @@ func (d *Directory) Revoke(ctx context.Context, role, user string) error {
 		return err
 	}
 	if user != "" {
-		return d.writeIgnoring(ctx, core.NoNode, core.DeleteOp{Path: grantPath(role, user), Version: core.AnyVersion})
+		return d.writeIfThere(ctx, core.DeleteOp{Path: grantPath(role, user), Version: core.AnyVersion})
 	}
 	for _, g := range d.Grants() {
 		if g.Role == role {
-			if err := d.writeIgnoring(ctx, core.NoNode, core.DeleteOp{Path: grantPath(role, g.Username), Version: core.AnyVersion}); err != nil {
+			if err := d.writeIfThere(ctx, core.DeleteOp{Path: grantPath(role, g.Username), Version: core.AnyVersion}); err != nil {
 				return err
 			}
 		}
@@ -401,7 +403,7 @@ func (d *Directory) RemovePermission(ctx context.Context, p Permission) error {
 	if err := validPermission(p); err != nil {
 		return err
 	}
-	return d.writeIgnoring(ctx, core.NoNode, core.DeleteOp{Path: permissionPath(p), Version: core.AnyVersion})
+	return d.writeIfThere(ctx, core.DeleteOp{Path: permissionPath(p), Version: core.AnyVersion})
 }
 
 func permissionPath(p Permission) string {
@@ -453,8 +455,9 @@ func (d *Directory) write(ctx context.Context, exists, absent error, ops ...core
 	return err
 }
 
-func (d *Directory) writeIgnoring(ctx context.Context, code core.Code, ops ...core.Op) error {
-	if err := d.write(ctx, nil, nil, ops...); err != nil && !errors.Is(err, code) {
+// writeIfThere is write where what is not there is no error.
+func (d *Directory) writeIfThere(ctx context.Context, ops ...core.Op) error {
+	if err := d.write(ctx, nil, nil, ops...); err != nil && !errors.Is(err, core.NoNode) {
 		return err
 	}
 	return nil

@@ -141,7 +141,7 @@ func (d *Directory) RevokeToken(ctx context.Context, name string) error {
 		return err
 	}
 	if name != adminTokenName {
-		return d.writeIgnoring(ctx, core.NoNode, core.DeleteOp{Path: tokenPath(name), Version: core.AnyVersion})
+		return d.writeIfThere(ctx, core.DeleteOp{Path: tokenPath(name), Version: core.AnyVersion})
 	}
 	if !d.HasAdmin() {
 		return say(ErrInvalid, "nobody would administer this server any more")
@@ -150,5 +150,5 @@ func (d *Directory) RevokeToken(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return d.writeIgnoring(ctx, core.NoNode, core.SetOp{Path: tokenPath(name), Data: value, Version: core.AnyVersion})
+	return d.writeIfThere(ctx, core.SetOp{Path: tokenPath(name), Data: value, Version: core.AnyVersion})
 }

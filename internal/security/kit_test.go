@@ -33,6 +33,9 @@ const rootPassword = "correct horse battery"
 
 func start(t *testing.T) *site {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("the server that is attacked is a process of its own, which the race detector does not see")
+	}
 	s := testkit.Start(t, testkit.Options{Nacos: true, Auth: true, Alone: true})
 	s.AddAdmin("root", rootPassword)
 	out := &site{Server: s, t: t, http: &http.Client{
