@@ -36,7 +36,7 @@ func start(t testing.TB, engine opener, limits configcenter.Limits) *center.Cent
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := center.New(center.Config{Client: client, Limits: limits})
+	c, err := center.New(center.Config{Client: client, Shared: true, Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func startAmong(t testing.TB, engine coretest.Nodes, who gatekeeper, id string) 
 		deps.Guard, cfg.Authorize = rest.NewGuard(who), who.Authorize
 	}
 	session, _ := engine.Node(t)
-	c, err := center.New(center.Config{Client: session})
+	c, err := center.New(center.Config{Client: session, Shared: true})
 	if err != nil {
 		t.Fatal(err)
 	}
