@@ -111,12 +111,20 @@ type client struct {
 	stream grpc.ClientStream
 	pushes chan *wire.ServiceInfo
 	fuzzy  chan *wire.Payload
-	mute   atomic.Bool // does not acknowledge what it is told of patterns
+	mute   atomic.Bool // does not acknowledge what it is told
 	close  func()
 	done   sync.WaitGroup
 }
 
 func dial(t testing.TB, addr string) *client {
+	t.Helper()
+	c := dialSilent(t, addr)
+	c.done.Go(c.listen)
+	return c
+}
+
+// dialSilent is a client that reads nothing of what it is told.
+func dialSilent(t testing.TB, addr string) *client {
 	t.Helper()
 	conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
@@ -129,7 +137,6 @@ func dial(t testing.TB, addr string) *client {
 	setup, err := wire.Encode(&wire.ConnectionSetupRequest{ClientVersion: "Nacos-Go-Client:v2.3.5"}, nil)
 	require.NoError(t, err)
 	require.NoError(t, c.stream.SendMsg(setup))
-	c.done.Go(c.listen)
 	return c
 }
 
@@ -154,6 +161,10 @@ func (c *client) listen() {
 		if err := wire.DecodeInto(p, push); err != nil {
 			c.t.Error(err)
 			return
+		}
+		if c.mute.Load() {
+			c.pushes <- push.ServiceInfo
+			continue
 		}
 		ack, err := wire.Encode(&wire.NotifySubscriberResponse{Response: wire.Response{ResultCode: wire.ResultOK, RequestID: push.RequestID}}, nil)
 		if err != nil {
