@@ -1,9 +1,9 @@
 package health
 
 import (
+	"hash/fnv"
+	"io"
 	"slices"
-
-	"github.com/cespare/xxhash/v2"
 
 	"github.com/zensus-io/zensus/registry"
 )
@@ -18,9 +18,9 @@ type share struct {
 }
 
 func newShare(self string, nodes []string) *share {
-	s := &share{self: xxhash.Sum64String(self)}
+	s := &share{self: hashOf(self)}
 	for _, name := range nodes {
-		s.nodes = append(s.nodes, xxhash.Sum64String(name))
+		s.nodes = append(s.nodes, hashOf(name))
 	}
 	slices.Sort(s.nodes)
 	return s
@@ -35,7 +35,7 @@ func (s *share) mine(k registry.ServiceKey, i registry.InstanceKey) bool {
 	if len(s.nodes) == 1 {
 		return s.nodes[0] == s.self
 	}
-	instance := xxhash.Sum64String(k.String() + "\x00" + i.String())
+	instance := hashOf(k.String(), i.String())
 	best, owner := uint64(0), s.nodes[0]
 	for _, node := range s.nodes {
 		if score := mix(instance ^ node); score >= best {
@@ -43,6 +43,16 @@ func (s *share) mine(k registry.ServiceKey, i registry.InstanceKey) bool {
 		}
 	}
 	return owner == s.self
+}
+
+// hashOf is the same on every node and in every version.
+func hashOf(parts ...string) uint64 {
+	h := fnv.New64a()
+	for _, part := range parts {
+		_, _ = io.WriteString(h, part) // it never fails
+		_, _ = h.Write([]byte{0})
+	}
+	return mix(h.Sum64())
 }
 
 // mix spreads every bit of x over the result, without which the nodes of similar
