@@ -81,21 +81,34 @@ func (c *client) setUp() error {
 	if !c.Talk("ConnectionSetupRequest", []byte(setupJSON)) {
 		return errors.New("no room for the setup")
 	}
-	// The setup is not answered by all servers: it is there when other things are.
+	// The setup is not answered by all servers, and by Nacos before all of it knows the
+	// client: it is there when other things are.
+	if err := c.until("HealthCheckRequest", internalJSON, `"errorCode":301`); err != nil {
+		return err
+	}
+	if err := c.until("SubscribeServiceRequest", []byte(leaveNothing), `"errorCode":-401`); err != nil {
+		return err
+	}
+	return c.SetDeadline(time.Time{})
+}
+
+// leaveNothing ends a subscription that there is not.
+const leaveNothing = `{"module":"naming","requestId":"","namespace":"public","groupName":"DEFAULT_GROUP","serviceName":"bench-nothing",` +
+	`"subscribe":false,"clusters":""}`
+
+// until asks again as long as the answer has a text that says: not yet.
+func (c *client) until(kind string, json []byte, notYet string) error {
 	for range 1000 {
-		kind, json, err := c.ask("HealthCheckRequest", internalJSON)
+		answered, answer, err := c.ask(kind, json)
 		if err != nil {
 			return err
 		}
-		if kind == "HealthCheckResponse" {
-			return c.SetDeadline(time.Time{})
-		}
-		if !bytes.Contains(json, []byte("301")) {
-			return fmt.Errorf("health check: %s", json)
+		if !bytes.Contains(answer, []byte(notYet)) {
+			return isRight([]byte(answered), answer)
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return errors.New("the connection stays unregistered")
+	return fmt.Errorf("%s is answered with %s, again and again", kind, notYet)
 }
 
 var internalJSON = []byte(`{"module":"internal","requestId":""}`)
