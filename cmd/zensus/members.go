@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/zensus-io/zensus/core/replica"
@@ -27,6 +28,10 @@ func (in *instance) newCluster(side *nacosSide, secret settings.Secret) (*cluste
 	}
 	// Nodes on an ensemble elsewhere may all have the same number.
 	cfg.Self.ID = fmt.Sprintf("%d@%s", in.plan.id, cmp.Or(cfg.Self.HTTP, cfg.Self.GRPC))
+	if in.plan.ensemble != nil { // where no two have the same
+		number := fmt.Sprintf("%d@", in.plan.id)
+		cfg.Former = func(id string) bool { return id != cfg.Self.ID && strings.HasPrefix(id, number) }
+	}
 	if !in.alone() {
 		cfg.Client = side.client
 	}

@@ -102,6 +102,9 @@ func (c *Cluster) call(ctx context.Context, id, name string, body []byte) ([]byt
 	if !ok || !n.Live || n.Self {
 		return nil, ErrUnknown
 	}
+	if n.Hidden {
+		return nil, fmt.Errorf("%w: its address is this node's", ErrUnreachable)
+	}
 	link, err := c.link(n.dial())
 	if err != nil {
 		return nil, err

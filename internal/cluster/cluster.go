@@ -51,6 +51,9 @@ type Config struct {
 	Client core.Client
 	// Self is this node; Life and Started are filled in.
 	Self About
+	// Former reports whether an id is one that this node had before, as under another
+	// address: it is not remembered any more. Nil is none.
+	Former func(id string) bool
 	// Key is what only the nodes know, 32 bytes.
 	Key []byte
 	// Role and Load are told to others. They must not block. Nil tells nothing.
@@ -101,6 +104,9 @@ func New(cfg Config) (*Cluster, error) {
 	}
 	if cfg.Load == nil {
 		cfg.Load = func() Load { return Load{CPU: -1, Average: -1} }
+	}
+	if cfg.Former == nil {
+		cfg.Former = func(string) bool { return false }
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -215,7 +221,7 @@ func (c *Cluster) refresh() {
 					c.log.Debug("what a node tells of itself cannot be read", "path", z.Path, "err", err)
 					continue
 				}
-				n := &Node{About: a, Live: dir == live, State: Down}
+				n := &Node{About: a, Live: dir == live, State: Down, Hidden: a.dial() == c.cfg.Self.dial()}
 				if n.Live {
 					n.State = Up
 				}

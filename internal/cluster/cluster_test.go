@@ -189,6 +189,34 @@ func (c *changing) Create(ctx context.Context, path string, data []byte, opt cor
 	return c.now().Create(ctx, path, data, opt)
 }
 
+func TestNodesOfOtherMachinesThatListenOnLoopbackAreNotCalled(t *testing.T) {
+	engine := coretest.NewFake()
+	a := start(t, engine, "a")
+	b := start(t, engine, "b", func(cfg *Config) { cfg.Self.HTTP = a.cfg.Self.HTTP })
+	for _, n := range []*node{a, b} {
+		n.shows(t, "a=UP b=UP")
+		time.Sleep(200 * time.Millisecond) // for pings
+		n.shows(t, "a=UP b=UP")
+	}
+	m, _ := a.Node("b")
+	require.False(t, m.Usable())
+	_, err := Call[word, word](t.Context(), a.Cluster, "b", "echo", &word{"hello"})
+	require.ErrorIs(t, err, ErrUnreachable)
+}
+
+func TestANodeThatHasMovedIsNotRememberedWhereItWas(t *testing.T) {
+	engine := coretest.NewFake()
+	a, was := start(t, engine, "a"), start(t, engine, "2@b")
+	a.shows(t, "2@b=UP a=UP")
+	was.stop()
+	require.NoError(t, was.session.Close())
+	a.shows(t, "2@b=DOWN a=UP")
+	start(t, engine, "2@c", func(cfg *Config) {
+		cfg.Former = func(id string) bool { return strings.HasPrefix(id, "2@") }
+	})
+	a.shows(t, "2@c=UP a=UP")
+}
+
 func TestDrainingIsTold(t *testing.T) {
 	engine := coretest.NewFake()
 	a, b := start(t, engine, "a"), start(t, engine, "b")

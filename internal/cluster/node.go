@@ -38,6 +38,9 @@ type Node struct {
 	About
 	Self  bool
 	Live  bool // it has a znode
+	// Hidden says that its address is this node's own: it is on another machine, and
+	// listens on loopback only. It cannot be called, nor clients be sent there.
+	Hidden bool
 	State State
 	// Failures is how many pings in a row have failed.
 	Failures int
@@ -49,7 +52,7 @@ type Node struct {
 }
 
 // Usable reports whether clients can be sent to the node.
-func (n *Node) Usable() bool { return n.Live && n.State == Up && !n.Draining }
+func (n *Node) Usable() bool { return n.Live && n.State == Up && !n.Draining && !n.Hidden }
 
 // About is what a node tells of itself.
 type About struct {

@@ -107,7 +107,17 @@ func (c *Cluster) register(ctx context.Context) error {
 	case !about.sameAddresses(z.Data) || time.Since(time.UnixMilli(z.Stat.Mtime)) > KnownTime/2:
 		_, err = c.cfg.Client.Set(ctx, path, value, core.AnyVersion)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	for _, n := range c.Nodes() {
+		if !n.Live && !n.Self && c.cfg.Former(n.ID) {
+			if err := c.Forget(ctx, n.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (c *Cluster) makeParents(ctx context.Context) error {
@@ -197,7 +207,7 @@ func (c *Cluster) Ping(ctx context.Context) {
 	c.mu.Unlock()
 	var under sync.WaitGroup
 	for i := range nodes {
-		if n := &nodes[i]; n.Live && !n.Self {
+		if n := &nodes[i]; n.Live && !n.Self && !n.Hidden {
 			under.Go(func() { c.pingOne(ctx, n) })
 		}
 	}
