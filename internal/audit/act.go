@@ -29,7 +29,7 @@ func (l *Log) Begin(ctx context.Context, about Record) (context.Context, *Act) {
 	if about.Remote == about.From {
 		about.Remote = ""
 	}
-	a.mu.record = about.clipped()
+	a.mu.record = about
 	return context.WithValue(ctx, actKey{}, a), a
 }
 
@@ -43,7 +43,7 @@ func By(ctx context.Context, user string) {
 	if a := actOf(ctx); a != nil {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		a.mu.record.User = clip(user, userBytesMax)
+		a.mu.record.User = user
 	}
 }
 
@@ -53,7 +53,6 @@ func On(ctx context.Context, t Target) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.mu.record.Target = t
-		a.mu.record = a.mu.record.clipped()
 	}
 }
 

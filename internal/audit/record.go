@@ -84,12 +84,10 @@ const (
 
 // clipped is r with all texts within their bounds and of valid UTF-8.
 func (r Record) clipped() Record {
-	for text, most := range map[*string]int{
-		&r.User: userBytesMax, &r.From: addrBytesMax, &r.Remote: addrBytesMax, &r.Action: actionBytesMax,
-		&r.Namespace: nameBytesMax, &r.Group: nameBytesMax, &r.Name: nameBytesMax, &r.Detail: nameBytesMax, &r.Text: textBytesMax,
-	} {
-		*text = clip(*text, most)
-	}
+	r.User, r.Action, r.Text = clip(r.User, userBytesMax), clip(r.Action, actionBytesMax), clip(r.Text, textBytesMax)
+	r.From, r.Remote = clip(r.From, addrBytesMax), clip(r.Remote, addrBytesMax)
+	r.Namespace, r.Group = clip(r.Namespace, nameBytesMax), clip(r.Group, nameBytesMax)
+	r.Name, r.Detail = clip(r.Name, nameBytesMax), clip(r.Detail, nameBytesMax)
 	return r
 }
 

@@ -45,6 +45,9 @@ func written(op core.Op) (path, verb string) {
 	return "", "" // a check
 }
 
+// kinds are the roots below which there is something that is on record.
+var kinds = map[string]bool{"config": true, "naming": true, "overrides": true, "namespaces": true, "access": true, "switches": true}
+
 // targetAt is what a path stands for.
 func targetAt(path string) (Target, bool) {
 	rel, ours := strings.CutPrefix(path, above)
@@ -53,6 +56,9 @@ func targetAt(path string) (Target, bool) {
 		return Target{}, false
 	case !ours:
 		return Target{Kind: KindZnode, Name: path}, true
+	}
+	if kind, _, _ := strings.Cut(rel, "/"); !kinds[kind] { // most of what a publish writes is none
+		return Target{}, false
 	}
 	parts := strings.Split(rel, "/")
 	for i, part := range parts {
