@@ -22,6 +22,7 @@ func plausible() url.Values {
 		"grayName", "g", "grayType", "tag", "grayRuleExp", "x", "beat", `{"ip":"1.2.3.4","port":80,"serviceName":"s"}`,
 		"checkPort", "80", "useInstancePort4Check", "true", "healthChecker", `{"type":"TCP"}`, "path", "/", "md5", "x", "keys", "a", "entry", "x", "value", "1",
 		"ttlSeconds", "3600", "Listening-Configs", "a\x02G\x02\x02dev\x01", "limit", "1", "version", "0",
+		"targetNamespaceId", "dev", "from", "1", "to", "1", "address", "127.0.0.1:1",
 	)
 }
 
