@@ -202,15 +202,12 @@ func (g *Gray) Over(formal *Item) *Gray {
 	}
 	as := *g.Item
 	as.Type = formal.Type
-	for _, f := range [...]struct {
-		of     *string
-		formal string
-	}{
-		{&as.AppName, formal.AppName}, {&as.Tags, formal.Tags}, {&as.Desc, formal.Desc},
-		{&as.Use, formal.Use}, {&as.Effect, formal.Effect}, {&as.Schema, formal.Schema},
-	} {
-		*f.of = cmp.Or(*f.of, f.formal)
-	}
+	as.AppName = cmp.Or(as.AppName, formal.AppName)
+	as.Tags = cmp.Or(as.Tags, formal.Tags)
+	as.Desc = cmp.Or(as.Desc, formal.Desc)
+	as.Use = cmp.Or(as.Use, formal.Use)
+	as.Effect = cmp.Or(as.Effect, formal.Effect)
+	as.Schema = cmp.Or(as.Schema, formal.Schema)
 	return &Gray{Name: g.Name, Rule: g.Rule, Item: &as}
 }
 
