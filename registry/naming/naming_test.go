@@ -36,7 +36,7 @@ var engines testkit.Engines
 func TestOnApacheZooKeeper(t *testing.T) {
 	engines.RunOnApache(t,
 		TestRegisteringClientReadsItsOwnWriteAndSubscribersHear, TestTwoNodesShowTheSameListUnderTheSameNumber,
-		TestNodeThatOnlyLooksOnShowsTheSameNumber, TestOfTwoClientsOfOneInstanceWhoIsNotThereLeavesNothing, TestPersistentInstancesNeedNoClient, TestLimitsAreKept)
+		TestNodeThatOnlyLooksOnShowsTheSameNumber, TestOfTwoClientsOfOneInstanceWhoIsNotThereLeavesNothing, TestPersistentInstancesNeedNoClient, TestLimitsAreKept, TestSwitchesHoldForAllServersAndOutliveThem)
 }
 
 var shop = registry.NewServiceKey("", "", "shop")
