@@ -68,7 +68,7 @@ type wish struct {
 	// created then does not yield to others.
 	requested bool
 	// have are the znodes of the session, by path; exact if sure.
-	have map[string]held
+	have map[string]*held
 	sure bool
 	// dropping are those that are being deleted.
 	dropping map[string]bool

@@ -77,7 +77,6 @@ func (m *Manager) Covered(covered []catalog.Covered) {
 			if w := c.mu.wishes[o.Service]; w != nil {
 				if h, ok := w.have[o.Path]; ok {
 					h.covered = max(h.covered, o.By.Czxid)
-					w.have[o.Path] = h
 				}
 			}
 			if c.mu.claim == unclaimed {

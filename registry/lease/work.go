@@ -201,7 +201,6 @@ func (m *Manager) verifyLocked(c *client, k registry.ServiceKey, w *wish) {
 			return
 		}
 		h.unseen = false
-		w.have[path] = h
 	}
 }
 
@@ -389,13 +388,13 @@ func (m *Manager) agree(ctx context.Context, c *client, session core.Client, k r
 		return 0, err
 	}
 	if w.have == nil {
-		w.have = make(map[string]held)
+		w.have = make(map[string]*held)
 	}
 	for _, path := range drop {
 		delete(w.have, path)
 	}
 	for n, r := range add {
-		w.have[made[n].Path] = held{key: r.Instance.Key(), czxid: made[n].Czxid, record: r, unseen: true}
+		w.have[made[n].Path] = &held{key: r.Instance.Key(), czxid: made[n].Czxid, record: r, unseen: true}
 	}
 	c.mu.Unlock()
 	return max(z, zxid), nil
@@ -452,9 +451,9 @@ func (m *Manager) look(ctx context.Context, c *client, session core.Client, k re
 	if err := m.cfg.Picture.Wait(ctx, zxid); err != nil {
 		return err
 	}
-	have := make(map[string]held)
+	have := make(map[string]*held)
 	for _, e := range m.cfg.Catalog.Owned(k, session.Session().ID) {
-		have[e.Path] = held{key: e.Instance.Key(), czxid: e.Czxid, record: &e.Record}
+		have[e.Path] = &held{key: e.Instance.Key(), czxid: e.Czxid, record: &e.Record}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
