@@ -64,7 +64,7 @@ bench: ## run the benchmarks beside the code
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: compat
-compat: ## real clients against a real server: go-zookeeper, Java, Curator, kazoo, Dubbo, the Nacos SDKs
+compat: ## real clients against a real server: go-zookeeper, Java, Curator, kazoo, Dubbo, dubbo-go, Spring, the Nacos SDKs
 	cd interop && ZENSUS_REQUIRE_INTEROP=1 $(GO) test -count=1 -v ./...
 
 ROLES ?= leader follower observer zookeeper
@@ -90,6 +90,7 @@ deps: web-deps ## install what the foreign clients need: Python's below interop/
 	python3 -m venv interop/.deps/venv3
 	interop/.deps/venv3/bin/pip install -q -r interop/python/requirements3.txt
 	cd interop/node && npm ci --no-audit --no-fund
+	cd interop/dubbogo && $(GO) build -trimpath -o ../.deps/dubbogo .
 	cd interop && mvn -B -q -T 2 compile dependency:build-classpath -Dmdep.outputFile=target/classpath
 
 .PHONY: durability

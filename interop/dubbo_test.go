@@ -54,9 +54,16 @@ func TestDubboCallsProvidersFoundByApplicationInZooKeeper(t *testing.T) {
 	callsFollowProviders(t, s, "zookeeper://"+s.ZooKeeper, "FORCE_APPLICATION")
 }
 
-func TestDubboCallsProvidersFoundInNacos(t *testing.T) {
+func TestDubboCallsProvidersFoundByInterfaceInNacos(t *testing.T) {
 	t.Parallel()
 	classpath(t)
 	s := testkit.Start(t, testkit.Options{Nacos: true})
 	callsFollowProviders(t, s, "nacos://"+s.HTTP, "FORCE_INTERFACE")
+}
+
+func TestDubboCallsProvidersFoundByApplicationInNacos(t *testing.T) {
+	t.Parallel()
+	classpath(t)
+	s := testkit.Start(t, testkit.Options{Nacos: true})
+	callsFollowProviders(t, s, "nacos://"+s.HTTP, "FORCE_APPLICATION")
 }
