@@ -36,12 +36,12 @@ type Load struct {
 // Node is a server of the cluster.
 type Node struct {
 	About
-	Self  bool
-	Live  bool // it has a znode
+	Self bool
+	Live bool // it has a znode
 	// Hidden says that its address is this node's own: it is on another machine, and
 	// listens on loopback only. It cannot be called, nor clients be sent there.
 	Hidden bool
-	State State
+	State  State
 	// Failures is how many pings in a row have failed.
 	Failures int
 	// Role and Load are those of the last answer to a ping, at Heard, which is zero
