@@ -178,26 +178,34 @@ func TestEveryServerShowsAllAndEvensThemOut(t *testing.T) {
 }
 
 // flaps follows a service at a server, and counts the lists in which fewer are than were
-// registered.
+// registered, once that has heard of all.
 func flaps(t *testing.T, s *testkit.Server, instances int) (count func() int) {
 	t.Helper()
 	n := naming.New(join(t, s))
 	ctx, cancel := context.WithCancel(t.Context())
-	var fewer, lists atomic.Int64
+	var fewer atomic.Int64
+	whole := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
+		all := false
 		for shown, err := range n.Subscribe(ctx, naming.Service{Name: "shop"}) {
-			if err == nil {
-				lists.Add(1)
-				if len(shown.Instances) < instances {
-					fewer.Add(1)
-					t.Logf("only %d instances", len(shown.Instances))
-				}
+			switch {
+			case err != nil:
+			case len(shown.Instances) >= instances && !all:
+				all = true
+				close(whole)
+			case len(shown.Instances) < instances && all:
+				fewer.Add(1)
+				t.Logf("only %d instances", len(shown.Instances))
 			}
 		}
 	})
 	t.Cleanup(func() { cancel(); wg.Wait() })
-	require.Eventually(t, func() bool { return lists.Load() > 0 }, 5*time.Second, time.Millisecond)
+	select {
+	case <-whole:
+	case <-time.After(10 * time.Second):
+		t.Fatal("it never has all")
+	}
 	return func() int { return int(fewer.Load()) }
 }
 
