@@ -98,7 +98,9 @@ func TestPersistentInstancesAreCheckedByTheNodesThatLive(t *testing.T) {
 		for ip, names := range first {
 			require.Len(t, names, 1, ip)
 			if names["b"] {
+				mu.Lock()
 				sick = ip
+				mu.Unlock()
 			}
 		}
 		require.NotEmpty(t, sick)
