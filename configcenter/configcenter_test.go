@@ -104,3 +104,13 @@ func TestUnknownTypesAreText(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyAnObjectThatAsksForSomethingIsASchema(t *testing.T) {
+	for text, want := range map[string]bool{
+		"": false, "s": false, "{}": false, " {\n} ": false, "true": false, `{"type":"object"}`: true, "\n{oops": true,
+	} {
+		if a := (Attributes{Schema: text}); a.HasSchema() != want {
+			t.Errorf("%q: got %v", text, !want)
+		}
+	}
+}

@@ -28,10 +28,17 @@ type Publish struct {
 	KeepAppName bool
 	KeepTags    bool
 	// KeepSchema leaves to a config the JSON Schema that it has, if the publisher says none,
-	// and its type, if he says none either: a publish that says nothing is no way around it.
+	// and its type, if SaysNoType: a publish that says nothing is no way around the schema.
 	KeepSchema bool
 	// Restored, if not 0, is the change in the config's history whose content this is.
 	Restored uint64
+}
+
+// SaysNoType reports whether the publisher leaves the type open. Text counts as that: the
+// Java client says it for its user.
+func (p *Publish) SaysNoType() bool {
+	t := strings.TrimSpace(p.Type)
+	return t == "" || strings.EqualFold(t, "text")
 }
 
 // Remove is a wish to delete a config.

@@ -41,7 +41,7 @@ func newInspector(s Strictness) inspector {
 }
 
 // Faults are what is wrong with a content of a type that has a schema (blank: none), however
-// strict the center is. It returns an *configcenter.InvalidError for a schema that is none.
+// strict the center is. It returns a *configcenter.InvalidError for a schema that is none.
 func (c *Center) Faults(ctx context.Context, typ, content, schema string) ([]*validate.Fault, error) {
 	var faults []*validate.Fault
 	err := c.inspector.with(ctx, len(content), func() (err error) {

@@ -155,7 +155,11 @@ func TestASchemaBindsHoweverStrictTheCenterIs(t *testing.T) {
 	must(err)
 	_, err = c.Publish(ctx, wish("a", "port: x", "", "")) // says nothing of a schema
 	refused(t, err, wrong)
-	it, err := c.Publish(ctx, wish("a", "port: 2", "", ""))
+	_, err = c.Publish(ctx, wish("a", "<p>", "html", "")) // another type is said: there is nothing to compare
+	must(err)
+	_, err = c.Publish(ctx, wish("a", "port: 1", "yaml", ""))
+	must(err)
+	it, err := c.Publish(ctx, wish("a", "port: 2", "text", ""))
 	must(err)
 	if it.Schema != ports || it.Type != "yaml" {
 		t.Errorf("of type %s, with the schema %q", it.Type, it.Schema)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/core"
@@ -132,7 +131,7 @@ func (s *Store) PublishGray(ctx context.Context, p *configcenter.GrayPublish) (G
 		} else {
 			g.Item = s.published(&wish, nil, sum)
 		}
-		if p.KeepSchema && b.item != nil && b.item.HasSchema() && p.Schema == "" && strings.TrimSpace(p.Type) == "" {
+		if p.KeepSchema && b.item != nil && b.item.HasSchema() && p.Schema == "" && p.SaysNoType() {
 			g.Item.Type = b.item.Type
 		}
 		if err := s.inspect(ctx, g.Item, b.item, &seen); err != nil {

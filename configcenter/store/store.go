@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/core"
@@ -165,7 +164,7 @@ func (s *Store) published(p *configcenter.Publish, old *configcenter.Item, sum s
 		}
 		if p.KeepSchema && p.Schema == "" && old.HasSchema() {
 			it.Schema = old.Schema
-			if strings.TrimSpace(p.Type) == "" {
+			if p.SaysNoType() {
 				it.Type = old.Type
 			}
 		}
