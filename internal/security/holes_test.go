@@ -163,6 +163,9 @@ func TestNoOperationWithoutALogin(t *testing.T) {
 		} {
 			for _, method := range []string{"GET", "POST", "PUT", "DELETE"} {
 				for who, token := range tokens {
+					if method == "GET" && strings.Contains(target, "/switches") && token != "" {
+						continue // whoever is logged in sees them
+					}
 					a := s.do(call{method: method, target: prefix + target, token: token})
 					require.GreaterOrEqual(t, a.Status, 300, "%s %s%s %s: %s", method, prefix, target, who, a.Body)
 				}

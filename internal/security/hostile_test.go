@@ -33,7 +33,7 @@ func amounts() (http, raw, grpc int) {
 	if thorough {
 		return 100_000, 5_000, 50_000
 	}
-	return 4_000, 200, 2_000
+	return 2_500, 200, 2_000
 }
 
 // peakBytesMax is what a server may ever take under all this. It has 50 to 100 MB before.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/zensus-io/zensus/internal/nacos/wire"
@@ -125,7 +126,7 @@ func TestNobodyUsesARouteWithoutALogin(t *testing.T) {
 				if r.who == open {
 					break // see TestExceptionsAreTrue
 				}
-				require.True(t, a.refused() || r.method == http.MethodConnect, "%s %s, %s: %d %s", r.method, r.path, what, a.Status, a.Body)
+				assert.True(t, a.refused() || r.method == http.MethodConnect, "%s %s, %s: %d %s", r.method, r.path, what, a.Status, a.Body)
 			}
 		}
 	}
@@ -142,7 +143,7 @@ func TestWhoHasNoRightUsesNoRoute(t *testing.T) {
 		for what, token := range tokens {
 			if r.method == "GRPC" {
 				denied := c.refused(asking(r.path), token) == wire.AccessDenied.RPCCode()
-				require.Equal(t, r.who == rights, denied, "%s, %s", r.path, what)
+				assert.Equal(t, r.who == rights, denied, "%s, %s", r.path, what)
 				continue
 			}
 			if r.who != rights {
@@ -155,7 +156,7 @@ func TestWhoHasNoRightUsesNoRoute(t *testing.T) {
 				}
 				a, err := s.try(request)
 				require.NoError(t, err)
-				require.True(t, a.refused() || r.method == http.MethodConnect, "%s %s, %s: %d %s", r.method, r.path, what, a.Status, a.Body)
+				assert.True(t, a.refused() || r.method == http.MethodConnect, "%s %s, %s: %d %s", r.method, r.path, what, a.Status, a.Body)
 			}
 		}
 	}

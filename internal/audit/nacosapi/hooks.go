@@ -24,6 +24,7 @@ var unrecorded = map[string]string{
 	"/console/api/login":            login,
 	"/console/api/logout":           login,
 	"/v1/cs/configs/listener":       read,
+	"/v3/admin/cs/config/validate":  read,
 	"/v2/ns/catalog/instances":      read,
 	"/v2/ns/instance/statuses/:key": read,
 	"/v3/console/ns/instance/list":  read,
@@ -72,7 +73,7 @@ func HTTP(l *audit.Log) func(context.Context, rest.Asked) (context.Context, func
 			From: r.ClientIP, Remote: r.RemoteIP, Via: "http", Action: r.Method + " " + strings.TrimPrefix(r.Route, contextPath),
 		})
 		return ctx, func(ctx context.Context, out rest.Outcome) {
-			if out.Need != nil && !out.Need.Admin {
+			if out.Need != nil && out.Need.Action != "" {
 				audit.On(ctx, targetOf(out.Need.Resource))
 			}
 			act.End(ctx, out.Done, cause(&out))
