@@ -16,6 +16,11 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
 // TestUserAgentIsNoIdentity: servers of Nacos once let each other pass by a header that
@@ -326,4 +331,18 @@ func TestASmuggledRequestIsServedByNobody(t *testing.T) {
 		require.NotContains(t, string(answers), `"username"`)
 	}
 	s.quiet()
+}
+
+// TestNobodyCallsInTheNameOfAServer: the servers call one another over the port of the
+// clients. Without their secret nobody does.
+func TestNobodyCallsInTheNameOfAServer(t *testing.T) {
+	s := start(t)
+	c := s.connect()
+	for _, headers := range []map[string]string{nil, {"accessToken": s.root}, {"from": "1", "life": "1", "number": "1", "mac": strings.Repeat("0", 64)}, {"serverIdentity": "security"}} {
+		for _, name := range []string{"", "load", "beats", "ConfigQueryRequest", "MemberReportRequest"} {
+			in := &wire.Payload{Metadata: &wire.Metadata{Type: name, Headers: headers}, Body: &anypb.Any{Value: []byte("{}")}}
+			err := c.conn.Invoke(t.Context(), "/zensus.Cluster/call", in, new(wire.Payload))
+			require.Equal(t, codes.PermissionDenied, status.Code(err), "%q %v: %v", name, headers, err)
+		}
+	}
 }
