@@ -180,7 +180,7 @@ func (c *Cluster) Node(id string) (Node, bool) {
 }
 
 // Live are the ids of the nodes that have a znode, this one included, sorted. It is
-// what work is shared out by: see Owner.
+// what work is shared out by.
 func (c *Cluster) Live() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -300,33 +300,4 @@ func (c *Cluster) forgetGoneLocked() (links []*grpc.ClientConn) {
 func (c *Cluster) Drain(on bool) {
 	c.draining.Store(on)
 	c.refresh()
-}
-
-// Owner is which of the nodes is responsible for key: all nodes that see the same
-// ids agree, and when one comes or goes only its own share moves. There must be one.
-func Owner(ids []string, key string) string {
-	var best string
-	var most uint64
-	for _, id := range ids {
-		if w := weigh(id, key); best == "" || w > most || w == most && id < best {
-			best, most = id, w
-		}
-	}
-	return best
-}
-
-// weigh is FNV-1a over both, mixed: without it close ids would win by turns.
-func weigh(id, key string) uint64 {
-	h := uint64(14695981039346656037)
-	for _, s := range [2]string{id, key} {
-		for i := range len(s) {
-			h = (h ^ uint64(s[i])) * 1099511628211
-		}
-		h = (h ^ 0xff) * 1099511628211
-	}
-	h ^= h >> 33
-	h *= 0xff51afd7ed558ccd
-	h ^= h >> 33
-	h *= 0xc4ceb9fe1a85ec53
-	return h ^ h>>33
 }

@@ -387,22 +387,6 @@ func TestAServerAlone(t *testing.T) {
 	require.Equal(t, codes.PermissionDenied, status.Code(err))
 }
 
-func TestOwnersMoveOnlyWhenTheyMust(t *testing.T) {
-	three, two := []string{"1@a", "2@b", "3@c"}, []string{"1@a", "3@c"}
-	shares := map[string]int{}
-	for i := range 3000 {
-		key := fmt.Sprint("service", i)
-		was, is := Owner(three, key), Owner(two, key)
-		shares[was]++
-		if was != "2@b" {
-			require.Equal(t, was, is)
-		}
-	}
-	for _, id := range three {
-		require.InDelta(t, 1000, shares[id], 150, id)
-	}
-}
-
 func TestWindow(t *testing.T) {
 	var w window
 	for _, step := range []struct {
