@@ -23,14 +23,19 @@ func TestTheEnsembleOfABackendIsNotManagedHere(t *testing.T) {
 	text := fmt.Sprintf("data_dir: %s/data\nsecret_file: %s\nlisten: {http: %q}\nengine: {backend: 'zookeeper://%s/apps'}\n", on.dir, on.secret, on.http, engine.zookeeper)
 	require.NoError(t, os.WriteFile(on.dir+"/zensus.yaml", []byte(text), 0o600))
 	on.start()
-	for _, args := range [][]string{{"status"}, {"add", "3=127.0.0.1:1"}, {"drain"}} {
+	refused := func(why string, args ...string) string {
 		var out string
 		require.Eventually(t, func() bool {
 			var err error
 			out, err = on.cluster(args...)
-			return err != nil && strings.Contains(out, "it is not managed here")
+			return err != nil && strings.Contains(out, why)
 		}, 20*time.Second, 100*time.Millisecond, "%v", args)
+		return out
+	}
+	for _, args := range [][]string{{"status"}, {"add", "3=127.0.0.1:1"}} {
+		out := refused("it is not managed here", args...)
 		require.Contains(t, out, engine.zookeeper)
 		require.Contains(t, out, "Apache ZooKeeper")
 	}
+	refused("there is no other server to which its clients could go", "drain") // clients of Nacos it has itself
 }

@@ -231,7 +231,7 @@ func TestAListenerMissesNothingWhileTheNodeIsCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	b, err := center.New(center.Config{Client: client})
+	b, err := center.New(center.Config{Client: client, Shared: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func written(op core.Op) (path, verb string) {
 }
 
 // kinds are the roots below which there is something that is on record.
-var kinds = map[string]bool{"config": true, "naming": true, "overrides": true, "namespaces": true, "access": true, "switches": true}
+var kinds = map[string]bool{"config": true, "naming": true, "overrides": true, "namespaces": true, "access": true, "switches": true, "quotas": true}
 
 // targetAt is what a path stands for.
 func targetAt(path string) (Target, bool) {

@@ -21,7 +21,7 @@ import (
 )
 
 // small are sizes with which all of it ends soon.
-const small = "--rounds 1 --time 100ms --shape 2x1 --subscribers 5 --changes 2 --connections 4 --services 50 --instances 200 " +
+const small = "--rounds 1 --time 500ms --shape 2x1 --subscribers 5 --changes 2 --connections 4 --services 50 --instances 200 " +
 	"--watch 1s --configs 20 --clients 200 --churn 4s --settle 100ms --sizes 100,200 --quiet"
 
 func benchNacos(t *testing.T, args ...string) (rows []Row) {
