@@ -202,7 +202,7 @@ func (o *outage) local(t *testing.T, a answer, want string) {
 func (o *outage) alone(t *testing.T) {
 	t.Helper()
 	eventually(t, func() bool {
-		_, a := o.here.list(shop)
+		_, a := o.here.list(bank) // of its own clients nobody wants anything there
 		return a.stale
 	}, func() string { return "nothing is marked stale" })
 	eventually(t, func() bool {
