@@ -149,6 +149,25 @@ func TestWhatIsWrittenHasItsName(t *testing.T) {
 	}
 }
 
+// contact is a client that may be out of it.
+type contact struct {
+	core.Client
+	there bool
+}
+
+func (c *contact) Connected() bool { return c.there }
+
+// Pictures were not marked stale without a quorum: nobody could ask for it through the
+// client that records.
+func TestTheClientTellsOfItsContact(t *testing.T) {
+	under := &contact{}
+	c, ok := new(Log).Client(under).(interface{ Connected() bool })
+	require.True(t, ok)
+	require.False(t, c.Connected())
+	under.there = true
+	require.True(t, c.Connected())
+}
+
 func TestATransactionIsAboutOneThing(t *testing.T) {
 	item, gray := "/zensus/config/d/G/a", "/zensus/config/d/G/a/gray-x"
 	for what, c := range map[string]struct {

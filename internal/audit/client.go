@@ -17,6 +17,13 @@ type client struct {
 // Client is c for those who write on behalf of requests.
 func (l *Log) Client(c core.Client) core.Client { return &client{c, l} }
 
+// Connected reports whether the client underneath is in contact with its engine, where it
+// can tell: mirrors ask.
+func (c *client) Connected() bool {
+	under, ok := c.Client.(interface{ Connected() bool })
+	return !ok || under.Connected()
+}
+
 // Create implements core.Client.
 func (c *client) Create(ctx context.Context, path string, data []byte, opt core.CreateOptions) (string, core.Stat, error) {
 	record := c.ride(ctx, core.CreateOp{Path: path})
