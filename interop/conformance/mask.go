@@ -61,7 +61,7 @@ func mask(v any, s *step) any {
 			if slices.Contains(s.drops, k) {
 				continue
 			}
-			if slices.Contains(varies, k) && isSomething(e) || slices.Contains(s.masks, k) && (isSomething(e) || isFull(e)) {
+			if slices.Contains(varies, k) && isSomething(e) || slices.Contains(s.masks, k) && (isSomething(e) || isFull(e) || isNumber(e)) {
 				e = masked
 			}
 			if raw, ok := e.(string); ok && slices.Contains(folded, k) {
@@ -98,6 +98,15 @@ func isSomething(v any) bool {
 		return len(v) > 0
 	case map[string]any:
 		return len(v) > 0
+	}
+	return false
+}
+
+// isNumber reports whether v is a number: one that a script masks may also be 0.
+func isNumber(v any) bool {
+	switch v.(type) {
+	case json.Number, float64:
+		return true
 	}
 	return false
 }

@@ -36,7 +36,7 @@ func exchanges(dir string, s *script) (map[int]exchange, error) {
 		if err != nil || i < 1 || i > len(s.steps) || s.steps[i-1].describe() != e.Ask {
 			return nil, fmt.Errorf("%s: step %s is %q there, and not in the script: record it again", recording(dir, s.name), k, e.Ask)
 		}
-		e.Answer.Body = mask(e.Answer.Body, &step{}) // what is masked now may not have been when it was recorded
+		e.Answer.Body = mask(e.Answer.Body, &step{masks: s.steps[i-1].masks}) // what is masked now may not have been when it was recorded
 		out[i-1] = e
 	}
 	return out, nil
