@@ -100,7 +100,7 @@ func (d *dubbo) route(names ...string) {
 // aDayOfDubbo has providers come, go and outlive a crash of the server, and routes calls by a
 // rule of the config center; consumers follow it all. Found by interface, providers and
 // consumers are in Go and in Java. Found by application they are in Go alone: the two do not
-// always understand what the other one says of itself, whatever the server.
+// always understand what the other one says of itself; what they do at a Nacos server was not looked at.
 func aDayOfDubbo(t *testing.T, level string) {
 	t.Helper()
 	classpath(t)
