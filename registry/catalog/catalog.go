@@ -281,7 +281,9 @@ func (c *Catalog) ClearOverlay(k registry.ServiceKey, client string) {
 		c.mu.Unlock()
 		return
 	}
-	delete(s.overlays, client)
+	if delete(s.overlays, client); len(s.overlays) == 0 {
+		s.overlays = nil // a map keeps its room, and most services have none
+	}
 	keys := c.finishLocked(map[registry.ServiceKey]*service{k: s})
 	c.mu.Unlock()
 	c.tell(nil, keys)
@@ -387,9 +389,22 @@ func (c *Catalog) Newest(k registry.ServiceKey, i registry.InstanceKey) *Entry {
 	return nil
 }
 
-// Has reports whether a znode of that key is in the picture.
-func (c *Catalog) Has(k registry.ServiceKey, i registry.InstanceKey, path string) bool {
-	return slices.ContainsFunc(c.Entries(k, i), func(e *Entry) bool { return e.Path == path })
+// Entry is the znode of that key at a path, nil if it is not in the picture.
+func (c *Catalog) Entry(k registry.ServiceKey, i registry.InstanceKey, path string) *Entry {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	s := c.mu.services[k]
+	if s == nil {
+		return nil
+	}
+	if at, ok := s.find(i); ok {
+		for _, e := range s.slots[at].entries {
+			if e.Path == path {
+				return e
+			}
+		}
+	}
+	return nil
 }
 
 // All are the znodes of a service, oldest first.

@@ -59,7 +59,7 @@ const (
 // wish is what a client wants in one service, and what its session has there.
 // Guarded by the client's mu.
 type wish struct {
-	want map[registry.InstanceKey]*store.Record
+	want wanted
 	// version rises with every cause to compare; agreed is the one that the tree
 	// was last found, or made, to agree with: agreed <= version.
 	version, agreed uint64
@@ -67,8 +67,8 @@ type wish struct {
 	// requested says that the client itself asked since the last agreement. What is
 	// created then does not yield to others.
 	requested bool
-	// have are the znodes of the session, by path; exact if sure.
-	have map[string]*held
+	// have are the znodes of the session; exact if sure.
+	have holdings
 	sure bool
 	// dropping are those that are being deleted.
 	dropping map[string]bool
@@ -77,16 +77,6 @@ type wish struct {
 	// deleted says that a znode was deleted though the session lives.
 	deleted bool
 	waiters []waiter
-}
-
-type held struct {
-	key    registry.InstanceKey
-	czxid  core.Zxid
-	record *store.Record
-	unseen bool // the picture has not been seen to show it
-	// covered is the czxid of the newest znode of another session that was seen to count
-	// in its place, 0 if none was.
-	covered core.Zxid
 }
 
 type waiter struct {
@@ -182,6 +172,9 @@ func (w *wish) finishLocked(version uint64, r result) {
 		x.done <- r
 		return true
 	})
+	if len(w.waiters) == 0 {
+		w.waiters = nil
+	}
 }
 
 // lostSessionLocked forgets what stood in a session that has ended.

@@ -75,7 +75,7 @@ func (m *Manager) Covered(covered []catalog.Covered) {
 		c.mu.Lock()
 		if c.mu.ending == staying && c.sessionIDLocked() == o.Owner {
 			if w := c.mu.wishes[o.Service]; w != nil {
-				if h, ok := w.have[o.Path]; ok {
+				if h := w.have.find(o.Path); h != nil {
 					h.covered = max(h.covered, o.By.Czxid)
 				}
 			}
@@ -135,9 +135,9 @@ func (m *Manager) disown(ctx context.Context, c *client, id core.SessionID) {
 	c.mu.Lock()
 	isClaimed := c.mu.claim == claimed
 	for k, w := range c.mu.wishes {
-		for path, h := range w.have {
+		for _, h := range w.have {
 			if h.covered > seen {
-				moved[k] = append(moved[k], path)
+				moved[k] = append(moved[k], h.path)
 			}
 		}
 	}
@@ -164,7 +164,7 @@ func (m *Manager) doubt(ctx context.Context, c *client, k registry.ServiceKey, w
 	self, former := c.sessionIDLocked(), c.mu.former
 	own := make(map[registry.InstanceKey]core.Zxid, len(w.have))
 	for _, h := range w.have {
-		own[h.key] = max(own[h.key], h.czxid)
+		own[h.key()] = max(own[h.key()], h.czxid)
 	}
 	c.mu.Unlock()
 	var older []*catalog.Entry

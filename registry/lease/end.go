@@ -133,11 +133,12 @@ func (m *Manager) Going(removed []catalog.Removed) {
 // missedLocked reports whether a znode that goes is wanted and no other one
 // stands for it.
 func (w *wish) missedLocked(r *catalog.Removed) bool {
-	if _, had := w.have[r.Path]; !had || w.dropping[r.Path] || w.want[r.Instance.Key()] == nil {
+	key := r.Instance.Key()
+	if w.have.find(r.Path) == nil || w.dropping[r.Path] || w.want.find(key) == nil {
 		return false
 	}
-	for path, h := range w.have {
-		if h.key == r.Instance.Key() && path != r.Path {
+	for n := range w.have {
+		if h := &w.have[n]; h.path != r.Path && h.key() == key {
 			return false
 		}
 	}
@@ -195,7 +196,7 @@ func (m *Manager) explained(c *client, r *catalog.Removed) bool {
 		return true
 	}
 	missed := w.missedLocked(r)
-	delete(w.have, r.Path)
+	w.have = w.have.with([]string{r.Path})
 	if !missed {
 		c.mu.Unlock()
 		return true

@@ -271,11 +271,11 @@ func (m *Manager) client(id string, opt Options, create bool) (*client, error) {
 // note writes a wish down and starts a worker. done is nil if the tree agrees already.
 // requested says that the client itself asks.
 func (m *Manager) note(c *client, k registry.ServiceKey, instances []registry.Instance, requested bool) (*wish, chan result, error) {
-	want := make(map[registry.InstanceKey]*store.Record, len(instances))
+	records := make([]*store.Record, len(instances))
 	for n := range instances {
-		i := instances[n].Clone()
-		want[i.Key()] = &store.Record{Instance: i, Client: c.name, Node: m.cfg.Node, Beat: c.beat}
+		records[n] = &store.Record{Instance: instances[n].Clone(), Client: c.name, Node: m.cfg.Node, Beat: c.beat}
 	}
+	want := newWanted(records)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.mu.ending != staying {

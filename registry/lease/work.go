@@ -11,6 +11,7 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/registry"
+	"github.com/zensus-io/zensus/registry/catalog"
 	"github.com/zensus-io/zensus/registry/store"
 )
 
@@ -194,14 +195,32 @@ func (m *Manager) verifyLocked(c *client, k registry.ServiceKey, w *wish) {
 	if !w.sure {
 		return // it will be compared anyhow, or has ended
 	}
-	for path, h := range w.have {
-		if h.unseen && !m.cfg.Catalog.Has(k, h.key, path) {
+	for n := range w.have {
+		h := &w.have[n]
+		if !h.unseen {
+			continue
+		}
+		e := m.cfg.Catalog.Entry(k, h.key(), h.path)
+		if e == nil {
 			w.sure = false
 			c.changedLocked(k, w)
 			return
 		}
 		h.unseen = false
+		w.shareLocked(h, e)
 	}
+}
+
+// shareLocked has a wish rest on what the catalog keeps of a znode, which says the same.
+func (w *wish) shareLocked(h *held, e *catalog.Entry) {
+	if !recordEqual(h.record, &e.Record) {
+		return
+	}
+	h.path = e.Path
+	if at, ok := w.want.search(h.key()); ok && w.want[at] == h.record {
+		w.want[at] = &e.Record
+	}
+	h.record = &e.Record
 }
 
 // drop gives a wish up that cannot be fulfilled and lets its caller know why.
@@ -212,10 +231,11 @@ func (m *Manager) drop(c *client, k registry.ServiceKey, w *wish, version uint64
 	w.agreed = max(w.agreed, version)
 	if w.version == version {
 		c.mu.instances -= len(w.want)
-		w.want = make(map[registry.InstanceKey]*store.Record, len(w.have))
-		for _, h := range w.have {
-			w.want[h.key] = h.record
+		had := make([]*store.Record, len(w.have))
+		for n := range w.have {
+			had[n] = w.have[n].record
 		}
+		w.want = newWanted(had)
 		c.mu.instances += len(w.want)
 		w.requested = false
 		if len(w.have) > 0 || !w.sure {
@@ -387,15 +407,11 @@ func (m *Manager) agree(ctx context.Context, c *client, session core.Client, k r
 		c.mu.Unlock()
 		return 0, err
 	}
-	if w.have == nil {
-		w.have = make(map[string]*held)
-	}
-	for _, path := range drop {
-		delete(w.have, path)
-	}
+	written := make([]held, len(add))
 	for n, r := range add {
-		w.have[made[n].Path] = &held{key: r.Instance.Key(), czxid: made[n].Czxid, record: r, unseen: true}
+		written[n] = held{path: made[n].Path, czxid: made[n].Czxid, record: r, unseen: true}
 	}
+	w.have = w.have.with(drop, written...)
 	c.mu.Unlock()
 	return max(z, zxid), nil
 }
@@ -451,10 +467,11 @@ func (m *Manager) look(ctx context.Context, c *client, session core.Client, k re
 	if err := m.cfg.Picture.Wait(ctx, zxid); err != nil {
 		return err
 	}
-	have := make(map[string]*held)
+	var have holdings
 	for _, e := range m.cfg.Catalog.Owned(k, session.Session().ID) {
-		have[e.Path] = &held{key: e.Instance.Key(), czxid: e.Czxid, record: &e.Record}
+		have = append(have, held{path: e.Path, czxid: e.Czxid, record: &e.Record})
 	}
+	have = have.with(nil)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.mu.session != session {
@@ -473,21 +490,22 @@ func (m *Manager) compare(c *client, session core.Client, k registry.ServiceKey,
 	if c.mu.ending != staying {
 		return nil, nil // bury deletes all
 	}
-	mine := make(map[registry.InstanceKey][]string)
-	for path, h := range w.have {
-		if w.want[h.key] == nil {
-			drop = append(drop, path)
+	mine := make(map[registry.InstanceKey][]*held)
+	for n := range w.have {
+		h := &w.have[n]
+		if key := h.key(); w.want.find(key) == nil {
+			drop = append(drop, h.path)
 		} else {
-			mine[h.key] = append(mine[h.key], path)
+			mine[key] = append(mine[key], h)
 		}
 	}
-	for _, key := range slices.SortedFunc(maps.Keys(w.want), registry.InstanceKey.Compare) {
-		r := w.want[key]
+	for _, r := range w.want {
+		key := r.Instance.Key()
 		keep := ""
 		var last core.Zxid
-		for _, path := range mine[key] {
-			if h := w.have[path]; h.czxid >= last && recordEqual(h.record, r) {
-				keep, last = path, h.czxid
+		for _, h := range mine[key] {
+			if h.czxid >= last && recordEqual(h.record, r) {
+				keep, last = h.path, h.czxid
 			}
 		}
 		foreign := m.foreign(k, key, self, c.mu.former)
@@ -505,16 +523,16 @@ func (m *Manager) compare(c *client, session core.Client, k registry.ServiceKey,
 			add = append(add, r) // it stands, and is to look otherwise
 		case c.beat && w.deleted:
 			// Somebody deregistered it. If its client is alive it will register again.
-			delete(w.want, key)
+			w.want = w.want.without(key)
 			c.mu.instances--
 		case !alive:
 			c.owing.Store(true)
 		default:
 			add = append(add, r)
 		}
-		for _, path := range mine[key] {
-			if path != keep {
-				drop = append(drop, path)
+		for _, h := range mine[key] {
+			if h.path != keep {
+				drop = append(drop, h.path)
 			}
 		}
 	}
