@@ -16,6 +16,11 @@ type Config struct {
 	Client core.Client
 	// Root is the path of the subtree; it need not exist.
 	Root string
+	// Lean says that values and children are not read from the picture: OnChange is
+	// given the values of what is new, and they are let go after it. Get then has
+	// Nodes without Data, as Change has in Old, and Children and Walk find nothing
+	// below a path.
+	Lean bool
 	// Logger hears of gaps and retries. Nil is silent.
 	Logger *slog.Logger
 	// OnChange hears what became different: called on the goroutine of Run, with
@@ -87,7 +92,7 @@ func New(cfg Config) (*Mirror, error) {
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
-	m.picture.init()
+	m.picture.init(cfg.Lean)
 	m.mu.waiters = make(map[*waiter]struct{})
 	return m, nil
 }

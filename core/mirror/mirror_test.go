@@ -46,7 +46,13 @@ func open(t *testing.T, f *coretest.Fake) core.Client {
 func start(t *testing.T, c core.Client, root string) (*mirror.Mirror, *recorder) {
 	t.Helper()
 	rec := new(recorder)
-	m, err := mirror.New(mirror.Config{Client: c, Root: root, OnChange: rec.add})
+	return run(t, mirror.Config{Client: c, Root: root, OnChange: rec.add}), rec
+}
+
+// run runs a mirror until the test ends.
+func run(t *testing.T, cfg mirror.Config) *mirror.Mirror {
+	t.Helper()
+	m, err := mirror.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +68,7 @@ func start(t *testing.T, c core.Client, root string) (*mirror.Mirror, *recorder)
 	case <-time.After(10 * time.Second):
 		t.Fatal("the mirror is not ready")
 	}
-	return m, rec
+	return m
 }
 
 func create(t *testing.T, c core.Client, path, data string) core.Zxid {
@@ -148,6 +154,43 @@ func TestMirrorOfARootThatDoesNotExistYet(t *testing.T) {
 	create(t, c, "/later", "")
 	wait(t, m, create(t, c, "/later/x", ""))
 	expect(t, "changes", paths(rec.take()), "+/later", "+/later/x")
+}
+
+func TestALeanMirrorGivesValuesOnce(t *testing.T) {
+	f := coretest.NewFake()
+	c := open(t, f)
+	create(t, c, "/a", "1")
+	create(t, c, "/a/x", "2")
+	rec := new(recorder)
+	m := run(t, mirror.Config{Client: open(t, f), Root: "/a", Lean: true, OnChange: rec.add})
+	for _, ch := range rec.take() {
+		if want := map[string]string{"/a": "1", "/a/x": "2"}[ch.Path]; string(ch.New.Data) != want {
+			t.Errorf("listed %s with %q, want %q", ch.Path, ch.New.Data, want)
+		}
+	}
+	st, err := c.Set(t.Context(), "/a/x", []byte("3"), core.AnyVersion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait(t, m, create(t, c, "/a/y", "4"))
+	changes := rec.take()
+	expect(t, "changes", paths(changes), "=/a/x", "+/a/y")
+	if string(changes[0].New.Data) != "3" || changes[0].Old.Data != nil || string(changes[1].New.Data) != "4" {
+		t.Errorf("values of the changes: %+v", changes)
+	}
+	if n, ok := m.Get("/a/x"); !ok || n.Data != nil || n.Stat != st {
+		t.Errorf("after set: %+v, %v", n, ok)
+	}
+	if n, ok := m.Freshest("/a"); !ok || n.Stat.NumChildren != 2 {
+		t.Errorf("root: %+v, %v", n, ok)
+	}
+	z, err := c.Delete(t.Context(), "/a/x", core.AnyVersion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait(t, m, z)
+	expect(t, "deleted", paths(rec.take()), "-/a/x")
+	expect(t, "children", m.Children("/a"))
 }
 
 func TestMirrorReportsOnlyRealDifferencesAfterAGap(t *testing.T) {

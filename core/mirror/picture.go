@@ -11,6 +11,7 @@ import (
 // picture is the znodes by path, and the names of each one's children. Only the
 // Run goroutine changes it.
 type picture struct {
+	lean  bool // see Config
 	mu    sync.RWMutex
 	nodes map[string]*Node
 	kids  map[string]*family
@@ -23,7 +24,8 @@ type family struct {
 	sorted atomic.Pointer[[]string] // made when first asked for, dropped on change
 }
 
-func (p *picture) init() {
+func (p *picture) init(lean bool) {
+	p.lean = lean
 	p.nodes = make(map[string]*Node)
 	p.kids = make(map[string]*family)
 	p.kin = make(map[string]kinship)
@@ -71,6 +73,9 @@ func (p *picture) putLocked(path string, n *Node) *Node {
 	delete(p.kin, path)
 	switch {
 	case n != nil:
+		if p.lean {
+			n = &Node{Path: n.Path, Stat: n.Stat}
+		}
 		p.nodes[path] = n
 		if old == nil {
 			p.linkLocked(path)
@@ -127,7 +132,7 @@ func (p *picture) countLocked(child string, z core.Zxid, by int32) {
 
 func (p *picture) linkLocked(path string) {
 	parent := core.ParentPath(path)
-	if parent == "" {
+	if parent == "" || p.lean {
 		return
 	}
 	f := p.kids[parent]
