@@ -59,6 +59,7 @@ type Catalog struct {
 		ahead    map[registry.ServiceKey]struct{} // those with overlays
 		sizes    map[string]int                   // instances, by namespace; "" for all
 		cache    int64                            // CacheMillis of lists
+		decoder  store.Decoder
 	}
 }
 
@@ -184,7 +185,7 @@ func (c *Catalog) going(changes []mirror.Change) []Removed {
 // addLocked takes an instance znode in and returns those that do not count beside it, or
 // it itself.
 func (c *Catalog) addLocked(s *service, p store.Place, n *mirror.Node) []Covered {
-	r, err := store.DecodeRecord(p, n.Data)
+	r, err := c.mu.decoder.Record(p, n.Data)
 	if err != nil {
 		c.mu.bad++
 		return nil

@@ -52,22 +52,6 @@ func EncodeRecord(r *Record) []byte {
 	})
 }
 
-// DecodeRecord reads the value at an instance's place.
-func DecodeRecord(p Place, value []byte) (Record, error) {
-	var v instanceValue
-	if err := decode(value, &v); err != nil {
-		return Record{}, err
-	}
-	return Record{
-		Instance: registry.Instance{
-			IP: p.Instance.IP, Port: p.Instance.Port, Cluster: p.Instance.Cluster,
-			Weight: v.Weight, Enabled: !v.Disabled, Healthy: !v.Unhealthy, Ephemeral: p.Ephemeral,
-			Metadata: v.Metadata, ID: v.ID,
-		},
-		Client: v.Client, Node: v.Node, Beat: v.Beat,
-	}, nil
-}
-
 type serviceValue struct {
 	Ephemeral bool                    `json:"ephemeral,omitempty"`
 	Explicit  bool                    `json:"explicit,omitempty"`

@@ -2,9 +2,11 @@ package store
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -79,7 +81,7 @@ func TestValuesAreInverse(t *testing.T) {
 	r := Record{Instance: at("10.0.0.1"), Client: "c", Node: "n", Beat: true}
 	r.Instance.Metadata, r.Instance.ID, r.Instance.Weight = map[string]string{"k": "v"}, "id", .5
 	r.Instance.Healthy, r.Instance.Enabled = false, false
-	got, err := DecodeRecord(Place{Service: shop, HasInstance: true, Instance: r.Instance.Key(), Ephemeral: true}, EncodeRecord(&r))
+	got, err := new(Decoder).Record(Place{Service: shop, HasInstance: true, Instance: r.Instance.Key(), Ephemeral: true}, EncodeRecord(&r))
 	require.NoError(t, err)
 	require.Equal(t, r, got)
 
@@ -100,6 +102,33 @@ func TestValuesAreInverse(t *testing.T) {
 	require.Equal(t, o, back)
 }
 
+func TestADecoderKeepsEqualPartsOnce(t *testing.T) {
+	var d Decoder
+	read := func(ip, client string, metadata map[string]string) Record {
+		i := at(ip)
+		i.Metadata = metadata
+		p := Place{Service: shop, HasInstance: true, Instance: i.Key(), Ephemeral: true}
+		r, err := d.Record(p, EncodeRecord(&Record{Instance: i, Client: client, Node: "n"}))
+		require.NoError(t, err)
+		require.Equal(t, Record{Instance: i, Client: client, Node: "n"}, r)
+		return r
+	}
+	same := func(a, b map[string]string) bool { return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer() }
+	one, two := read("10.0.0.1", "c", map[string]string{"a": "1", "b": "2"}), read("10.0.0.2", "c", map[string]string{"b": "2", "a": "1"})
+	require.True(t, same(one.Instance.Metadata, two.Instance.Metadata))
+	require.Same(t, unsafe.StringData(one.Client), unsafe.StringData(two.Client))
+	require.Same(t, unsafe.StringData(one.Node), unsafe.StringData(two.Node))
+
+	for n := range 3 * sharedTexts { // many more than it remembers
+		read("10.0.0.3", fmt.Sprint(n), map[string]string{"a": fmt.Sprint(n)})
+	}
+	read("10.0.0.1", "c", map[string]string{"a": "1", "b": "2"})
+
+	long := map[string]string{"a": strings.Repeat("x", sharedBytesMax)}
+	require.False(t, same(read("10.0.0.1", "c", long).Instance.Metadata, read("10.0.0.2", "c", long).Instance.Metadata))
+	require.Nil(t, read("10.0.0.1", "", nil).Instance.Metadata)
+}
+
 func FuzzDecode(f *testing.F) {
 	r, s := Record{Instance: at("10.0.0.1")}, registry.Service{Key: shop}
 	f.Add(EncodeRecord(&r))
@@ -107,10 +136,11 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{2, '{', '}'})
 	f.Add([]byte{1})
+	var d Decoder // what it remembers must not show
 	f.Fuzz(func(t *testing.T, value []byte) {
 		place := Place{Service: shop, HasInstance: true, Instance: r.Instance.Key(), Ephemeral: true}
-		if got, err := DecodeRecord(place, value); err == nil {
-			again, err := DecodeRecord(place, EncodeRecord(&got))
+		if got, err := d.Record(place, value); err == nil {
+			again, err := d.Record(place, EncodeRecord(&got))
 			require.NoError(t, err)
 			require.True(t, again.Instance.Equal(&got.Instance))
 		}
