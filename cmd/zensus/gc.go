@@ -11,20 +11,26 @@ import (
 // The collector is given room in bytes, not in percent: the znodes lie in memory
 // without pointers, which costs a collection next to nothing, so that a tree of a
 // gigabyte needs no second gigabyte beside it, and a small one no collection every
-// few milliseconds. A server that holds little takes less room.
+// few milliseconds. A server that holds little takes less room, and so does one that
+// asks for little: what it fills in gcEvery is enough.
 const (
 	gcRoomMin    = 16 << 20
 	gcRoomMax    = 64 << 20
+	gcEvery      = 8 * time.Second
 	gcPercentMin = 10
 	gcPercentMax = 2000
 	gcLookEvery  = 500 * time.Millisecond
 )
 
-// A server that has become quiet gives back what its busy times have left.
+// A server that has become quiet gives back what its busy times have left. One that
+// holds much may be asked more and still be called quiet: what it does besides is little
+// to what it holds, and so is a collection of its own.
 const (
-	quietBytes  = 256 << 10        // allocated between two looks, at most
+	quietBytes  = 256 << 10        // allocated between two looks, at most, or
+	quietPart   = 64               // this part of what is alive
 	quietLooks  = 4                // in a row
-	quietWaste  = 2 << 20          // garbage and free memory from which on it is worth the while
+	quietWaste  = 2 << 20          // garbage and free memory from which on it is worth the while, and
+	wastePart   = 8                // this part of what is alive
 	quietPeriod = 10 * time.Second // between two times
 )
 
@@ -53,15 +59,17 @@ func tuneGC(ctx context.Context) error {
 	}
 	last := 0
 	var q quiet
+	var p pace
 	for {
 		metrics.Read(s)
 		live := s[liveBytes].Value.Uint64()
-		if percent := gcPercent(live); percent != last {
+		allocated := s[allocatedBytes].Value.Uint64()
+		if percent := gcPercent(live, p.look(allocated)); percent != last {
 			debug.SetGCPercent(percent)
 			last = percent
 		}
 		held := s[objectBytes].Value.Uint64() + s[freeBytes].Value.Uint64() + s[unusedBytes].Value.Uint64()
-		if q.look(time.Now(), s[allocatedBytes].Value.Uint64(), held-min(live, held)) {
+		if q.look(time.Now(), allocated, live, held-min(live, held)) {
 			debug.FreeOSMemory()
 		}
 		select {
@@ -73,10 +81,23 @@ func tuneGC(ctx context.Context) error {
 }
 
 // gcPercent is the growth over the live heap that comes to the room: half of what
-// is alive, within its bounds.
-func gcPercent(live uint64) int {
-	room := min(max(live/2, gcRoomMin), gcRoomMax)
+// is alive, or what is allocated in gcEvery if that is less, within its bounds.
+func gcPercent(live, allocated uint64) int {
+	room := min(max(min(live/2, allocated), gcRoomMin), gcRoomMax)
 	return int(min(max(room*100/max(live, 1<<20), gcPercentMin), gcPercentMax))
+}
+
+// pace is how much is allocated in gcEvery: it rises at once and is forgotten slowly.
+type pace struct {
+	allocated uint64 // at the last look
+	now       uint64
+}
+
+// look returns the pace; allocated counts since the start.
+func (p *pace) look(allocated uint64) uint64 {
+	p.now = max((allocated-p.allocated)*uint64(gcEvery/gcLookEvery), p.now-p.now/8)
+	p.allocated = allocated
+	return p.now
 }
 
 // quiet tells when memory is to be given back.
@@ -89,14 +110,15 @@ type quiet struct {
 
 // look reports whether now is such a time; allocated counts since the start, waste
 // is what is held and not alive.
-func (q *quiet) look(now time.Time, allocated, waste uint64) bool {
-	if allocated-q.allocated <= quietBytes {
+func (q *quiet) look(now time.Time, allocated, live, waste uint64) bool {
+	if allocated-q.allocated <= max(quietBytes, live/quietPart) {
 		q.looks++
 	} else {
 		q.looks = 0
 	}
 	q.allocated = allocated
-	if q.looks < quietLooks || waste < quietWaste || allocated-q.atGiven < quietWaste || now.Sub(q.given) < quietPeriod {
+	worth := max(quietWaste, live/wastePart)
+	if q.looks < quietLooks || waste < worth || allocated-q.atGiven < worth || now.Sub(q.given) < quietPeriod {
 		return false // what was not allocated since is no garbage but odd corners, which stay
 	}
 	q.given, q.atGiven = now, allocated

@@ -10,21 +10,46 @@ import (
 func TestRoomOfTheCollectorFollowsWhatIsAlive(t *testing.T) {
 	const mb = 1 << 20
 	for live, room := range map[uint64]int{2: 16, 16: 16, 32: 16, 64: 32, 128: 64, 400: 64} {
-		got := gcPercent(live*mb) * int(live) / 100
+		got := gcPercent(live*mb, 1000*mb) * int(live) / 100
 		require.InDelta(t, room, got, 4, "%d MB alive", live)
 	}
-	require.Equal(t, gcPercentMin, gcPercent(10_000*mb))
-	require.Equal(t, 1600, gcPercent(0))
+	require.Equal(t, gcPercentMin, gcPercent(10_000*mb, 1000*mb))
+	require.Equal(t, 1600, gcPercent(0, 0))
+	for allocated, room := range map[uint64]int{0: 16, 16: 16, 40: 40, 64: 64, 65: 64} {
+		require.InDelta(t, room, gcPercent(160*mb, allocated*mb)*160/100, 4, "%d MB allocated", allocated)
+	}
+}
+
+func TestPaceRisesAtOnceAndIsForgottenSlowly(t *testing.T) {
+	const looks = uint64(gcEvery / gcLookEvery)
+	var p pace
+	total := uint64(1000)
+	require.Equal(t, total*looks, p.look(total))
+	total += 8000
+	require.Equal(t, 8000*looks, p.look(total))
+	last := p.look(total)
+	require.Equal(t, 7000*looks, last)
+	for n := range 100 {
+		total += 10
+		now := p.look(total)
+		require.LessOrEqual(t, now, last)
+		require.GreaterOrEqual(t, now, 10*looks)
+		if n < 8 {
+			require.Greater(t, now, 2000*looks, "a pause of seconds is no calm")
+		}
+		last = now
+	}
+	require.Equal(t, 10*looks, last)
 }
 
 func TestMemoryIsGivenBackWhenItIsQuietAndWorthIt(t *testing.T) {
 	now := time.Unix(1000, 0)
 	var q quiet
-	total := uint64(0)
+	total, alive := uint64(0), uint64(0)
 	look := func(allocates, waste uint64) bool {
 		now = now.Add(gcLookEvery)
 		total += allocates
-		return q.look(now, total, waste)
+		return q.look(now, total, alive, waste)
 	}
 	for range 20 {
 		require.False(t, look(quietBytes+1, 1<<30), "it is busy")
@@ -40,4 +65,15 @@ func TestMemoryIsGivenBackWhenItIsQuietAndWorthIt(t *testing.T) {
 		require.False(t, look(quietBytes, quietWaste-1), "it is not worth the while")
 	}
 	require.True(t, look(quietBytes, quietWaste))
+
+	alive = 128 << 20
+	now = now.Add(quietPeriod)
+	for range 20 {
+		require.False(t, look(alive/quietPart+1, 1<<30), "it is busy")
+	}
+	for range quietLooks - 1 {
+		require.False(t, look(alive/quietPart, alive/wastePart), "it has just been busy")
+	}
+	require.False(t, look(alive/quietPart, alive/wastePart-1), "it is not worth the while")
+	require.True(t, look(alive/quietPart, alive/wastePart))
 }
