@@ -290,6 +290,17 @@ func (c *Catalog) ClearOverlay(k registry.ServiceKey, client string) {
 	c.tell(nil, keys)
 }
 
+// Key is the key as the catalog keeps it, of a service that it knows, and k otherwise:
+// who keeps many keys for long keeps their names once with it.
+func (c *Catalog) Key(k registry.ServiceKey) registry.ServiceKey {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if s := c.mu.services[k]; s != nil {
+		return s.key
+	}
+	return k
+}
+
 // serviceLocked is the service with that key, made if it is new.
 func (c *Catalog) serviceLocked(k registry.ServiceKey) *service {
 	s := c.mu.services[k]

@@ -40,13 +40,17 @@ type Want struct {
 
 // slot is what is known of one instance key.
 type slot struct {
-	key     registry.InstanceKey
-	entries []*Entry // newest first
-
-	// What the slot shows without overlays, made when first needed.
-	shown   *registry.Instance
-	encoded []byte
+	entries []*Entry // newest first; at least one
+	showing *showing // nil until somebody asks
 }
+
+// showing is what a slot shows without overlays.
+type showing struct {
+	instance registry.Instance
+	encoded  []byte // made when first needed
+}
+
+func (s *slot) key() registry.InstanceKey { return s.entries[0].Instance.Key() }
 
 // add keeps entries in order. An entry of the same path is replaced.
 func (s *slot) add(e *Entry) {
@@ -69,7 +73,7 @@ func (s *slot) remove(path string) *Entry {
 	return nil
 }
 
-func (s *slot) reset() { s.shown, s.encoded = nil, nil }
+func (s *slot) reset() { s.showing = nil }
 
 // service is what is known of one service.
 type service struct {
@@ -93,16 +97,17 @@ type service struct {
 }
 
 func (s *service) find(k registry.InstanceKey) (int, bool) {
-	return slices.BinarySearchFunc(s.slots, k, func(s *slot, k registry.InstanceKey) int { return s.key.Compare(k) })
+	return slices.BinarySearchFunc(s.slots, k, func(s *slot, k registry.InstanceKey) int { return s.key().Compare(k) })
 }
 
 func (s *service) put(e *Entry) {
 	k := e.Instance.Key()
 	at, ok := s.find(k)
-	if !ok {
-		s.slots = slices.Insert(s.slots, at, &slot{key: k})
+	if ok {
+		s.slots[at].add(e)
+	} else {
+		s.slots = slices.Insert(s.slots, at, &slot{entries: []*Entry{e}})
 	}
-	s.slots[at].add(e)
 }
 
 func (s *service) drop(k registry.InstanceKey, path string) *Entry {
@@ -171,11 +176,10 @@ func (s *service) instances() []registry.Instance {
 	}
 	all := make([]registry.Instance, 0, len(s.slots))
 	for _, sl := range s.slots {
-		if sl.shown == nil {
-			i := s.override(sl.entries[0].Instance)
-			sl.shown = &i
+		if sl.showing == nil {
+			sl.showing = &showing{instance: s.override(sl.entries[0].Instance)}
 		}
-		all = append(all, *sl.shown)
+		all = append(all, sl.showing.instance)
 	}
 	return all
 }
@@ -200,7 +204,7 @@ func (s *service) overlaid() []registry.Instance {
 	for _, sl := range s.slots {
 		for _, e := range sl.entries {
 			if !hidden[e.Owner] && !without[e.Path] {
-				best[sl.key] = candidate{e.Czxid, &e.Instance}
+				best[sl.key()] = candidate{e.Czxid, &e.Instance}
 				break
 			}
 		}

@@ -146,14 +146,14 @@ func (s *service) encode(sel registry.Selection) []byte {
 			b = AppendInstance(b, s.key, i)
 			continue
 		}
-		for s.slots[at].key != i.Key() { // hosts are in the order of slots
+		for s.slots[at].key() != i.Key() { // hosts are in the order of slots
 			at++
 		}
-		sl := s.slots[at]
-		if sl.encoded == nil {
-			sl.encoded = AppendInstance(nil, s.key, i)
+		shown := s.slots[at].showing
+		if shown.encoded == nil {
+			shown.encoded = AppendInstance(nil, s.key, i)
 		}
-		b = append(b, sl.encoded...)
+		b = append(b, shown.encoded...)
 	}
 	return append(b, ']')
 }

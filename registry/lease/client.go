@@ -60,23 +60,24 @@ const (
 // Guarded by the client's mu.
 type wish struct {
 	want wanted
+	// have are the znodes of the session; exact if sure.
+	have holdings
 	// version rises with every cause to compare; agreed is the one that the tree
 	// was last found, or made, to agree with: agreed <= version.
 	version, agreed uint64
-	queued          bool // it is among the client's dirty ones
+	zxid            core.Zxid // of the last write
+	// dropping are the znodes that are being deleted.
+	dropping map[string]bool
+	waiters  []waiter
+
+	queued bool // it is among the client's dirty ones
 	// requested says that the client itself asked since the last agreement. What is
 	// created then does not yield to others.
 	requested bool
-	// have are the znodes of the session; exact if sure.
-	have holdings
-	sure bool
-	// dropping are those that are being deleted.
-	dropping map[string]bool
-	zxid     core.Zxid // of the last write
-	overlaid bool      // the catalog is to show the wish rather than the znodes
+	sure      bool
+	overlaid  bool // the catalog is to show the wish rather than the znodes
 	// deleted says that a znode was deleted though the session lives.
 	deleted bool
-	waiters []waiter
 }
 
 type waiter struct {

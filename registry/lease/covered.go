@@ -137,7 +137,7 @@ func (m *Manager) disown(ctx context.Context, c *client, id core.SessionID) {
 	for k, w := range c.mu.wishes {
 		for _, h := range w.have {
 			if h.covered > seen {
-				moved[k] = append(moved[k], h.path)
+				moved[k] = append(moved[k], h.Path)
 			}
 		}
 	}
@@ -164,7 +164,8 @@ func (m *Manager) doubt(ctx context.Context, c *client, k registry.ServiceKey, w
 	self, former := c.sessionIDLocked(), c.mu.former
 	own := make(map[registry.InstanceKey]core.Zxid, len(w.have))
 	for _, h := range w.have {
-		own[h.key()] = max(own[h.key()], h.czxid)
+		key := h.Instance.Key()
+		own[key] = max(own[key], h.Czxid)
 	}
 	c.mu.Unlock()
 	var older []*catalog.Entry

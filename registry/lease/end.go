@@ -138,7 +138,7 @@ func (w *wish) missedLocked(r *catalog.Removed) bool {
 		return false
 	}
 	for n := range w.have {
-		if h := &w.have[n]; h.path != r.Path && h.key() == key {
+		if h := &w.have[n]; h.Path != r.Path && h.Instance.Key() == key {
 			return false
 		}
 	}

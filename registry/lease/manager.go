@@ -290,6 +290,7 @@ func (m *Manager) note(c *client, k registry.ServiceKey, instances []registry.In
 			return nil, nil, registry.Errorf(registry.ErrLimit, "services: client %s is registered in %d already.", c.id, len(c.mu.wishes))
 		}
 		w = &wish{sure: true}
+		k = m.cfg.Catalog.Key(k)
 		c.mu.wishes[k] = w
 	}
 	total := c.mu.instances - len(w.want) + len(want)

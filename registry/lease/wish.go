@@ -6,6 +6,7 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/registry"
+	"github.com/zensus-io/zensus/registry/catalog"
 	"github.com/zensus-io/zensus/registry/store"
 )
 
@@ -43,23 +44,19 @@ func (w wanted) without(k registry.InstanceKey) wanted {
 
 // held is a znode of a client's session.
 type held struct {
-	path   string
-	czxid  core.Zxid
-	record *store.Record // never changes
+	*catalog.Entry
 	// covered is the czxid of the newest znode of another session that was seen to count
 	// in its place, 0 if none was.
 	covered core.Zxid
 	unseen  bool // the picture has not been seen to show it
 }
 
-func (h *held) key() registry.InstanceKey { return h.record.Instance.Key() }
-
 // holdings are the znodes of a session in one service, in the order of their paths.
 type holdings []held
 
 // find is the znode at a path, nil if there is none. It is good until the next change.
 func (h holdings) find(path string) *held {
-	at, ok := slices.BinarySearchFunc(h, path, func(e held, path string) int { return cmp.Compare(e.path, path) })
+	at, ok := slices.BinarySearchFunc(h, path, func(e held, path string) int { return cmp.Compare(e.Path, path) })
 	if !ok {
 		return nil
 	}
@@ -70,11 +67,11 @@ func (h holdings) find(path string) *held {
 func (h holdings) with(drop []string, add ...held) holdings {
 	all := make(holdings, 0, max(len(h)-len(drop), 0)+len(add))
 	for _, e := range h {
-		if _, gone := slices.BinarySearch(drop, e.path); !gone {
+		if _, gone := slices.BinarySearch(drop, e.Path); !gone {
 			all = append(all, e)
 		}
 	}
 	all = append(all, add...)
-	slices.SortFunc(all, func(a, b held) int { return cmp.Compare(a.path, b.path) })
+	slices.SortFunc(all, func(a, b held) int { return cmp.Compare(a.Path, b.Path) })
 	return all
 }

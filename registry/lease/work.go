@@ -200,7 +200,7 @@ func (m *Manager) verifyLocked(c *client, k registry.ServiceKey, w *wish) {
 		if !h.unseen {
 			continue
 		}
-		e := m.cfg.Catalog.Entry(k, h.key(), h.path)
+		e := m.cfg.Catalog.Entry(k, h.Instance.Key(), h.Path)
 		if e == nil {
 			w.sure = false
 			c.changedLocked(k, w)
@@ -213,14 +213,13 @@ func (m *Manager) verifyLocked(c *client, k registry.ServiceKey, w *wish) {
 
 // shareLocked has a wish rest on what the catalog keeps of a znode, which says the same.
 func (w *wish) shareLocked(h *held, e *catalog.Entry) {
-	if !recordEqual(h.record, &e.Record) {
+	if e.Czxid != h.Czxid || !recordEqual(&h.Record, &e.Record) {
 		return
 	}
-	h.path = e.Path
-	if at, ok := w.want.search(h.key()); ok && w.want[at] == h.record {
+	h.Entry = e
+	if at, ok := w.want.search(e.Instance.Key()); ok && recordEqual(w.want[at], &e.Record) {
 		w.want[at] = &e.Record
 	}
-	h.record = &e.Record
 }
 
 // drop gives a wish up that cannot be fulfilled and lets its caller know why.
@@ -233,7 +232,7 @@ func (m *Manager) drop(c *client, k registry.ServiceKey, w *wish, version uint64
 		c.mu.instances -= len(w.want)
 		had := make([]*store.Record, len(w.have))
 		for n := range w.have {
-			had[n] = w.have[n].record
+			had[n] = &w.have[n].Record
 		}
 		w.want = newWanted(had)
 		c.mu.instances += len(w.want)
@@ -409,7 +408,8 @@ func (m *Manager) agree(ctx context.Context, c *client, session core.Client, k r
 	}
 	written := make([]held, len(add))
 	for n, r := range add {
-		written[n] = held{path: made[n].Path, czxid: made[n].Czxid, record: r, unseen: true}
+		e := &catalog.Entry{Path: made[n].Path, Czxid: made[n].Czxid, Owner: session.Session().ID, Record: *r}
+		written[n] = held{Entry: e, unseen: true}
 	}
 	w.have = w.have.with(drop, written...)
 	c.mu.Unlock()
@@ -469,7 +469,7 @@ func (m *Manager) look(ctx context.Context, c *client, session core.Client, k re
 	}
 	var have holdings
 	for _, e := range m.cfg.Catalog.Owned(k, session.Session().ID) {
-		have = append(have, held{path: e.Path, czxid: e.Czxid, record: &e.Record})
+		have = append(have, held{Entry: e})
 	}
 	have = have.with(nil)
 	c.mu.Lock()
@@ -493,8 +493,8 @@ func (m *Manager) compare(c *client, session core.Client, k registry.ServiceKey,
 	mine := make(map[registry.InstanceKey][]*held)
 	for n := range w.have {
 		h := &w.have[n]
-		if key := h.key(); w.want.find(key) == nil {
-			drop = append(drop, h.path)
+		if key := h.Instance.Key(); w.want.find(key) == nil {
+			drop = append(drop, h.Path)
 		} else {
 			mine[key] = append(mine[key], h)
 		}
@@ -504,8 +504,8 @@ func (m *Manager) compare(c *client, session core.Client, k registry.ServiceKey,
 		keep := ""
 		var last core.Zxid
 		for _, h := range mine[key] {
-			if h.czxid >= last && recordEqual(h.record, r) {
-				keep, last = h.path, h.czxid
+			if h.Czxid >= last && recordEqual(&h.Record, r) {
+				keep, last = h.Path, h.Czxid
 			}
 		}
 		foreign := m.foreign(k, key, self, c.mu.former)
@@ -531,8 +531,8 @@ func (m *Manager) compare(c *client, session core.Client, k registry.ServiceKey,
 			add = append(add, r)
 		}
 		for _, h := range mine[key] {
-			if h.path != keep {
-				drop = append(drop, h.path)
+			if h.Path != keep {
+				drop = append(drop, h.Path)
 			}
 		}
 	}
