@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math"
 	"os"
 	"runtime/debug"
 	"runtime/metrics"
@@ -16,7 +17,7 @@ import (
 const (
 	gcRoomMin    = 16 << 20
 	gcRoomMax    = 64 << 20
-	gcEvery      = 8 * time.Second
+	gcEvery      = 16 * time.Second
 	gcPercentMin = 10
 	gcPercentMax = 2000
 	gcLookEvery  = 500 * time.Millisecond
@@ -29,7 +30,7 @@ const (
 	quietBytes  = 256 << 10        // allocated between two looks, at most, or
 	quietPart   = 64               // this part of what is alive
 	quietLooks  = 4                // in a row
-	quietWaste  = 2 << 20          // garbage and free memory from which on it is worth the while, and
+	quietWaste  = 2 << 20          // more garbage and free memory than the last time left, from which on it is worth the while, and
 	wastePart   = 8                // this part of what is alive
 	quietPeriod = 10 * time.Second // between two times
 )
@@ -106,6 +107,7 @@ type quiet struct {
 	looks     int
 	given     time.Time // the last time
 	atGiven   uint64    // what was allocated then
+	rest      uint64    // the least waste since: odd corners, which stay
 }
 
 // look reports whether now is such a time; allocated counts since the start, waste
@@ -117,10 +119,11 @@ func (q *quiet) look(now time.Time, allocated, live, waste uint64) bool {
 		q.looks = 0
 	}
 	q.allocated = allocated
+	q.rest = min(q.rest, waste)
 	worth := max(quietWaste, live/wastePart)
-	if q.looks < quietLooks || waste < worth || allocated-q.atGiven < worth || now.Sub(q.given) < quietPeriod {
-		return false // what was not allocated since is no garbage but odd corners, which stay
+	if q.looks < quietLooks || waste-q.rest < worth || allocated-q.atGiven < worth || now.Sub(q.given) < quietPeriod {
+		return false
 	}
-	q.given, q.atGiven = now, allocated
+	q.given, q.atGiven, q.rest = now, allocated, math.MaxUint64
 	return true
 }

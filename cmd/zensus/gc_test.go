@@ -62,12 +62,13 @@ func TestMemoryIsGivenBackWhenItIsQuietAndWorthIt(t *testing.T) {
 	now = now.Add(quietPeriod)
 	require.False(t, look(0, quietWaste), "nothing was allocated since")
 	for range quietWaste / quietBytes {
-		require.False(t, look(quietBytes, quietWaste-1), "it is not worth the while")
+		require.False(t, look(quietBytes, 2*quietWaste-1), "it is not worth the while")
 	}
-	require.True(t, look(quietBytes, quietWaste))
+	require.True(t, look(quietBytes, 2*quietWaste))
 
 	alive = 128 << 20
 	now = now.Add(quietPeriod)
+	require.False(t, look(0, 0), "nothing is left")
 	for range 20 {
 		require.False(t, look(alive/quietPart+1, 1<<30), "it is busy")
 	}
