@@ -86,7 +86,7 @@ func (m *Mirror) apply(ctx context.Context, events []core.Event) error {
 		case core.NodeDeleted:
 			if _, read := found[e.Path]; read {
 				b.settle(e.Path, found[e.Path], e.Zxid)
-			} else if old := m.picture.nodes[e.Path]; old != nil && old.Stat.Czxid <= e.Zxid {
+			} else if old := m.picture.lookupLocked(e.Path); old != nil && old.Stat.Czxid <= e.Zxid {
 				b.drop(e.Path, e.Zxid)
 			}
 		}
@@ -145,7 +145,7 @@ func (b *batch) settle(path string, n *Node, z core.Zxid) {
 // put shows n unless the picture has something as new.
 func (b *batch) put(n *Node, z core.Zxid) {
 	p := &b.m.picture
-	old := p.nodes[n.Path]
+	old := p.lookupLocked(n.Path)
 	if old != nil && !newer(&n.Stat, &old.Stat) {
 		return
 	}

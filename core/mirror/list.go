@@ -24,13 +24,13 @@ func (m *Mirror) relist(ctx context.Context) error {
 	}
 	b := batch{m: m}
 	m.picture.mu.Lock()
-	for path := range m.picture.nodes {
+	for path := range m.picture.pathsLocked {
 		if found[path] == nil {
 			b.drop(path, z)
 		}
 	}
 	for path, n := range found {
-		old := m.picture.nodes[path]
+		old := m.picture.lookupLocked(path)
 		switch {
 		case old == nil:
 			m.picture.putLocked(path, n)

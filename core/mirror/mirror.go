@@ -19,7 +19,8 @@ type Config struct {
 	// Lean says that values and children are not read from the picture: OnChange is
 	// given the values of what is new, and they are let go after it. Get then has
 	// Nodes without Data, as Change has in Old, and Children and Walk find nothing
-	// below a path.
+	// below a path. Of ephemeral znodes the Stat has no more than their zxids, their
+	// version and their owner.
 	Lean bool
 	// Logger hears of gaps and retries. Nil is silent.
 	Logger *slog.Logger

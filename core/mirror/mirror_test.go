@@ -191,6 +191,71 @@ func TestALeanMirrorGivesValuesOnce(t *testing.T) {
 	wait(t, m, z)
 	expect(t, "deleted", paths(rec.take()), "-/a/x")
 	expect(t, "children", m.Children("/a"))
+
+	// An ephemeral znode comes, changes, and is one of another kind in the end.
+	_, st, err = c.Create(t.Context(), "/a/e", []byte("5"), core.CreateOptions{Mode: core.Ephemeral})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait(t, m, st.Czxid)
+	if n, ok := m.Get("/a/e"); !ok || n.Path != "/a/e" || n.Stat.Czxid != st.Czxid || n.Stat.EphemeralOwner != c.Session().ID {
+		t.Errorf("ephemeral: %+v, %v", n, ok)
+	}
+	if st, err = c.Set(t.Context(), "/a/e", []byte("6"), core.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, m, st.Mzxid)
+	if n, ok := m.Freshest("/a/e"); !ok || n.Stat.Mzxid != st.Mzxid || n.Stat.Version != 1 {
+		t.Errorf("ephemeral after set: %+v, %v", n, ok)
+	}
+	changes = rec.take()
+	expect(t, "ephemeral", paths(changes), "+/a/e", "=/a/e")
+	if string(changes[0].New.Data) != "5" || string(changes[1].New.Data) != "6" {
+		t.Errorf("values of the ephemeral: %+v", changes)
+	}
+	if _, err := c.Delete(t.Context(), "/a/e", core.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
+	z = create(t, c, "/a/e", "7")
+	wait(t, m, z)
+	rec.take()
+	if n, ok := m.Get("/a/e"); !ok || n.Stat.Czxid != z || n.Stat.EphemeralOwner != 0 {
+		t.Errorf("of another kind: %+v, %v", n, ok)
+	}
+	if z, err = c.Delete(t.Context(), "/a/e", core.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, m, z)
+	if n, ok := m.Get("/a/e"); ok {
+		t.Errorf("still there: %+v", n)
+	}
+}
+
+func TestALeanMirrorReportsOnlyRealDifferencesAfterAGap(t *testing.T) {
+	f := coretest.NewFake()
+	c := open(t, f)
+	create(t, c, "/a", "")
+	for _, name := range []string{"stays", "goes", "changes"} {
+		if _, _, err := c.Create(t.Context(), "/a/"+name, nil, core.CreateOptions{Mode: core.Ephemeral}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rec, own := new(recorder), open(t, f)
+	m := run(t, mirror.Config{Client: own, Root: "/a", Lean: true, OnChange: rec.add})
+	expect(t, "listed", paths(rec.take()), "+/a", "+/a/stays", "+/a/goes", "+/a/changes")
+	f.Partition(own.Session().ID)
+	if _, err := c.Delete(t.Context(), "/a/goes", core.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Set(t.Context(), "/a/changes", []byte("1"), core.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
+	z := create(t, c, "/a/new", "")
+	f.Heal()
+	wait(t, m, z)
+	got := paths(rec.take())
+	slices.Sort(got)
+	expect(t, "after the gap", got, "+/a/new", "-/a/goes", "=/a/changes")
 }
 
 func TestMirrorReportsOnlyRealDifferencesAfterAGap(t *testing.T) {

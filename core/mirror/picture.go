@@ -14,8 +14,21 @@ type picture struct {
 	lean  bool // see Config
 	mu    sync.RWMutex
 	nodes map[string]*Node
-	kids  map[string]*family
-	kin   map[string]kinship // of nodes whose children are newer than they
+	// leaves are the ephemeral znodes of a lean picture, which are not among nodes.
+	leaves map[string]leaf
+	kids   map[string]*family
+	kin    map[string]kinship // of nodes whose children are newer than they
+}
+
+// leaf is what a lean picture keeps of an ephemeral znode, which never has children.
+type leaf struct {
+	czxid, mzxid core.Zxid
+	owner        core.SessionID
+	version      int32
+}
+
+func (l leaf) node(path string) *Node {
+	return &Node{Path: path, Stat: core.Stat{Czxid: l.czxid, Mzxid: l.mzxid, Pzxid: l.czxid, EphemeralOwner: l.owner, Version: l.version}}
 }
 
 // family is the children of one path. A child may be known before its parent.
@@ -27,6 +40,7 @@ type family struct {
 func (p *picture) init(lean bool) {
 	p.lean = lean
 	p.nodes = make(map[string]*Node)
+	p.leaves = make(map[string]leaf)
 	p.kids = make(map[string]*family)
 	p.kin = make(map[string]kinship)
 }
@@ -34,18 +48,28 @@ func (p *picture) init(lean bool) {
 func (p *picture) get(path string) (*Node, bool) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	n, ok := p.nodes[path]
-	return n, ok
+	n := p.lookupLocked(path)
+	return n, n != nil
+}
+
+func (p *picture) lookupLocked(path string) *Node {
+	if n := p.nodes[path]; n != nil || !p.lean {
+		return n
+	}
+	if l, ok := p.leaves[path]; ok {
+		return l.node(path)
+	}
+	return nil
 }
 
 func (p *picture) freshest(path string) (*Node, bool) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	n, ok := p.nodes[path]
+	n := p.lookupLocked(path)
 	if k, newer := p.kin[path]; newer {
 		n = &Node{Path: path, Data: n.Data, Stat: k.st}
 	}
-	return n, ok
+	return n, n != nil
 }
 
 func (p *picture) children(path string) []string {
@@ -69,13 +93,12 @@ func (p *picture) children(path string) []string {
 
 // putLocked makes n what path holds, or nothing if n is nil, and returns what it held.
 func (p *picture) putLocked(path string, n *Node) *Node {
-	old := p.nodes[path]
+	old := p.lookupLocked(path)
 	delete(p.kin, path)
 	switch {
+	case p.lean:
+		p.putLeanLocked(path, n)
 	case n != nil:
-		if p.lean {
-			n = &Node{Path: n.Path, Stat: n.Stat}
-		}
 		p.nodes[path] = n
 		if old == nil {
 			p.linkLocked(path)
@@ -85,6 +108,33 @@ func (p *picture) putLocked(path string, n *Node) *Node {
 		p.unlinkLocked(path)
 	}
 	return old
+}
+
+// putLeanLocked keeps of n what a lean picture does.
+func (p *picture) putLeanLocked(path string, n *Node) {
+	delete(p.nodes, path) // it may have been of the other kind
+	delete(p.leaves, path)
+	switch {
+	case n == nil:
+	case n.Stat.EphemeralOwner > 0: // of containers and such it is negative, and they have children
+		p.leaves[path] = leaf{n.Stat.Czxid, n.Stat.Mzxid, n.Stat.EphemeralOwner, n.Stat.Version}
+	default:
+		p.nodes[path] = &Node{Path: n.Path, Stat: n.Stat}
+	}
+}
+
+// pathsLocked goes through those of all znodes, which may be deleted meanwhile.
+func (p *picture) pathsLocked(yield func(path string) bool) {
+	for path := range p.nodes {
+		if !yield(path) {
+			return
+		}
+	}
+	for path := range p.leaves {
+		if !yield(path) {
+			return
+		}
+	}
 }
 
 // kinship is what is known of the children of a znode after its Node was told.
@@ -132,7 +182,7 @@ func (p *picture) countLocked(child string, z core.Zxid, by int32) {
 
 func (p *picture) linkLocked(path string) {
 	parent := core.ParentPath(path)
-	if parent == "" || p.lean {
+	if parent == "" {
 		return
 	}
 	f := p.kids[parent]
