@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
@@ -104,8 +105,13 @@ func registeredAnswer(_ context.Context, in *wire.Payload) wire.Body {
 
 func push(t *testing.T, stream grpc.ServerStream, body wire.Body, id string) {
 	t.Helper()
-	p, err := wire.EncodePush(body, id)
+	m, err := wire.NewMessage(body, id)
 	if err != nil {
+		t.Error(err)
+		return
+	}
+	p := new(wire.Payload)
+	if err := proto.Unmarshal(slices.Concat(m.Head, m.Shared, []byte(m.Tail)), p); err != nil {
 		t.Error(err)
 		return
 	}

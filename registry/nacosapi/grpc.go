@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"slices"
 
 	"github.com/zensus-io/zensus/internal/nacos/fuzzy"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
@@ -151,22 +150,19 @@ func (*subscribeReply) PayloadType() string {
 // before the code must find one.
 var emptyInfo = json.RawMessage(`{"name":"","groupName":"","clusters":"","cacheMillis":10000,"hosts":[],"lastRefTime":0,"checksum":"","allIps":false,"reachProtectionThreshold":false,"valid":true}`)
 
-// AppendBody never leaves the list out.
-func (r *queryReply) AppendBody(b []byte) []byte { return appendList(b, &r.Response, r.ServiceInfo) }
+// Wrap never leaves the list out.
+func (r *queryReply) Wrap(b []byte) (head, list []byte) { return wrap(b, &r.Response, r.ServiceInfo) }
 
-// AppendBody never leaves the list out.
-func (r *subscribeReply) AppendBody(b []byte) []byte {
-	return appendList(b, &r.Response, r.ServiceInfo)
+// Wrap never leaves the list out.
+func (r *subscribeReply) Wrap(b []byte) (head, list []byte) {
+	return wrap(b, &r.Response, r.ServiceInfo)
 }
 
-func appendList(b []byte, base *wire.Response, info json.RawMessage) []byte {
+func wrap(b []byte, base *wire.Response, info json.RawMessage) (head, list []byte) {
 	if info == nil {
 		info = emptyInfo
 	}
-	const around = 160 // bytes of the base, mostly
-	b = base.AppendMembers(append(slices.Grow(b, len(info)+around), '{'))
-	b = append(append(b, `,"serviceInfo":`...), info...)
-	return append(b, '}')
+	return append(base.AppendMembers(append(b, '{')), `,"serviceInfo":`...), info
 }
 
 func info(v *catalog.View, clusters string) json.RawMessage {

@@ -99,6 +99,50 @@ func BenchmarkRequest(b *testing.B) {
 	})
 }
 
+// listReply is the answer to a query, whose list everybody shares.
+type listReply struct {
+	wire.Response
+	list []byte
+}
+
+func (*listReply) PayloadType() string { return "QueryServiceResponse" }
+
+func (r *listReply) Wrap(b []byte) (head, list []byte) {
+	return append(r.AppendMembers(append(b, '{')), `,"serviceInfo":`...), r.list
+}
+
+// BenchmarkQuery answers with a service of fifty instances; client and server share the
+// machine.
+func BenchmarkQuery(b *testing.B) {
+	info := wire.NewServiceInfo("orders", "DEFAULT_GROUP", "")
+	for i := range 50 {
+		in := wire.NewInstance()
+		in.IP, in.Port, in.ServiceName = "10.0.0.1", 8000+i, "DEFAULT_GROUP@@orders"
+		info.Hosts = append(info.Hosts, in)
+	}
+	list := info.AppendJSON(nil)
+	_, addr := benchServer(b, func(s *Server) {
+		Register(s, func(context.Context, *Conn, *wire.ServiceQueryRequest) (*listReply, error) {
+			return &listReply{list: list}, nil
+		})
+	})
+	conn := benchClient(b, addr)
+	p, err := wire.Encode(&wire.ServiceQueryRequest{ServiceKey: wire.ServiceKey{ServiceName: "orders", GroupName: "DEFAULT_GROUP"}}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.SetBytes(int64(len(list)))
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := conn.Invoke(context.Background(), wire.RequestMethod, p, new(wire.Payload)); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
+
 // BenchmarkPush sends one service of ten instances to every subscriber and waits
 // for all acknowledgements; client and server share the machine.
 func BenchmarkPush(b *testing.B) {

@@ -94,7 +94,7 @@ const busyDelay = time.Second
 
 // serveRequest answers one unary call. Refusals are payloads; the error of gRPC
 // is left to transports that are gone.
-func (s *Server) serveRequest(ctx context.Context, in *wire.Payload) (*wire.Payload, error) {
+func (s *Server) serveRequest(ctx context.Context, in *wire.Payload) (*wire.Message, error) {
 	began := time.Now()
 	t := transportOf(ctx)
 	if t == nil {
@@ -107,7 +107,7 @@ func (s *Server) serveRequest(ctx context.Context, in *wire.Payload) (*wire.Payl
 	}
 	base := reply.Base()
 	s.metrics.answered(name, base.ErrorCode, time.Since(began))
-	return wire.Encode(reply, nil)
+	return wire.NewMessage(reply, "")
 }
 
 // answer follows Nacos's order of checks.

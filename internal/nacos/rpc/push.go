@@ -219,7 +219,7 @@ func (o *outbox) write() {
 		o.mu.sendingFrom = time.Now()
 		o.mu.Unlock()
 
-		p, err := wire.EncodePush(m.body, m.requestID)
+		p, err := wire.NewMessage(m.body, m.requestID)
 		if err != nil {
 			o.conn.transport.server.log.Error("push cannot be encoded", "client", o.conn.id, "type", m.body.PayloadType(), "err", err)
 			continue

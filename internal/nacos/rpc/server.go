@@ -160,6 +160,7 @@ func New(cfg Config) (*Server, error) {
 		grpc.ConnectionTimeout(20 * time.Second),
 		grpc.MaxHeaderListSize(64 << 10),
 		grpc.WaitForHandlers(true),
+		grpc.ForceServerCodecV2(codec{}),
 		// Most connections are idle: they keep a small buffer to read into. Large
 		// bodies are read past it.
 		grpc.ReadBufferSize(8 << 10),

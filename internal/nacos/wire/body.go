@@ -8,11 +8,13 @@ type Body interface {
 	PayloadType() string
 }
 
-// Appender is a Body that writes its JSON, an object, itself, and as nobody has to look
-// at again: one that holds much JSON which is encoded already.
-type Appender interface {
+// Wrapper is a Body around JSON that is encoded already, and that others may share.
+type Wrapper interface {
 	Body
-	AppendBody(b []byte) []byte
+	// Wrap appends the beginning of an object to b, up to the value of its last member.
+	// That is inner, which is not modified; then comes the closing brace. Nobody looks at
+	// any of it again.
+	Wrap(b []byte) (head, inner []byte)
 }
 
 // Asking is a Body that expects a reply: a client's request, or a server's push.

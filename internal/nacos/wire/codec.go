@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/types/known/anypb"
 )
@@ -33,7 +34,7 @@ var (
 )
 
 // Encoded is a body whose JSON exists already. It lets one encoding serve many
-// pushes: Encode only sets each one's request id in front of it.
+// pushes: NewMessage only sets each one's request id in front of it.
 type Encoded struct {
 	Type string
 	JSON []byte // an object without the member requestId; not modified
@@ -44,8 +45,9 @@ func (e Encoded) PayloadType() string { return e.Type }
 
 // Preencode encodes a body for reuse.
 func Preencode(body Body) (Encoded, error) {
-	if a, ok := body.(Appender); ok {
-		return Encoded{Type: body.PayloadType(), JSON: a.AppendBody(nil)}, nil
+	if w, ok := body.(Wrapper); ok {
+		head, inner := w.Wrap(nil)
+		return Encoded{Type: body.PayloadType(), JSON: slices.Concat(head, inner, []byte("}"))}, nil
 	}
 	b, err := marshal(body)
 	if err != nil {
@@ -56,48 +58,15 @@ func Preencode(body Body) (Encoded, error) {
 
 // Encode makes the payload of a body. Headers may be nil; replies have none.
 func Encode(body Body, headers map[string]string) (*Payload, error) {
-	return encode(body, "", headers)
-}
-
-// EncodePush makes the payload of a push with this request id. The body's own
-// request id must be empty, so that one body can go to many.
-func EncodePush(body Body, requestID string) (*Payload, error) {
-	return encode(body, requestID, nil)
-}
-
-func encode(body Body, requestID string, headers map[string]string) (*Payload, error) {
-	e, ok := body.(Encoded)
-	if !ok {
-		var err error
-		if e, err = Preencode(body); err != nil {
-			return nil, err
-		}
+	head, value, tail, err := appendParts(nil, body, "")
+	if err != nil {
+		return nil, err
 	}
-	value := e.JSON
-	if len(value) < 2 || value[0] != '{' {
-		return nil, fmt.Errorf("encode %s: the body is no JSON object", e.Type)
-	}
-	module := moduleOf(e.Type)
-	if requestID != "" || module != "" {
-		b := make([]byte, 0, len(value)+len(requestID)+40)
-		b = append(b, '{')
-		if requestID != "" {
-			b = append(b, `"requestId":`...)
-			b = appendString(b, requestID)
-			b = append(b, ',')
-		}
-		if module != "" {
-			b = append(b, `"module":"`...)
-			b = append(b, module...)
-			b = append(b, '"', ',')
-		}
-		if value[1] == '}' {
-			b = b[:len(b)-1]
-		}
-		value = append(b, value[1:]...)
+	if len(head) > 0 {
+		value = slices.Concat(head, value, []byte(tail))
 	}
 	return &Payload{
-		Metadata: &Metadata{Type: e.Type, Headers: headers},
+		Metadata: &Metadata{Type: body.PayloadType(), Headers: headers},
 		Body:     &anypb.Any{Value: value},
 	}, nil
 }

@@ -9,8 +9,9 @@
 // them trips over something else (see the comments on the types).
 //
 // ServiceInfo and Instance are written by hand-made appenders, because a list of
-// instances is encoded for every push; Encode takes a body that was encoded
-// before (Encoded), so that one list serves all its subscribers.
+// instances is encoded for every push; a Message takes a body that was encoded
+// before (Encoded, Wrapper) without copying it, so that one list serves all its
+// subscribers.
 //
 // Error is a refusal in Nacos's terms, with one table from its Kind to HTTP
 // status, v2/v3 code and gRPC error code. Everything that a peer controls is

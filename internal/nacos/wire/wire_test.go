@@ -2,10 +2,12 @@ package wire
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
@@ -173,34 +175,69 @@ func TestInstanceMembersDerivedFromMetadata(t *testing.T) {
 	}
 }
 
+// received is the payload that a message arrives as.
+func received(t *testing.T, body Body, requestID string) *Payload {
+	t.Helper()
+	m, err := NewMessage(body, requestID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := new(Payload)
+	if err := proto.Unmarshal(slices.Concat(m.Head, m.Shared, []byte(m.Tail)), p); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 func TestOneEncodingServesManyPushes(t *testing.T) {
-	e, err := Preencode(&NotifySubscriberRequest{ServiceInfo: NewServiceInfo("s", "g", "")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := string(e.JSON)
-	for _, id := range []string{"1", "2"} {
-		p, err := EncodePush(e, id)
+	for _, hosts := range []int{0, 100} { // copied, and sent as it lies
+		info := NewServiceInfo("s", "g", "")
+		for range hosts {
+			info.Hosts = append(info.Hosts, NewInstance())
+		}
+		e, err := Preencode(&NotifySubscriberRequest{ServiceInfo: info})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := Decode(p)
-		if err != nil {
-			t.Fatal(err)
+		before := string(e.JSON)
+		for _, id := range []string{"1", "2"} {
+			got, err := Decode(received(t, e, id))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := got.(*NotifySubscriberRequest); n.RequestID != id || n.ServiceInfo.Name != "s" || len(n.ServiceInfo.Hosts) != hosts {
+				t.Errorf("push %s decodes to %+v", id, n)
+			}
 		}
-		if n := got.(*NotifySubscriberRequest); n.RequestID != id || n.ServiceInfo.Name != "s" {
-			t.Errorf("push %s decodes to %+v", id, n)
+		if string(e.JSON) != before {
+			t.Error("a message was written into the shared encoding")
 		}
 	}
-	if string(e.JSON) != before {
-		t.Error("EncodePush wrote into the shared encoding")
-	}
-	p, err := EncodePush(&ClientDetectionRequest{}, "3")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := string(p.GetBody().GetValue()); got != `{"requestId":"3","module":"internal"}` {
+	if got := string(received(t, &ClientDetectionRequest{}, "3").GetBody().GetValue()); got != `{"requestId":"3","module":"internal"}` {
 		t.Errorf("an empty push is %s", got)
+	}
+}
+
+func TestMessagesArriveAsThePayloadsThatTheyAre(t *testing.T) {
+	for _, size := range []int{0, 1, 100, 127, 128, 300, sharedBytesMin, 16 << 10, 3 << 20} {
+		content := json.RawMessage(`"` + strings.Repeat("x", size) + `"`)
+		for _, body := range []Body{
+			&list{Response: Succeeded(), list: content},
+			Encoded{Type: "QueryServiceResponse", JSON: slices.Concat([]byte(`{"a":`), content, []byte("}"))},
+			Encoded{Type: "ConfigChangeNotifyRequest", JSON: slices.Concat([]byte(`{"a":`), content, []byte("}"))},
+			Encoded{Type: strings.Repeat("LongName", size%64), JSON: []byte("{}")},
+		} {
+			want, err := Encode(body, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := received(t, body, ""); !proto.Equal(got, want) {
+				t.Errorf("%s with %d bytes arrives as %.200v", body.PayloadType(), size, got)
+			}
+		}
+	}
+	if _, err := NewMessage(Encoded{Type: "InstanceRequest", JSON: []byte("[]")}, ""); err == nil {
+		t.Error("a body that is no object was taken")
 	}
 }
 
@@ -304,19 +341,22 @@ func BenchmarkServiceInfo(b *testing.B) {
 }
 
 // list is a reply that writes its own JSON.
-type list struct{ Response }
+type list struct {
+	Response
+	list json.RawMessage
+}
 
 func (*list) PayloadType() string { return "QueryServiceResponse" }
 
-func (l *list) AppendBody(b []byte) []byte {
-	return append(l.AppendMembers(append(b, '{')), `,"serviceInfo":{}}`...)
+func (l *list) Wrap(b []byte) (head, list []byte) {
+	return append(l.AppendMembers(append(b, '{')), `,"serviceInfo":`...), l.list
 }
 
 func TestBodiesThatWriteThemselvesAreNotLookedAtAgain(t *testing.T) {
 	for _, base := range []Response{
 		Succeeded(), SucceededWith("success"), Failed(-404, "it says \"no\",\n\tand why: \\ ünï<&>\x01"), {RequestID: "17"},
 	} {
-		p, err := Encode(&list{base}, nil)
+		p, err := Encode(&list{base, json.RawMessage("{}")}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
