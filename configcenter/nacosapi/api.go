@@ -17,6 +17,7 @@ import (
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
+	"github.com/zensus-io/zensus/internal/patience"
 )
 
 // Deps is what an API stands on.
@@ -106,9 +107,9 @@ func (a *API) get(ctx context.Context, k configcenter.Key) (*configcenter.Item, 
 	if err := k.Validate(); err != nil {
 		return nil, refusal(err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, readPatience)
-	defer cancel()
-	it, err := a.center.Get(ctx, k)
+	waiting := patience.For(ctx, readPatience)
+	defer waiting.End()
+	it, err := a.center.Get(waiting, k)
 	return it, readRefusal(err)
 }
 

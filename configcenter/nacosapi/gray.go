@@ -13,6 +13,7 @@ import (
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
+	"github.com/zensus-io/zensus/internal/patience"
 )
 
 const textGrayCASMismatch = "Cas publish gray config fail, server md5 may have changed."
@@ -122,9 +123,9 @@ func (a *API) config(ctx context.Context, k configcenter.Key) (*configcenter.Con
 	if err := k.Validate(); err != nil {
 		return nil, refusal(err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, readPatience)
-	defer cancel()
-	cfg, err := a.center.Config(ctx, k)
+	waiting := patience.For(ctx, readPatience)
+	defer waiting.End()
+	cfg, err := a.center.Config(waiting, k)
 	return cfg, readRefusal(err)
 }
 

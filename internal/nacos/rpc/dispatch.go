@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/zensus-io/zensus/internal/nacos/wire"
+	"github.com/zensus-io/zensus/internal/patience"
 )
 
 var requestService = grpc.ServiceDesc{
@@ -101,7 +102,7 @@ func (s *Server) serveRequest(ctx context.Context, in *wire.Payload) (*wire.Mess
 		return nil, status.Error(codes.Internal, "no connection")
 	}
 	name := in.GetMetadata().GetType()
-	reply := s.answer(ctx, t, name, in)
+	reply := s.answer(ctx, t, name, in, began)
 	if _, known := s.handlers[name]; !known && name != "ServerCheckRequest" {
 		name = "other"
 	}
@@ -111,7 +112,7 @@ func (s *Server) serveRequest(ctx context.Context, in *wire.Payload) (*wire.Mess
 }
 
 // answer follows Nacos's order of checks.
-func (s *Server) answer(ctx context.Context, t *transport, name string, in *wire.Payload) wire.Reply {
+func (s *Server) answer(ctx context.Context, t *transport, name string, in *wire.Payload, began time.Time) wire.Reply {
 	if ofServers[name] {
 		return wire.NewErrorResponse(502, " invoke "+name+" from sdk is forbidden")
 	}
@@ -132,18 +133,19 @@ func (s *Server) answer(ctx context.Context, t *transport, name string, in *wire
 	if c == nil {
 		return wire.NewErrorResponse(301, "Connection is unregistered.")
 	}
-	c.alive(time.Now())
+	c.alive(began)
 	request, err := wire.Decode(in)
 	if err != nil {
 		s.log.Debug("request cannot be read", "client", c.id, "type", name, "err", err)
 		return wire.NewErrorResponse(502, textUnreadable)
 	}
-	if !c.limiter.Allow() {
+	if !c.limiter.AllowN(began, 1) {
 		wait(ctx, busyDelay)
 		return h.failed(wire.Failed(wire.Busy.RPCCode(), "More than the allowed requests of a connection, please try later."))
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timing.Request)
-	defer cancel()
+	limited := patience.Until(ctx, began.Add(s.cfg.Timing.Request))
+	defer limited.End()
+	ctx = limited
 	if s.cfg.Begin == nil {
 		reply, _, _ := s.serve(ctx, h, c, in, request)
 		return reply
