@@ -314,11 +314,11 @@ func (side *nacosSide) newProtocols(in *instance) error {
 		return err
 	}
 	page.Routes(engine)
-	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(1024), gzhttp.ContentTypes(compressible))
+	handler, err := compressed(engine)
 	if err != nil {
 		return err
 	}
-	side.engine, side.handler = engine, compress(engine)
+	side.engine, side.handler = engine, handler
 	return nil
 }
 
@@ -327,6 +327,25 @@ func toConsole(nacos gin.IRoutes) {
 	for _, path := range []string{"", "/", "/index.html"} {
 		nacos.GET(path, func(c *gin.Context) { c.Redirect(http.StatusFound, "/") })
 	}
+}
+
+// compressed serves what h does to those who can read it compressed; the clients of Nacos
+// do not ask for that, and get it without a detour.
+func compressed(h http.Handler) (http.Handler, error) {
+	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(1024), gzhttp.ContentTypes(compressible))
+	if err != nil {
+		return nil, err
+	}
+	asked := compress(h)
+	vary := []string{"Accept-Encoding"}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.Header["Accept-Encoding"]) > 0 {
+			asked.ServeHTTP(w, r)
+			return
+		}
+		w.Header()["Vary"] = vary // whoever adds to it gets a copy
+		h.ServeHTTP(w, r)
+	}), nil
 }
 
 // compressible are the types that are sent compressed to those who can read it.

@@ -180,14 +180,13 @@ func parseID(text string) (uint64, error) {
 // contentHeaders are the headers of an answer that carries a content, of the gray version
 // g if that is not nil.
 func contentHeaders(it *configcenter.Item, g *configcenter.Gray) http.Header {
-	h := http.Header{}
-	h["Config-Type"] = []string{it.Type}
-	h["Content-MD5"] = []string{it.MD5}
-	h["Last-Modified"] = []string{time.UnixMilli(it.Modified).UTC().Format(http.TimeFormat)}
-	h["Pragma"] = []string{"no-cache"}
-	h["Expires"] = []string{"0"}
-	h["Cache-Control"] = []string{"no-cache,no-store"}
-	h["Zensus-Zxid"] = []string{it.Revision.String()}
+	values := []string{
+		it.Type, it.MD5, time.UnixMilli(it.Modified).UTC().Format(http.TimeFormat), "no-cache", "0", "no-cache,no-store", it.Revision.String(),
+	}
+	h := make(http.Header, 8)
+	for n, name := range []string{"Config-Type", "Content-MD5", "Last-Modified", "Pragma", "Expires", "Cache-Control", "Zensus-Zxid"} {
+		h[name] = values[n : n+1 : n+1]
+	}
 	if it.EncryptedDataKey != "" {
 		h["Encrypted-Data-Key"] = []string{it.EncryptedDataKey}
 	}

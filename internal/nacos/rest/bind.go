@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"mime/multipart"
+	"net/http"
 	"reflect"
 	"strconv"
 	"strings"
@@ -50,6 +51,7 @@ type boundField struct {
 	index    []int
 	names    []string // parameter names, the first is its own
 	header   string
+	key      string // of it in a map
 	uri      string
 	file     string
 	asked    []string // whether there is one of these
@@ -88,7 +90,7 @@ func collectFields(t reflect.Type, index []int) []boundField {
 		if !f.IsExported() {
 			continue
 		}
-		b := boundField{index: at, header: f.Tag.Get("header"), uri: f.Tag.Get("uri"), file: f.Tag.Get("file"), absent: f.Tag.Get("absent")}
+		b := boundField{index: at, header: f.Tag.Get("header"), key: http.CanonicalHeaderKey(f.Tag.Get("header")), uri: f.Tag.Get("uri"), file: f.Tag.Get("file"), absent: f.Tag.Get("absent")}
 		b.json, b.list = f.Tag.Get("body") == "json", f.Type.Kind() == reflect.Slice
 		for rule := range strings.SplitSeq(f.Tag.Get("binding"), ",") {
 			b.required = b.required || rule == "required"
@@ -191,7 +193,7 @@ func (f *boundField) lookup(c *gin.Context, p *parameters) (string, bool) {
 		return text, true
 	}
 	if f.header != "" {
-		if text := c.GetHeader(f.header); strings.TrimSpace(text) != "" {
+		if text := only(c.Request.Header[f.key]); strings.TrimSpace(text) != "" {
 			return text, true
 		}
 	}

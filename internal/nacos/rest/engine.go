@@ -20,7 +20,6 @@ import (
 const (
 	keyError  = "zensus.error"
 	keyUndone = "zensus.undone" // the answer says so
-	keyNeed   = "zensus.need"
 )
 
 // Config configures an engine. The zero value of a member is its default.
@@ -106,7 +105,7 @@ func observe(cfg Config, m *metrics) gin.HandlerFunc {
 		took := time.Since(began)
 		route := c.FullPath()
 		m.requests.Observe(Answered{method(c.Request.Method), orElse(route, "none"), c.Writer.Status()}, took)
-		m.seconds.WithLabelValues(orElse(route, "none")).Observe(took.Seconds())
+		m.seconds.Of(orElse(route, "none")).Observe(took.Seconds())
 		if f := c.Request.MultipartForm; f != nil {
 			_ = f.RemoveAll() // temporary files; the system removes what we cannot
 		}
@@ -151,9 +150,8 @@ func begin(f func(context.Context, Asked) (context.Context, func(context.Context
 		if v, ok := c.Get(keyError); ok {
 			out.Err, _ = v.(error)
 		}
-		if v, ok := c.Get(keyNeed); ok {
-			need := v.(auth.Need)
-			out.Need = &need
+		if p := paramsIn(c); p != nil && p.guarded {
+			out.Need = &p.need
 		}
 	}
 }

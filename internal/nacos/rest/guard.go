@@ -102,30 +102,30 @@ func (g *Guard) handler(needOf func(*parameters) auth.Need) gin.HandlerFunc {
 			V2.refuse(c, err)
 			return
 		}
-		need := needOf(p)
-		c.Set(keyNeed, need)
+		p.need, p.guarded = needOf(p), true
 		if g.checker == nil {
 			return
 		}
-		ctx, err := g.checker.Check(c.Request.Context(), credentials(c, p), need)
+		ctx, err := g.checker.Check(c.Request.Context(), credentials(c, p), p.need)
 		if err != nil {
 			c.Request = c.Request.WithContext(ctx) // it names who may not, if that is known
 			c.Abort()
 			deny(c, err)
 			return
 		}
-		c.Request = c.Request.WithContext(context.WithValue(ctx, guardKey{}, g))
+		p.guard = g
+		if ctx != c.Request.Context() {
+			c.Request = c.Request.WithContext(ctx)
+		}
 	}
 }
-
-type guardKey struct{}
 
 // Allow decides, within a handler, on something that its guard could not see: a
 // config that stands in the body, say. It asks whoever the guard asked, about the
 // subject that the guard found, and lets everything pass where there was none.
 func Allow(ctx context.Context, need auth.Need) error {
-	g, ok := ctx.Value(guardKey{}).(*Guard)
-	if !ok {
+	g := Of(ctx).guard
+	if g == nil {
 		return nil
 	}
 	if g.checker.Allow(auth.SubjectOf(ctx), need) {
@@ -155,16 +155,25 @@ func deny(c *gin.Context, err error) {
 // credentials are a token or a name and password, wherever clients put them.
 func credentials(c *gin.Context, p *parameters) auth.Credentials {
 	who := auth.Credentials{RemoteIP: remoteIP(c.Request)}
+	header := c.Request.Header
 	who.Token = firstOf(p, "accessToken")
 	if who.Token == "" {
-		who.Token = c.GetHeader("accessToken")
+		who.Token = only(header["Accesstoken"])
 	}
 	if who.Token == "" {
-		if scheme, token, ok := strings.Cut(c.GetHeader("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
+		if scheme, token, ok := strings.Cut(only(header["Authorization"]), " "); ok && strings.EqualFold(scheme, "Bearer") {
 			who.Token = strings.TrimSpace(token)
 		}
 	}
-	who.Username = orElse(firstOf(p, "username"), c.GetHeader("username"))
-	who.Password = orElse(firstOf(p, "password"), c.GetHeader("password"))
+	who.Username = orElse(firstOf(p, "username"), only(header["Username"]))
+	who.Password = orElse(firstOf(p, "password"), only(header["Password"]))
 	return who
+}
+
+// only is the first value of a header, "" for none.
+func only(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
 }

@@ -76,6 +76,7 @@ type Request struct {
 	Header    http.Header // not to be modified
 
 	answer http.Header
+	guard  *Guard // that let it pass, nil if nobody was asked
 }
 
 // Reply sets a header of the answer. Call it before the handler returns.
@@ -105,10 +106,14 @@ func contextOf(c *gin.Context) context.Context {
 func requestOf(c *gin.Context) *Request {
 	r := c.Request
 	remote := remoteIP(r)
-	return &Request{
+	out := &Request{
 		Method: r.Method, Path: r.URL.Path, ClientIP: clientIP(r, remote), RemoteIP: remote,
 		UserAgent: r.UserAgent(), Header: r.Header, answer: c.Writer.Header(),
 	}
+	if p := paramsIn(c); p != nil {
+		out.guard = p.guard
+	}
+	return out
 }
 
 func remoteIP(r *http.Request) string {

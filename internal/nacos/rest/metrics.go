@@ -18,16 +18,16 @@ type Answered struct {
 
 type metrics struct {
 	requests *telemetry.Timers[Answered]
-	seconds  *prometheus.HistogramVec
+	seconds  *telemetry.Histograms
 }
 
 func newMetrics(r prometheus.Registerer, requests *telemetry.Timers[Answered]) (*metrics, error) {
 	m := &metrics{
 		requests: requests,
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		seconds: telemetry.NewHistograms(prometheus.HistogramOpts{
 			Name: "zensus_http_request_seconds", Help: "Time to answer an HTTP request; long polls include their wait.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9),
-		}, []string{"route"}),
+		}, "route"),
 	}
 	total := telemetry.Counter(requests, "zensus_http_requests_total", "HTTP requests by method, route and status.",
 		func(k Answered) []string { return []string{k.Method, k.Route, strconv.Itoa(k.Status)} }, "method", "route", "status")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
@@ -40,6 +41,11 @@ type parameters struct {
 	values url.Values // query first, then the body
 	files  map[string][]*multipart.FileHeader
 	json   []byte // the body, if it is JSON
+
+	// What a guard left: what it asked for, and itself where it let the request pass.
+	need    auth.Need
+	guarded bool
+	guard   *Guard
 }
 
 // first is the first value that is not blank: a blank one counts as absent.
@@ -59,8 +65,8 @@ func (p *parameters) given(names []string) bool {
 
 // paramsOf reads the parameters of a request, once.
 func paramsOf(c *gin.Context) (*parameters, error) {
-	if v, ok := c.Get(keyParams); ok {
-		return v.(*parameters), nil
+	if p := paramsIn(c); p != nil {
+		return p, nil
 	}
 	p, err := readParams(c)
 	if err != nil {
@@ -72,6 +78,13 @@ func paramsOf(c *gin.Context) (*parameters, error) {
 	}
 	c.Set(keyParams, p)
 	return p, nil
+}
+
+// paramsIn are the parameters if they were read already, or nil.
+func paramsIn(c *gin.Context) *parameters {
+	v, _ := c.Get(keyParams)
+	p, _ := v.(*parameters)
+	return p
 }
 
 func readParams(c *gin.Context) (*parameters, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -244,6 +245,16 @@ func springError(c *gin.Context, status int, message string) {
 	}{time.Now().UTC().Format("2006-01-02T15:04:05.000-07:00"), status, http.StatusText(status), message, c.Request.URL.Path})
 }
 
+// Headers that most answers share. Whoever adds to one gets a copy.
+var (
+	textPlainValue = []string{textPlain}
+	jsonTypeValue  = []string{jsonType}
+)
+
+// chunkedBytesMin is from where on net/http sends a body in chunks unless it is told how
+// long that is. The length of a shorter one it sees.
+const chunkedBytesMin = 2048
+
 func writeRaw(c *gin.Context, r *Raw) {
 	header := c.Writer.Header()
 	for name, values := range r.Header {
@@ -253,8 +264,17 @@ func writeRaw(c *gin.Context, r *Raw) {
 	if status == 0 {
 		status = http.StatusOK
 	}
-	if r.ContentType != "" {
-		header.Set("Content-Type", r.ContentType)
+	switch r.ContentType {
+	case "":
+	case textPlain:
+		header["Content-Type"] = textPlainValue
+	case jsonType:
+		header["Content-Type"] = jsonTypeValue
+	default:
+		header["Content-Type"] = []string{r.ContentType}
+	}
+	if len(r.Body) > chunkedBytesMin {
+		header["Content-Length"] = []string{strconv.Itoa(len(r.Body))}
 	}
 	c.Status(status)
 	c.Writer.WriteHeaderNow()

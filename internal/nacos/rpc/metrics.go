@@ -36,7 +36,7 @@ type metrics struct {
 	closed      *prometheus.CounterVec
 	refused     prometheus.Counter
 	requests    telemetry.Timers[Answered]
-	seconds     *prometheus.HistogramVec
+	seconds     *telemetry.Histograms
 	pushes      telemetry.Timers[Pushed]
 	ackSeconds  prometheus.Histogram
 }
@@ -52,10 +52,10 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "zensus_rpc_refused_total", Help: "TCP connections refused because of a limit.",
 		}),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		seconds: telemetry.NewHistograms(prometheus.HistogramOpts{
 			Name: "zensus_rpc_request_seconds", Help: "Time to answer a Nacos gRPC request.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9),
-		}, []string{"type"}),
+		}, "type"),
 		ackSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "zensus_rpc_push_ack_seconds", Help: "Time from a push to its acknowledgement.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 8),
@@ -77,7 +77,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 
 func (m *metrics) answered(name string, code int, took time.Duration) {
 	m.requests.Observe(Answered{name, code}, took)
-	m.seconds.WithLabelValues(name).Observe(took.Seconds())
+	m.seconds.Of(name).Observe(took.Seconds())
 }
 
 func (m *metrics) pushed(name string, err error, took time.Duration) {
