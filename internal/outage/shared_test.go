@@ -89,11 +89,7 @@ func TestInstancesAreWatchedByOneServerEach(t *testing.T) {
 		targets = append(targets, a)
 		here.ok("POST", "/v1/ns/instance", "serviceName", bank, "ip", "127.0.0.1", "port", strconv.Itoa(a.port), "ephemeral", "false")
 	}
-	// Every server alone hears a beat of it every three seconds, which is too little.
 	beating := []string{"serviceName", shop, "ip", "10.0.0.1", "port", "1"}
-	here.ok("POST", "/v1/ns/instance", append(beating, "metadata",
-		`{"preserved.heart.beat.interval":"1000","preserved.heart.beat.timeout":"2500","preserved.ip.delete.timeout":"9000"}`)...)
-
 	living := all
 	sum := func(name string) (n int) {
 		for _, s := range living {
@@ -105,7 +101,7 @@ func TestInstancesAreWatchedByOneServerEach(t *testing.T) {
 	// watch goes on for a while, and sees that everything is well.
 	watch := func(d time.Duration) {
 		t.Helper()
-		for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(time.Second) {
+		for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(2 * time.Second) {
 			turn++
 			at(t, living[turn%len(living)]).ok("PUT", "/v1/ns/instance/beat", beating...)
 			for _, s := range living {
@@ -119,6 +115,9 @@ func TestInstancesAreWatchedByOneServerEach(t *testing.T) {
 	eventually(t, func() bool { return sum("zensus_naming_checks") == instances }, func() string {
 		return "the servers do not check each instance once"
 	})
+	// Every server alone hears a beat of it every six seconds, which is too little.
+	here.ok("POST", "/v1/ns/instance", append(beating, "metadata",
+		`{"preserved.heart.beat.interval":"2000","preserved.heart.beat.timeout":"5000","preserved.ip.delete.timeout":"15000"}`)...)
 	watch(5 * time.Second)
 	for _, a := range targets {
 		a.times.Store(0)
