@@ -93,6 +93,30 @@ func (a *Auth) Run(ctx context.Context) error { return a.Directory.mirror.Run(ct
 // Ready is closed when users and rights are known. Until then nobody is.
 func (a *Auth) Ready() <-chan struct{} { return a.Directory.mirror.Ready() }
 
+// readyPatience is how long a request waits while the server starts: clients give up after
+// three seconds.
+const readyPatience = 2500 * time.Millisecond
+
+// await returns when users and rights are known, or ErrStarting: nobody is to be refused,
+// nor counted as one who guesses, because the server does not know him yet.
+func (a *Auth) await(ctx context.Context) error {
+	select {
+	case <-a.Ready():
+		return nil
+	default:
+	}
+	patience := time.NewTimer(readyPatience)
+	defer patience.Stop()
+	select {
+	case <-a.Ready():
+		return nil
+	case <-patience.C:
+		return ErrStarting
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // Enabled reports whether requests need an identity.
 func (a *Auth) Enabled() bool { return a.cfg.Enabled }
 
@@ -110,11 +134,14 @@ type Session struct {
 
 // Login checks a password. The address is where the attempt comes from. It
 // returns ErrUnknownUser for a wrong name just as for a wrong password, and
-// ErrThrottled after too many failures. While authentication is off every name
-// is let in.
+// ErrThrottled after too many failures, ErrStarting before users are known. While
+// authentication is off every name is let in.
 func (a *Auth) Login(ctx context.Context, address, name, password string) (Session, error) {
 	if !a.cfg.Enabled {
 		return Session{Token: disabledToken, TTL: a.cfg.TokenTTL, Expires: time.Now().Add(a.cfg.TokenTTL), Subject: Subject{Name: name, Admin: true}}, nil
+	}
+	if err := a.await(ctx); err != nil {
+		return Session{}, err
 	}
 	s, hash, err := a.authenticate(ctx, address, name, password)
 	if err != nil {
@@ -170,6 +197,9 @@ func (a *Auth) authenticate(ctx context.Context, address, name, password string)
 // returns ErrUnauthenticated for a wrong token, ErrExists once there is an
 // administrator or a user of that name, ErrInvalid, or ErrThrottled.
 func (a *Auth) Bootstrap(ctx context.Context, address, token, name, password string) (Session, error) {
+	if err := a.await(ctx); err != nil {
+		return Session{}, err
+	}
 	const pseudo = "\x00admin-token" // no user has such a name
 	if a.throttle.blocked(address, pseudo) {
 		return Session{}, ErrThrottled
@@ -233,6 +263,9 @@ func (a *Auth) Allow(s Subject, need Need) bool {
 func (a *Auth) Check(ctx context.Context, who Credentials, need Need) (context.Context, error) {
 	if !a.cfg.Enabled {
 		return ctx, nil
+	}
+	if err := a.await(ctx); err != nil {
+		return ctx, err
 	}
 	s, err := a.identify(ctx, who)
 	if err != nil {

@@ -15,6 +15,8 @@ var (
 	ErrForbidden error = wire.Refuse(wire.AccessDenied, "Code: 403, Message: authorization failed!.")
 	// ErrThrottled: too many attempts to log in failed lately.
 	ErrThrottled error = wire.Refuse(wire.Busy, "too many failed logins, please try later")
+	// ErrStarting: users and rights have not been read yet.
+	ErrStarting error = wire.Refuse(wire.Starting, "Server is starting,please try later.")
 	// ErrExists: there is such a user, role or permission already; or, from
 	// Bootstrap, an administrator.
 	ErrExists error = wire.Refuse(wire.Conflict, "already exists")
