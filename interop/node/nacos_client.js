@@ -105,7 +105,8 @@ async function providerLost(consumer) {
 async function config(writer, reader) {
   const seen = [];
   const listener = content => seen.push(content);
-  check(!await reader.getConfig('node.yaml', 'shop'), 'a config that is not there');
+  const nothing = await reader.getConfig('node.yaml', 'shop');
+  check(!nothing, `a config that is not there: ${nothing}`);
   check(await writer.publishSingle('node.yaml', 'shop', 'one: \u4e2d'), 'a publish');
   same('one: \u4e2d', await reader.getConfig('node.yaml', 'shop'));
   reader.subscribe({ dataId: 'node.yaml', group: 'shop' }, listener);
