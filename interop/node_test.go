@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
@@ -34,7 +35,7 @@ func aDayOfNode(t *testing.T, auth bool) {
 	}
 	makeNamespace(t, s, auth, "dev")
 	makeNamespace(t, s, auth, "elsewhere")
-	p := startProgram(t, 5*time.Minute, node, args...)
+	p := startProgram(t, 5*time.Minute, "env", append([]string{nodePort(t), node}, args...)...)
 	for _, step := range []string{"naming", "persistent", "config", "oddConfigs", "namespaces", "providerLost"} {
 		p.expect("ok " + step)
 	}
@@ -46,6 +47,13 @@ func aDayOfNode(t *testing.T, auth bool) {
 	})))
 	p.say("go on")
 	p.steps("restart", "end")
+}
+
+// nodePort is what a program that uses the package needs in its environment. Of all processes of
+// a machine that meet at one port the first asks for the others, whatever server they name.
+func nodePort(t *testing.T) string {
+	t.Helper()
+	return fmt.Sprint("NODE_CLUSTER_CLIENT_PORT=", testkit.FreePort(t))
 }
 
 func TestNacosNodeWorksForADay(t *testing.T) {

@@ -66,7 +66,7 @@ func watchers(t *testing.T, servers []*testkit.Server) []*watcher {
 		args := append(slices.Clone(javaFlags), "-cp", path, "-Duser.home="+t.TempDir(), javaPackage+"NacosWatcher", all, ip)
 		start(fmt.Sprintf("nacos-client %d.x", i+1), ip, javaCommand(t), args...)
 	}
-	start("nacos of Node", "10.8.0.4", node, script, all, "10.8.0.4", t.TempDir())
+	start("nacos of Node", "10.8.0.4", "env", nodePort(t), node, script, all, "10.8.0.4", t.TempDir())
 	return append(found, goWatcher(t, servers, "10.8.0.5"))
 }
 
