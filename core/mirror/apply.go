@@ -86,7 +86,7 @@ func (m *Mirror) apply(ctx context.Context, events []core.Event) error {
 		case core.NodeDeleted:
 			if _, read := found[e.Path]; read {
 				b.settle(e.Path, found[e.Path], e.Zxid)
-			} else if old := m.picture.lookupLocked(e.Path); old != nil && old.Stat.Czxid <= e.Zxid {
+			} else if old := m.picture.lookupLocked(e.Path); old == nil || old.Stat.Czxid <= e.Zxid {
 				b.drop(e.Path, e.Zxid)
 			}
 		}
@@ -163,7 +163,7 @@ func newer(a, b *core.Stat) bool {
 }
 
 func (b *batch) drop(path string, z core.Zxid) {
-	if old := b.m.picture.putLocked(path, nil); old != nil {
+	if old := b.m.picture.putLocked(path, nil); old != nil || b.m.cfg.Passing {
 		b.note(path, old, nil, z)
 	}
 }
@@ -185,7 +185,7 @@ func (b *batch) note(path string, old, now *Node, z core.Zxid) {
 // the progress known. upTo 0 says that nothing is known of the progress.
 func (b *batch) report(upTo core.Zxid) {
 	changes := slices.DeleteFunc(b.changes, func(c Change) bool {
-		return c.Path == "" || c.Old == nil && c.New == nil
+		return c.Path == "" || c.Old == nil && c.New == nil && !b.m.cfg.Passing
 	})
 	for i := range changes {
 		if c := &changes[i]; c.Zxid == 0 {

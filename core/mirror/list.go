@@ -35,7 +35,8 @@ func (m *Mirror) relist(ctx context.Context) error {
 		case old == nil:
 			m.picture.putLocked(path, n)
 			b.note(path, nil, n, n.Stat.Czxid)
-		case old.Stat.Mzxid != n.Stat.Mzxid || old.Stat.Czxid != n.Stat.Czxid || old.Stat.Version != n.Stat.Version:
+		case old.Stat.Mzxid != n.Stat.Mzxid || old.Stat.Czxid != n.Stat.Czxid || old.Stat.Version != n.Stat.Version ||
+			m.cfg.Passing && m.picture.pzxidLocked(old) != n.Stat.Pzxid:
 			m.picture.putLocked(path, n)
 			b.note(path, old, n, n.Stat.Mzxid)
 		default: // only children or the ACL may have changed: the Node stays the one that was told

@@ -22,6 +22,10 @@ type Config struct {
 	// below a path. Of ephemeral znodes the Stat has no more than their zxids, their
 	// version and their owner.
 	Lean bool
+	// Passing says that OnChange also hears of paths that came and went between two
+	// looks: both Old and New are nil then. Freshest of their parent counts them. Where
+	// only that shows, after a gap, it is told as a change of the parent.
+	Passing bool
 	// Logger hears of gaps and retries. Nil is silent.
 	Logger *slog.Logger
 	// OnChange hears what became different: called on the goroutine of Run, with

@@ -258,6 +258,51 @@ func TestALeanMirrorReportsOnlyRealDifferencesAfterAGap(t *testing.T) {
 	expect(t, "after the gap", got, "+/a/new", "-/a/goes", "=/a/changes")
 }
 
+func TestWhatCameAndWentIsTold(t *testing.T) {
+	f := coretest.NewFake()
+	c, own := open(t, f), open(t, f)
+	create(t, c, "/a", "")
+	rec := new(recorder)
+	var begin, goOn = make(chan struct{}), make(chan struct{})
+	m := run(t, mirror.Config{Client: own, Root: "/a", Lean: true, Passing: true, OnChange: func(changes []mirror.Change, upTo core.Zxid) {
+		rec.add(changes, upTo)
+		if changes[0].Path == "/a/first" {
+			close(begin)
+			<-goOn
+		}
+	}})
+	rec.take()
+	comeAndGo := func(path string) core.Zxid {
+		create(t, c, path, "")
+		z, err := c.Delete(t.Context(), path, core.AnyVersion)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return z
+	}
+	create(t, c, "/a/first", "")
+	<-begin // the mirror does not look for a while
+	z := comeAndGo("/a/passing")
+	close(goOn)
+	wait(t, m, z)
+	got := rec.take()
+	if len(got) != 2 || got[1].Path != "/a/passing" || got[1].Old != nil || got[1].New != nil || got[1].Zxid != z {
+		t.Errorf("told: %+v", got)
+	}
+	if n, ok := m.Freshest("/a"); !ok || n.Stat.Cversion != 3 || n.Stat.Pzxid != z {
+		t.Errorf("the parent: %+v, %v", n, ok)
+	}
+
+	f.Partition(own.Session().ID)
+	z = comeAndGo("/a/unheard")
+	f.Heal()
+	wait(t, m, z)
+	expect(t, "after a gap", paths(rec.take()), "=/a")
+	if n, ok := m.Freshest("/a"); !ok || n.Stat.Cversion != 5 || n.Stat.Pzxid != z {
+		t.Errorf("the parent after a gap: %+v, %v", n, ok)
+	}
+}
+
 func TestMirrorReportsOnlyRealDifferencesAfterAGap(t *testing.T) {
 	f := coretest.NewFake()
 	c, own := open(t, f), open(t, f)

@@ -145,6 +145,14 @@ type kinship struct {
 	covers core.Zxid
 }
 
+// pzxidLocked is up to where the children of n are known.
+func (p *picture) pzxidLocked(n *Node) core.Zxid {
+	if k, ok := p.kin[n.Path]; ok {
+		return k.st.Pzxid
+	}
+	return n.Stat.Pzxid
+}
+
 // restatLocked notes a Stat of a znode that has not changed itself, which tells of
 // later changes of its children.
 func (p *picture) restatLocked(path string, st core.Stat) {
@@ -152,11 +160,7 @@ func (p *picture) restatLocked(path string, st core.Stat) {
 	if n == nil || n.Stat.Czxid != st.Czxid || n.Stat.Mzxid != st.Mzxid || n.Stat.Version != st.Version {
 		return
 	}
-	known := n.Stat.Pzxid
-	if k, ok := p.kin[path]; ok {
-		known = k.st.Pzxid
-	}
-	if st.Pzxid > known {
+	if st.Pzxid > p.pzxidLocked(n) {
 		p.kin[path] = kinship{st, st.Pzxid}
 	}
 }

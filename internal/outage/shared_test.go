@@ -155,5 +155,10 @@ func TestInstancesAreWatchedByOneServerEach(t *testing.T) {
 		require.NotZero(t, a.times.Load())
 		require.LessOrEqual(t, a.times.Load(), int64(5))
 	}
-	require.Equal(t, 1, sum("zensus_naming_beats"))
+	// Two may have taken it up, each before it knew of the other. The one that hears no more
+	// of it, as beats are handed on to the other, lets go when it would remove the instance.
+	eventually(t, func() bool { return sum("zensus_naming_beats") == 1 }, func() string {
+		return "the instance with heartbeats is watched by more than one server"
+	})
+	watch(2 * time.Second)
 }

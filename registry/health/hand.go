@@ -38,10 +38,17 @@ type Peers interface {
 	Beats(ctx context.Context, node string, beats []Heard) (unknown []Heard, err error)
 }
 
+// refusal is that a node did not take a heartbeat.
+type refusal struct {
+	node string
+	at   time.Time
+}
+
 // Hander hands heartbeats on, so that an instance stays with its node whichever node a
 // load balancer picks for each beat. A node that does not take a beat is not asked again
-// for the next one of that instance, which is then for the node that it comes to. It is
-// safe for concurrent use.
+// for the next one of that instance, which is then for the node that it comes to. That
+// says nothing of another node, which may have taken the instance over since. It is safe
+// for concurrent use.
 type Hander struct {
 	peers Peers
 	log   hclog.Logger
@@ -49,7 +56,7 @@ type Hander struct {
 	mu struct {
 		sync.Mutex
 		waiting map[string]map[Heard]struct{} // by node
-		refused map[Heard]time.Time
+		refused map[Heard]refusal
 	}
 }
 
@@ -60,7 +67,7 @@ func NewHander(peers Peers, log hclog.Logger) *Hander {
 	}
 	h := &Hander{peers: peers, log: log}
 	h.mu.waiting = make(map[string]map[Heard]struct{})
-	h.mu.refused = make(map[Heard]time.Time)
+	h.mu.refused = make(map[Heard]refusal)
 	return h
 }
 
@@ -69,9 +76,9 @@ func NewHander(peers Peers, log hclog.Logger) *Hander {
 func (h *Hander) Add(node string, b Heard) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if at, ok := h.mu.refused[b]; ok {
+	if r, ok := h.mu.refused[b]; ok {
 		delete(h.mu.refused, b)
-		if time.Since(at) < refusedFor {
+		if r.node == node && time.Since(r.at) < refusedFor {
 			return false
 		}
 	}
@@ -132,8 +139,8 @@ func (h *Hander) take(under map[string]bool, now time.Time) map[string][]Heard {
 		taken[node] = beats
 		delete(h.mu.waiting, node)
 	}
-	for b, at := range h.mu.refused {
-		if now.Sub(at) >= refusedFor {
+	for b, r := range h.mu.refused {
+		if now.Sub(r.at) >= refusedFor {
 			delete(h.mu.refused, b)
 		}
 	}
@@ -152,12 +159,12 @@ func (h *Hander) hand(ctx context.Context, node string, beats []Heard) {
 			h.log.Debug("heartbeats not handed on", "peer", node, "beats", len(some), "err", err)
 			unknown = some
 		}
-		h.refuse(unknown)
+		h.refuse(node, unknown)
 	}
 }
 
-// refuse remembers heartbeats that nobody took.
-func (h *Hander) refuse(beats []Heard) {
+// refuse remembers heartbeats that a node did not take.
+func (h *Hander) refuse(node string, beats []Heard) {
 	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -165,6 +172,6 @@ func (h *Hander) refuse(beats []Heard) {
 		if len(h.mu.refused) >= handMax {
 			return
 		}
-		h.mu.refused[b] = now
+		h.mu.refused[b] = refusal{node, now}
 	}
 }

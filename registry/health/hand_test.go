@@ -104,6 +104,22 @@ func TestBeatThatNobodyTakesIsNextTimeForTheNodeThatItComesTo(t *testing.T) {
 	}
 }
 
+func TestRefusalOfOneNodeSaysNothingOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, p := startHander(t)
+		p.dead["1"] = true
+		p.watches["2"] = []string{"a"}
+		require.True(t, h.Add("1", heard("a")))
+		time.Sleep(5 * time.Second)
+		// Meanwhile another node has taken it over.
+		require.True(t, h.Add("2", heard("a")))
+		time.Sleep(time.Second)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		require.Equal(t, 1, p.took["2"])
+	})
+}
+
 func TestSlowNodeDelaysTheBeatsOfItsOwnOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, p := startHander(t)

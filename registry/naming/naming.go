@@ -117,7 +117,7 @@ func New(cfg Config) (*Service, error) {
 	s.catalog = catalog.New((*listener)(s))
 	s.guard = push.NewGuard()
 	var err error
-	s.services, err = mirror.New(mirror.Config{Client: cfg.Client, Root: store.NamingRoot, Lean: true, Logger: cfg.MirrorLog, OnChange: s.onNaming})
+	s.services, err = mirror.New(mirror.Config{Client: cfg.Client, Root: store.NamingRoot, Lean: true, Passing: true, Logger: cfg.MirrorLog, OnChange: s.onNaming})
 	if err != nil {
 		return nil, fmt.Errorf("naming: %w", err)
 	}
