@@ -97,7 +97,7 @@ func (c *Catalog) Undecodable() int {
 }
 
 // ApplyNaming takes in changes below store.NamingRoot. lookup gives the znode at
-// a path as the mirror shows it.
+// a path as the mirror shows it, with a Stat that counts every change of its children.
 func (c *Catalog) ApplyNaming(changes []mirror.Change, lookup func(path string) (*mirror.Node, bool)) {
 	if going := c.going(changes); len(going) > 0 {
 		c.listener.Going(going)
@@ -117,18 +117,12 @@ func (c *Catalog) ApplyNaming(changes []mirror.Change, lookup func(path string) 
 		if s == nil {
 			s = c.serviceLocked(p.Service)
 			touched[p.Service] = s
-			if n, ok := lookup(store.ServicePath(p.Service)); ok && s.exists {
-				s.see(n.Stat) // after a gap it covers more than was counted
-			}
 		}
 		if !p.HasInstance {
 			if c.applyServiceLocked(s, ch) {
 				named = append(named, s.key)
 			}
 			continue
-		}
-		if s.exists && ch.Zxid > s.stat.Pzxid {
-			s.counted++
 		}
 		if ch.Old != nil {
 			if e := s.drop(p.Instance, ch.Path); e != nil {
@@ -141,6 +135,11 @@ func (c *Catalog) ApplyNaming(changes []mirror.Change, lookup func(path string) 
 		s.empty = 0
 		if len(s.slots) == 0 {
 			s.empty = ch.Zxid
+		}
+	}
+	for k, s := range touched {
+		if n, ok := lookup(store.ServicePath(k)); ok && s.exists {
+			s.see(n.Stat)
 		}
 	}
 	keys := c.finishLocked(touched)

@@ -47,6 +47,12 @@ func (t *tree) apply(path string, node *mirror.Node) {
 	} else {
 		t.nodes[path] = node
 	}
+	if parent := core.ParentPath(path); parent == store.ServicePath(shop) && t.nodes[parent] != nil { // as mirror.Freshest has it
+		n := *t.nodes[parent]
+		n.Stat.Cversion++
+		n.Stat.Pzxid = t.zxid
+		t.nodes[parent] = &n
+	}
 	t.ApplyNaming([]mirror.Change{{Path: path, Old: old, New: node, Zxid: t.zxid}}, func(p string) (*mirror.Node, bool) {
 		n, ok := t.nodes[p]
 		return n, ok
@@ -63,7 +69,6 @@ func (t *tree) service(k registry.ServiceKey, with func(*registry.Service)) {
 	if old := t.nodes[store.ServicePath(k)]; old != nil {
 		st = old.Stat
 		st.Mzxid, st.Version = t.zxid, st.Version+1
-		st.Pzxid, st.Cversion = t.zxid-1, int32(t.seq)
 	}
 	t.apply(store.ServicePath(k), &mirror.Node{Path: store.ServicePath(k), Data: store.EncodeService(&s), Stat: st})
 }
@@ -113,7 +118,7 @@ func TestNewestZnodeOfAKeyCounts(t *testing.T) {
 	require.Len(t, tr.gone, 2)
 }
 
-func TestLastRefTimeIsTheRevisionAndKeepsWithTheList(t *testing.T) {
+func TestLastRefTimeIsTheRevision(t *testing.T) {
 	tr := newTree()
 	tr.service(shop, nil)
 	require.EqualValues(t, 1000, tr.list().LastRefTime)
@@ -121,13 +126,13 @@ func TestLastRefTimeIsTheRevisionAndKeepsWithTheList(t *testing.T) {
 	one := tr.list()
 	require.EqualValues(t, 1001, one.LastRefTime)
 	b := tr.create(2, at("10.0.0.1")) // the same instance of another session: the list is as before
-	require.EqualValues(t, 1001, tr.list().LastRefTime)
+	require.EqualValues(t, 1002, tr.list().LastRefTime)
 	require.True(t, one.SameHosts(tr.list()))
 	tr.remove(a)
 	tr.remove(b)
 	require.EqualValues(t, 1004, tr.list().LastRefTime)
 	tr.service(shop, func(s *registry.Service) { s.ProtectThreshold = .5 })
-	require.EqualValues(t, 1004, tr.list().LastRefTime, "an empty list is as empty as before")
+	require.EqualValues(t, 1005, tr.list().LastRefTime)
 	tr.create(3, at("10.0.0.2"))
 	require.EqualValues(t, 1006, tr.list().LastRefTime)
 
@@ -146,6 +151,33 @@ func TestLastRefTimeIsTheRevisionAndKeepsWithTheList(t *testing.T) {
 	require.EqualValues(t, 1006, fresh.list().LastRefTime)
 }
 
+// A client that had the list in between from another node must not take this one for older.
+func TestListThatIsAgainAsItWasHasAnotherNumber(t *testing.T) {
+	tr := newTree()
+	tr.service(shop, nil)
+	a := tr.create(1, at("10.0.0.1"))
+	v := tr.list()
+	b := tr.create(1, at("10.0.0.2")) // which nobody looks at here
+	tr.remove(b)
+	require.True(t, v.SameHosts(tr.list()))
+	require.EqualValues(t, 1003, tr.list().LastRefTime)
+	// The mirror saw neither come nor go: it tells a path with nothing before or after.
+	unseen := store.ServicePath(shop) + "/DEFAULT~10.0.0.3:80-e0000000009"
+	tr.remove(unseen)
+	require.EqualValues(t, 1004, tr.list().LastRefTime)
+	require.True(t, tr.list().Unchanged(v))
+	tr.remove(a)
+	require.False(t, tr.list().Unchanged(v))
+	tr.create(1, at("10.0.0.1"))
+	require.True(t, tr.list().SameHosts(v))
+	require.False(t, tr.list().Unchanged(v), "who looked meanwhile saw another list")
+
+	// What is this node's own business and does not show, does not count.
+	shown := tr.list()
+	tr.SetOverlay(shop, "c1", Overlay{Session: 1, Wants: []Want{{Record: store.Record{Instance: at("10.0.0.1")}, Rank: 1}}})
+	require.Equal(t, shown.LastRefTime, tr.list().LastRefTime)
+}
+
 func TestMissedChangesOfChildrenAreCountedFromTheNewStat(t *testing.T) {
 	tr := newTree()
 	tr.service(shop, nil)
@@ -155,7 +187,7 @@ func TestMissedChangesOfChildrenAreCountedFromTheNewStat(t *testing.T) {
 	// removal, and the service's Stat has all of it.
 	tr.zxid += 5
 	st := tr.nodes[store.ServicePath(shop)].Stat
-	st.Cversion, st.Pzxid = 6, tr.zxid
+	st.Cversion, st.Pzxid = 5, tr.zxid
 	tr.nodes[store.ServicePath(shop)] = &mirror.Node{Path: store.ServicePath(shop), Stat: st}
 	tr.apply(a, nil)
 	require.EqualValues(t, 1006, tr.list().LastRefTime)
@@ -272,7 +304,7 @@ func TestOneListServesAllCallersUntilSomethingChanges(t *testing.T) {
 	form := func() []byte { made++; return []byte("x") }
 	tr.list().Memo("form", form)
 	tr.list().Memo("form", form)
-	tr.create(2, at("10.0.0.1")) // changes nothing that shows
+	tr.SetOverlay(shop, "c1", Overlay{Session: 1, Wants: []Want{{Record: store.Record{Instance: at("10.0.0.1")}, Rank: 1}}}) // changes nothing that shows
 	tr.list().Memo("form", form)
 	require.Equal(t, 1, made)
 	tr.create(2, at("10.0.0.2"))

@@ -79,11 +79,10 @@ func (s *slot) reset() { s.showing = nil }
 type service struct {
 	key registry.ServiceKey
 
-	exists  bool // the service's own znode is there
-	value   registry.Service
-	stat    core.Stat // as last seen; covers children up to its Pzxid
-	counted int64     // changes of children after that
-	empty   core.Zxid // since when there is no instance; 0 if there is one
+	exists bool // the service's own znode is there
+	value  registry.Service
+	stat   core.Stat // as last seen
+	empty  core.Zxid // since when there is no instance; 0 if there is one
 
 	slots     []*slot // in the order of their keys
 	sized     int     // how many of them were counted
@@ -140,7 +139,7 @@ func (s *service) covered(k registry.InstanceKey) (found []Covered) {
 // see takes over a newer Stat of the service's znode.
 func (s *service) see(st core.Stat) {
 	if !s.exists || st.Czxid > s.stat.Czxid || st.Mzxid > s.stat.Mzxid || st.Pzxid > s.stat.Pzxid {
-		s.stat, s.counted = st, 0
+		s.stat = st
 	}
 }
 
@@ -150,7 +149,7 @@ func (s *service) revision() int64 {
 	if !s.exists {
 		return time.Now().Add(-unknownAge / 2).UnixMilli()
 	}
-	return store.Revision(s.stat) + s.counted
+	return store.Revision(s.stat)
 }
 
 // bump begins a new generation. In the normal case its number is the revision,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/zensus-io/zensus/registry"
+	"github.com/zensus-io/zensus/registry/store"
 )
 
 // viewsMax bounds the filters whose lists are kept for one service.
@@ -21,7 +22,8 @@ const unknownAge = 10 * time.Second
 // View is the list of a service under one filter. It never changes.
 type View struct {
 	Key registry.ServiceKey
-	// LastRefTime rises whenever the list changes.
+	// LastRefTime rises whenever the list changes, and whenever the tree may have shown
+	// another one meanwhile: a client that saw that one at another node has its number.
 	LastRefTime int64
 	// Protected says that the protect threshold lets all instances through.
 	Protected bool
@@ -39,6 +41,8 @@ type View struct {
 	CacheMillis int64
 
 	gen   uint64
+	since int64  // LastRefTime of the first of the views in a row that show the same
+	tree  int64  // the service's number in the tree, 0 without one
 	hosts []byte // Instances as a JSON array
 	memo  *memo
 }
@@ -76,6 +80,10 @@ func (v *View) SameHosts(o *View) bool {
 	return v == o || o != nil && v.Protected == o.Protected && bytes.Equal(v.hosts, o.hosts)
 }
 
+// Unchanged reports whether this node has shown nothing else between an older view under
+// the same filter and this one: who has the older one needs not be told.
+func (v *View) Unchanged(older *View) bool { return v.since == older.since && v.SameHosts(older) }
+
 // Lookup returns the list of a service under a filter. An unknown service has an
 // empty one.
 func (c *Catalog) Lookup(k registry.ServiceKey, f registry.Filter) *View {
@@ -107,7 +115,7 @@ func (c *Catalog) unknownLocked(k registry.ServiceKey) *View {
 }
 
 // view is made anew only if something changed, and keeps its number if what
-// changed does not show.
+// changed is this node's own and does not show.
 func (s *service) view(name string, f registry.Filter, cacheMillis int64) *View {
 	old := s.views[name]
 	if old != nil && old.gen == s.gen {
@@ -115,11 +123,17 @@ func (s *service) view(name string, f registry.Filter, cacheMillis int64) *View 
 	}
 	all := s.instances()
 	sel := f.Select(&s.value, all)
-	v := &View{Key: s.key, LastRefTime: s.ref, Protected: sel.Protected, Instances: sel.Hosts, Known: s.exists, Total: len(all), Ahead: len(s.overlays) > 0, CacheMillis: cacheMillis, gen: s.gen}
+	v := &View{Key: s.key, LastRefTime: s.ref, Protected: sel.Protected, Instances: sel.Hosts, Known: s.exists, Total: len(all), Ahead: len(s.overlays) > 0, CacheMillis: cacheMillis, gen: s.gen, since: s.ref}
+	if s.exists {
+		v.tree = store.Revision(s.stat)
+	}
 	v.hosts = s.encode(sel)
 	v.memo = new(memo)
-	if old != nil && v.SameHosts(old) && v.Known == old.Known {
-		v.LastRefTime, v.hosts, v.memo = old.LastRefTime, old.hosts, old.memo
+	if old != nil && v.SameHosts(old) {
+		v.hosts, v.since = old.hosts, old.since
+		if v.Known == old.Known && v.tree == old.tree {
+			v.LastRefTime, v.memo = old.LastRefTime, old.memo
+		}
 	}
 	s.shown = max(s.shown, v.LastRefTime)
 	if s.views == nil || len(s.views) >= viewsMax {

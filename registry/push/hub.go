@@ -358,7 +358,7 @@ func (h *Hub) step(ctx context.Context, s *subscription) (more bool) {
 
 // send pushes a list unless the subscriber has it, or it is held back.
 func (h *Hub) send(ctx context.Context, s *subscription, v *catalog.View) (sent bool, err error) {
-	if s.last != nil && s.last.LastRefTime == v.LastRefTime && s.last.SameHosts(v) {
+	if s.last != nil && v.Unchanged(s.last) {
 		return false, nil
 	}
 	if s.last != nil && h.cfg.Guard.Held(v.Key, v.Total, time.Now()) {
