@@ -43,6 +43,9 @@ type Beats struct {
 	mu struct {
 		sync.Mutex
 		watched map[string]*watched // by client id
+		// registering counts the registrations of a client that are under way: its
+		// session must not be ended by who saw it silent before.
+		registering map[string]int
 	}
 }
 
@@ -85,6 +88,7 @@ func New(cfg BeatsConfig) *Beats {
 		b.cfg.Off = never
 	}
 	b.mu.watched = make(map[string]*watched)
+	b.mu.registering = make(map[string]int)
 	return b
 }
 
@@ -102,12 +106,18 @@ func clientID(k registry.ServiceKey, ip string, port int) string {
 func (b *Beats) Register(ctx context.Context, k registry.ServiceKey, i registry.Instance) (core.Zxid, bool, error) {
 	id := clientID(k, i.IP, i.Port)
 	opt := lease.Options{Name: ClientName(i.IP, i.Port), Beat: true, Timeout: i.DeleteTimeout() + sessionExtra}
+	b.mu.Lock()
+	b.mu.registering[id]++
+	b.mu.Unlock()
 	zxid, pending, err := b.leases.Set(ctx, id, opt, k, []registry.Instance{i})
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.mu.registering[id]--; b.mu.registering[id] == 0 {
+		delete(b.mu.registering, id)
+	}
 	if err != nil {
 		return 0, false, err
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.mu.watched[id] = &watched{id: id, service: k, instance: i, last: time.Now(), sick: !i.Healthy}
 	return zxid, pending, nil
 }
@@ -147,7 +157,7 @@ func (b *Beats) Beat(k registry.ServiceKey, key registry.InstanceKey) (known boo
 	b.mu.Unlock()
 	if b.leases.Alive(id); !b.leases.Holds(id, k) {
 		// Somebody deleted the instance. Its client is alive, as this beat shows.
-		b.forget(id, w)
+		b.forget(id, w, 0)
 		return false
 	}
 	if sick {
@@ -175,13 +185,17 @@ func (b *Beats) Watched() int {
 	return len(b.mu.watched)
 }
 
-func (b *Beats) forget(id string, w *watched) {
+// forget ends an instance, and reports whether it did: not one that has been heard of
+// within the silence, nor one that has been registered again, or is being so.
+func (b *Beats) forget(id string, w *watched, silence time.Duration) bool {
 	b.mu.Lock()
-	if b.mu.watched[id] == w {
-		delete(b.mu.watched, id)
+	defer b.mu.Unlock()
+	if b.mu.watched[id] != w || b.mu.registering[id] > 0 || time.Since(w.last) < silence {
+		return false
 	}
-	b.mu.Unlock()
-	b.leases.End(id)
+	delete(b.mu.watched, id)
+	b.leases.End(id) // under the lock: a registration that begins now finds it ended
+	return true
 }
 
 // Run watches until ctx ends. Nothing is ended then: other nodes take over.
@@ -250,15 +264,16 @@ func (b *Beats) look(now time.Time) {
 		b.mark(w, true)
 	}
 	for _, w := range gone {
-		b.log.Info("instance without heartbeats removed", "service", w.service.String(), "instance", w.instance.Key().String())
-		b.forget(w.id, w)
+		if b.forget(w.id, w, w.instance.DeleteTimeout()) {
+			b.log.Info("instance without heartbeats removed", "service", w.service.String(), "instance", w.instance.Key().String())
+		}
 	}
 }
 
 // mark has a change of health written. It does not wait for it.
 func (b *Beats) mark(w *watched, sick bool) {
 	b.mu.Lock()
-	if b.mu.watched[w.id] != w || w.sick == sick {
+	if b.mu.watched[w.id] != w || w.sick == sick || sick && time.Since(w.last) < w.instance.BeatTimeout() {
 		b.mu.Unlock()
 		return
 	}

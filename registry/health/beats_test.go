@@ -26,11 +26,16 @@ type leases struct {
 	want    map[string][]registry.Instance
 	timeout map[string]time.Duration
 	alive   int
-	alone   atomic.Bool // the node is
+	setting chan struct{} // holds a Set up, if there is one
+	alone   atomic.Bool   // the node is
 	off     atomic.Bool // silence counts for nothing
 }
 
 func (l *leases) Set(_ context.Context, id string, opt lease.Options, _ registry.ServiceKey, instances []registry.Instance) (core.Zxid, bool, error) {
+	if l.setting != nil {
+		l.setting <- struct{}{}
+		l.setting <- struct{}{}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(instances) == 0 {
@@ -210,6 +215,44 @@ func TestInstanceDeletedBySomebodyIsRegisteredByItsNextBeat(t *testing.T) {
 		require.False(t, b.Beat(shop, i.Key()), "so that the caller registers it")
 		require.Zero(t, b.Watched())
 	})
+}
+
+func TestWhoIsHeardOfInTimeIsNotEnded(t *testing.T) {
+	l := &leases{want: map[string][]registry.Instance{}, timeout: map[string]time.Duration{}}
+	b := New(BeatsConfig{Leases: l})
+	i := at(80, nil)
+	id := clientID(shop, i.IP, i.Port)
+	_, _, err := b.Register(t.Context(), shop, i)
+	require.NoError(t, err)
+	silent := b.mu.watched[id]
+	silent.last = silent.last.Add(-time.Minute)
+
+	// It beats after a look has found it silent.
+	require.True(t, b.Beat(shop, i.Key()))
+	require.False(t, b.forget(id, silent, i.DeleteTimeout()))
+	b.mark(silent, true)
+	require.Equal(t, "healthy", l.state(id))
+
+	// It is being registered again, and then has been.
+	silent.last = silent.last.Add(-time.Minute)
+	l.setting = make(chan struct{})
+	done := make(chan error)
+	go func() {
+		_, _, err := b.Register(t.Context(), shop, i)
+		done <- err
+	}()
+	<-l.setting
+	require.False(t, b.forget(id, silent, i.DeleteTimeout()))
+	<-l.setting
+	require.NoError(t, <-done)
+	require.False(t, b.forget(id, silent, i.DeleteTimeout()))
+	require.Equal(t, "healthy", l.state(id))
+
+	w := b.mu.watched[id]
+	w.last = w.last.Add(-time.Minute)
+	require.True(t, b.forget(id, w, i.DeleteTimeout()))
+	require.Equal(t, "gone", l.state(id))
+	require.Empty(t, b.mu.registering)
 }
 
 func TestNodeThatStoodStillAccusesNobody(t *testing.T) {
