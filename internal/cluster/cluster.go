@@ -77,6 +77,10 @@ type Cluster struct {
 	numbers  atomic.Uint64      // of calls from here
 	draining atomic.Bool
 
+	// refreshing orders those who make the table: the last one has seen the newest. It is
+	// taken before mu.
+	refreshing sync.Mutex
+
 	mu struct {
 		sync.Mutex
 		nodes   []Node // by id; replaced, not modified
@@ -206,8 +210,26 @@ func (c *Cluster) Ready() <-chan struct{} {
 	return c.mirror.Ready()
 }
 
-// refresh makes the table anew from the picture.
+// refresh makes the table anew from the picture, and tells of it.
 func (c *Cluster) refresh() {
+	gone, watch := c.tabulate()
+	for _, link := range gone {
+		_ = link.Close()
+	}
+	for _, f := range watch {
+		f()
+	}
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
+
+// tabulate makes the table anew, and returns the links that nobody needs any more and
+// whom to tell.
+func (c *Cluster) tabulate() (gone []*grpc.ClientConn, watch []func()) {
+	c.refreshing.Lock()
+	defer c.refreshing.Unlock()
 	byID := map[string]*Node{}
 	if c.mirror != nil {
 		for _, dir := range []string{known, live} {
@@ -235,23 +257,12 @@ func (c *Cluster) refresh() {
 		nodes = append(nodes, *byID[id])
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.mu.nodes = nodes
 	for i := range nodes {
 		c.judgeLocked(&nodes[i])
 	}
-	gone := c.forgetGoneLocked()
-	watch := c.mu.watch
-	c.mu.Unlock()
-	for _, link := range gone {
-		_ = link.Close()
-	}
-	for _, f := range watch {
-		f()
-	}
-	select {
-	case c.changed <- struct{}{}:
-	default:
-	}
+	return c.forgetGoneLocked(), c.mu.watch
 }
 
 // judgeLocked gives a node of the table the state that its pings show.

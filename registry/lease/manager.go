@@ -401,6 +401,24 @@ func (m *Manager) Holds(id string, k registry.ServiceKey) bool {
 	return w != nil && len(w.want) > 0
 }
 
+// Wanted is what a client wants in a service.
+func (m *Manager) Wanted(id string, k registry.ServiceKey) (found []registry.Instance) {
+	m.mu.RLock()
+	c := m.mu.clients[id]
+	m.mu.RUnlock()
+	if c == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if w := c.mu.wishes[k]; w != nil {
+		for _, r := range w.want {
+			found = append(found, r.Instance)
+		}
+	}
+	return found
+}
+
 // Services are those in which a client has registrations, and what it wants there.
 func (m *Manager) Services(id string) map[registry.ServiceKey][]registry.Instance {
 	m.mu.RLock()

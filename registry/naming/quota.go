@@ -3,9 +3,11 @@ package naming
 import "github.com/zensus-io/zensus/registry"
 
 // room refuses instances, or a service without any, for which the namespace has no room.
-// What is there already may be registered again. Those who register at the same time may
-// together pass a quota: each sees what is there before.
-func (s *Service) room(k registry.ServiceKey, instances ...registry.Instance) error {
+// What is there already may be registered again, and what a client had registered in the
+// service gives room for what it has now. Those who register at the same time may
+// together pass a quota: each sees what is there before, which without a quorum is what
+// the tree had last.
+func (s *Service) room(client string, k registry.ServiceKey, instances ...registry.Instance) error {
 	if s.cfg.Quota == nil {
 		return nil
 	}
@@ -29,6 +31,14 @@ func (s *Service) room(k registry.ServiceKey, instances ...registry.Instance) er
 			added--
 		}
 		seen[key] = true
+	}
+	if added > 0 && client != "" {
+		had := s.leases.Wanted(client, k)
+		for n := range had {
+			if key := had[n].Key(); !seen[key] && s.catalog.Newest(k, key) != nil {
+				added--
+			}
+		}
 	}
 	if added > 0 && s.catalog.CountInstances(k.Namespace)+added > most {
 		return registry.Errorf(registry.ErrQuota, "instances: namespace %s may hold at most %d.", k.Namespace, most)

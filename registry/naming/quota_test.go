@@ -46,6 +46,10 @@ func TestANamespaceHoldsAsManyServicesAndInstancesAsItMay(t *testing.T) {
 	require.NoError(t, publish("c3", service("large", 2), 1, 2, 3, 4))
 	require.Equal(t, 3, n.CountInstances("small"))
 	require.Equal(t, 7, n.CountInstances(""))
+	require.NoError(t, publish("c2", service("small", 1), 7), "in place of another")
+	require.ErrorIs(t, publish("c2", service("small", 1), 8, 9), registry.ErrQuota)
+	require.NoError(t, publish("c2", service("small", 1), 1))
+	require.Eventually(t, func() bool { return n.CountInstances("small") == 3 }, 5*time.Second, time.Millisecond)
 
 	require.NoError(t, publish("c1", service("small", 0), 1))
 	require.Eventually(t, func() bool { return n.CountInstances("small") == 2 }, 5*time.Second, time.Millisecond)

@@ -162,7 +162,7 @@ var workloads = []*Workload{
 
 const deletesPerRound = 100_000
 
-var zeros = make([]byte, 1<<20)
+var zeros [1 << 20]byte // not a slice, which every start of the program would make
 
 // ownPath is the n-th znode of the i-th connection. It is made for every request,
 // so it is made without fmt.

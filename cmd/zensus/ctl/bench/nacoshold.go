@@ -59,23 +59,26 @@ const counted = 100
 
 // countAll makes sure that services have the instances that were registered.
 func countAll(g *ground, p *nacosParams) error {
-	n, err := missing(g, p)
-	if err == nil && n != 0 {
-		err = fmt.Errorf("%d instances are missing in %d services", n, counted)
+	lack, surplus, err := missing(g, p)
+	if err == nil && lack+surplus != 0 {
+		err = fmt.Errorf("%d instances are missing in %d services, %d are too many", lack, counted, surplus)
 	}
 	return err
 }
 
-// missing is how many instances some of the services lack.
-func missing(g *ground, p *nacosParams) (n int, err error) {
+// missing is how many instances some of the services lack, and how many others show too
+// many: one does not make up for the other.
+func missing(g *ground, p *nacosParams) (lack, surplus int, err error) {
 	for k := range min(counted, p.services) {
 		answer, err := g.keeper.call("ServiceQueryRequest", append(g.appendService([]byte{'{'}, k), `,"cluster":"","healthyOnly":false}`...))
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		n += p.instances/p.services - hosts(answer)
+		n := p.instances/p.services - hosts(answer)
+		lack += max(n, 0)
+		surplus += max(-n, 0)
 	}
-	return n, nil
+	return lack, surplus, nil
 }
 
 // churn has clients come and go, a tenth of them in a minute, while another registers and
@@ -109,7 +112,7 @@ func churn(ctx context.Context, srv *Server, p *nacosParams) ([]Figure, error) {
 	}
 	time.Sleep(p.settle)
 	cut, _ := all.lost()
-	gone, err := missing(g, p)
+	lack, surplus, err := missing(g, p)
 	what := fmt.Sprintf(" while %d of %d clients come and go each minute, %d instances", p.clients/10, p.clients, p.instances)
 	return []Figure{
 		{"register, one in flight, median," + what, "us", micros(sample.P50)},
@@ -118,7 +121,8 @@ func churn(ctx context.Context, srv *Server, p *nacosParams) ([]Figure, error) {
 		{"resident memory" + what, "MB", float64(srv.Memory()) / (1 << 20)},
 		{"clients that came and went", "clients", float64(comings.Load())},
 		{"clients that the server cut off", "clients", float64(cut)},
-		{fmt.Sprintf("instances missing in %d services afterwards", counted), "instances", float64(gone)},
+		{fmt.Sprintf("instances missing in %d services afterwards", counted), "instances", float64(lack)},
+		{fmt.Sprintf("instances too many in %d services afterwards", counted), "instances", float64(surplus)},
 	}, err
 }
 
