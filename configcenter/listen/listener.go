@@ -58,16 +58,16 @@ func (l *Listener) register(watched []Watched) error {
 	if l.closed {
 		return nil
 	}
-	fresh := 0
+	fresh := make(map[name]struct{}) // a request may name one twice
 	for _, w := range watched {
-		if l.entries[name{w.Key, w.Tenant}] == nil {
-			fresh++
+		if n := (name{w.Key, w.Tenant}); l.entries[n] == nil {
+			fresh[n] = struct{}{}
 		}
 	}
-	if len(l.entries)+fresh > t.limits.PerListener || t.mu.entries+fresh > t.limits.Total {
+	if len(l.entries)+len(fresh) > t.limits.PerListener || t.mu.entries+len(fresh) > t.limits.Total {
 		return ErrTooMany
 	}
-	if len(l.entries) == 0 && fresh > 0 {
+	if len(l.entries) == 0 && len(fresh) > 0 {
 		add(t.mu.clients, l.client, l)
 	}
 	for _, w := range watched {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -326,7 +327,11 @@ type jsonID string
 
 // UnmarshalJSON takes both.
 func (id *jsonID) UnmarshalJSON(b []byte) error {
-	if *id = jsonID(bytes.Trim(b, `"`)); *id == "null" {
+	text := string(bytes.Trim(b, `"`))
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		text = strconv.FormatInt(n, 10) // one text for each id
+	}
+	if *id = jsonID(text); *id == "null" {
 		*id = ""
 	}
 	return nil

@@ -143,7 +143,7 @@ func TestConfigsAreCloned(t *testing.T) {
 	w := startWeb(t, engines.New(t))
 	a, b := w.publish("", "a", "1").ID, w.publish("dev", "b", "2").ID
 	got := w.tree(w.send("/v1/cs/configs?clone=true&tenant=copy", "application/json",
-		fmt.Appendf(nil, `[{"cfgId":"%d","dataId":"x","group":"g"},{"cfgId":%d},{"cfgId":7}]`, a, b)))
+		fmt.Appendf(nil, `[{"cfgId":"00%d","dataId":"x","group":"g"},{"cfgId":%d},{"cfgId":7}]`, a, b)))
 	if got["message"] != "Clone Completed Successfully" || fmt.Sprint(got["data"]) != "map[skipCount:0 succCount:2]" {
 		t.Errorf("clone: %v", got)
 	}

@@ -179,8 +179,12 @@ func (s *subscriber) deliver(change listen.Change) {
 	switch {
 	case pause > 0:
 		time.AfterFunc(pause, func() {
-			if s.latest(change) && s.listener.Again(change) {
+			switch {
+			case !s.latest(change):
+			case s.listener.Again(change):
 				s.wake()
+			default: // it does not listen any more
+				s.heard([]listen.Watched{{Key: change.Key, Tenant: change.Tenant}})
 			}
 		})
 	case err != nil:

@@ -333,7 +333,7 @@ func (d *Directory) Grant(ctx context.Context, role, user string) error {
 
 func (d *Directory) grant(ctx context.Context, role, user string, more ...core.Op) error {
 	parent := core.JoinPath(rolesPath, segment.Escape(role))
-	if err := ensure(ctx, d.client, parent); err != nil {
+	if err := core.Ensure(ctx, d.client, parent); err != nil {
 		return err
 	}
 	ops := append(slices.Clone(more), core.CreateOp{Path: grantPath(role, user), Data: []byte{formatVersion}})
@@ -392,7 +392,7 @@ func (d *Directory) AddPermission(ctx context.Context, p Permission) error {
 		!slices.ContainsFunc(d.Tokens(), func(t Token) bool { return t.Role == p.Role }) {
 		return say(ErrNotFound, "role "+p.Role+" not found!")
 	}
-	if err := ensure(ctx, d.client, core.JoinPath(permissionsPath, segment.Escape(p.Role))); err != nil {
+	if err := core.Ensure(ctx, d.client, core.JoinPath(permissionsPath, segment.Escape(p.Role))); err != nil {
 		return err
 	}
 	return d.write(ctx, say(ErrExists, "permission already exists"), nil, core.CreateOp{Path: permissionPath(p), Data: []byte{formatVersion}})
@@ -466,24 +466,9 @@ func (d *Directory) writeIfThere(ctx context.Context, ops ...core.Op) error {
 // prepare makes the znodes that everything else is below.
 func (d *Directory) prepare(ctx context.Context) error {
 	for _, path := range []string{usersPath, rolesPath, permissionsPath, tokensPath} {
-		if err := ensure(ctx, d.client, path); err != nil {
+		if err := core.Ensure(ctx, d.client, path); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// ensure creates a znode and its parents where they are missing.
-func ensure(ctx context.Context, client core.Client, path string) error {
-	_, _, err := client.Create(ctx, path, nil, core.CreateOptions{})
-	if errors.Is(err, core.NoNode) {
-		if err := ensure(ctx, client, core.ParentPath(path)); err != nil {
-			return err
-		}
-		_, _, err = client.Create(ctx, path, nil, core.CreateOptions{})
-	}
-	if errors.Is(err, core.NodeExists) {
-		return nil
-	}
-	return err
 }

@@ -124,7 +124,7 @@ func (d *Directory) CreateToken(ctx context.Context, t Token, life time.Duration
 	if err != nil {
 		return Token{}, "", err
 	}
-	if err := ensure(ctx, d.client, tokensPath); err != nil {
+	if err := core.Ensure(ctx, d.client, tokensPath); err != nil {
 		return Token{}, "", err
 	}
 	exists := say(ErrExists, "token '"+t.Name+"' already exist!")

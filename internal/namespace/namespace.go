@@ -1,7 +1,8 @@
 // Package namespace keeps the namespaces that registry and config center share.
 //
-// A namespace is a znode below /zensus/namespaces with a name, a description and
-// a quota; the public one is always there and has none. Like all of the Nacos
+// A namespace is a znode below /zensus/namespaces with a name and a description;
+// the public one is always there and has none. What it may hold is the business of
+// internal/quota. Like all of the Nacos
 // side the package reads from a mirror, so that every node knows of a change at
 // once, and writes through core.Client. Services and configs may lie in a
 // namespace that nobody made: the clients of Nacos count on that, so nothing
@@ -35,9 +36,6 @@ const Root = "/zensus/namespaces"
 // Public is the id of the namespace that is always there.
 const Public = "public"
 
-// DefaultQuota is what every namespace shows as the number of configs it may hold.
-const DefaultQuota = 200
-
 // formatVersion is the first byte of every value.
 const formatVersion = 1
 
@@ -54,14 +52,12 @@ type Namespace struct {
 	ID          string
 	Name        string
 	Description string
-	Quota       int
 }
 
 // value is what the znode holds.
 type value struct {
 	Name        string `json:"name"`
 	Description string `json:"description,omitempty"`
-	Quota       int    `json:"quota,omitempty"`
 }
 
 // The refusals. Their texts are those of Nacos.
@@ -130,7 +126,7 @@ func (n *Namespaces) List() []Namespace {
 	return all
 }
 
-var public = Namespace{ID: Public, Name: Public, Description: "Default Namespace", Quota: DefaultQuota}
+var public = Namespace{ID: Public, Name: Public, Description: "Default Namespace"}
 
 // Get is one namespace; false if there is none of that id.
 func (n *Namespaces) Get(id string) (Namespace, bool) {
@@ -146,11 +142,7 @@ func (n *Namespaces) Get(id string) (Namespace, bool) {
 		n.log.Warn("namespace cannot be read", "path", node.Path, "err", err)
 		return Namespace{}, false
 	}
-	quota := v.Quota
-	if quota == 0 {
-		quota = DefaultQuota
-	}
-	return Namespace{ID: id, Name: v.Name, Description: v.Description, Quota: quota}, true
+	return Namespace{ID: id, Name: v.Name, Description: v.Description}, true
 }
 
 // Create adds a namespace and returns its id: a new UUID where id is blank. It
@@ -172,7 +164,7 @@ func (n *Namespaces) Create(ctx context.Context, id, name, description string) (
 	if len(n.mirror.Children(Root)) >= maxNamespaces {
 		return "", say(ErrIllegal, "there are too many namespaces")
 	}
-	if err := ensure(ctx, n.client, Root); err != nil {
+	if err := core.Ensure(ctx, n.client, Root); err != nil {
 		return "", err
 	}
 	_, st, err := n.client.Create(ctx, pathOf(id), data, core.CreateOptions{})
@@ -282,19 +274,4 @@ func decode(data []byte) (v value, err error) {
 		return v, errors.New("unknown format")
 	}
 	return v, json.Unmarshal(data[1:], &v)
-}
-
-// ensure creates a znode and its parents where they are missing.
-func ensure(ctx context.Context, client core.Client, path string) error {
-	_, _, err := client.Create(ctx, path, nil, core.CreateOptions{})
-	if errors.Is(err, core.NoNode) {
-		if err := ensure(ctx, client, core.ParentPath(path)); err != nil {
-			return err
-		}
-		_, _, err = client.Create(ctx, path, nil, core.CreateOptions{})
-	}
-	if errors.Is(err, core.NodeExists) {
-		return nil
-	}
-	return err
 }

@@ -41,7 +41,7 @@ func TestNamespacesAreKnownOnEveryNode(t *testing.T) {
 	require.NoError(t, err)
 	ns, ok := a.Get("dev")
 	require.True(t, ok, "the one who wrote reads it at once")
-	require.Equal(t, Namespace{"dev", "A development", "ours", DefaultQuota}, ns)
+	require.Equal(t, Namespace{"dev", "A development", "ours"}, ns)
 	require.Eventually(t, func() bool { return len(b.List()) == 3 }, 2*time.Second, time.Millisecond)
 	require.Equal(t, []string{"public", "dev", id}, []string{b.List()[0].ID, b.List()[1].ID, b.List()[2].ID}, "by name")
 	require.NoError(t, b.Update(ctx, "dev", "Dev", ""))
@@ -75,7 +75,7 @@ func TestForeignValuesArePassedOver(t *testing.T) {
 	n := run(t, engine)
 	client, err := engine.Open(t.Context(), core.SessionOptions{ACL: core.NodeACL()})
 	require.NoError(t, err)
-	require.NoError(t, ensure(t.Context(), client, Root))
+	require.NoError(t, core.Ensure(t.Context(), client, Root))
 	for name, data := range map[string][]byte{"a": nil, "b": []byte("{}"), "c": {1, '{'}, "d%zz": {1, '{', '}'}} {
 		_, _, err := client.Create(t.Context(), Root+"/"+name, data, core.CreateOptions{})
 		require.NoError(t, err)

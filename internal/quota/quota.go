@@ -275,7 +275,7 @@ func (q *Quotas) tryChange(ctx context.Context, s Scope, change func(*Limits)) (
 		if len(q.mirror.Children(core.ParentPath(s.path()))) >= quotasMax {
 			return 0, false, ErrTooMany
 		}
-		if err = ensure(ctx, q.client, core.ParentPath(s.path())); err == nil {
+		if err = core.Ensure(ctx, q.client, core.ParentPath(s.path())); err == nil {
 			_, st, err = q.client.Create(ctx, s.path(), value, core.CreateOptions{})
 		}
 	}
@@ -309,19 +309,4 @@ func decode(data []byte) (l Limits, err error) {
 		return l, errors.New("unknown format")
 	}
 	return l, json.Unmarshal(data[1:], &l)
-}
-
-// ensure creates a znode and its parents where they are missing.
-func ensure(ctx context.Context, client core.Client, path string) error {
-	_, _, err := client.Create(ctx, path, nil, core.CreateOptions{})
-	if errors.Is(err, core.NoNode) && strings.HasPrefix(path, Root) {
-		if err := ensure(ctx, client, core.ParentPath(path)); err != nil {
-			return err
-		}
-		_, _, err = client.Create(ctx, path, nil, core.CreateOptions{})
-	}
-	if errors.Is(err, core.NodeExists) {
-		return nil
-	}
-	return err
 }

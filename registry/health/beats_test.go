@@ -28,7 +28,7 @@ type leases struct {
 	alive   int
 	setting chan struct{} // holds a Set up, if there is one
 	alone   atomic.Bool   // the node is
-	off     atomic.Bool // silence counts for nothing
+	off     atomic.Bool   // silence counts for nothing
 }
 
 func (l *leases) Set(_ context.Context, id string, opt lease.Options, _ registry.ServiceKey, instances []registry.Instance) (core.Zxid, bool, error) {

@@ -115,7 +115,7 @@ func (h *Hub[C]) Watch(c C, w Watch) error {
 	if err != nil {
 		return err
 	}
-	cl := h.client(c, w.Readable)
+	cl := h.client(c)
 	if cl == nil {
 		return nil // it is over, nobody reads the answer
 	}
@@ -123,6 +123,9 @@ func (h *Hub[C]) Watch(c C, w Watch) error {
 	h.mu.Lock()
 	scan, err := cl.state.Watch(p)
 	limit := h.mu.table.ScanMax()
+	if err == nil {
+		cl.readable = w.Readable
+	}
 	h.mu.Unlock()
 	if err != nil {
 		return err
@@ -145,7 +148,7 @@ func (h *Hub[C]) Watch(c C, w Watch) error {
 }
 
 // client is that of a connection, made if it is new; nil if the connection is over.
-func (h *Hub[C]) client(c C, readable func(fuzzy.Key) bool) *client[C] {
+func (h *Hub[C]) client(c C) *client[C] {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	cl := h.mu.clients[c]
@@ -157,7 +160,6 @@ func (h *Hub[C]) client(c C, readable func(fuzzy.Key) bool) *client[C] {
 		h.mu.clients[c] = cl
 		h.mu.of[cl.state] = cl
 	}
-	cl.readable = readable
 	return cl
 }
 

@@ -475,40 +475,6 @@ func TestPageOf(t *testing.T) {
 	}
 }
 
-func TestPollsAreBoundToTheirRequestAndInNumber(t *testing.T) {
-	p := NewPolls(1)
-	changed := make(chan struct{})
-	ctx, leave := context.WithCancel(t.Context())
-	type outcome struct {
-		ready bool
-		err   error
-	}
-	done := make(chan outcome)
-	wait := func(ctx context.Context, d time.Duration) {
-		ok, err := p.Wait(ctx, changed, d)
-		done <- outcome{ok, err}
-	}
-
-	go wait(ctx, time.Minute)
-	require.Eventually(t, func() bool { return p.Waiting() == 1 }, time.Second, time.Millisecond)
-	_, err := p.Wait(t.Context(), changed, time.Minute)
-	require.Equal(t, 503, wire.AsError(err).Kind.Status())
-	leave()
-	require.ErrorIs(t, (<-done).err, context.Canceled, "the client went away")
-
-	go wait(t.Context(), time.Minute)
-	require.Eventually(t, func() bool { return p.Waiting() == 1 }, time.Second, time.Millisecond)
-	close(changed)
-	require.Equal(t, outcome{true, nil}, <-done)
-	ok, err := NewPolls(0).Wait(t.Context(), changed, time.Minute)
-	require.True(t, ok, "what is known already never waits, however many do")
-	require.NoError(t, err)
-	ok, err = p.Wait(t.Context(), make(chan struct{}), time.Millisecond)
-	require.False(t, ok)
-	require.NoError(t, err)
-	require.Zero(t, p.Waiting())
-}
-
 func FuzzBind(f *testing.F) {
 	f.Add("serviceName=s&pageNo=1", "weight=1", "100")
 	f.Add("serviceName=%zz;&&=&enabled=1e9", "clusters=,,,", "-1")

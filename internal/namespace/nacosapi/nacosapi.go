@@ -135,8 +135,12 @@ const (
 	typeCustomV1 = 2
 )
 
+// shownQuota is the number of configs that a namespace without a quota shows as what it
+// may hold, as every one of Nacos does. It binds nobody.
+const shownQuota = 200
+
 func (a *API) item(ns namespace.Namespace, custom int, blankPublic bool) item {
-	it := item{Namespace: ns.ID, ShowName: ns.Name, Quota: ns.Quota, Type: custom}
+	it := item{Namespace: ns.ID, ShowName: ns.Name, Quota: shownQuota, Type: custom}
 	if ns.Description != "" {
 		it.Description = &ns.Description
 	}
