@@ -24,6 +24,20 @@ func (c *Client) Get(ctx context.Context, path string) (data []byte, st core.Sta
 	return data, st, err
 }
 
+// GetMany implements core.ManyReader.
+func (c *Client) GetMany(ctx context.Context, paths []string) (found []core.GetResult, err error) {
+	what := act{"multiRead", "", false}
+	err = c.call(ctx, what, func(ctx context.Context, s core.Client) (err error) {
+		many, ok := s.(core.ManyReader)
+		if !ok {
+			return what.fail(core.Unimplemented)
+		}
+		found, err = many.GetMany(ctx, paths)
+		return err
+	})
+	return found, err
+}
+
 // Set implements core.Client.
 func (c *Client) Set(ctx context.Context, path string, data []byte, version int32) (st core.Stat, err error) {
 	err = c.call(ctx, act{"setData", path, true}, func(ctx context.Context, s core.Client) (err error) {

@@ -117,7 +117,7 @@ func (m *Mirror) parents(ctx context.Context, events []core.Event) (map[string]c
 	}
 	var mu sync.Mutex
 	found := make(map[string]core.Stat, len(paths))
-	err := m.each(ctx, paths, func(ctx context.Context, path string) error {
+	err := each(ctx, readsMax, paths, func(ctx context.Context, path string) error {
 		st, err := m.cfg.Client.Exists(ctx, path)
 		if err != nil {
 			if isAbsent(err) {

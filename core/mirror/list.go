@@ -2,14 +2,23 @@ package mirror
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 
 	"github.com/zensus-io/zensus/core"
 )
 
-// readsMax bounds the reads under way at once; the client puts them on the wire
-// together.
-const readsMax = 128
+const (
+	// readsMax bounds the requests under way at once; the client puts them on the wire
+	// together.
+	readsMax = 128
+	// readTogether is how many znodes are read with one request, where the engine has
+	// one for that, and manyAtOnce how many such requests are under way: a reply may be
+	// large.
+	readTogether = 100
+	manyAtOnce   = 4
+)
 
 // relist reads the whole subtree and makes the picture what is there. It reports
 // only what differs from the old picture. The watch must be armed.
@@ -57,24 +66,27 @@ func (m *Mirror) list(ctx context.Context) (map[string]*Node, error) {
 	found := make(map[string]*Node)
 	level := []string{m.cfg.Root}
 	for len(level) > 0 {
-		var next []string
-		err := m.each(ctx, level, func(ctx context.Context, path string) error {
-			data, st, err := m.cfg.Client.Get(ctx, path)
-			if err != nil {
-				if isAbsent(err) {
-					return nil
-				}
-				return err
+		read, err := m.read(ctx, level)
+		if err != nil {
+			return nil, err
+		}
+		var parents, next []string
+		for path, n := range read {
+			if n == nil {
+				continue
 			}
-			var names []string
-			if st.NumChildren > 0 {
-				if names, _, err = m.cfg.Client.Children(ctx, path); err != nil && !isAbsent(err) {
-					return err
-				}
+			found[path] = n
+			if n.Stat.NumChildren > 0 {
+				parents = append(parents, path)
+			}
+		}
+		err = each(ctx, readsMax, parents, func(ctx context.Context, path string) error {
+			names, _, err := m.cfg.Client.Children(ctx, path)
+			if err != nil && !isAbsent(err) {
+				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			found[path] = &Node{Path: path, Data: data, Stat: st}
 			for _, name := range names {
 				next = append(next, core.JoinPath(path, name))
 			}
@@ -95,8 +107,7 @@ func (m *Mirror) read(ctx context.Context, paths []string) (map[string]*Node, er
 	}
 	var mu sync.Mutex
 	found := make(map[string]*Node, len(paths))
-	err := m.each(ctx, paths, func(ctx context.Context, path string) error {
-		data, st, err := m.cfg.Client.Get(ctx, path)
+	note := func(path string, data []byte, st core.Stat, err error) error {
 		if err != nil && !isAbsent(err) {
 			return err
 		}
@@ -108,30 +119,54 @@ func (m *Mirror) read(ctx context.Context, paths []string) (map[string]*Node, er
 			found[path] = &Node{Path: path, Data: data, Stat: st}
 		}
 		return nil
+	}
+	one := func(ctx context.Context, path string) error {
+		data, st, err := m.cfg.Client.Get(ctx, path)
+		return note(path, data, st, err)
+	}
+	many, ok := m.cfg.Client.(core.ManyReader)
+	if !ok || len(paths) == 1 {
+		return found, each(ctx, readsMax, paths, one)
+	}
+	err := each(ctx, manyAtOnce, slices.Collect(slices.Chunk(paths, readTogether)), func(ctx context.Context, some []string) error {
+		results, err := many.GetMany(ctx, some)
+		if errors.Is(err, core.Unimplemented) || errors.Is(err, core.MarshallingError) {
+			// The engine has no such request, or these are too large together.
+			return each(ctx, readsMax/manyAtOnce, some, one)
+		}
+		if err != nil {
+			return err
+		}
+		for i := range results {
+			if err := note(some[i], results[i].Data, results[i].Stat, results[i].Err); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return found, err
 }
 
-// each calls fn for every path, readsMax at a time, until one fails.
-func (m *Mirror) each(ctx context.Context, paths []string, fn func(context.Context, string) error) error {
-	if len(paths) == 1 {
-		return fn(ctx, paths[0])
+// each calls fn for every item, so many at a time, until one fails.
+func each[T any](ctx context.Context, atOnce int, items []T, fn func(context.Context, T) error) error {
+	if len(items) == 1 {
+		return fn(ctx, items[0])
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	work := make(chan string, len(paths))
-	for _, p := range paths {
-		work <- p
+	work := make(chan T, len(items))
+	for _, item := range items {
+		work <- item
 	}
 	close(work)
 	var wg sync.WaitGroup
-	for range min(readsMax, len(paths)) {
+	for range min(atOnce, len(items)) {
 		wg.Go(func() {
-			for path := range work {
+			for item := range work {
 				if ctx.Err() != nil {
 					return
 				}
-				if err := fn(ctx, path); err != nil {
+				if err := fn(ctx, item); err != nil {
 					cancel(err)
 					return
 				}

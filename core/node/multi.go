@@ -28,3 +28,33 @@ func (c *client) Multi(ctx context.Context, ops ...core.Op) ([]core.OpResult, co
 	}
 	return results, p.hdr.Zxid, wire.FailedOp(ops, results)
 }
+
+// GetMany reads znodes at one moment (core.ManyReader).
+func (c *client) GetMany(ctx context.Context, paths []string) ([]core.GetResult, error) {
+	p, err := c.do(ctx, wire.OpMultiRead, func(b []byte) []byte {
+		for _, path := range paths {
+			b = wire.AppendPathWatch(wire.AppendMultiHeader(b, wire.OpGetData, false, -1), path, false)
+		}
+		return wire.AppendMultiEnd(b)
+	})
+	if err != nil {
+		return nil, fail("multiRead", "", err)
+	}
+	r := wire.NewReader(p.body)
+	found := make([]core.GetResult, len(paths))
+	for i := range found {
+		switch h := wire.DecodeMultiHeader(&r); h.Op {
+		case wire.OpGetData:
+			found[i].Data = clone(r.Bytes()) // each may be kept for long
+			found[i].Stat = wire.DecodeStat(&r)
+		case wire.OpError:
+			found[i].Err = fail("getData", paths[i], core.Code(r.Int()))
+		default:
+			r.Fail()
+		}
+	}
+	if h := wire.DecodeMultiHeader(&r); r.Err() != nil || !h.Done {
+		return nil, fail("multiRead", "", core.MarshallingError)
+	}
+	return found, nil
+}

@@ -3,6 +3,8 @@ package node_test
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -213,4 +215,33 @@ func TestANodeThatIsNotToServeDoesNotBegin(t *testing.T) {
 	require.NoError(t, err)
 	stop()
 	require.GreaterOrEqual(t, endsAtOnce(), st.Czxid, "it has not looked at what it holds, and knows of it")
+}
+
+// The mirrors begin with it. A client over TCP asks for it too.
+func TestManyZnodesAreReadWithOneRequest(t *testing.T) {
+	n, stop := run(t, t.TempDir())
+	defer stop()
+	c, err := n.Open(t.Context(), core.SessionOptions{Timeout: 10 * time.Second})
+	require.NoError(t, err)
+	for path, data := range map[string]string{"/a": "1", "/b": "", "/big1": strings.Repeat("x", 9<<20/10), "/c": "3"} {
+		_, _, err := c.Create(t.Context(), path, []byte(data), core.CreateOptions{})
+		require.NoError(t, err)
+	}
+	many := c.(core.ManyReader)
+	found, err := many.GetMany(t.Context(), []string{"/a", "/none", "/b", "/c"})
+	require.NoError(t, err)
+	require.Len(t, found, 4)
+	require.Equal(t, "1", string(found[0].Data))
+	require.ErrorIs(t, found[1].Err, core.NoNode)
+	require.NotNil(t, found[2].Data)
+	require.Empty(t, found[2].Data)
+	_, st, err := c.Get(t.Context(), "/c")
+	require.NoError(t, err)
+	require.Equal(t, st, found[3].Stat)
+
+	found, err = many.GetMany(t.Context(), nil)
+	require.NoError(t, err)
+	require.Empty(t, found)
+	_, err = many.GetMany(t.Context(), slices.Repeat([]string{"/big1"}, 20))
+	require.ErrorIs(t, err, core.MarshallingError, "more than a reply may hold")
 }

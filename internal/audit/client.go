@@ -17,6 +17,14 @@ type client struct {
 // Client is c for those who write on behalf of requests.
 func (l *Log) Client(c core.Client) core.Client { return &client{c, l} }
 
+// GetMany implements core.ManyReader.
+func (c *client) GetMany(ctx context.Context, paths []string) ([]core.GetResult, error) {
+	if under, ok := c.Client.(core.ManyReader); ok {
+		return under.GetMany(ctx, paths)
+	}
+	return nil, core.Unimplemented
+}
+
 // Connected reports whether the client underneath is in contact with its engine, where it
 // can tell: mirrors ask.
 func (c *client) Connected() bool {
