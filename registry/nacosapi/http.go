@@ -40,7 +40,7 @@ func (a *API) routesV1(g *gin.RouterGroup, read, write, list gin.HandlerFunc) {
 	g.PUT("/instance/beat", write, checkBeat, rest.With(rest.V1, a.beat))
 	g.PUT("/instance/metadata/batch", write, checkItems, rest.With(rest.V1, a.mergeMetadata))
 	g.DELETE("/instance/metadata/batch", write, checkItems, rest.With(rest.V1, a.removeMetadata))
-	g.GET("/instance/statuses", a.guard.User(), rest.With(rest.V1Single, a.statuses))
+	g.GET("/instance/statuses", a.mayReadStatuses(), rest.With(rest.V1Single, a.statuses))
 
 	g.POST("/service", write, rest.With(rest.V1Single, a.createServiceV1))
 	g.DELETE("/service", write, rest.With(rest.V1Single, a.deleteService))
@@ -76,7 +76,7 @@ func (a *API) routesV2(g *gin.RouterGroup, read, write, list gin.HandlerFunc) {
 	g.PUT("/instance/beat", write, rest.With(rest.V2Bare, a.beat))
 	g.PUT("/instance/metadata/batch", write, rest.Handle(a.mergeMetadata))
 	g.DELETE("/instance/metadata/batch", write, rest.Handle(a.removeMetadata))
-	g.Any("/instance/statuses/:key", a.guard.User(), rest.With(rest.V2Bare, a.statuses))
+	g.Any("/instance/statuses/:key", a.mayReadStatuses(), rest.With(rest.V2Bare, a.statuses))
 
 	g.POST("/service", write, rest.Handle(a.createServiceV2))
 	g.PUT("/service", write, rest.Handle(a.updateServiceV2))

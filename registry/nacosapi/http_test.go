@@ -27,7 +27,11 @@ type web struct {
 
 func startWeb(t *testing.T) *web {
 	t.Helper()
-	n := startNode(t, engines.New(t))
+	return serveWeb(t, startNode(t, engines.New(t)))
+}
+
+func serveWeb(t *testing.T, n *node) *web {
+	t.Helper()
 	engine, err := rest.NewEngine(rest.Config{})
 	require.NoError(t, err)
 	n.api.Routes(engine.Group("/nacos"))

@@ -9,6 +9,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gin-gonic/gin"
+
+	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/registry"
@@ -379,20 +382,37 @@ type statusesForm struct {
 	Key string `form:"key" uri:"key" binding:"required"`
 }
 
+// service is the key's: namespace##group@@service, or without a namespace. One that has no
+// group is none.
+func (f *statusesForm) service() (k registry.ServiceKey, ok bool) {
+	namespace, grouped, named := strings.Cut(f.Key, "##")
+	if !named {
+		namespace, grouped = "", f.Key
+	}
+	return registry.NewServiceKey(namespace, "", grouped), strings.Contains(grouped, "@@")
+}
+
+func (a *API) mayReadStatuses() gin.HandlerFunc {
+	return rest.Needs(a.guard, func(in statusesForm) auth.Need {
+		k, ok := in.service()
+		if !ok {
+			k.Group, k.Name = "", "" // which is refused to whoever may read everything
+		}
+		return auth.Need{Action: auth.Read, Resource: auth.ServiceResource(k.Namespace, k.Group, k.Name)}
+	})
+}
+
 type statuses struct {
 	IPs []string `json:"ips"`
 }
 
 // statuses is what servers of 1.x ask each other: ip:port_healthy.
 func (a *API) statuses(ctx context.Context, in statusesForm) (*statuses, error) {
-	namespace, grouped, ok := strings.Cut(in.Key, "##")
+	k, ok := in.service()
 	if !ok {
-		namespace, grouped = "", in.Key
-	}
-	if !strings.Contains(grouped, "@@") {
 		return nil, wire.Refuse(wire.ParameterInvalid, "Param 'serviceName' is illegal, it should be format as 'groupName@@serviceName'")
 	}
-	all, err := a.svc.Instances(ctx, registry.NewServiceKey(namespace, "", grouped))
+	all, err := a.svc.Instances(ctx, k)
 	if err != nil {
 		return nil, refusal(err)
 	}

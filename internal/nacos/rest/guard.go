@@ -75,6 +75,20 @@ func (g *Guard) Namespace(action auth.Action) gin.HandlerFunc {
 	})
 }
 
+// Needs guards a route whose parameters say in a way of its own what it reads or writes.
+// needOf is given the form as the route's handler is, blank where it cannot be read.
+func Needs[In any](g *Guard, needOf func(In) auth.Need) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		g.handler(func(*parameters) auth.Need {
+			var in, none In
+			if bind(c, &in) != nil {
+				return needOf(none)
+			}
+			return needOf(in)
+		})(c)
+	}
+}
+
 // Admin guards a route for administrators.
 func (g *Guard) Admin() gin.HandlerFunc {
 	return g.handler(func(*parameters) auth.Need { return auth.Need{Admin: true} })

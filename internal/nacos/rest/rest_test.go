@@ -426,6 +426,17 @@ func TestGuard(t *testing.T) {
 	send(e, "GET", "/config?namespaceId=dev&groupName=G&dataId=a.yaml", "", "")
 	require.Equal(t, "dev:G:config/a.yaml", g.need.Resource.String())
 
+	type keyForm struct {
+		Key string `form:"key" uri:"key" binding:"required"`
+	}
+	e.GET("/needs/:key", Needs(guard, func(in keyForm) auth.Need {
+		return auth.Need{Action: auth.Read, Resource: auth.ServiceResource("", "", in.Key)}
+	}), handler)
+	send(e, "GET", "/needs/a", "", "")
+	require.Equal(t, "public:*:naming/a", g.need.Resource.String())
+	send(e, "GET", "/needs/a?key=b", "", "")
+	require.Equal(t, "public:*:naming/b", g.need.Resource.String(), "as handlers are given it")
+
 	w := send(e, "GET", "/admin", "", "")
 	require.True(t, g.need.Admin)
 	require.Equal(t, 403, w.Code, "403 for want of an identity, too")
