@@ -12,6 +12,7 @@ import (
 
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/configcenter/archive"
+	"github.com/zensus-io/zensus/configcenter/listen"
 	"github.com/zensus-io/zensus/configcenter/nacosapi"
 	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
@@ -130,6 +131,61 @@ func TestALongPollMayNameOnlyWhatItsUserMayRead(t *testing.T) {
 		e.ServeHTTP(w, r)
 		if w.Code != status {
 			t.Errorf("%q: got %d %q, want %d", records, w.Code, w.Body, status)
+		}
+	}
+}
+
+// oneOnly lets everybody read one config, and what the guard asks for.
+type oneOnly struct{ asked *auth.Need }
+
+func (o oneOnly) Check(ctx context.Context, _ auth.Credentials, need auth.Need) (context.Context, error) {
+	*o.asked = need
+	return ctx, nil
+}
+
+func (oneOnly) Allow(_ auth.Subject, need auth.Need) bool {
+	return need.Resource.String() == "dev:g:config/mine"
+}
+
+// TestANameThatARouteDoesNotUseIsNoNarrowerRight: who names the one config that he may read
+// where the request is for those of a whole namespace.
+func TestANameThatARouteDoesNotUseIsNoNarrowerRight(t *testing.T) {
+	n := startNode(t, engines.New(t))
+	asked := new(auth.Need)
+	api, err := nacosapi.New(nacosapi.Deps{Center: n.center, Guard: rest.NewGuard(oneOnly{asked})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := rest.NewEngine(rest.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api.Routes(e.Group("/nacos"))
+	l := n.center.Listeners().Open("10.0.0.1", nil, func() {})
+	defer l.Close()
+	for _, name := range []string{"mine", "others"} {
+		if _, err := l.Listen([]listen.Watched{{Key: configcenter.MakeKey("dev", "g", name), Tenant: "dev"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const names = "?namespaceId=dev&tenant=dev&group=g&groupName=g&dataId=mine&ip=10.0.0.1"
+	get := func(path string) string {
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path+names, nil))
+		if w.Code != http.StatusOK {
+			t.Errorf("%s: got %d %q", path, w.Code, w.Body)
+		}
+		return w.Body.String()
+	}
+	for _, path := range []string{"/nacos/v1/cs/history/configs", "/nacos/v2/cs/history/configs", "/nacos/v3/admin/cs/history/configs", "/nacos/v3/console/cs/history/configs"} {
+		get(path)
+		if got, want := asked.Resource.String(), "dev:*:config/*"; got != want || asked.Action != auth.Read {
+			t.Errorf("%s asks for %s %s, want %s", path, asked.Action, got, want)
+		}
+	}
+	for _, path := range []string{"/nacos/v1/cs/listener", "/nacos/v3/admin/cs/listener", "/nacos/v3/console/cs/config/listener/ip"} {
+		if got := get(path); !strings.Contains(got, "mine") || strings.Contains(got, "others") {
+			t.Errorf("%s says %s", path, got)
 		}
 	}
 }

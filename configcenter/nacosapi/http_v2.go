@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 )
 
@@ -19,7 +20,7 @@ func (a *API) routesV2(g *gin.RouterGroup, limit, read, write gin.HandlerFunc) {
 	g.GET("/history", read, rest.Handle(a.historyItemV2))
 	g.GET("/history/detail", read, rest.Handle(a.historyDetailV2))
 	g.GET("/history/previous", read, rest.Handle(a.previousV2))
-	g.GET("/history/configs", read, rest.Handle(a.historyConfigsV2))
+	g.GET("/history/configs", a.guard.Configs(auth.Read), rest.Handle(a.historyConfigsV2))
 }
 
 func (a *API) getV2(ctx context.Context, in readParams) (string, error) {

@@ -42,7 +42,7 @@ func (a *API) routesHistoryV3(g *gin.RouterGroup, read gin.HandlerFunc) {
 	g.GET("", read, checkNames, rest.Handle(a.historyItemV3))
 	g.GET("/list", read, checkNames, rest.Handle(a.historyV3))
 	g.GET("/previous", read, checkNames, rest.Handle(a.previousV3))
-	g.GET("/configs", read, checkNames, rest.Handle(a.historyConfigsV3))
+	g.GET("/configs", a.guard.Configs(auth.Read), checkNames, rest.Handle(a.historyConfigsV3))
 }
 
 // keyV3 names a config in v3, which misses the group first. The names of v1 count too.

@@ -48,6 +48,13 @@ func TestARouteAsksForTheRightToWhatItReads(t *testing.T) {
 	require.Equal(t, "w dev:G:naming/app", who.last())
 	for _, c := range []struct{ name, method, path, form, need string }{
 		{"one service", "GET", "/v1/ns/instance/list", "namespaceId=dev&groupName=G&serviceName=app", "r dev:G:naming/app"},
+		{"names in v1, with one of them", "GET", "/v1/ns/service/list", "namespaceId=dev&groupName=G&serviceName=app&pageNo=1&pageSize=9", "r dev:G:naming/*"},
+		{"names in v2, of another group than that of the service", "GET", "/v2/ns/service/list", "namespaceId=dev&groupName=H&serviceName=G@@app", "r dev:H:naming/*"},
+		{"names in v2, of the default group", "GET", "/v2/ns/service/list", "namespaceId=dev", "r dev:DEFAULT_GROUP:naming/*"},
+		{"names by an expression", "GET", "/v1/ns/service/names", "namespaceId=dev&groupName=G&serviceName=app", "r dev:*:naming/*"},
+		{"the catalog", "GET", "/v1/ns/catalog/services", "namespaceId=dev&groupName=G&serviceName=app", "r dev:*:naming/*"},
+		{"v3's list", "GET", "/v3/admin/ns/service/list", "namespaceId=dev&groupName=G&serviceName=app&withInstances=true", "r dev:*:naming/*"},
+		{"the console's list", "GET", "/v3/console/ns/service/list", "namespaceId=dev&groupName=G&serviceName=app", "r dev:*:naming/*"},
 		{"v2's statuses", "GET", "/v2/ns/instance/statuses/dev%23%23G@@app", "", "r dev:G:naming/app"},
 		{"statuses, whatever else is named", "GET", "/v1/ns/instance/statuses", "namespaceId=own&groupName=G&serviceName=mine&key=dev%23%23G@@app", "r dev:G:naming/app"},
 	} {

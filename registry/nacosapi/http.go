@@ -46,14 +46,14 @@ func (a *API) routesV1(g *gin.RouterGroup, read, write, list gin.HandlerFunc) {
 	g.DELETE("/service", write, rest.With(rest.V1Single, a.deleteService))
 	g.PUT("/service", write, rest.With(rest.V1, a.updateServiceV1))
 	g.GET("/service", read, rest.With(rest.V1Single, a.describeV1))
-	g.GET("/service/list", read, rest.With(rest.V1, a.serviceListV1))
-	g.GET("/service/names", read, rest.With(rest.V1, a.serviceNames))
+	g.GET("/service/list", a.mayReadGroup(), rest.With(rest.V1, a.serviceListV1))
+	g.GET("/service/names", a.mayReadAll(), rest.With(rest.V1, a.serviceNames))
 	g.GET("/service/subscribers", read, rest.With(rest.V1, a.subscribersV1))
 	g.GET("/service/selector/types", a.guard.User(), rest.With(rest.V1Result, a.selectorTypes))
 	g.PUT("/cluster", write, rest.With(rest.V1, a.updateClusterV1))
 	g.GET("/catalog/service", read, rest.With(rest.V1, a.catalogService))
 	g.GET("/catalog/instances", read, rest.With(rest.V1Single, a.catalogInstancesV1))
-	g.GET("/catalog/services", read, rest.With(rest.V1, a.catalogServices))
+	g.GET("/catalog/services", a.mayReadAll(), rest.With(rest.V1, a.catalogServices))
 	g.PUT("/health", write, rest.With(rest.V1, a.setHealth))
 	g.PUT("/health/instance", write, rest.With(rest.V1, a.setHealth))
 	g.GET("/health/server", rest.With(rest.V1, a.healthServer))
@@ -82,7 +82,7 @@ func (a *API) routesV2(g *gin.RouterGroup, read, write, list gin.HandlerFunc) {
 	g.PUT("/service", write, rest.Handle(a.updateServiceV2))
 	g.DELETE("/service", write, rest.With(rest.V2Single, a.deleteService))
 	g.GET("/service", read, rest.With(rest.V2Single, a.describeV2))
-	g.GET("/service/list", read, rest.Handle(a.serviceListV2))
+	g.GET("/service/list", a.mayReadGroup(), rest.Handle(a.serviceListV2))
 	g.PUT("/health", write, rest.Handle(a.setHealth))
 	g.PUT("/health/instance", write, rest.Handle(a.setHealth))
 	g.Any("/catalog/instances", read, rest.With(rest.V2Plain, a.catalogInstancesV2))
@@ -100,6 +100,12 @@ func (a *API) routesV2(g *gin.RouterGroup, read, write, list gin.HandlerFunc) {
 	g.GET("/client/service/publisher/list", both(admin, checkNames), rest.With(rest.V2Single, a.publishersV2))
 	g.GET("/client/service/subscriber/list", both(admin, checkNames), rest.With(rest.V2Single, a.listenersV2))
 }
+
+// mayReadGroup stands before what lists all services of a group, mayReadAll before what
+// finds services in all of a namespace.
+func (a *API) mayReadGroup() gin.HandlerFunc { return both(a.guard.Group(auth.Read), checkNames) }
+
+func (a *API) mayReadAll() gin.HandlerFunc { return both(a.guard.Services(auth.Read), checkNames) }
 
 // both is a guard with a check behind it, which does nothing if the guard refused.
 func both(guard, check gin.HandlerFunc) gin.HandlerFunc {

@@ -67,8 +67,8 @@ func needsOf(request wire.Body) (needs []auth.Need, open bool) {
 		return one(auth.Read, service(&r.ServiceKey))
 	case *wire.SubscribeServiceRequest:
 		return one(auth.Read, service(&r.ServiceKey))
-	case *wire.ServiceListRequest:
-		return one(auth.Read, service(&r.ServiceKey))
+	case *wire.ServiceListRequest: // of all services of the group, whatever else it names
+		return one(auth.Read, auth.ServiceResource(r.Namespace, cmp.Or(r.GroupName, "DEFAULT_GROUP"), ""))
 	case *wire.ConfigQueryRequest:
 		return one(auth.Read, config(&r.ConfigKey))
 	case *wire.ConfigPublishRequest:

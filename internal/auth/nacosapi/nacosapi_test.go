@@ -182,6 +182,7 @@ func TestGRPCRequestsAreChecked(t *testing.T) {
 	require.NoError(t, d.Grant(ctx, "dev", "tom"))
 	require.NoError(t, d.AddPermission(ctx, auth.Permission{Role: "dev", Resource: "dev:G:*", Action: auth.Read}))
 	require.NoError(t, d.AddPermission(ctx, auth.Permission{Role: "dev", Resource: "dev:DEFAULT_GROUP:naming/orders", Action: auth.ReadWrite}))
+	require.NoError(t, d.AddPermission(ctx, auth.Permission{Role: "dev", Resource: "all:DEFAULT_GROUP:naming/*", Action: auth.Read}))
 	tom, err := s.auth.Login(ctx, "", "tom", "t")
 	require.NoError(t, err)
 	key := func(group, name string) wire.ServiceKey {
@@ -209,6 +210,8 @@ func TestGRPCRequestsAreChecked(t *testing.T) {
 		{"subscribing elsewhere", &wire.SubscribeServiceRequest{ServiceKey: key("H", "users")}, auth.ErrForbidden},
 		{"querying elsewhere", &wire.ServiceQueryRequest{ServiceKey: key("H", "users")}, auth.ErrForbidden},
 		{"listing a group", &wire.ServiceListRequest{ServiceKey: key("G", "")}, nil},
+		{"listing a group by the name of one service in it", &wire.ServiceListRequest{ServiceKey: key("DEFAULT_GROUP", "orders")}, auth.ErrForbidden},
+		{"listing the default group", &wire.ServiceListRequest{ServiceKey: wire.ServiceKey{Namespace: "all"}}, nil},
 		{"listing another", &wire.ServiceListRequest{ServiceKey: key("H", "")}, auth.ErrForbidden},
 		{"reading a config", &wire.ConfigQueryRequest{ConfigKey: config}, nil},
 		{"publishing it", &wire.ConfigPublishRequest{ConfigKey: config}, auth.ErrForbidden},

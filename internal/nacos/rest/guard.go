@@ -25,8 +25,11 @@ type Guard struct{ checker Checker }
 // NewGuard makes a guard that asks checker; a nil checker lets everybody pass.
 func NewGuard(checker Checker) *Guard { return &Guard{checker} }
 
-// Naming guards a route that reads or writes the service which the parameters
-// name.
+// A guard asks for the right to what its route reads or writes, no less: a name that the
+// handler does not look at narrows nothing. So there is a guard for one thing by its name,
+// and there are others for all things of a group or of a namespace.
+
+// Naming guards a route that reads or writes the one service which the parameters name.
 func (g *Guard) Naming(action auth.Action) gin.HandlerFunc {
 	return g.handler(func(p *parameters) auth.Need {
 		namespace, group, service := p.unify("namespaceId"), p.unify("groupName"), p.unify("serviceName")
@@ -40,8 +43,24 @@ func (g *Guard) Naming(action auth.Action) gin.HandlerFunc {
 	})
 }
 
+// Group guards a route that reads or writes all services of the group which the
+// parameters name: of DEFAULT_GROUP if they name none.
+func (g *Guard) Group(action auth.Action) gin.HandlerFunc {
+	return g.handler(func(p *parameters) auth.Need {
+		group := orElse(p.unify("groupName"), "DEFAULT_GROUP")
+		return auth.Need{Action: action, Resource: auth.ServiceResource(p.unify("namespaceId"), group, "")}
+	})
+}
+
+// Services guards a route that reads or writes all services of a namespace.
+func (g *Guard) Services(action auth.Action) gin.HandlerFunc {
+	return g.handler(func(p *parameters) auth.Need {
+		return auth.Need{Action: action, Resource: auth.ServiceResource(p.unify("namespaceId"), "", "")}
+	})
+}
+
 // Config guards a route that reads or writes the config which the parameters
-// name. The versions of the interface name them differently (tenant, namespaceId;
+// name, or looks for those that have the group and the dataId given. The versions of the interface name them differently (tenant, namespaceId;
 // group, groupName), and a handler may know some of the names only. So what was
 // checked is what all the names say afterwards: nobody can show the guard one
 // config and the handler another. Ids may name any config of the namespace.
@@ -67,11 +86,11 @@ func (p *parameters) unify(names ...string) string {
 	return value
 }
 
-// Namespace guards a route that reads or writes a whole namespace. The names are
+// Configs guards a route that reads or writes all configs of a namespace. Its names are
 // unified as Config does it.
-func (g *Guard) Namespace(action auth.Action) gin.HandlerFunc {
+func (g *Guard) Configs(action auth.Action) gin.HandlerFunc {
 	return g.handler(func(p *parameters) auth.Need {
-		return auth.Need{Action: action, Resource: auth.Resource{Namespace: p.unify("namespaceId", "tenant", "namespace")}}
+		return auth.Need{Action: action, Resource: auth.ConfigResource(p.unify("tenant", "namespaceId", "namespace"), "", "")}
 	})
 }
 

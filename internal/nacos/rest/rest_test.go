@@ -426,6 +426,20 @@ func TestGuard(t *testing.T) {
 	send(e, "GET", "/config?namespaceId=dev&groupName=G&dataId=a.yaml", "", "")
 	require.Equal(t, "dev:G:config/a.yaml", g.need.Resource.String())
 
+	for route, handle := range map[string]gin.HandlerFunc{
+		"/group": guard.Group(auth.Read), "/services": guard.Services(auth.Read), "/configs": guard.Configs(auth.Read),
+	} {
+		e.GET(route, handle, handler)
+	}
+	const names = "namespaceId=dev&group=G&groupName=G&serviceName=H%40%40s&dataId=a.yaml"
+	for target, need := range map[string]string{
+		"/group?" + names: "dev:G:naming/*", "/group": "public:DEFAULT_GROUP:naming/*",
+		"/services?" + names: "dev:*:naming/*", "/services": "public:*:naming/*",
+		"/configs?" + names: "dev:*:config/*", "/configs?namespace=dev": "dev:*:config/*",
+	} {
+		send(e, "GET", target, "", "")
+		require.Equal(t, need, g.need.Resource.String(), target)
+	}
 	type keyForm struct {
 		Key string `form:"key" uri:"key" binding:"required"`
 	}
