@@ -3,11 +3,13 @@ package configcenter
 import (
 	"fmt"
 	"strings"
+
+	"github.com/zensus-io/zensus/internal/tenant"
 )
 
 // PublicNamespace is the id of the namespace that is always there. Clients name
 // it "public", or not at all.
-const PublicNamespace = "public"
+const PublicNamespace = tenant.Public
 
 // DefaultGroup is the group that clients use when they were told none.
 const DefaultGroup = "DEFAULT_GROUP"
@@ -24,17 +26,8 @@ func MakeKey(namespace, group, dataID string) Key {
 	return Key{Namespace: Namespace(namespace), Group: strings.TrimSpace(group), DataID: strings.TrimSpace(dataID)}
 }
 
-// Namespace is the canonical id of what a client calls a tenant or a namespace:
-// blank, "public" and the word "null" (older servers take it so) are one
-// namespace.
-func Namespace(tenant string) string {
-	switch t := strings.TrimSpace(tenant); t {
-	case "", "null", PublicNamespace:
-		return PublicNamespace
-	default:
-		return t
-	}
-}
+// Namespace is the canonical id of what a client calls a tenant or a namespace.
+func Namespace(name string) string { return tenant.Namespace(name) }
 
 // String is the key for people: namespace/group/dataId.
 func (k Key) String() string { return k.Namespace + "/" + k.Group + "/" + k.DataID }

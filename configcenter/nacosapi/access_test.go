@@ -190,6 +190,33 @@ func TestANameThatARouteDoesNotUseIsNoNarrowerRight(t *testing.T) {
 	}
 }
 
+// TestTheGuardAndTheConfigCenterReadANamespaceAlike: by whatever spelling.
+func TestTheGuardAndTheConfigCenterReadANamespaceAlike(t *testing.T) {
+	n := startNode(t, engines.New(t))
+	asked := new(auth.Need)
+	api, err := nacosapi.New(nacosapi.Deps{Center: n.center, Guard: rest.NewGuard(oneOnly{asked})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := rest.NewEngine(rest.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api.Routes(e.Group("/nacos"))
+	for i, tenant := range []string{"", " ", "null", " null ", "public", "\tpublic", "dev", " dev", "dev\n"} {
+		content := strconv.Itoa(i)
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/nacos/v1/cs/configs?"+url.Values{
+			"tenant": {tenant}, "group": {" g"}, "dataId": {"d "}, "content": {content},
+		}.Encode(), nil))
+		r := asked.Resource
+		it, err := n.center.Get(t.Context(), configcenter.Key{Namespace: r.Namespace, Group: r.Group, DataID: r.Name})
+		if err != nil || it.Content != content {
+			t.Errorf("%q: %d %q, the guard asks for %s; there is %+v, %v", tenant, w.Code, w.Body, r, it, err)
+		}
+	}
+}
+
 // readable is an answer with what an archive in it holds.
 func readable(b []byte) string {
 	contents, err := archive.Read(b)

@@ -1,6 +1,10 @@
 package auth
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/zensus-io/zensus/internal/tenant"
+)
 
 // Action is what a request does to a resource.
 type Action string
@@ -48,9 +52,12 @@ func ServiceResource(namespace, group, service string) Resource {
 	return Resource{Namespace: namespace, Group: group, Type: "naming", Name: service}
 }
 
-// ConfigResource is the resource of a config.
+// ConfigResource is the resource of a config, by any spelling of its names that the config
+// center takes for it.
 func ConfigResource(namespace, group, dataID string) Resource {
-	return Resource{Namespace: namespace, Group: group, Type: "config", Name: dataID}
+	return Resource{
+		Namespace: tenant.Namespace(namespace), Group: strings.TrimSpace(group), Type: "config", Name: strings.TrimSpace(dataID),
+	}
 }
 
 // Permission lets a role do something.

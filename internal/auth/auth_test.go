@@ -16,6 +16,7 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/coretest"
+	"github.com/zensus-io/zensus/internal/tenant"
 )
 
 var testKey = []byte("0123456789abcdef0123456789abcdef")
@@ -270,6 +271,10 @@ func TestMatches(t *testing.T) {
 		{"one config", "dev:G:config/app.yaml", ConfigResource("dev", "G", "app.yaml"), true},
 		{"not its neighbour", "dev:G:config/app.yaml", ConfigResource("dev", "G", "app.yml"), false},
 		{"not the service of that name", "dev:G:config/app.yaml", ServiceResource("dev", "G", "app.yaml"), false},
+		{"public as older servers call it", "public:*:*", ConfigResource("null", "G", "a"), true},
+		{"which is none of its own", "n*:*:*", ConfigResource("null", "G", "a"), false},
+		{"but to the registry", "n*:*:*", ServiceResource("null", "G", "a"), true},
+		{"blanks around names", "dev:G:config/a", ConfigResource(" dev", "G ", "\ta"), true},
 		{"a prefix", "dev:G:config/app-*", ConfigResource("dev", "G", "app-x"), true},
 		{"Dubbo's colons belong to the name", "dev:G:naming/providers:a.B:1.0:", ServiceResource("dev", "G", "providers:a.B:1.0:"), true},
 		{"a list needs a pattern for all groups", "dev:G:naming/*", ServiceResource("dev", "", ""), false},
@@ -358,7 +363,7 @@ func FuzzMatches(f *testing.F) {
 	f.Fuzz(func(t *testing.T, pattern, namespace, group, name string) {
 		matches := Matches(pattern, ConfigResource(namespace, group, name))
 		if scope, _, _ := strings.Cut(pattern, ":"); matches && !strings.Contains(scope, "*") {
-			require.Equal(t, orElse(scope, "public"), orElse(namespace, "public"), "a pattern without an asterisk stays in its namespace")
+			require.Equal(t, orElse(scope, "public"), tenant.Namespace(namespace), "a pattern without an asterisk stays in its namespace")
 		}
 	})
 }

@@ -28,13 +28,14 @@ import (
 	"github.com/zensus-io/zensus/core/mirror"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/internal/segment"
+	"github.com/zensus-io/zensus/internal/tenant"
 )
 
 // Root is where the namespaces live.
 const Root = "/zensus/namespaces"
 
 // Public is the id of the namespace that is always there.
-const Public = "public"
+const Public = tenant.Public
 
 // formatVersion is the first byte of every value.
 const formatVersion = 1
@@ -156,6 +157,9 @@ func (n *Namespaces) Create(ctx context.Context, id, name, description string) (
 	}
 	if id == Public {
 		return "", say(ErrExists, "namespaceId ["+Public+"] is default namespace id and already exist.")
+	}
+	if tenant.Namespace(id) != id { // configs in it would be those of another
+		return "", say(ErrIllegal, "namespaceId ["+id+"] means another namespace")
 	}
 	data, err := encode(name, description)
 	if err != nil {

@@ -55,7 +55,7 @@ func TestNamespacesAreKnownOnEveryNode(t *testing.T) {
 func TestWhatIsRefused(t *testing.T) {
 	n := run(t, coretest.NewFake())
 	ctx := t.Context()
-	for _, id := range []string{"a b", "a/b", "..", "命名", strings.Repeat("x", 129)} {
+	for _, id := range []string{"a b", "a/b", "..", "命名", "null", strings.Repeat("x", 129)} {
 		_, err := n.Create(ctx, id, "n", "")
 		require.ErrorIs(t, err, ErrIllegal, id)
 	}

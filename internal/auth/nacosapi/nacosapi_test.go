@@ -183,6 +183,7 @@ func TestGRPCRequestsAreChecked(t *testing.T) {
 	require.NoError(t, d.AddPermission(ctx, auth.Permission{Role: "dev", Resource: "dev:G:*", Action: auth.Read}))
 	require.NoError(t, d.AddPermission(ctx, auth.Permission{Role: "dev", Resource: "dev:DEFAULT_GROUP:naming/orders", Action: auth.ReadWrite}))
 	require.NoError(t, d.AddPermission(ctx, auth.Permission{Role: "dev", Resource: "all:DEFAULT_GROUP:naming/*", Action: auth.Read}))
+	require.NoError(t, d.AddPermission(ctx, auth.Permission{Role: "dev", Resource: "n*:*:*", Action: auth.ReadWrite}))
 	tom, err := s.auth.Login(ctx, "", "tom", "t")
 	require.NoError(t, err)
 	key := func(group, name string) wire.ServiceKey {
@@ -216,6 +217,8 @@ func TestGRPCRequestsAreChecked(t *testing.T) {
 		{"reading a config", &wire.ConfigQueryRequest{ConfigKey: config}, nil},
 		{"publishing it", &wire.ConfigPublishRequest{ConfigKey: config}, auth.ErrForbidden},
 		{"removing it", &wire.ConfigRemoveRequest{ConfigKey: config}, auth.ErrForbidden},
+		{"publishing in the public namespace, by a name that is anybody's", &wire.ConfigPublishRequest{ConfigKey: wire.ConfigKey{Tenant: "null", Group: "G", DataID: "a"}}, auth.ErrForbidden},
+		{"watching it by that name", &wire.ConfigFuzzyWatchRequest{GroupKeyPattern: "null>>G>>*"}, auth.ErrForbidden},
 		{"listening to it", listen("G"), nil},
 		{"listening to it and to one that is not for tom", listen("G", "H"), auth.ErrForbidden},
 		{"watching services that match", &wire.NamingFuzzyWatchRequest{GroupKeyPattern: "dev>>G>>us*"}, nil},
