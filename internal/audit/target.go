@@ -18,6 +18,7 @@ func targetOf(ops []core.Op) (found Target, verb string, ok bool) {
 		switch {
 		case !named:
 		case t.Kind == KindQuota && len(ops) > 1: // it is only counted under
+		case t.Kind == KindAccess && how == Delete && verb == Create: // what an earlier one of that name left behind
 		case t.Detail == "": // a thing itself: whatever is done to its parts belongs to that
 			if how == Delete {
 				return t, how, true

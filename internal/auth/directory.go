@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/mirror"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/internal/segment"
 )
 
@@ -244,20 +246,70 @@ func (d *Directory) Permissions() []Permission {
 // HasAdmin reports whether any user has the admin role.
 func (d *Directory) HasAdmin() bool { return d.current().admins > 0 }
 
-// CreateUser adds a user. It returns ErrExists or ErrInvalid.
+// changeTries bounds how often a change begins again because others cut in.
+const changeTries = 16
+
+// change calls try with what is committed, not only with what this node shows already, and
+// again where try finds that others have changed it meanwhile: NoNode or NotEmpty.
+func (d *Directory) change(ctx context.Context, try func(x *index) error) error {
+	for range changeTries {
+		x, err := d.fresh(ctx)
+		if err != nil {
+			return err
+		}
+		err = try(x)
+		if !errors.Is(err, core.NoNode) && !errors.Is(err, core.NotEmpty) {
+			return err
+		}
+	}
+	return say(ErrExists, "users and roles are being changed by others, please try again")
+}
+
+// fresh is the index of all that was committed before the call.
+func (d *Directory) fresh(ctx context.Context) (*index, error) {
+	z, err := d.client.Sync(ctx, Root)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, ownWritePatience)
+	defer cancel()
+	if err := d.mirror.Wait(ctx, z); err != nil {
+		return nil, &wire.Error{Kind: wire.Busy, Text: "the server lags behind, please try later", Err: err}
+	}
+	return d.current(), nil
+}
+
+// CreateUser adds a user, who has no roles: grants that an earlier one of that name left
+// behind go. It returns ErrExists or ErrInvalid.
 func (d *Directory) CreateUser(ctx context.Context, name, password string) error {
-	op, err := d.createUser(name, password)
+	create, err := d.createUser(name, password)
 	if err != nil {
 		return err
 	}
 	exists := say(ErrExists, "user '"+name+"' already exist!")
-	err = d.write(ctx, exists, nil, op)
-	if errors.Is(err, core.NoNode) { // the first of all, where no login is required
-		if err = d.prepare(ctx); err == nil {
-			err = d.write(ctx, exists, nil, op)
+	return d.change(ctx, func(x *index) error {
+		if _, ok := x.hashes[name]; ok {
+			return exists
 		}
+		// In the transaction of the creation, before which nobody can have been granted
+		// anything: what it deletes cannot be what the new user has got.
+		err := d.write(ctx, exists, nil, append([]core.Op{create}, x.takeRoles(name)...)...)
+		if !errors.Is(err, core.NoNode) {
+			return err
+		}
+		if err := d.prepare(ctx); err != nil { // the first of all, where no login is required
+			return err
+		}
+		return core.NoNode
+	})
+}
+
+// takeRoles are the operations that take all roles from a user.
+func (x *index) takeRoles(user string) (ops []core.Op) {
+	for _, role := range x.roles[user] {
+		ops = append(ops, core.DeleteOp{Path: grantPath(role, user), Version: core.AnyVersion})
 	}
-	return err
+	return ops
 }
 
 func (d *Directory) createUser(name, password string) (core.Op, error) {
@@ -275,7 +327,7 @@ func (d *Directory) createUser(name, password string) (core.Op, error) {
 	if err != nil {
 		return nil, err
 	}
-	return core.CreateOp{Path: core.JoinPath(usersPath, segment.Escape(name)), Data: value}, nil
+	return core.CreateOp{Path: userPath(name), Data: value}, nil
 }
 
 // SetPassword replaces a user's password; tokens made with the old one end. It
@@ -293,30 +345,28 @@ func (d *Directory) SetPassword(ctx context.Context, name, password string) erro
 		return err
 	}
 	return d.write(ctx, nil, say(ErrNotFound, "user "+name+" not exist!"),
-		core.SetOp{Path: core.JoinPath(usersPath, segment.Escape(name)), Data: value, Version: core.AnyVersion})
+		core.SetOp{Path: userPath(name), Data: value, Version: core.AnyVersion})
 }
 
 // DeleteUser removes a user and what roles it has. An administrator is not
 // deleted: ErrInvalid. A user that is not there is no error.
 func (d *Directory) DeleteUser(ctx context.Context, name string) error {
-	x := d.current()
-	s, ok := x.subject(name)
-	if !ok {
-		return nil
-	}
-	if s.Admin {
-		return say(ErrInvalid, "cannot delete admin: "+name)
-	}
-	ops := []core.Op{core.DeleteOp{Path: core.JoinPath(usersPath, segment.Escape(name)), Version: core.AnyVersion}}
-	for _, role := range s.Roles {
-		ops = append(ops, core.DeleteOp{Path: grantPath(role, name), Version: core.AnyVersion})
-	}
-	// NoNode: somebody else changed the same user at this moment.
-	return d.write(ctx, nil, say(ErrNotFound, "user '"+name+"' was changed meanwhile, please try again"), ops...)
+	return d.change(ctx, func(x *index) error {
+		if _, ok := x.hashes[name]; !ok {
+			return nil
+		}
+		if s, _ := x.subject(name); s.Admin {
+			return say(ErrInvalid, "cannot delete admin: "+name)
+		}
+		ops := []core.Op{core.DeleteOp{Path: userPath(name), Version: core.AnyVersion}}
+		return d.write(ctx, nil, nil, append(ops, x.takeRoles(name)...)...)
+	})
 }
 
+func userPath(name string) string { return core.JoinPath(usersPath, segment.Escape(name)) }
+
 func grantPath(role, user string) string {
-	return core.JoinPath(core.JoinPath(rolesPath, segment.Escape(role)), segment.Escape(user))
+	return core.JoinPath(rolePath(role), segment.Escape(user))
 }
 
 // Grant gives a user a role. The admin role cannot be had this way: ErrInvalid.
@@ -325,20 +375,21 @@ func (d *Directory) Grant(ctx context.Context, role, user string) error {
 	if err := d.mutableRole(role); err != nil {
 		return err
 	}
-	if _, ok := d.current().subject(user); !ok {
-		return say(ErrNotFound, "user '"+user+"' not found!")
-	}
-	return d.grant(ctx, role, user)
+	return d.change(ctx, func(x *index) error {
+		if _, ok := x.hashes[user]; !ok {
+			return say(ErrNotFound, "user '"+user+"' not found!")
+		}
+		if err := core.Ensure(ctx, d.client, rolePath(role)); err != nil {
+			return err
+		}
+		// The check, lest a grant to one who is being deleted waits for the next of his name.
+		return d.write(ctx, say(ErrExists, "user '"+user+"' already bound to the role '"+role+"'!"), nil,
+			core.CheckOp{Path: userPath(user), Version: core.AnyVersion},
+			core.CreateOp{Path: grantPath(role, user), Data: []byte{formatVersion}})
+	})
 }
 
-func (d *Directory) grant(ctx context.Context, role, user string, more ...core.Op) error {
-	parent := core.JoinPath(rolesPath, segment.Escape(role))
-	if err := core.Ensure(ctx, d.client, parent); err != nil {
-		return err
-	}
-	ops := append(slices.Clone(more), core.CreateOp{Path: grantPath(role, user), Data: []byte{formatVersion}})
-	return d.write(ctx, say(ErrExists, "user '"+user+"' already bound to the role '"+role+"'!"), nil, ops...)
-}
+func rolePath(role string) string { return core.JoinPath(rolesPath, segment.Escape(role)) }
 
 // Revoke takes a role from a user, or from all if user is "", in which case its
 // permissions go as well, and the tokens of machines that have it. What is not there is
@@ -350,26 +401,41 @@ func (d *Directory) Revoke(ctx context.Context, role, user string) error {
 	if user != "" {
 		return d.writeIfThere(ctx, core.DeleteOp{Path: grantPath(role, user), Version: core.AnyVersion})
 	}
-	for _, g := range d.Grants() {
-		if g.Role == role {
-			if err := d.writeIfThere(ctx, core.DeleteOp{Path: grantPath(role, g.Username), Version: core.AnyVersion}); err != nil {
+	return d.change(ctx, func(x *index) error { return d.revokeAll(ctx, x, role) })
+}
+
+// revokeAll leaves nothing of a role. The last is what all the rest is below: if anything
+// was added meanwhile, that is NotEmpty.
+func (d *Directory) revokeAll(ctx context.Context, x *index, role string) error {
+	for _, user := range slices.Sorted(maps.Keys(x.roles)) {
+		if slices.Contains(x.roles[user], role) {
+			if err := d.writeIfThere(ctx, core.DeleteOp{Path: grantPath(role, user), Version: core.AnyVersion}); err != nil {
 				return err
 			}
 		}
 	}
-	for _, t := range d.Tokens() {
-		if t.Role == role {
-			if err := d.RevokeToken(ctx, t.Name); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(x.named)) {
+		if x.named[name].Role == role {
+			if err := d.RevokeToken(ctx, name); err != nil {
 				return err
 			}
 		}
 	}
-	for _, p := range d.current().permissions[role] {
+	for _, p := range x.permissions[role] {
 		if err := d.RemovePermission(ctx, p); err != nil {
 			return err
 		}
 	}
-	return nil
+	var ops []core.Op
+	for _, path := range []string{permissionsOf(role), rolePath(role)} {
+		if _, ok := d.mirror.Get(path); ok {
+			ops = append(ops, core.DeleteOp{Path: path, Version: core.AnyVersion})
+		}
+	}
+	if len(ops) == 0 {
+		return nil
+	}
+	return d.write(ctx, nil, nil, ops...)
 }
 
 func (d *Directory) mutableRole(role string) error {
@@ -388,14 +454,35 @@ func (d *Directory) AddPermission(ctx context.Context, p Permission) error {
 	if err := validPermission(p); err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(d.Grants(), func(g Grant) bool { return g.Role == p.Role }) &&
-		!slices.ContainsFunc(d.Tokens(), func(t Token) bool { return t.Role == p.Role }) {
-		return say(ErrNotFound, "role "+p.Role+" not found!")
+	return d.change(ctx, func(x *index) error {
+		holder, ok := x.holder(p.Role)
+		if !ok {
+			return say(ErrNotFound, "role "+p.Role+" not found!")
+		}
+		if err := core.Ensure(ctx, d.client, permissionsOf(p.Role)); err != nil {
+			return err
+		}
+		// The check, lest it waits for the next role of a name that is being removed.
+		return d.write(ctx, say(ErrExists, "permission already exists"), nil,
+			core.CheckOp{Path: holder, Version: core.AnyVersion},
+			core.CreateOp{Path: permissionPath(p), Data: []byte{formatVersion}})
+	})
+}
+
+// holder is the path of what gives somebody a role, a user or a machine; false if there is
+// nobody.
+func (x *index) holder(role string) (path string, ok bool) {
+	for user, roles := range x.roles {
+		if slices.Contains(roles, role) {
+			return grantPath(role, user), true
+		}
 	}
-	if err := core.Ensure(ctx, d.client, core.JoinPath(permissionsPath, segment.Escape(p.Role))); err != nil {
-		return err
+	for name, t := range x.named {
+		if t.Role == role {
+			return tokenPath(name), true
+		}
 	}
-	return d.write(ctx, say(ErrExists, "permission already exists"), nil, core.CreateOp{Path: permissionPath(p), Data: []byte{formatVersion}})
+	return "", false
 }
 
 // RemovePermission takes it back. What is not there is no error.
@@ -406,8 +493,10 @@ func (d *Directory) RemovePermission(ctx context.Context, p Permission) error {
 	return d.writeIfThere(ctx, core.DeleteOp{Path: permissionPath(p), Version: core.AnyVersion})
 }
 
+func permissionsOf(role string) string { return core.JoinPath(permissionsPath, segment.Escape(role)) }
+
 func permissionPath(p Permission) string {
-	return core.JoinPath(core.JoinPath(permissionsPath, segment.Escape(p.Role)), segment.Escape(p.Resource)+"~"+string(p.Action))
+	return core.JoinPath(permissionsOf(p.Role), segment.Escape(p.Resource)+"~"+string(p.Action))
 }
 
 func validName(what, name string) error {
