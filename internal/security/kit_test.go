@@ -168,6 +168,7 @@ type access string
 const (
 	open   access = "open"   // everybody, without a login
 	user   access = "user"   // whoever is logged in
+	asks   access = "asks"   // whoever is logged in, until the handler has asked for a right
 	rights access = "rights" // who has a right to what is asked for, or is an administrator
 )
 
@@ -189,7 +190,7 @@ func routes(t *testing.T) []route {
 		r := all[fields[1]+" "+fields[2]]
 		require.NotNil(t, r, "%v is no route", fields)
 		r.who, r.why = access(fields[0]), strings.Join(fields[3:], " ")
-		require.Contains(t, []access{open, user}, r.who)
+		require.Contains(t, []access{open, user, asks}, r.who)
 	})
 	require.Greater(t, len(sorted), 200)
 	return sorted

@@ -1,8 +1,12 @@
 package security
 
 import (
+	"cmp"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -162,17 +166,34 @@ func TestWhoHasNoRightUsesNoRoute(t *testing.T) {
 	}
 }
 
-// TestExceptionsAreTrue: what is open is open, and what every user may a user may; or it
-// would not belong on the list.
+// TestExceptionsAreTrue: what is open is served without a login, and what every user may is
+// served to one without a right: each route answers at least one request with a success, or
+// nobody would know what it gives. What asks for itself is in the next test.
 func TestExceptionsAreTrue(t *testing.T) {
 	s := start(t)
 	token := s.addUser("nobody")
+	asset := regexp.MustCompile(`/assets/[^"]+`).FindString(s.do(call{method: "GET", target: "/"}).Body)
+	rightly := map[string]call{
+		"/assets/*file":              {target: asset},
+		"/console/api/login":         {target: "/console/api/login", json: `{"name":"root","password":"` + rootPassword + `"}`, header: map[string]string{"X-Zensus-Console": "1"}},
+		"/nacos/v1/auth/login":       {form: values("username", "root", "password", rootPassword)},
+		"/nacos/v3/auth/user/login":  {form: values("username", "root", "password", rootPassword)},
+		"/nacos/v1/auth/users/login": {form: values("username", "root", "password", rootPassword)},
+		// There is an administrator: whoever has the token is told so.
+		"/console/api/bootstrap": {json: `{"token":"` + s.admin + `","name":"x","password":"x"}`, header: map[string]string{"X-Zensus-Console": "1"}},
+	}
 	for _, r := range routes(t) {
-		if r.method == "GRPC" || r.who == rights {
+		if r.method == "GRPC" || r.who == rights || r.who == asks {
 			continue
 		}
-		allowed := false
-		for _, request := range r.requests() {
+		requests := r.requests()
+		if c, ok := rightly[r.path]; ok {
+			c.method, c.target = r.method, cmp.Or(c.target, r.path)
+			requests = []call{c}
+		}
+		served := false
+		var answers []string
+		for _, request := range requests {
 			if r.who == user {
 				request.token = token
 				if strings.HasPrefix(r.path, "/console/") {
@@ -181,12 +202,79 @@ func TestExceptionsAreTrue(t *testing.T) {
 			}
 			a, err := s.try(request)
 			require.NoError(t, err)
-			allowed = allowed || !a.refused()
+			served = served || a.Status < 400 || strings.HasSuffix(r.path, "/bootstrap") && a.Status == http.StatusConflict
+			answers = append(answers, fmt.Sprintf("%d %.200s", a.Status, a.Body))
 		}
-		login := strings.HasSuffix(r.path, "/login") || strings.HasSuffix(r.path, "/bootstrap")
-		require.True(t, allowed || login || r.path == "/nacos/v1/auth" || strings.HasSuffix(r.path, "/auth/user") || strings.HasSuffix(r.path, "/auth/users"),
-			"%s %s is on the list and not for everybody", r.method, r.path)
+		assert.True(t, served, "%s %s is on the list, and answers nobody, or is never asked rightly: %q", r.method, r.path, answers)
 	}
+}
+
+// TestWhatAsksForItselfRefuses: the routes that are for every user, since only the handler
+// sees what is meant, are served to who has the right, and refused to who has it not.
+func TestWhatAsksForItselfRefuses(t *testing.T) {
+	s := start(t)
+	s.asRoot("POST", "/nacos/v1/console/namespaces", "customNamespaceId", own, "namespaceName", own)
+	s.asRoot("POST", "/nacos/v1/console/namespaces", "customNamespaceId", other, "namespaceName", other)
+	config := func(ns, dataID string) (id string) {
+		s.asRoot("POST", "/nacos/v1/cs/configs", "tenant", ns, "dataId", dataID, "group", "G", "content", secret)
+		var detail struct{ Data struct{ ID string } }
+		a := s.asRoot("GET", "/nacos/v3/admin/cs/config?namespaceId="+ns+"&dataId="+dataID+"&groupName=G")
+		require.NoError(t, json.Unmarshal([]byte(a.Body), &detail))
+		require.NotEmpty(t, detail.Data.ID)
+		return detail.Data.ID
+	}
+	batch := func(string) (may call, mayNot []call) {
+		mine, theirs := config(own, "mine"), config(own, "theirs")
+		ids := func(list ...string) call { return call{target: "?ids=" + strings.Join(list, "%2C")} }
+		return ids(mine), []call{ids(theirs), ids(mine, theirs), ids(config(other, "mine"))}
+	}
+	password := func(name string) (may call, mayNot []call) {
+		set := func(name string) call { return call{form: values("username", name, "newPassword", "another one")} }
+		return set(name), []call{set("root")}
+	}
+	ways := map[string]func(name string) (may call, mayNot []call){
+		"/nacos/v3/admin/cs/config/batch":         batch,
+		"/nacos/v3/console/cs/config/batchDelete": batch,
+		"/nacos/v1/cs/configs/listener": func(string) (call, []call) {
+			listen := func(configs ...string) call {
+				return call{form: values("Listening-Configs", strings.Join(configs, ""))}
+			}
+			mine, theirs := "mine\x02G\x02x\x02own\x01", "theirs\x02G\x02x\x02own\x01"
+			return listen(mine), []call{listen(theirs), listen(mine, theirs), listen("mine\x02G\x02x\x02other\x01"), listen("mine\x02G\x02x\x01")}
+		},
+		"/nacos/v1/auth":       password,
+		"/nacos/v1/auth/users": password,
+		"/nacos/v3/auth/user":  password,
+		"/nacos/v3/console/cs/config/clone": func(string) (call, []call) {
+			clone := func(to, id, as string) call {
+				return call{target: "?policy=OVERWRITE&targetNamespaceId=" + to, json: fmt.Sprintf(`[{"cfgId":%q,"dataId":%q,"group":"G"}]`, id, as)}
+			}
+			mine, theirs := config(own, "mine"), config(own, "theirs")
+			return clone(own, mine, "mine"), []call{clone(own, theirs, "mine"), clone(own, mine, "theirs"), clone(other, mine, "mine"), clone("", mine, "mine")}
+		},
+	}
+	for _, r := range routes(t) {
+		if r.who != asks {
+			continue
+		}
+		way := ways[r.path]
+		require.NotNil(t, way, "%s %s must be asked here", r.method, r.path)
+		name := "owner of " + strings.ReplaceAll(r.path, "/", "-")
+		token := s.addUser(name, own+":G:config/mine", "rw")
+		ask := func(c call) answer {
+			c.method, c.target, c.token = r.method, r.path+c.target, token
+			return s.do(c)
+		}
+		may, mayNot := way(name)
+		for _, c := range mayNot {
+			a := ask(c)
+			assert.True(t, a.refused(), "%s %s %v %s: %d %s", r.method, r.path+c.target, c.form, c.json, a.Status, a.Body)
+			assert.NotContains(t, a.Body, secret)
+		}
+		a := ask(may)
+		assert.Equal(t, http.StatusOK, a.Status, "%s %s: %s", r.method, r.path+may.target, a.Body)
+	}
+	s.login("root", rootPassword) // which nobody else has set
 }
 
 // asking is a request of a type that names something.
