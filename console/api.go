@@ -233,7 +233,8 @@ type Auth interface {
 	// It returns ErrUnauthenticated for a wrong token, ErrExists once there is a
 	// user, ErrInvalid for a name or password that will not do, ErrThrottled.
 	Bootstrap(ctx context.Context, address, token, name, password string) (Session, error)
-	// Verify returns whose session a token is, or ErrUnauthenticated.
+	// Verify returns whose session a token is, ErrUnauthenticated, or ErrStarting while
+	// that is not known yet.
 	Verify(ctx context.Context, token string) (User, error)
 	// Allow returns nil if user may do this, ErrForbidden if not.
 	Allow(ctx context.Context, user User, want Access) error

@@ -22,6 +22,7 @@ var (
 	ErrTooLarge        = errors.New("too large")
 	ErrThrottled       = errors.New("too many attempts")
 	ErrNoQuorum        = errors.New("no quorum")
+	ErrStarting        = errors.New("the server is starting")
 	ErrAbsent          = errors.New("not available on this server")
 )
 
@@ -52,6 +53,7 @@ var verdicts = []struct {
 	{core.RequestTimeout, http.StatusGatewayTimeout, "unknown_outcome"},
 	{context.DeadlineExceeded, http.StatusGatewayTimeout, "unknown_outcome"},
 	{ErrNoQuorum, http.StatusServiceUnavailable, "no_quorum"},
+	{ErrStarting, http.StatusServiceUnavailable, "unavailable"},
 	{ErrAbsent, http.StatusNotImplemented, "absent"},
 
 	{core.NoNode, http.StatusNotFound, "not_found"},

@@ -39,6 +39,7 @@ var registryErrors = errorTable{
 	{registry.ErrInstanceNotFound, console.ErrNotFound},
 	{registry.ErrInvalid, console.ErrInvalid},
 	{registry.ErrNoQuorum, console.ErrNoQuorum},
+	{registry.ErrNotReady, console.ErrStarting},
 }
 
 func (a consoleServices) List(ctx context.Context, q console.ServiceQuery) (console.ServicePage, error) {
@@ -242,6 +243,7 @@ var authErrors = errorTable{
 	{auth.ErrUnknownUser, console.ErrUnauthenticated},
 	{auth.ErrForbidden, console.ErrForbidden},
 	{auth.ErrThrottled, console.ErrThrottled},
+	{auth.ErrStarting, console.ErrStarting},
 	{auth.ErrExists, console.ErrExists},
 	{auth.ErrInvalid, console.ErrInvalid},
 	{auth.ErrNotFound, console.ErrNotFound},
@@ -253,7 +255,10 @@ var consoleKinds = map[console.AccessKind]audit.Kind{
 
 func (a consoleAuth) Enabled() bool { return a.auth.Enabled() }
 
-func (a consoleAuth) HasUsers(context.Context) (bool, error) { return a.auth.HasUsers(), nil }
+func (a consoleAuth) HasUsers(ctx context.Context) (bool, error) {
+	has, err := a.auth.HasUsers(ctx)
+	return has, translate(err, authErrors)
+}
 
 func consoleSession(s auth.Session, err error) (console.Session, error) {
 	if err != nil {
@@ -271,7 +276,7 @@ func (a consoleAuth) Bootstrap(ctx context.Context, address, token, name, passwo
 }
 
 func (a consoleAuth) Verify(ctx context.Context, token string) (console.User, error) {
-	s, err := a.auth.Verify(token)
+	s, err := a.auth.Verify(ctx, token)
 	audit.By(ctx, s.Name)
 	return console.User{Name: s.Name, Admin: s.Admin}, translate(err, authErrors)
 }

@@ -281,7 +281,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	quotaapi.New(quotaapi.Config{Quotas: side.quotas, Used: side.used, Guard: guard}).Routes(nacos)
 	serverapi.New(serverapi.Config{
 		Version: Version, Standalone: in.alone(), Port: in.portOf("listen.http"),
-		AuthEnabled: side.auth.Enabled, NeedsAdmin: func() bool { return !side.auth.HasUsers() },
+		AuthEnabled: side.auth.Enabled, NeedsAdmin: side.auth.NeedsAdmin,
 		NotReady: side.notTaking, Cluster: side.cluster,
 		RPC: side.rpc, GRPCPort: in.portOf("listen.grpc"), Guard: guard,
 	}).Routes(nacos)

@@ -90,7 +90,8 @@ func New(cfg Config) (*Auth, error) {
 // Run keeps the picture of users and rights until ctx ends.
 func (a *Auth) Run(ctx context.Context) error { return a.Directory.mirror.Run(ctx) }
 
-// Ready is closed when users and rights are known. Until then nobody is.
+// Ready is closed when users and rights are known. Until then whoever asks waits, for a
+// while, and is told ErrStarting: nothing is refused that might be allowed.
 func (a *Auth) Ready() <-chan struct{} { return a.Directory.mirror.Ready() }
 
 // readyPatience is how long a request waits while the server starts: clients give up after
@@ -121,8 +122,23 @@ func (a *Auth) await(ctx context.Context) error {
 func (a *Auth) Enabled() bool { return a.cfg.Enabled }
 
 // HasUsers reports whether anybody administers this server yet; if not, the
-// admin token makes the first user.
-func (a *Auth) HasUsers() bool { return a.Directory.HasAdmin() }
+// admin token makes the first user. It returns ErrStarting before users are known.
+func (a *Auth) HasUsers(ctx context.Context) (bool, error) {
+	if err := a.await(ctx); err != nil {
+		return false, err
+	}
+	return a.Directory.HasAdmin(), nil
+}
+
+// NeedsAdmin reports whether it is known that nobody administers this server.
+func (a *Auth) NeedsAdmin() bool {
+	select {
+	case <-a.Ready():
+		return !a.Directory.HasAdmin()
+	default:
+		return false
+	}
+}
 
 // Session is what a login gives.
 type Session struct {
@@ -238,16 +254,21 @@ func (a *Auth) CreateAdmin(ctx context.Context, name, password string) error {
 		core.CreateOp{Path: grantPath(AdminRole, name), Data: []byte{formatVersion}})
 }
 
-// Verify returns whose session a token is, or ErrUnauthenticated.
-func (a *Auth) Verify(token string) (Subject, error) {
+// Verify returns whose session a token is, ErrUnauthenticated, or ErrStarting before users
+// are known.
+func (a *Auth) Verify(ctx context.Context, token string) (Subject, error) {
 	if !a.cfg.Enabled {
 		return Subject{Admin: true}, nil
+	}
+	if err := a.await(ctx); err != nil {
+		return Subject{}, err
 	}
 	return a.verify(token)
 }
 
 // Allow reports whether a subject may do what is needed, by the roles and rights that
-// it has now: those of a user who is gone are none.
+// it has now: those of a user who is gone are none. The subject comes from Check or Verify,
+// so that users are known.
 func (a *Auth) Allow(s Subject, need Need) bool {
 	if !a.cfg.Enabled {
 		return true
@@ -258,8 +279,8 @@ func (a *Auth) Allow(s Subject, need Need) bool {
 }
 
 // Check decides on one request: who makes it, and may they. The context that it
-// returns names the subject, also of one that is forbidden. It returns ErrUnauthenticated, ErrForbidden or
-// ErrThrottled.
+// returns names the subject, also of one that is forbidden. It returns ErrUnauthenticated, ErrForbidden,
+// ErrThrottled, or ErrStarting before users are known.
 func (a *Auth) Check(ctx context.Context, who Credentials, need Need) (context.Context, error) {
 	if !a.cfg.Enabled {
 		return ctx, nil

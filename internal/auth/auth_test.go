@@ -61,7 +61,7 @@ func token(t *testing.T, a *Auth) string {
 
 func TestFirstUserIsMadeWithTheAdminToken(t *testing.T) {
 	a := run(t, coretest.NewFake(), nil)
-	require.False(t, a.HasUsers())
+	require.True(t, a.NeedsAdmin())
 	adminToken := token(t, a)
 	_, err := a.Bootstrap(t.Context(), "1.2.3.4", adminToken+"x", "tom", "secret")
 	require.ErrorIs(t, err, ErrUnauthenticated)
@@ -73,14 +73,14 @@ func TestFirstUserIsMadeWithTheAdminToken(t *testing.T) {
 	s, err := a.Bootstrap(t.Context(), "1.2.3.4", adminToken, "tom", "secret")
 	require.NoError(t, err)
 	require.True(t, s.Subject.Admin)
-	require.True(t, a.HasUsers())
-	who, err := a.Verify(s.Token)
+	require.False(t, a.NeedsAdmin())
+	who, err := a.Verify(t.Context(), s.Token)
 	require.NoError(t, err)
 	require.Equal(t, Subject{Name: "tom", Admin: true, Roles: []string{AdminRole}}, who)
 
 	_, err = a.Bootstrap(t.Context(), "1.2.3.4", adminToken, "eve", "secret")
 	require.ErrorIs(t, err, ErrExists)
-	who, err = a.Verify(adminToken)
+	who, err = a.Verify(t.Context(), adminToken)
 	require.NoError(t, err, "the admin token itself stays good: it is the way back in")
 	require.True(t, who.Admin)
 }
@@ -99,7 +99,7 @@ func TestOnlyOneNodeMakesTheAdminToken(t *testing.T) {
 	value, _, err := client.Get(t.Context(), tokensPath+"/admin")
 	require.NoError(t, err)
 	require.NotContains(t, string(value), text, "the tree holds the hash only")
-	require.Eventually(t, func() bool { _, err := b.Verify(text); return err == nil }, 2*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { _, err := b.Verify(t.Context(), text); return err == nil }, 2*time.Second, time.Millisecond)
 }
 
 func TestLoginsWorkOnEveryNodeAndEndWithThePassword(t *testing.T) {
@@ -112,7 +112,7 @@ func TestLoginsWorkOnEveryNodeAndEndWithThePassword(t *testing.T) {
 	s, err := a.Login(ctx, "1.2.3.4", "tom", "secret")
 	require.NoError(t, err, "the one who wrote reads it at once")
 	require.Equal(t, 5*time.Hour, s.TTL)
-	require.Eventually(t, func() bool { _, err := b.Verify(s.Token); return err == nil }, 2*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { _, err := b.Verify(t.Context(), s.Token); return err == nil }, 2*time.Second, time.Millisecond)
 
 	for _, wrong := range [][2]string{{"tom", "Secret"}, {"nobody", "secret"}, {"tom", ""}, {"", ""}, {"tom", strings.Repeat("x", 100)}} {
 		_, err := a.Login(ctx, "1.2.3.4", wrong[0], wrong[1])
@@ -120,14 +120,14 @@ func TestLoginsWorkOnEveryNodeAndEndWithThePassword(t *testing.T) {
 		require.Equal(t, "unknown user!", err.Error(), "the same words for a wrong name and a wrong password")
 	}
 	require.NoError(t, a.Directory.SetPassword(ctx, "tom", "new"))
-	_, err = a.Verify(s.Token)
+	_, err = a.Verify(t.Context(), s.Token)
 	require.ErrorIs(t, err, ErrUnauthenticated)
 	_, err = a.Login(ctx, "1.2.3.4", "tom", "secret")
 	require.ErrorIs(t, err, ErrUnknownUser)
 	s, err = a.Login(ctx, "1.2.3.4", "tom", "new")
 	require.NoError(t, err)
 	require.NoError(t, a.Directory.DeleteUser(ctx, "tom"))
-	_, err = a.Verify(s.Token)
+	_, err = a.Verify(t.Context(), s.Token)
 	require.ErrorIs(t, err, ErrUnauthenticated)
 	require.ErrorIs(t, a.Directory.SetPassword(ctx, "tom", "new"), ErrNotFound)
 }
@@ -145,7 +145,7 @@ func TestForgedTokensAreRefused(t *testing.T) {
 		return text
 	}
 	good := claims{RegisteredClaims: jwt.RegisteredClaims{Subject: "tom", ExpiresAt: soon}, Password: mark}
-	_, err := a.Verify(make(jwt.SigningMethodHS256, testKey, good))
+	_, err := a.Verify(t.Context(), make(jwt.SigningMethodHS256, testKey, good))
 	require.NoError(t, err)
 	for what, text := range map[string]string{
 		"nothing":           "",
@@ -160,7 +160,7 @@ func TestForgedTokensAreRefused(t *testing.T) {
 		"a made-up admin":   adminTokenPrefix + "AAAA",
 		"too long to parse": strings.Repeat("a", maxTokenBytes+1),
 	} {
-		_, err := a.Verify(text)
+		_, err := a.Verify(t.Context(), text)
 		require.ErrorIs(t, err, ErrUnauthenticated, what)
 	}
 }
@@ -352,7 +352,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add(good[:len(good)-1])
 	f.Add(machineTokenPrefix + "A")
 	f.Fuzz(func(t *testing.T, token string) {
-		s, err := a.Verify(token)
+		s, err := a.Verify(t.Context(), token)
 		require.True(t, err != nil || token == good, "%q is taken for %+v", token, s)
 	})
 }

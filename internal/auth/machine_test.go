@@ -41,18 +41,18 @@ func TestTokensOfMachinesHaveTheRightsOfARole(t *testing.T) {
 		_, err = a.Check(ctx, Credentials{Token: text}, need)
 		require.ErrorIs(t, err, ErrForbidden)
 	}
-	require.Eventually(t, func() bool { _, err := b.Verify(text); return err == nil }, 2*time.Second, time.Millisecond, "every node takes it")
+	require.Eventually(t, func() bool { _, err := b.Verify(t.Context(), text); return err == nil }, 2*time.Second, time.Millisecond, "every node takes it")
 	for _, wrong := range []string{text + "x", text[:len(text)-1], strings.ToLower(text), machineTokenPrefix, string(value)} {
-		_, err := a.Verify(wrong)
+		_, err := a.Verify(t.Context(), wrong)
 		require.ErrorIs(t, err, ErrUnauthenticated, wrong)
 	}
 
 	require.NoError(t, d.RevokeToken(ctx, "ci"))
 	require.NoError(t, d.RevokeToken(ctx, "ci"), "what is not there is no error")
-	_, err = a.Verify(text)
+	_, err = a.Verify(t.Context(), text)
 	require.ErrorIs(t, err, ErrUnauthenticated)
 	require.False(t, a.Allow(SubjectOf(got), dev), "what began with the token ends with it")
-	require.Eventually(t, func() bool { _, err := b.Verify(text); return err != nil }, 2*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { _, err := b.Verify(t.Context(), text); return err != nil }, 2*time.Second, time.Millisecond)
 }
 
 func TestATokenEndsWithItsTimeAndWithItsRole(t *testing.T) {
@@ -73,7 +73,7 @@ func TestATokenEndsWithItsTimeAndWithItsRole(t *testing.T) {
 		require.False(t, ok)
 	}
 	require.NoError(t, d.Revoke(ctx, "deploy", ""))
-	_, err = a.Verify(text)
+	_, err = a.Verify(t.Context(), text)
 	require.ErrorIs(t, err, ErrUnauthenticated)
 }
 
@@ -114,7 +114,7 @@ func TestTheAdminTokenCanBeRevokedOnceThereIsAnAdministrator(t *testing.T) {
 	_, err := a.Bootstrap(ctx, "1.2.3.4", text, "tom", "secret")
 	require.NoError(t, err)
 	require.NoError(t, a.Directory.RevokeToken(ctx, "admin"))
-	_, err = a.Verify(text)
+	_, err = a.Verify(t.Context(), text)
 	require.ErrorIs(t, err, ErrUnauthenticated)
 	made, err := a.EnsureAdminToken(ctx, t.TempDir()+"/admin-token")
 	require.NoError(t, err)

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +24,7 @@ func TestNobodyIsRefusedBeforeUsersAreKnown(t *testing.T) {
 		a, err := New(Config{Client: client, Enabled: true, Key: testKey, HashCost: bcrypt.MinCost})
 		require.NoError(t, err)
 		who := Credentials{Username: "tom", Password: "secret", RemoteIP: "10.0.0.1"}
+		asked := map[string]bool{}
 		for range pairBurst + 1 {
 			began := time.Now()
 			_, err := a.Check(t.Context(), who, Need{})
@@ -32,6 +34,25 @@ func TestNobodyIsRefusedBeforeUsersAreKnown(t *testing.T) {
 			require.ErrorIs(t, err, ErrStarting)
 			_, err = a.Bootstrap(t.Context(), who.RemoteIP, "token", who.Username, who.Password)
 			require.ErrorIs(t, err, ErrStarting)
+		}
+		asked["Check"], asked["Login"], asked["Bootstrap"] = true, true, true
+		for name, ask := range map[string]func() error{
+			"Verify":   func() error { _, err := a.Verify(t.Context(), "token"); return err },
+			"HasUsers": func() error { _, err := a.HasUsers(t.Context()); return err },
+		} {
+			began := time.Now()
+			require.ErrorIs(t, ask(), ErrStarting, name)
+			require.Equal(t, readyPatience, time.Since(began), name)
+			asked[name] = true
+		}
+		require.False(t, a.NeedsAdmin(), "that is not known")
+		// Whatever takes a context waits, but for what makes or writes.
+		for n := range reflect.TypeOf(a).NumMethod() {
+			m := reflect.TypeOf(a).Method(n)
+			if m.Type.NumIn() < 2 || m.Type.In(1) != reflect.TypeFor[context.Context]() || m.Name == "Run" || m.Name == "CreateAdmin" || m.Name == "EnsureAdminToken" {
+				continue
+			}
+			require.True(t, asked[m.Name], "%s is not asked here", m.Name)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
