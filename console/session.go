@@ -61,6 +61,7 @@ func (c *Console) guard(g *gin.Context) {
 // authenticate finds out who asks, and stops those who had to sign in first.
 func (c *Console) authenticate(g *gin.Context) {
 	if c.auth == nil || !c.auth.Enabled() {
+		known(g)
 		return
 	}
 	user, err := c.whoIs(g)
@@ -69,6 +70,14 @@ func (c *Console) authenticate(g *gin.Context) {
 		return
 	}
 	g.Set(actorKey, user)
+	known(g)
+}
+
+// known says so to a body of which less is read from strangers.
+func known(g *gin.Context) {
+	if b, ok := g.Request.Body.(interface{ Known() error }); ok {
+		_ = b.Known() // it has nothing to say before the first Read
+	}
 }
 
 // whoIs reads the cookie.

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // front is the HTTP port: it is there before there is a quorum, and says so.
@@ -31,7 +33,10 @@ func (in *instance) openFront(l net.Listener, behind *stack) *front {
 	if in.plan.zookeeper != "" { // where its port is off, it is off here too
 		zookeeper = in.client.Handle
 	}
-	f.mux = newMux(l, zookeeper)
+	f.mux = newMux(l, in.plan.httpLimits, zookeeper)
+	in.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "zensus_http_refused_total", Help: "TCP connections that speak HTTP and were refused because of a limit.",
+	}, func() float64 { return float64(f.mux.requests.refused.Load()) }))
 	f.start("HTTP", func(ctx context.Context) error { return runHTTP(ctx, in.httpServer(f), f.mux.http) })
 	f.start("listen.http", f.mux.Run)
 	return f

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zensus-io/zensus/core/server"
@@ -21,7 +22,8 @@ type mux struct {
 	zookeeper func(c net.Conn, prefix []byte)
 	grpc      *branch
 	http      *branch
-	peeks     peeks
+	peeks     crowd // that are being looked at
+	requests  crowd // that speak HTTP
 }
 
 // Bounds of the connections that have not yet shown what they are: the limits of
@@ -35,9 +37,12 @@ const (
 	peeksPerAddress = 256
 )
 
-// peeks counts connections that are being looked at.
-type peeks struct {
-	mu struct {
+// crowd counts connections of a kind.
+type crowd struct {
+	most, perAddress int
+	nearToo          bool         // this machine's own are bounded likewise
+	refused          atomic.Int64 // so many were too many
+	mu               struct {
 		sync.Mutex
 		total   int
 		perAddr map[netip.Addr]int
@@ -45,10 +50,11 @@ type peeks struct {
 }
 
 // admit counts a connection unless there are too many. done must follow.
-func (p *peeks) admit(a netip.Addr) bool {
+func (p *crowd) admit(a netip.Addr) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.mu.total >= peeksMax || p.mu.perAddr[a] >= peeksPerAddress && !a.IsLoopback() {
+	if p.mu.total >= p.most || p.mu.perAddr[a] >= p.perAddress && (p.nearToo || !a.IsLoopback()) {
+		p.refused.Add(1)
 		return false
 	}
 	if p.mu.perAddr == nil {
@@ -59,7 +65,7 @@ func (p *peeks) admit(a netip.Addr) bool {
 	return true
 }
 
-func (p *peeks) done(a netip.Addr) {
+func (p *crowd) done(a netip.Addr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.mu.total--
@@ -76,10 +82,12 @@ func remoteAddr(c net.Conn) netip.Addr {
 	return netip.Addr{}
 }
 
-func newMux(l net.Listener, zookeeper func(net.Conn, []byte)) *mux {
+func newMux(l net.Listener, limits httpLimits, zookeeper func(net.Conn, []byte)) *mux {
 	return &mux{
 		listener: l, zookeeper: zookeeper,
-		grpc: newBranch(l.Addr()), http: newBranch(l.Addr()),
+		peeks:    crowd{most: peeksMax, perAddress: peeksPerAddress},
+		requests: crowd{most: limits.Connections, perAddress: limits.PerAddress, nearToo: true},
+		grpc:     newBranch(l.Addr()), http: newBranch(l.Addr()),
 	}
 }
 
@@ -139,8 +147,27 @@ func (m *mux) sort(ctx context.Context, c net.Conn, from netip.Addr) {
 	case first[0] == 0x16:
 		_ = c.Close() // TLS is not spoken yet
 	default:
-		m.http.offer(&prefixed{Conn: c, prefix: first})
+		if !m.requests.admit(from) {
+			_ = c.Close()
+			return
+		}
+		m.http.offer(&counted{prefixed: prefixed{Conn: c, prefix: first}, gone: sync.OnceFunc(func() { m.requests.done(from) })})
 	}
+}
+
+// httpLimits bound the connections that speak HTTP.
+type httpLimits struct{ Connections, PerAddress int }
+
+// counted is a connection that is counted until it is closed.
+type counted struct {
+	prefixed
+	gone func()
+}
+
+// Close implements net.Conn.
+func (c *counted) Close() error {
+	defer c.gone()
+	return c.Conn.Close()
 }
 
 // prefixed is a connection of which some bytes were read already.

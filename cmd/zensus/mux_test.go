@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 )
 
 func TestSilentConnectionsAreBounded(t *testing.T) {
-	var p peeks
+	p := crowd{most: peeksMax, perAddress: peeksPerAddress}
 	near, far, third := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
 	for range peeksPerAddress {
 		require.True(t, p.admit(far))
@@ -61,7 +62,7 @@ func TestPortClosesWhatIsTooMuchAndSortsTheRest(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	got := make(chan string, 1)
-	m := newMux(from{l, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1}}, func(c net.Conn, prefix []byte) {
+	m := newMux(from{l, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1}}, httpLimits{2, 2}, func(c net.Conn, prefix []byte) {
 		got <- string(prefix)
 		_ = c.Close()
 	})
@@ -87,6 +88,44 @@ func TestPortClosesWhatIsTooMuchAndSortsTheRest(t *testing.T) {
 	_, err = dial().Write([]byte{0, 0, 0, 44})
 	require.NoError(t, err)
 	require.Equal(t, "\x00\x00\x00\x2c", <-got)
+	cancel()
+	require.NoError(t, <-ran)
+}
+
+func TestConnectionsThatSpeakHTTPAreBounded(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	m := newMux(l, httpLimits{Connections: 3, PerAddress: 2}, nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() { ran <- m.Run(ctx) }()
+	dial := func() net.Conn {
+		c, err := net.Dial("tcp", l.Addr().String())
+		require.NoError(t, err)
+		t.Cleanup(func() { c.Close() })
+		require.NoError(t, c.SetDeadline(time.Now().Add(5*time.Second)))
+		_, err = c.Write([]byte("GET / HTTP/1.1\r\n"))
+		require.NoError(t, err)
+		return c
+	}
+	dial()
+	first, err := m.http.Accept()
+	require.NoError(t, err)
+	dial()
+	second, err := m.http.Accept()
+	require.NoError(t, err)
+	_, err = dial().Read(make([]byte, 1))
+	require.Error(t, err, "one connection too many stays open")
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.EqualValues(t, 1, m.requests.refused.Load())
+	require.NoError(t, first.Close())
+	_ = first.Close() // net/http may do it twice
+	dial()
+	third, err := m.http.Accept()
+	require.NoError(t, err)
+	require.NoError(t, second.Close())
+	require.NoError(t, third.Close())
+	require.Zero(t, m.requests.mu.total)
 	cancel()
 	require.NoError(t, <-ran)
 }

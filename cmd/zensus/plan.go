@@ -47,13 +47,14 @@ type plan struct {
 
 	auth bool
 	// exposed says that others can reach a port and no login is required.
-	exposed  bool
-	tokenTTL time.Duration
-	limits   rpc.Limits
-	audit    audit.Limits
-	strict   center.Strictness
-	secret   func() (settings.Secret, error)
-	log      settings.Log
+	exposed    bool
+	tokenTTL   time.Duration
+	limits     rpc.Limits
+	httpLimits httpLimits
+	audit      audit.Limits
+	strict     center.Strictness
+	secret     func() (settings.Secret, error)
+	log        settings.Log
 	// names are those that settings have where they were said; nil is their own.
 	names map[string]string
 	// configText is the configuration file as it was read.
@@ -91,6 +92,7 @@ func (p *plan) takeNacos(s *settings.Settings) error {
 		Connections: s.Limits.GRPCConnections, ConnectionsPerIP: s.Limits.GRPCConnectionsPerAddress,
 		RequestsPerSecond: float64(s.Limits.GRPCRequestsPerSecond),
 	}
+	p.httpLimits = httpLimits{s.Limits.HTTPConnections, s.Limits.HTTPConnectionsPerAddress}
 	p.audit = audit.Limits{Records: s.Audit.RecordsMax, Age: s.Audit.AgeMax}
 	p.strict = center.Strictness(s.Configs.Validate)
 	p.secret, p.log = s.LoadSecret, s.Log

@@ -154,6 +154,8 @@ type Engine struct {
 type Limits struct {
 	ZooKeeperConnections           int `mapstructure:"zookeeper_connections"`             // 0: no bound
 	ZooKeeperConnectionsPerAddress int `mapstructure:"zookeeper_connections_per_address"` // 0: no bound
+	HTTPConnections                int `mapstructure:"http_connections"`
+	HTTPConnectionsPerAddress      int `mapstructure:"http_connections_per_address"`
 	GRPCConnections                int `mapstructure:"grpc_connections"`
 	GRPCConnectionsPerAddress      int `mapstructure:"grpc_connections_per_address"`
 	GRPCRequestsPerSecond          int `mapstructure:"grpc_requests_per_second"` // a connection
@@ -184,7 +186,8 @@ func Default() Settings {
 		},
 		Limits: Limits{
 			ZooKeeperConnectionsPerAddress: 60,
-			GRPCConnections:                50_000, GRPCConnectionsPerAddress: 10_000, GRPCRequestsPerSecond: 5_000,
+			HTTPConnections:                50_000, HTTPConnectionsPerAddress: 10_000,
+			GRPCConnections: 50_000, GRPCConnectionsPerAddress: 10_000, GRPCRequestsPerSecond: 5_000,
 		},
 		Log: Log{Level: "info", Format: "auto"},
 	}

@@ -238,6 +238,8 @@ func (s *Settings) Validate() error {
 	check(s.Audit.RecordsMax <= 10_000_000, "audit.records_max", "%d is above 10000000", s.Audit.RecordsMax)
 	atLeast("limits.zookeeper_connections", s.Limits.ZooKeeperConnections, 0)
 	atLeast("limits.zookeeper_connections_per_address", s.Limits.ZooKeeperConnectionsPerAddress, 0)
+	atLeast("limits.http_connections", s.Limits.HTTPConnections, 1)
+	atLeast("limits.http_connections_per_address", s.Limits.HTTPConnectionsPerAddress, 1)
 	atLeast("limits.grpc_connections", s.Limits.GRPCConnections, 1)
 	atLeast("limits.grpc_connections_per_address", s.Limits.GRPCConnectionsPerAddress, 1)
 	atLeast("limits.grpc_requests_per_second", s.Limits.GRPCRequestsPerSecond, 1)

@@ -99,7 +99,12 @@ func NewEngine(cfg Config) (*gin.Engine, error) {
 
 // observe counts requests and tells of them.
 func observe(cfg Config, m *metrics) gin.HandlerFunc {
+	all := newBodies()
 	return func(c *gin.Context) {
+		if r := c.Request; r.Body != nil && r.Body != http.NoBody {
+			b := all.of(r)
+			defer b.release()
+		}
 		began := time.Now()
 		c.Next()
 		took := time.Since(began)

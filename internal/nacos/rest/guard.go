@@ -129,6 +129,16 @@ func firstOf(p *parameters, names ...string) string {
 
 func (g *Guard) handler(needOf func(*parameters) auth.Need) gin.HandlerFunc {
 	return func(c *gin.Context) {
+		b := bodyOf(c.Request)
+		met := false
+		if b != nil {
+			var err error
+			if met, err = g.meet(c, b, needOf); err != nil {
+				c.Abort()
+				deny(c, err)
+				return
+			}
+		}
 		p, err := paramsOf(c)
 		if err != nil {
 			c.Abort()
@@ -139,17 +149,21 @@ func (g *Guard) handler(needOf func(*parameters) auth.Need) gin.HandlerFunc {
 		if g.checker == nil {
 			return
 		}
-		ctx, err := g.checker.Check(c.Request.Context(), credentials(c, p), p.need)
-		if err != nil {
-			c.Request = c.Request.WithContext(ctx) // it names who may not, if that is known
-			c.Abort()
-			deny(c, err)
-			return
+		if !met || !g.checker.Allow(auth.SubjectOf(c.Request.Context()), p.need) {
+			ctx, err := g.checker.Check(c.Request.Context(), credentials(c, p), p.need)
+			if ctx != c.Request.Context() {
+				c.Request = c.Request.WithContext(ctx) // it names who may not, if that is known
+			}
+			if err == nil && b != nil {
+				err = b.Known()
+			}
+			if err != nil {
+				c.Abort()
+				deny(c, err)
+				return
+			}
 		}
 		p.guard = g
-		if ctx != c.Request.Context() {
-			c.Request = c.Request.WithContext(ctx)
-		}
 	}
 }
 

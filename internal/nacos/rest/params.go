@@ -41,6 +41,7 @@ type parameters struct {
 	values url.Values // query first, then the body
 	files  map[string][]*multipart.FileHeader
 	json   []byte // the body, if it is JSON
+	whole  bool   // the body was read, or there is none
 
 	// What a guard left: what it asked for, and itself where it let the request pass.
 	need    auth.Need
@@ -65,18 +66,22 @@ func (p *parameters) given(names []string) bool {
 
 // paramsOf reads the parameters of a request, once.
 func paramsOf(c *gin.Context) (*parameters, error) {
-	if p := paramsIn(c); p != nil {
-		return p, nil
+	p, err := queryOf(c)
+	if err != nil || p.whole {
+		return p, err
 	}
-	p, err := readParams(c)
-	if err != nil {
+	if err := p.readBody(c); err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
-			return nil, wire.Refuse(wire.ContentTooLarge, fmt.Sprintf("the request is larger than %d bytes", large.Limit))
+			text := fmt.Sprintf("the request is larger than %d bytes", large.Limit)
+			if large.Limit == strangerBodyBytes {
+				text += ", which it may be with its accessToken in the query or in a header"
+			}
+			return nil, wire.Refuse(wire.ContentTooLarge, text)
 		}
 		return nil, err
 	}
-	c.Set(keyParams, p)
+	p.whole = true
 	return p, nil
 }
 
@@ -87,20 +92,31 @@ func paramsIn(c *gin.Context) *parameters {
 	return p
 }
 
-func readParams(c *gin.Context) (*parameters, error) {
+// queryOf is those of the query, as long as the body was not read.
+func queryOf(c *gin.Context) (*parameters, error) {
+	if p := paramsIn(c); p != nil {
+		return p, nil
+	}
 	r := c.Request
 	if len(r.URL.RawQuery) > maxQueryBytes {
 		return nil, wire.Refuse(wire.ParameterInvalid, "the query is too long")
 	}
 	// Like Tomcat: what cannot be decoded is passed over.
 	query, _ := url.ParseQuery(r.URL.RawQuery)
-	p := &parameters{values: query}
-	if r.Body == nil || r.Body == http.NoBody {
-		return p, nil
-	}
+	p := &parameters{values: query, whole: r.Body == nil || r.Body == http.NoBody}
+	c.Set(keyParams, p)
+	return p, nil
+}
+
+// readBody adds what the body says.
+func (p *parameters) readBody(c *gin.Context) error {
+	r := c.Request
 	limit := int64(DefaultBodyBytes)
 	if v, ok := c.Get(keyLimit); ok {
 		limit = v.(int64)
+	}
+	if r.ContentLength > limit {
+		return &http.MaxBytesError{Limit: limit}
 	}
 	r.Body = http.MaxBytesReader(c.Writer, r.Body, limit)
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // "" for none or a bad one
@@ -108,7 +124,7 @@ func readParams(c *gin.Context) (*parameters, error) {
 	case kind == "application/x-www-form-urlencoded":
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			return nil, badBody(err)
+			return badBody(err)
 		}
 		form, _ := url.ParseQuery(string(body))
 		for name, values := range form {
@@ -117,7 +133,7 @@ func readParams(c *gin.Context) (*parameters, error) {
 	case kind == "multipart/form-data":
 		const inMemory = 8 << 20 // larger files go to temporary ones, removed after the request
 		if err := r.ParseMultipartForm(inMemory); err != nil {
-			return nil, badBody(err)
+			return badBody(err)
 		}
 		for name, values := range r.MultipartForm.Value {
 			p.values[name] = append(p.values[name], values...)
@@ -126,19 +142,19 @@ func readParams(c *gin.Context) (*parameters, error) {
 	case kind == "application/json" || strings.HasSuffix(kind, "+json"):
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			return nil, badBody(err)
+			return badBody(err)
 		}
 		if len(body) > 0 && !json.Valid(body) {
-			return nil, wire.Refuse(wire.ParameterMissing, "the body is not JSON")
+			return wire.Refuse(wire.ParameterMissing, "the body is not JSON")
 		}
 		p.json = body
 	}
-	return p, nil
+	return nil
 }
 
 func badBody(err error) error {
 	var large *http.MaxBytesError
-	if errors.As(err, &large) {
+	if errors.As(err, &large) || errors.Is(err, errBusy) {
 		return err
 	}
 	return wire.RefuseBy(wire.ParameterMissing, fmt.Errorf("read body: %w", err))
