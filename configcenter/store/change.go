@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"time"
 
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/core"
@@ -116,7 +117,7 @@ func (s *Store) write(
 	ops = append(append(append(ops, b.formerOps(path)...), more...), admitted...)
 	results, zxid, again, err := s.multi(ctx, b.key, ops)
 	if err != nil || again {
-		if !core.IsUnknownOutcome(err) {
+		if again || !core.IsUnknownOutcome(err) {
 			content.drop(ctx, s)
 			record.drop(ctx, s)
 		}
@@ -182,6 +183,7 @@ func (s *Store) stage(ctx context.Context, parent string, chunks []string) (stag
 	out := staged{stage: stage(rand.Uint64())}
 	for i, chunk := range chunks {
 		path := core.JoinPath(parent, out.stage.chunkName(i))
+		out.paths = append(out.paths, path) // it may be written although that fails
 		for tries := 0; ; tries++ {
 			_, _, err := s.client.Create(ctx, path, []byte(chunk), core.CreateOptions{})
 			if errors.Is(err, core.NoNode) && tries < readTries { // no parent, or no longer
@@ -195,7 +197,6 @@ func (s *Store) stage(ctx context.Context, parent string, chunks []string) (stag
 			}
 			break
 		}
-		out.paths = append(out.paths, path)
 	}
 	return out, nil
 }
@@ -221,9 +222,14 @@ func (st *staged) checks() []core.Op {
 	return ops
 }
 
-// drop removes pieces that nothing will refer to. What it cannot remove, the next
-// change or the sweep will.
+// dropTime bounds how long pieces are removed that nothing will refer to.
+const dropTime = 10 * time.Second
+
+// drop removes pieces that nothing will refer to, also if whoever wanted them has gone:
+// they would pass every quota. What it cannot remove, the sweep will.
 func (st *staged) drop(ctx context.Context, s *Store) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropTime)
+	defer cancel()
 	for _, path := range st.paths {
 		if _, err := s.client.Delete(ctx, path, core.AnyVersion); err != nil && !errors.Is(err, core.NoNode) {
 			return
@@ -231,8 +237,9 @@ func (st *staged) drop(ctx context.Context, s *Store) {
 	}
 }
 
-// multi performs a change. again says that the tree was not as it was read: then
-// it has been synced, and parents that were missing are there.
+// multi performs a change. again says that the tree was not as it was read, and nothing
+// was changed: without an error it has been synced then, and parents that were missing
+// are there.
 func (s *Store) multi(ctx context.Context, k configcenter.Key, ops []core.Op) (results []core.OpResult, zxid core.Zxid, again bool, err error) {
 	results, zxid, err = s.client.Multi(ctx, ops...)
 	switch {
@@ -240,7 +247,7 @@ func (s *Store) multi(ctx context.Context, k configcenter.Key, ops []core.Op) (r
 		return results, zxid, false, nil
 	case errors.Is(err, core.NoNode):
 		if err := s.ensure(ctx, core.ParentPath(ItemPath(k))); err != nil {
-			return nil, 0, false, err
+			return nil, 0, true, err
 		}
 	case errors.Is(err, core.BadVersion), errors.Is(err, core.NodeExists), errors.Is(err, core.NotEmpty):
 	default:

@@ -202,7 +202,7 @@ func (s *Store) writeGray(ctx context.Context, b *grayBase, g *configcenter.Gray
 	ops = append(append(ops, b.piecesOps(path, b.stage)...), admitted...)
 	results, zxid, again, err := s.multi(ctx, b.key, ops)
 	if err != nil || again {
-		if !core.IsUnknownOutcome(err) {
+		if again || !core.IsUnknownOutcome(err) {
 			content.drop(ctx, s)
 			record.drop(ctx, s)
 		}

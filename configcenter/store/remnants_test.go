@@ -1,0 +1,75 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/core"
+)
+
+// leaver is the client of a request that is broken off at its n-th create: that may still
+// take effect, and nothing is written with the request's context afterwards.
+type leaver struct {
+	core.Client
+	after   int
+	effect  bool
+	created int
+	leave   context.CancelFunc
+}
+
+func (l *leaver) Create(ctx context.Context, path string, data []byte, opt core.CreateOptions) (string, core.Stat, error) {
+	if l.created++; l.created == l.after {
+		if l.effect {
+			_, _, _ = l.Client.Create(ctx, path, data, opt)
+		}
+		l.leave()
+	}
+	if ctx.Err() != nil {
+		return "", core.Stat{}, ctx.Err()
+	}
+	return l.Client.Create(ctx, path, data, opt)
+}
+
+func (l *leaver) Multi(ctx context.Context, ops ...core.Op) ([]core.OpResult, core.Zxid, error) {
+	if ctx.Err() != nil {
+		return nil, 0, ctx.Err()
+	}
+	return l.Client.Multi(ctx, ops...)
+}
+
+func (l *leaver) Delete(ctx context.Context, path string, version int32) (core.Zxid, error) {
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	return l.Client.Delete(ctx, path, version)
+}
+
+func TestAPublishThatIsBrokenOffLeavesNoPieces(t *testing.T) {
+	for _, effect := range []bool{false, true} {
+		for after := 1; after < 12; after++ {
+			s, client, _ := newStore(t, configcenter.DefaultLimits())
+			publish(t, s, "small")
+			ctx, leave := context.WithCancel(t.Context())
+			gone := New(&leaver{Client: client, after: after, effect: effect, leave: leave}, s.limits, s.now)
+			_, err := gone.Publish(ctx, &configcenter.Publish{Key: key, Content: noise(3 * ChunkBytes)})
+			leave()
+			if err == nil && ctx.Err() == nil {
+				t.Fatalf("%d: it was done", after)
+			}
+			if _, pieces := below(t, client); err != nil && pieces != 0 {
+				t.Errorf("%d: %d pieces are left: %v", after, pieces, err)
+			}
+			names, _, historyErr := client.Children(t.Context(), historyPath(key))
+			for _, name := range names {
+				if err != nil && isChunk(name) {
+					t.Errorf("%d: %s is left of the history", after, name)
+				}
+			}
+			if historyErr != nil && !errors.Is(historyErr, core.NoNode) {
+				t.Fatal(historyErr)
+			}
+		}
+	}
+}
