@@ -344,3 +344,42 @@ func FuzzPlace(f *testing.F) {
 		}
 	})
 }
+
+// A batch of what one stranger asked for must not be more than can be written.
+func TestABatchOfTheLongestRecordsCanBeWrittenAndPacked(t *testing.T) {
+	for _, c := range []string{"\x01", "<", "&", "\u2028", "\xff", "\"", "\x7f", "x", "\U0001F600"} {
+		long := strings.Repeat(c, 4096)
+		r := Record{
+			Time: 1 << 60, User: long, From: long, Remote: long, Via: "http", Action: long, Verb: Update, Result: Refused, Text: long, Omitted: 1 << 60,
+			Target: Target{Kind: KindNamespace, Namespace: long, Group: long, Name: long, Detail: long},
+		}.clipped()
+		records := make([]Record, batchMax)
+		for i := range records {
+			records[i] = r
+		}
+		value, err := encode(records, formatPlain)
+		require.NoError(t, err)
+		require.Less(t, len(value), valueBytesMax, "%q", c)
+		require.Equal(t, c != "\xff", len(r.Name) > 100, "%q", c) // many that are none become one
+		packed, err := encode(records, formatPacked)
+		require.NoError(t, err)
+		got, err := decode(packed)
+		require.NoError(t, err)
+		require.Equal(t, records, got)
+	}
+}
+
+func TestWhatIsTooLargeToPackStaysAsItIs(t *testing.T) {
+	engine := coretest.NewFake()
+	l := open(t, engine, Limits{Records: 100_000})
+	value, err := encode([]Record{{User: "ann", Text: strings.Repeat("x", valueBytesMax)}}, formatPlain)
+	require.NoError(t, err)
+	_, _, err = l.cfg.Client.Create(t.Context(), core.JoinPath(Root, l.name()), value, core.CreateOptions{})
+	require.NoError(t, err)
+	places, err := l.places(t.Context())
+	require.NoError(t, err)
+	n, err := l.pack(t.Context(), places)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	require.Len(t, all(t, l, Filter{User: "ann"}), 1)
+}

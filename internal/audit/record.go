@@ -72,8 +72,9 @@ const (
 	Delete = "delete"
 )
 
-// Bounds of a record's texts, in bytes. Names have bounds of their own where they are
-// written; here they may be those of a request that was refused.
+// Bounds of a record's texts, in bytes as they are written: JSON has up to six for one.
+// Names have bounds of their own where they are written; here they may be those of a
+// request that was refused. So a whole batch is far below valueBytesMax.
 const (
 	userBytesMax   = 128
 	addrBytesMax   = 64
@@ -92,16 +93,25 @@ func (r Record) clipped() Record {
 }
 
 func clip(s string, most int) string {
-	if len(s) > most {
-		s = s[:most]
-		for len(s) > 0 && !utf8.RuneStart(s[len(s)-1]) {
-			s = s[:len(s)-1]
-		}
-		if len(s) > 0 && !utf8.ValidString(s[len(s)-1:]) {
-			s = s[:len(s)-1] // the first byte of what was cut
+	for i, r := range s {
+		if most -= jsonBytes(r); most < 0 {
+			s = s[:i]
+			break
 		}
 	}
 	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+// jsonBytes is how many bytes of JSON a character of a text is; at most so many for what is
+// none.
+func jsonBytes(r rune) int {
+	switch {
+	case r == '"' || r == '\\':
+		return 2
+	case r < ' ', r == '<', r == '>', r == '&', r == 0x7f, r == '\u2028', r == '\u2029':
+		return 6
+	}
+	return utf8.RuneLen(r) // for what is none, that of U+FFFD
 }
 
 // The first byte of a value says how it is written.

@@ -148,7 +148,10 @@ func (l *Log) pack(ctx context.Context, of []place) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if bytes += len(value); bytes > valueBytesMax && n > 0 {
+		if bytes += len(value); bytes > valueBytesMax {
+			if n == 0 { // of an older release: it stays as it is
+				return 1, nil
+			}
 			break
 		}
 		n++
