@@ -313,7 +313,7 @@ func (r *reader) fail() {
 
 func (r *reader) version() {
 	if v := r.byte(); r.err == nil && v != formatVersion {
-		r.err = fmt.Errorf("format version %d is unknown", v)
+		r.err = fmt.Errorf("format version %d is unknown: %w", v, errFormat)
 		r.b = nil
 	}
 }

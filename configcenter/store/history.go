@@ -171,6 +171,9 @@ func (s *Store) expired(ctx context.Context, k configcenter.Key, seqs []uint64) 
 			if errors.Is(err, configcenter.ErrNotFound) {
 				continue
 			}
+			if errors.Is(err, errFormat) {
+				break // of a newer release, perhaps: it counts as young
+			}
 			if err != nil {
 				return 0, err
 			}

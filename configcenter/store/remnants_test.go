@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/core"
@@ -70,6 +71,36 @@ func TestAPublishThatIsBrokenOffLeavesNoPieces(t *testing.T) {
 			if historyErr != nil && !errors.Is(historyErr, core.NoNode) {
 				t.Fatal(historyErr)
 			}
+		}
+	}
+}
+
+// While a release is replaced by the next, the older one sweeps what the newer one wrote.
+func TestWhatIsOfANewerReleaseKeepsItsPieces(t *testing.T) {
+	s, client, c := newStore(t, configcenter.DefaultLimits())
+	publish(t, s, noise(ChunkBytes+1))
+	publish(t, s, noise(ChunkBytes+2))
+	path := core.JoinPath(historyPath(key), seqName(2))
+	value, _, err := client.Get(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Set(t.Context(), path, append([]byte{200}, value...), core.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
+	c.now = time.Now().UnixMilli() + 365*day
+	if err := s.Sweep(t.Context(), key); err == nil {
+		t.Error("it is not told")
+	}
+	if n, err := s.Prune(t.Context(), key); err != nil || n != 0 {
+		t.Errorf("pruned %d, %v", n, err)
+	}
+	if _, err := client.Set(t.Context(), path, value, core.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
+	for seq := uint64(1); seq <= 2; seq++ {
+		if v, err := s.Version(t.Context(), key, seq); err != nil || len(v.Content) != ChunkBytes+int(seq) {
+			t.Errorf("version %d: %v", seq, err)
 		}
 	}
 }

@@ -15,30 +15,35 @@ import (
 const remnantAge = 3600 * 1000
 
 // Sweep removes what a node that died in the middle of a publish has left of it:
-// pieces that nothing refers to, and a place without a config.
+// pieces that nothing refers to, and a place without a config. Where a value cannot be
+// read, as one of a newer release, all that lies beside it stays: its pieces could be any.
 func (s *Store) Sweep(ctx context.Context, k configcenter.Key) error {
-	if err := s.sweepHistory(ctx, k); err != nil {
+	if err := errors.Join(s.sweepHistory(ctx, k), s.sweepItem(ctx, k)); err != nil {
 		return fmt.Errorf("sweep %s: %w", k, err)
 	}
+	return nil
+}
+
+func (s *Store) sweepItem(ctx context.Context, k configcenter.Key) error {
 	path := ItemPath(k)
 	value, st, err := s.client.Get(ctx, path)
 	if errors.Is(err, core.NoNode) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("sweep %s: %w", k, err)
+		return err
 	}
 	h, err := decodeItem(value)
 	if err != nil {
-		return fmt.Errorf("sweep %s: %w", k, err)
+		return err
 	}
 	used, err := s.grayStages(ctx, k)
 	if err != nil {
-		return fmt.Errorf("sweep %s: %w", k, err)
+		return err
 	}
 	used[h.body.stage] = true
 	if err := s.sweepBelow(ctx, path, used); err != nil {
-		return fmt.Errorf("sweep %s: %w", k, err)
+		return err
 	}
 	if h.isPlace && s.now()-st.Mtime > remnantAge {
 		if _, err := s.client.Delete(ctx, path, st.Version); err == nil {
@@ -63,12 +68,17 @@ func (s *Store) sweepHistory(ctx context.Context, k configcenter.Key) error {
 			continue
 		}
 		value, _, err := s.client.Get(ctx, core.JoinPath(parent, child))
-		if err != nil && !errors.Is(err, core.NoNode) {
+		if errors.Is(err, core.NoNode) {
+			continue
+		}
+		if err != nil {
 			return err
 		}
-		if h, err := decodeEntry(value); err == nil {
-			used[h.body.stage] = true
+		h, err := decodeEntry(value)
+		if err != nil {
+			return err
 		}
+		used[h.body.stage] = true
 	}
 	return s.sweepBelow(ctx, parent, used)
 }
