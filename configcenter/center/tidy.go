@@ -36,19 +36,28 @@ func (c *Center) tidy(ctx context.Context) {
 				c.pruneOne(ctx, k)
 			}
 		case <-sweep.C:
-			err := c.store.Histories(ctx, func(k configcenter.Key) error {
-				c.pruneOne(ctx, k)
-				if err := c.store.Sweep(ctx, k); err != nil && ctx.Err() == nil {
-					c.log.Debug("remnants were not swept", "namespace", k.Namespace, "group", k.Group, "data_id", k.DataID, "err", err)
-				}
-				return ctx.Err()
-			})
-			if err != nil && ctx.Err() == nil {
+			if err := c.sweep(ctx); err != nil && ctx.Err() == nil {
 				c.log.Warn("histories were not swept to the end", "err", err)
 			}
 			sweep.Reset(sweepEvery)
 		}
 	}
+}
+
+// sweep prunes all histories, and removes what publishes have left that never ended: also
+// of configs that have no history, or no more.
+func (c *Center) sweep(ctx context.Context) error {
+	one := func(k configcenter.Key) error {
+		c.pruneOne(ctx, k)
+		if err := c.store.Sweep(ctx, k); err != nil && ctx.Err() == nil {
+			c.log.Debug("remnants were not swept", "namespace", k.Namespace, "group", k.Group, "data_id", k.DataID, "err", err)
+		}
+		return ctx.Err()
+	}
+	if err := c.store.Histories(ctx, one); err != nil {
+		return err
+	}
+	return c.store.Unrecorded(ctx, one)
 }
 
 func (c *Center) changedKeys() []configcenter.Key {

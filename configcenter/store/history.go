@@ -213,9 +213,13 @@ func (s *Store) removeEntry(ctx context.Context, k configcenter.Key, seq uint64)
 }
 
 // tidyHistory removes a history without entries, and a group's if that was the
-// last. A change that comes in between makes either NotEmpty, and it stays.
+// last. A change that comes in between makes either NotEmpty, and it stays; one that is
+// on its way has a place, and needs it.
 func (s *Store) tidyHistory(ctx context.Context, k configcenter.Key) {
 	path := historyPath(k)
+	if _, err := s.client.Exists(ctx, ItemPath(k)); !errors.Is(err, core.NoNode) {
+		return
+	}
 	if _, err := s.client.Delete(ctx, path, core.AnyVersion); err != nil {
 		return
 	}
@@ -226,6 +230,21 @@ func (s *Store) tidyHistory(ctx context.Context, k configcenter.Key) {
 // f fails.
 func (s *Store) Histories(ctx context.Context, f func(configcenter.Key) error) error {
 	return s.descend(ctx, HistoryRoot, nil, f)
+}
+
+// Unrecorded calls f with every config, place or remnant of one that has no history, until
+// f fails.
+func (s *Store) Unrecorded(ctx context.Context, f func(configcenter.Key) error) error {
+	return s.descend(ctx, ConfigRoot, nil, func(k configcenter.Key) error {
+		_, err := s.client.Exists(ctx, historyPath(k))
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, core.NoNode):
+			return err
+		}
+		return f(k)
+	})
 }
 
 // descend walks the three levels of names below path, of which names are those

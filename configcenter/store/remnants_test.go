@@ -104,3 +104,48 @@ func TestWhatIsOfANewerReleaseKeepsItsPieces(t *testing.T) {
 		}
 	}
 }
+
+func TestRemnantsOfAFirstPublishAreSweptHoweverOldTheyAre(t *testing.T) {
+	s, client, c := newStore(t, configcenter.DefaultLimits())
+	if _, err := s.stage(t.Context(), ItemPath(key), []string{"of one who died"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ensure(t.Context(), historyPath(key)); err != nil {
+		t.Fatal(err)
+	}
+	sweep := func() {
+		t.Helper()
+		one := func(k configcenter.Key) error {
+			if _, err := s.Prune(t.Context(), k); err != nil {
+				return err
+			}
+			return s.Sweep(t.Context(), k)
+		}
+		if err := s.Histories(t.Context(), one); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Unrecorded(t.Context(), one); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.now = time.Now().UnixMilli()
+	sweep() // it may be under way
+	for _, path := range []string{ItemPath(key), historyPath(key)} {
+		if _, err := client.Exists(t.Context(), path); err != nil {
+			t.Errorf("%s is pulled away: %v", path, err)
+		}
+	}
+	// As earlier releases left it.
+	if _, err := client.Delete(t.Context(), historyPath(key), core.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		c.now += 2 * remnantAge
+		sweep()
+	}
+	for _, path := range []string{ItemPath(key), historyPath(key)} {
+		if _, err := client.Exists(t.Context(), path); !errors.Is(err, core.NoNode) {
+			t.Errorf("%s stays: %v", path, err)
+		}
+	}
+}

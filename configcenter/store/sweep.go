@@ -48,6 +48,7 @@ func (s *Store) sweepItem(ctx context.Context, k configcenter.Key) error {
 	if h.isPlace && s.now()-st.Mtime > remnantAge {
 		if _, err := s.client.Delete(ctx, path, st.Version); err == nil {
 			s.tidy(ctx, k)
+			s.tidyHistory(ctx, k)
 		}
 	}
 	return nil
