@@ -38,6 +38,9 @@ type Limits struct {
 	ServicesPerClient int
 	// InstancesPerService bounds the persistent instances of one service.
 	InstancesPerService int
+	// OverridesWaiting bounds on how many instances of one service something is set that
+	// are not there.
+	OverridesWaiting int
 	// Services bounds the services of this registry.
 	Services int
 	// Clients bounds the clients with registrations on one node.
@@ -53,6 +56,7 @@ func DefaultLimits() Limits {
 		InstancesPerClient:     50_000,
 		ServicesPerClient:      20_000,
 		InstancesPerService:    50_000,
+		OverridesWaiting:       1_000,
 		Services:               500_000,
 		Clients:                200_000,
 		SubscriptionsPerClient: 50_000,

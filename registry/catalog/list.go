@@ -45,6 +45,22 @@ func (c *Catalog) Overrides(k registry.ServiceKey) map[registry.InstanceKey]regi
 	return found
 }
 
+// Waiting is on how many instances of a service something is set that are not there.
+func (c *Catalog) Waiting(k registry.ServiceKey) (n int) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	s := c.mu.services[k]
+	if s == nil {
+		return 0
+	}
+	for i := range s.overrides {
+		if _, there := s.find(i); !there {
+			n++
+		}
+	}
+	return n
+}
+
 // Count is the number of services of a namespace, or of all if it is empty.
 func (c *Catalog) Count(namespace string) int {
 	c.mu.RLock()

@@ -289,7 +289,7 @@ func (s *Service) LastBeat(client string) time.Time { return s.beats.Last(client
 
 // Override changes what an operator has set on an instance. change gets what is
 // set so far. An instance that is not there is no error: what is set then waits
-// for it. It returns ErrServiceNotFound or ErrInvalid.
+// for it. It returns ErrServiceNotFound, ErrInvalid, ErrLimit or ErrQuota.
 func (s *Service) Override(ctx context.Context, k registry.ServiceKey, key registry.InstanceKey, change func(old registry.Override) registry.Override) error {
 	if err := k.Validate(); err != nil {
 		return err
@@ -300,16 +300,16 @@ func (s *Service) Override(ctx context.Context, k registry.ServiceKey, key regis
 	if err := s.await(ctx); err != nil {
 		return err
 	}
-	var invalid error
-	zxid, err := s.store.SetOverride(ctx, k, key, func(old registry.Override) registry.Override {
+	var refused error
+	zxid, err := s.store.SetOverride(ctx, k, key, func(old registry.Override) (registry.Override, error) {
 		o := change(old)
-		if invalid = o.Validate(); invalid != nil {
-			return old
+		if refused = o.Validate(); refused == nil && old.Empty() && !o.Empty() {
+			refused = s.roomToWait(k, key)
 		}
-		return o
+		return o, refused
 	})
-	if invalid != nil {
-		return invalid
+	if refused != nil {
+		return refused
 	}
 	if err != nil {
 		return s.unavailable(err)

@@ -45,3 +45,21 @@ func (s *Service) room(client string, k registry.ServiceKey, instances ...regist
 	}
 	return nil
 }
+
+// roomToWait refuses what is set on an instance for the first time where so many wait for
+// theirs already that are not there: this one will be among them when its own has gone.
+// Those that come at the same time may together pass the limit.
+func (s *Service) roomToWait(k registry.ServiceKey, key registry.InstanceKey) error {
+	waiting := s.catalog.Waiting(k)
+	if most := s.cfg.Limits.OverridesWaiting; waiting >= most {
+		return registry.Errorf(registry.ErrLimit, "instances: what is set on %d that are not in service %s is kept already.", waiting, k.Grouped())
+	}
+	if s.cfg.Quota == nil || s.catalog.Newest(k, key) != nil {
+		return nil
+	}
+	_, most := s.cfg.Quota(k.Namespace)
+	if most > 0 && s.catalog.CountInstances(k.Namespace)+waiting >= most {
+		return registry.Errorf(registry.ErrQuota, "instances: namespace %s may hold at most %d.", k.Namespace, most)
+	}
+	return nil
+}

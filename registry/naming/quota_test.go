@@ -55,3 +55,51 @@ func TestANamespaceHoldsAsManyServicesAndInstancesAsItMay(t *testing.T) {
 	require.Eventually(t, func() bool { return n.CountInstances("small") == 2 }, 5*time.Second, time.Millisecond)
 	require.NoError(t, publish("c2", service("small", 1), 1, 2), "there is room again")
 }
+
+func TestOverridesThatWaitAreBounded(t *testing.T) {
+	quota := 0
+	n := start(t, engines.New(t), "n1", func(c *Config) {
+		c.Limits = registry.DefaultLimits()
+		c.Limits.OverridesWaiting = 3
+		c.Quota = func(string) (services, instances int) { return 0, quota }
+	})
+	require.NoError(t, n.Publish(t.Context(), "c1", shop, []registry.Instance{at("10.0.0.1", 1), at("10.0.0.1", 2)}))
+	set := func(port int, weight float64) error {
+		key := at("10.0.0.1", port)
+		return n.Override(t.Context(), shop, key.Key(), func(registry.Override) registry.Override {
+			if weight == 0 {
+				return registry.Override{}
+			}
+			return registry.Override{Weight: &weight}
+		})
+	}
+	require.NoError(t, set(1, 2))
+	for port := 11; port <= 13; port++ {
+		require.NoError(t, set(port, 2))
+	}
+	require.ErrorIs(t, set(14, 2), registry.ErrLimit)
+	require.NoError(t, set(13, 3), "one that is kept already may change")
+	require.ErrorIs(t, set(2, 2), registry.ErrLimit, "or it would be one when its instance has gone")
+	require.NoError(t, set(13, 0))
+	require.NoError(t, set(2, 2))
+	quota = 4
+	require.ErrorIs(t, set(14, 2), registry.ErrQuota, "they count as instances")
+	quota = 5
+	require.NoError(t, set(14, 2))
+}
+
+func TestARefusedOverrideWritesNothing(t *testing.T) {
+	n := start(t, engines.New(t), "n1")
+	require.NoError(t, n.Publish(t.Context(), "c1", shop, []registry.Instance{at("10.0.0.1", 1)}))
+	_, before, ok := n.catalog.Service(shop)
+	require.True(t, ok)
+	key := at("10.0.0.1", 1)
+	wrong := -1.0
+	require.ErrorIs(t, n.Override(t.Context(), shop, key.Key(), func(registry.Override) registry.Override {
+		return registry.Override{Weight: &wrong}
+	}), registry.ErrInvalid)
+	svc, st, err := n.store.Service(t.Context(), shop)
+	require.NoError(t, err)
+	require.Equal(t, shop, svc.Key)
+	require.Equal(t, before, st.Version)
+}

@@ -105,7 +105,7 @@ func (s *Service) sweepOverrides(ctx context.Context, since map[orphan]time.Time
 }
 
 func (s *Service) removeOverride(ctx context.Context, k registry.ServiceKey, i registry.InstanceKey) error {
-	_, err := s.store.SetOverride(ctx, k, i, func(registry.Override) registry.Override { return registry.Override{} })
+	_, err := s.store.SetOverride(ctx, k, i, func(registry.Override) (registry.Override, error) { return registry.Override{}, nil })
 	if errors.Is(err, registry.ErrServiceNotFound) {
 		err = s.store.DropOverrides(ctx, k, []registry.InstanceKey{i})
 	}

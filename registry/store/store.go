@@ -176,8 +176,9 @@ func (s *Store) DeleteService(ctx context.Context, k registry.ServiceKey, versio
 }
 
 // SetOverride stores what an operator set on an instance, or removes it if o is
-// empty. It returns ErrServiceNotFound.
-func (s *Store) SetOverride(ctx context.Context, k registry.ServiceKey, i registry.InstanceKey, change func(old registry.Override) registry.Override) (core.Zxid, error) {
+// empty. It returns ErrServiceNotFound, or the error of change, and then has written
+// nothing.
+func (s *Store) SetOverride(ctx context.Context, k registry.ServiceKey, i registry.InstanceKey, change func(old registry.Override) (registry.Override, error)) (core.Zxid, error) {
 	path := OverridePath(k, i)
 	return s.withService(ctx, k, func(*registry.Service) ([]core.Op, error) {
 		value, st, err := s.client.Get(ctx, path)
@@ -191,7 +192,10 @@ func (s *Store) SetOverride(ctx context.Context, k registry.ServiceKey, i regist
 				return nil, err
 			}
 		}
-		o := change(old)
+		o, err := change(old)
+		if err != nil {
+			return nil, err
+		}
 		o.Gone = time.Time{} // as if it were new
 		switch {
 		case o.Empty() && absent:

@@ -241,14 +241,14 @@ func TestRevisionRisesWithEveryChangeAndAcrossLives(t *testing.T) {
 	made, _, err := s.ReplaceOwn(t.Context(), shop, nil, []*Record{{Instance: i}})
 	require.NoError(t, err)
 	rises("an instance came")
-	_, err = s.SetOverride(t.Context(), shop, i.Key(), func(o registry.Override) registry.Override {
+	_, err = s.SetOverride(t.Context(), shop, i.Key(), func(o registry.Override) (registry.Override, error) {
 		off := false
 		o.Enabled = &off
-		return o
+		return o, nil
 	})
 	require.NoError(t, err)
 	rises("an override was set")
-	_, err = s.SetOverride(t.Context(), shop, i.Key(), func(registry.Override) registry.Override { return registry.Override{} })
+	_, err = s.SetOverride(t.Context(), shop, i.Key(), func(registry.Override) (registry.Override, error) { return registry.Override{}, nil })
 	require.NoError(t, err)
 	rises("an override was reset")
 	_, err = s.UpdateService(t.Context(), shop, func(svc *registry.Service) error { svc.ProtectThreshold = .5; return nil })
