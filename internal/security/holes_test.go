@@ -346,3 +346,19 @@ func TestNobodyCallsInTheNameOfAServer(t *testing.T) {
 		}
 	}
 }
+
+func TestNumbersOfClientsAreNotForStrangers(t *testing.T) {
+	s := start(t)
+	user := s.addUser("ann")
+	for _, path := range []string{"/v1/ns/operator/metrics", "/v1/ns/ops/metrics", "/v2/ns/operator/metrics", "/v2/ns/ops/metrics", "/v3/admin/ns/ops/metrics"} {
+		a := s.do(call{method: "GET", target: "/nacos" + path})
+		require.Equal(t, 200, a.Status, path)
+		require.Contains(t, a.Body, `"UP"`, path)
+		require.NotContains(t, a.Body, "lientCount", path)
+		a = s.do(call{method: "GET", target: "/nacos" + path + "?onlyStatus=false"})
+		require.Equal(t, 403, a.Status, path)
+		a = s.do(call{method: "GET", target: "/nacos" + path + "?onlyStatus=false", token: user})
+		require.Equal(t, 200, a.Status, path)
+		require.Contains(t, a.Body, "lientCount", path)
+	}
+}

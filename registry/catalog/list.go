@@ -250,7 +250,7 @@ func (c *Catalog) Publishers(k registry.ServiceKey) []Publication {
 	return nil
 }
 
-// Published is what a client has registered, or everybody if it is empty, in the order
+// Published is what a client has registered, in the order
 // of services and keys. It looks at all services.
 func (c *Catalog) Published(client string) (found []Publication) {
 	c.mu.RLock()
@@ -259,6 +259,35 @@ func (c *Catalog) Published(client string) (found []Publication) {
 		found = append(found, s.publications(client)...)
 		return true
 	})
+	return found
+}
+
+// clientsStep is how many instances are looked at before whoever waits gets his turn.
+const clientsStep = 10_000
+
+// Clients are those that have registered something. It looks at all services, and lets
+// changes in meanwhile.
+func (c *Catalog) Clients() map[string]struct{} {
+	found := make(map[string]struct{})
+	for from, more := "", true; more; {
+		more = false
+		seen := 0
+		c.mu.RLock()
+		c.mu.names.Ascend(from, func(name string, s *service) bool {
+			if seen >= clientsStep {
+				from, more = name, true
+				return false
+			}
+			for _, sl := range s.slots {
+				for _, e := range sl.entries {
+					found[e.Client] = struct{}{}
+				}
+			}
+			seen += 1 + len(s.slots)
+			return true
+		})
+		c.mu.RUnlock()
+	}
 	return found
 }
 

@@ -34,18 +34,14 @@ func (a *API) conn(id string) *rpc.Conn {
 
 // clients are the ids of all.
 func (a *API) clients(ctx context.Context, _ rest.None) ([]string, error) {
-	all, err := a.svc.PublishedBy(ctx, "")
+	ids, err := a.svc.Publishing(ctx)
 	if err != nil {
 		return nil, refusal(err)
 	}
 	a.mark(ctx)
-	ids := make(map[string]bool)
-	for n := range all {
-		ids[all[n].Client] = true
-	}
 	a.mu.Lock()
 	for id := range a.mu.conns {
-		ids[id] = true
+		ids[id] = struct{}{}
 	}
 	a.mu.Unlock()
 	sorted := slices.AppendSeq([]string{}, maps.Keys(ids))

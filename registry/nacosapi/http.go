@@ -59,7 +59,7 @@ func (a *API) routesV1(g *gin.RouterGroup, read, write, list gin.HandlerFunc) {
 	g.GET("/health/server", rest.With(rest.V1, a.healthServer))
 	g.GET("/health/checkers", a.guard.User(), rest.With(rest.V1, a.checkers))
 	for _, operator := range []string{"/operator", "/ops"} {
-		g.GET(operator+"/metrics", rest.With(rest.V1, a.metricsV1))
+		g.GET(operator+"/metrics", a.guard.UserUnless("onlyStatus"), rest.With(rest.V1, a.metricsV1))
 		g.GET(operator+"/switches", a.guard.User(), rest.With(rest.V1, a.switchesV2))
 		g.PUT(operator+"/switches", a.guard.Admin(), rest.With(rest.V1Single, a.setSwitch))
 		g.GET(operator+"/push/state", a.guard.User(), rest.With(rest.V1, a.pushState))
@@ -87,7 +87,7 @@ func (a *API) routesV2(g *gin.RouterGroup, read, write, list gin.HandlerFunc) {
 	g.PUT("/health/instance", write, rest.Handle(a.setHealth))
 	g.Any("/catalog/instances", read, rest.With(rest.V2Plain, a.catalogInstancesV2))
 	for _, operator := range []string{"/operator", "/ops"} {
-		g.GET(operator+"/metrics", rest.Handle(a.metricsV2))
+		g.GET(operator+"/metrics", a.guard.UserUnless("onlyStatus"), rest.Handle(a.metricsV2))
 		g.GET(operator+"/switches", a.guard.User(), rest.Handle(a.switchesV2))
 		g.PUT(operator+"/switches", a.guard.Admin(), rest.Handle(a.setSwitch))
 	}

@@ -39,7 +39,7 @@ func (a *API) routesV3(client, admin *gin.RouterGroup, read, write, list gin.Han
 	admin.PUT("/cluster", write, rest.Handle(a.updateCluster))
 	admin.PUT("/health/instance", write, rest.Handle(a.setHealth))
 	admin.GET("/health/checkers", a.guard.User(), rest.Handle(a.checkersV3))
-	admin.GET("/ops/metrics", rest.Handle(a.metricsV2))
+	admin.GET("/ops/metrics", a.guard.UserUnless("onlyStatus"), rest.Handle(a.metricsV2))
 
 	operator := a.guard.Admin()
 	admin.GET("/ops/switches", operator, rest.Handle(a.switchesV3))

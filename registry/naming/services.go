@@ -137,8 +137,15 @@ func (s *Service) Publishers(ctx context.Context, k registry.ServiceKey) ([]cata
 	return s.catalog.Publishers(k), nil
 }
 
-// PublishedBy is what a client has registered, at whatever node, or everybody if it is
-// empty.
+// Publishing are the clients that have registered something, at whatever node.
+func (s *Service) Publishing(ctx context.Context) (map[string]struct{}, error) {
+	if err := s.await(ctx); err != nil {
+		return nil, err
+	}
+	return s.catalog.Clients(), nil
+}
+
+// PublishedBy is what a client has registered, at whatever node.
 func (s *Service) PublishedBy(ctx context.Context, client string) ([]catalog.Publication, error) {
 	if err := s.await(ctx); err != nil {
 		return nil, err

@@ -118,6 +118,23 @@ func (g *Guard) User() gin.HandlerFunc {
 	return g.handler(func(*parameters) auth.Need { return auth.Need{} })
 }
 
+// UserUnless guards a route for whoever is logged in, but is open while a parameter, which
+// is true where it is absent, is.
+func (g *Guard) UserUnless(name string) gin.HandlerFunc {
+	user := g.User()
+	return func(c *gin.Context) {
+		p, err := paramsOf(c)
+		if err != nil {
+			return // the handler says so
+		}
+		if text, given := p.first(name); given {
+			if open, err := parseBool(text); err == nil && !open {
+				user(c)
+			}
+		}
+	}
+}
+
 func firstOf(p *parameters, names ...string) string {
 	for _, name := range names {
 		if v, ok := p.first(name); ok {

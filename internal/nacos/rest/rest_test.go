@@ -525,3 +525,20 @@ func FuzzBind(f *testing.F) {
 		}
 	})
 }
+
+func TestARouteMayBeOpenUntilMoreIsAskedFor(t *testing.T) {
+	e, d := engine(t, Config{}), &door{}
+	e.GET("/metrics", NewGuard(d).UserUnless("onlyStatus"), With(V1, func(_ context.Context, in struct {
+		OnlyStatus bool `form:"onlyStatus,default=true"`
+	}) (string, error) {
+		return fmt.Sprint(in.OnlyStatus), nil
+	}))
+	for target, want := range map[string]int{
+		"/metrics": 200, "/metrics?onlyStatus=true": 200, "/metrics?onlyStatus=": 200, "/metrics?onlyStatus=perhaps": 400,
+		"/metrics?onlyStatus=false": 403, "/metrics?onlyStatus=0": 403, "/metrics?onlyStatus=false&accessToken=right": 200,
+		"/metrics?onlyStatus=false&onlyStatus=true": 403, "/metrics?onlyStatus=&onlyStatus=no": 403,
+	} {
+		require.Equal(t, want, send(e, "GET", target, "", "").Code, target)
+	}
+	require.Equal(t, 403, send(e, "GET", "/metrics", form, "onlyStatus=false").Code, "in the body")
+}
