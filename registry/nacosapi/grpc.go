@@ -221,6 +221,9 @@ func (s *subscriber) Notify(ctx context.Context, v *catalog.View, clusters strin
 // Closed reports whether the connection is over.
 func (s *subscriber) Closed() bool { return (*rpc.Conn)(s).Closed() }
 
+// Close cuts the connection.
+func (s *subscriber) Close() { (*rpc.Conn)(s).Close() }
+
 // pageMax bounds the names of one page. Clients ask for 2^31-1 and mean all.
 const pageMax = 100_000
 

@@ -103,6 +103,7 @@ type reader struct {
 func newReader() *reader { return &reader{lists: make(chan *catalog.View, 10_000)} }
 
 func (r *reader) Closed() bool { return false }
+func (r *reader) Close()       {}
 
 func (r *reader) Notify(_ context.Context, v *catalog.View, _ string) error {
 	r.mu.Lock()

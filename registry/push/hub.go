@@ -25,6 +25,9 @@ const (
 	paceShort = 20 * time.Millisecond
 	paceLong  = 500 * time.Millisecond
 	calm      = 500 * time.Millisecond
+	// attemptsMax is how many pushes of a subscription in a row may fail before its
+	// connection is cut: who lives and takes nothing would be pushed to for ever.
+	attemptsMax = 50
 	// bytesPerMilli is what a service may send in a burst, to all its subscribers.
 	bytesPerMilli = 200_000
 )
@@ -36,6 +39,8 @@ type Target interface {
 	Notify(ctx context.Context, v *catalog.View, clusters string) error
 	// Closed reports whether the client is gone for good.
 	Closed() bool
+	// Close cuts its connection. The client is expected to come back.
+	Close()
 }
 
 // Config is what a Hub needs.
@@ -92,6 +97,7 @@ type subscription struct {
 	since    time.Time // of the oldest change not pushed yet
 
 	// Owned by the delivery goroutine.
+	failed   int           // pushes since
 	last     *catalog.View // acknowledged
 	lastAt   time.Time
 	pace     time.Duration
@@ -335,6 +341,11 @@ func (h *Hub) step(ctx context.Context, s *subscription) (more bool) {
 			return false
 		}
 		h.cfg.Pushed(err, 0)
+		if s.failed++; s.failed >= attemptsMax {
+			h.log.Warn("client does not take a list, closing its connection", "client", s.client, "service", s.key.service.String(), "err", err)
+			s.target.Close()
+			return false
+		}
 		h.log.Debug("push failed", "client", s.client, "service", s.key.service.String(), "err", err)
 		h.mu.Lock()
 		s.dirty = true
@@ -344,6 +355,7 @@ func (h *Hub) step(ctx context.Context, s *subscription) (more bool) {
 		h.mu.Unlock()
 		return sleep(ctx, retryAfter)
 	}
+	s.failed = 0
 	if sent {
 		h.cfg.Pushed(nil, time.Since(since))
 	}

@@ -106,6 +106,8 @@ func (r *reader) Closed() bool {
 	return r.closed
 }
 
+func (r *reader) Close() { r.set(func() { r.closed = true }) }
+
 func (r *reader) set(f func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -250,6 +252,36 @@ func TestFailedPushIsRepeatedWithTheListOfThatMoment(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		require.Equal(t, []int{0, 1, 3}, r.lists())
 		require.Equal(t, retryAfter, r.when[2].Sub(r.when[1]))
+	})
+}
+
+func TestWhoNeverTakesAListIsCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, bad, good := start(t), &reader{}, &reader{}
+		other := registry.NewServiceKey("", "", "other")
+		for name, r := range map[string]*reader{"bad": bad, "good": good} {
+			require.NoError(t, w.Subscribe(name, r, shop, ""))
+			require.NoError(t, w.Subscribe(name, r, other, ""))
+		}
+		synctest.Wait()
+		bad.set(func() { bad.err = errors.New("never") })
+		for range attemptsMax - 2 {
+			good.set(func() { good.err = errors.New("not now") })
+			w.add()
+			time.Sleep(retryAfter / 2)
+			good.set(func() { good.err = nil })
+			time.Sleep(retryAfter / 2)
+		}
+		require.False(t, bad.Closed())
+		time.Sleep(10 * retryAfter)
+		require.True(t, bad.Closed())
+		require.False(t, good.Closed(), "it took some")
+		after := len(bad.lists())
+		w.add()
+		time.Sleep(time.Hour)
+		require.Len(t, bad.lists(), after)
+		require.LessOrEqual(t, after, attemptsMax+10)
+		require.Zero(t, w.Pending())
 	})
 }
 
@@ -419,3 +451,4 @@ type counter struct{ wg *sync.WaitGroup }
 
 func (c counter) Notify(context.Context, *catalog.View, string) error { c.wg.Done(); return nil }
 func (c counter) Closed() bool                                        { return false }
+func (c counter) Close()                                              {}
