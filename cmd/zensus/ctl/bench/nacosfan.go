@@ -59,16 +59,17 @@ const (
 	fanPause = 300 * time.Millisecond // between changes, until all listen again
 )
 
-// run makes changes, one after the other, and waits each time until all have seen it.
-func (f *fan) run(srv *Server, prefix string, changes, listeners int, change func(text string) error) ([]Figure, error) {
+// run makes changes, one after the other, and waits each time until all have seen it. The
+// n-th is known by the text of mark, which change is given too.
+func (f *fan) run(srv *Server, mark func(n int) string, changes, listeners int, change func(n int, text string) error) ([]Figure, error) {
 	var told, seen []float64
 	cpu := srv.cpu()
 	for n := range changes {
 		time.Sleep(fanPause)
-		m := newMark(prefix+"m"+strconv.Itoa(n)+"z", listeners)
+		m := newMark(mark(n), listeners)
 		m.began = time.Now()
 		f.mark.Store(m)
-		if err := change(string(m.text)); err != nil {
+		if err := change(n, string(m.text)); err != nil {
 			return nil, err
 		}
 		select {
@@ -91,6 +92,9 @@ func (f *fan) run(srv *Server, prefix string, changes, listeners int, change fun
 	}
 	return figures, nil
 }
+
+// contentMark is how contents that a round publishes are told apart.
+func (g *ground) contentMark(n int) string { return g.prefix + "m" + strconv.Itoa(n) + "z" }
 
 // quantile is the value that so many are not above.
 func quantile(v []float64, q float64) float64 {
@@ -140,9 +144,9 @@ func pushTo(srv *Server, p *nacosParams, subscribers, changes int) ([]Figure, er
 	}
 	defer all.close()
 	time.Sleep(p.settle) // the first push, of what was there, has come
-	figures, err := f.run(srv, g.prefix, changes, subscribers, func(text string) error {
+	figures, err := f.run(srv, weightMark, changes, subscribers, func(n int, _ string) error {
 		b := append(g.appendService([]byte{'{'}, 0), `,"type":"registerInstance","instance":`...)
-		_, err := changer.call("InstanceRequest", append(appendInstance(b, 0, text), '}'))
+		_, err := changer.call("InstanceRequest", append(appendWeighed(b, 0, weightOf(n), "1"), '}'))
 		return err
 	})
 	if n, cause := all.lost(); n > 0 {
@@ -150,6 +154,14 @@ func pushTo(srv *Server, p *nacosParams, subscribers, changes int) ([]Figure, er
 	}
 	return figures, err
 }
+
+// weightOf is that of the instance behind the n-th change: another one each time, and
+// never that of the others. It is not the metadata that change, since r-nacos keeps for
+// good those with which an instance came first.
+func weightOf(n int) int { return 2 + n }
+
+// weightMark is how all servers write that weight, and no other as a part of it.
+func weightMark(n int) string { return `"weight":` + strconv.Itoa(weightOf(n)) + ".0" }
 
 // listen is one config that changes, to listeners over gRPC that fetch it then.
 func listen(srv *Server, p *nacosParams) ([]Figure, error) {
@@ -197,7 +209,7 @@ func listen(srv *Server, p *nacosParams) ([]Figure, error) {
 		return nil, err
 	}
 	defer all.close()
-	figures, err := f.run(srv, g.prefix, p.changes, p.subscribers, func(text string) error { return g.publish(g.config(0), text+g.filler) })
+	figures, err := f.run(srv, g.contentMark, p.changes, p.subscribers, func(_ int, text string) error { return g.publish(g.config(0), text+g.filler) })
 	if n, cause := all.lost(); n > 0 {
 		err = errors.Join(err, fmt.Errorf("%d listeners were cut off, the first: %w", n, cause))
 	}
@@ -244,7 +256,7 @@ func poll(srv *Server, p *nacosParams) ([]Figure, error) {
 		})
 	}
 	time.Sleep(p.settle) // until all of them wait
-	figures, err := f.run(srv, g.prefix, p.changes, p.subscribers, func(text string) error { return g.publish(g.config(0), text+g.filler) })
+	figures, err := f.run(srv, g.contentMark, p.changes, p.subscribers, func(_ int, text string) error { return g.publish(g.config(0), text+g.filler) })
 	stop.Store(true)
 	err = errors.Join(err, g.publish(g.config(0), "the end"+g.filler)) // of which all are told
 	over.Wait()

@@ -231,9 +231,12 @@ func (g *ground) appendInstance(b []byte, register bool, service, k int) []byte 
 }
 
 // appendInstance appends the k-th instance, of 2^24, which differs by its version too.
-func appendInstance(b []byte, k int, version string) []byte {
+func appendInstance(b []byte, k int, version string) []byte { return appendWeighed(b, k, 1, version) }
+
+func appendWeighed(b []byte, k, weight int, version string) []byte {
 	b = appendIP(append(b, `{"ip":"`...), k)
-	b = append(b, `","port":8080,"weight":1.0,"healthy":true,"enabled":true,"ephemeral":true,"clusterName":"DEFAULT",`+
+	b = strconv.AppendInt(append(b, `","port":8080,"weight":`...), int64(weight), 10)
+	b = append(b, `.0,"healthy":true,"enabled":true,"ephemeral":true,"clusterName":"DEFAULT",`+
 		`"metadata":{"preserved.register.source":"SPRING_CLOUD","version":"`...)
 	return append(append(b, version...), `"}}`...)
 }
