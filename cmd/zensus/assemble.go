@@ -282,12 +282,15 @@ func (in *instance) serveHTTP(name string, l net.Listener, h http.Handler) {
 	in.stack.start(name, func(ctx context.Context) error { return runHTTP(ctx, in.httpServer(h), l) })
 }
 
+// stopPatience is how long requests may take to finish when a server of HTTP stops.
+const stopPatience = time.Second
+
 // runHTTP serves until ctx ends, then lets requests finish for a moment.
 func runHTTP(ctx context.Context, srv *http.Server, l net.Listener) error {
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(done)
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
 		defer cancel()
 		if srv.Shutdown(grace) != nil {
 			_ = srv.Close()

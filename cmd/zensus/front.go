@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/zensus-io/zensus/internal/plainhttp"
 )
 
 // front is the HTTP port: it is there before there is a quorum, and says so.
@@ -33,13 +35,29 @@ func (in *instance) openFront(l net.Listener, behind *stack) *front {
 	if in.plan.zookeeper != "" { // where its port is off, it is off here too
 		zookeeper = in.client.Handle
 	}
-	f.mux = newMux(l, in.plan.httpLimits, zookeeper)
+	f.mux = newMux(l, in.plan.httpLimits, zookeeper, in.plainServer(f))
 	in.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "zensus_http_refused_total", Help: "TCP connections that speak HTTP and were refused because of a limit.",
 	}, func() float64 { return float64(f.mux.requests.refused.Load()) }))
 	f.start("HTTP", func(ctx context.Context) error { return runHTTP(ctx, in.httpServer(f), f.mux.http) })
 	f.start("listen.http", f.mux.Run)
 	return f
+}
+
+// plainServer serves what clients ask for most, and need not wait for long.
+func (in *instance) plainServer(h http.Handler) *plainhttp.Server {
+	like := in.httpServer(h)
+	return &plainhttp.Server{
+		Handler: h, FirstTime: like.ReadHeaderTimeout, IdleTime: like.IdleTimeout, GraceTime: stopPatience, Log: in.log.Named("http"),
+		Takes: func(method, path string) bool {
+			switch path {
+			case "/nacos/v1/cs/configs", "/nacos/v2/cs/config", "/nacos/v3/client/cs/config",
+				"/nacos/v1/ns/instance/list", "/nacos/v2/ns/instance/list", "/nacos/v3/client/ns/instance/list":
+				return method == http.MethodGet
+			}
+			return false
+		},
+	}
 }
 
 // open lets requests through from now on.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zensus-io/zensus/core/server"
+	"github.com/zensus-io/zensus/internal/plainhttp"
 )
 
 // mux shares one port among the protocols. The first bytes of a connection tell
@@ -22,8 +23,9 @@ type mux struct {
 	zookeeper func(c net.Conn, prefix []byte)
 	grpc      *branch
 	http      *branch
-	peeks     crowd // that are being looked at
-	requests  crowd // that speak HTTP
+	plain     *plainhttp.Server // has what it takes of HTTP; nil for nothing
+	peeks     crowd             // that are being looked at
+	requests  crowd             // that speak HTTP
 }
 
 // Bounds of the connections that have not yet shown what they are: the limits of
@@ -82,9 +84,9 @@ func remoteAddr(c net.Conn) netip.Addr {
 	return netip.Addr{}
 }
 
-func newMux(l net.Listener, limits httpLimits, zookeeper func(net.Conn, []byte)) *mux {
+func newMux(l net.Listener, limits httpLimits, zookeeper func(net.Conn, []byte), plain *plainhttp.Server) *mux {
 	return &mux{
-		listener: l, zookeeper: zookeeper,
+		listener: l, zookeeper: zookeeper, plain: plain,
 		peeks:    crowd{most: peeksMax, perAddress: peeksPerAddress},
 		requests: crowd{most: limits.Connections, perAddress: limits.PerAddress, nearToo: true},
 		grpc:     newBranch(l.Addr()), http: newBranch(l.Addr()),
@@ -126,7 +128,8 @@ func (m *mux) Run(ctx context.Context) error {
 	}
 }
 
-// sort looks at the first bytes of a connection and hands it on.
+// sort looks at the first bytes of a connection and hands it on. It stays with one of
+// HTTP as long as plain has it.
 func (m *mux) sort(ctx context.Context, c net.Conn, from netip.Addr) {
 	stop := context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Now()) })
 	defer stop()
@@ -151,7 +154,15 @@ func (m *mux) sort(ctx context.Context, c net.Conn, from netip.Addr) {
 			_ = c.Close()
 			return
 		}
-		m.http.offer(&counted{prefixed: prefixed{Conn: c, prefix: first}, gone: sync.OnceFunc(func() { m.requests.done(from) })})
+		gone := sync.OnceFunc(func() { m.requests.done(from) })
+		if m.plain != nil {
+			stop()
+			if first = m.plain.Serve(ctx, c, first); first == nil {
+				gone()
+				return
+			}
+		}
+		m.http.offer(&counted{prefixed: prefixed{Conn: c, prefix: first}, gone: gone})
 	}
 }
 

@@ -65,7 +65,7 @@ func TestPortClosesWhatIsTooMuchAndSortsTheRest(t *testing.T) {
 	m := newMux(from{l, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1}}, httpLimits{2, 2}, func(c net.Conn, prefix []byte) {
 		got <- string(prefix)
 		_ = c.Close()
-	})
+	}, nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
 	go func() { ran <- m.Run(ctx) }()
@@ -95,7 +95,7 @@ func TestPortClosesWhatIsTooMuchAndSortsTheRest(t *testing.T) {
 func TestConnectionsThatSpeakHTTPAreBounded(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	m := newMux(l, httpLimits{Connections: 3, PerAddress: 2}, nil)
+	m := newMux(l, httpLimits{Connections: 3, PerAddress: 2}, nil, nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
 	go func() { ran <- m.Run(ctx) }()

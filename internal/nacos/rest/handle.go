@@ -128,8 +128,8 @@ func remoteIP(r *http.Request) string {
 const maxIPBytes = 64
 
 func clientIP(r *http.Request, remote string) string {
-	first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-For"), ",")
-	for _, ip := range []string{first, r.Header.Get("X-Real-IP")} {
+	first, _, _ := strings.Cut(only(r.Header["X-Forwarded-For"]), ",")
+	for _, ip := range []string{first, only(r.Header["X-Real-Ip"])} {
 		if ip = strings.TrimSpace(ip); ip != "" && len(ip) <= maxIPBytes && !strings.EqualFold(ip, "unknown") {
 			return ip
 		}
