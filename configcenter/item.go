@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"strings"
+	"unsafe"
 
 	"github.com/zensus-io/zensus/core"
 )
@@ -55,9 +56,13 @@ type Origin struct {
 // Sum is the md5 of content as clients compute it: lower-case hexadecimal over
 // the UTF-8 bytes. A config that does not exist has the sum "".
 func Sum(content string) string {
-	sum := md5.Sum([]byte(content))
+	sum := md5.Sum(Bytes(content))
 	return hex.EncodeToString(sum[:])
 }
+
+// Bytes are the bytes of a content, which may be large, without a copy of it: they are only
+// to be read.
+func Bytes(content string) []byte { return unsafe.Slice(unsafe.StringData(content), len(content)) }
 
 // NormalType is the config type that a publish with type t stores: an unknown or
 // missing one is text.

@@ -249,8 +249,9 @@ func pack(content string) parcel {
 	w := writers.Get().(*flate.Writer)
 	defer writers.Put(w)
 	var b bytes.Buffer
+	b.Grow(len(content)/2 + 64)
 	w.Reset(&b)
-	_, err := io.WriteString(w, content)
+	_, err := w.Write(configcenter.Bytes(content))
 	if err == nil {
 		err = w.Close()
 	}
