@@ -104,6 +104,7 @@ func New(cfg Config) (*Center, error) {
 	c.cache = cache.New(cache.FromMirror{Mirror: m}, func(k configcenter.Key, err error) {
 		c.log.Error("config cannot be read", "namespace", k.Namespace, "group", k.Group, "data_id", k.DataID, "err", err)
 	})
+	c.store.Shows(c.shows)
 	c.table = listen.New(c.cache.MD5, cfg.Listeners)
 	c.fresh = newBarrier(c.catchUp)
 	c.mu.prune = make(map[configcenter.Key]struct{})
@@ -161,6 +162,19 @@ func (c *Center) changed(changes []mirror.Change, upTo core.Zxid) {
 			c.named(change.Key, change.Config.There())
 		}
 	}
+}
+
+// shows is a config as the picture has it.
+func (c *Center) shows(k configcenter.Key) (*configcenter.Item, core.Stat) {
+	it := c.cache.Get(k)
+	if it == nil {
+		return nil, core.Stat{}
+	}
+	node, ok := c.mirror.Get(store.ItemPath(k))
+	if !ok || node.Stat.Mzxid != it.Revision || node.Stat.Czxid != it.ID {
+		return nil, core.Stat{} // the picture is ahead of what is decoded
+	}
+	return it, node.Stat
 }
 
 // OnNamed has f told of each config that comes into being or ceases to be, in order; what

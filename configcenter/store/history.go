@@ -21,7 +21,7 @@ func (s *Store) History(ctx context.Context, k configcenter.Key, offset, limit i
 	if err := k.Validate(); err != nil {
 		return nil, 0, err
 	}
-	seqs, err := s.seqs(ctx, k)
+	seqs, _, err := s.seqs(ctx, k)
 	if err != nil {
 		return nil, 0, fmt.Errorf("history %s: %w", k, err)
 	}
@@ -83,23 +83,25 @@ func (s *Store) before(ctx context.Context, e *configcenter.Entry) (*configcente
 	return nil, nil
 }
 
-// seqs are the numbers of the changes that are kept, oldest first.
-func (s *Store) seqs(ctx context.Context, k configcenter.Key) ([]uint64, error) {
+// seqs are the numbers of the changes that are kept, oldest first. pieces says that there
+// are any, of whichever entry.
+func (s *Store) seqs(ctx context.Context, k configcenter.Key) (seqs []uint64, pieces bool, err error) {
 	names, _, err := s.client.Children(ctx, historyPath(k))
 	if errors.Is(err, core.NoNode) {
-		return nil, nil
+		return nil, false, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	seqs := make([]uint64, 0, len(names))
+	seqs = make([]uint64, 0, len(names))
 	for _, name := range names {
 		if seq, ok := parseSeq(name); ok {
 			seqs = append(seqs, seq)
 		}
+		pieces = pieces || isChunk(name)
 	}
 	slices.Sort(seqs)
-	return seqs, nil
+	return seqs, pieces, nil
 }
 
 func (s *Store) entry(ctx context.Context, k configcenter.Key, seq uint64, withContent bool) (*configcenter.Entry, error) {
@@ -137,7 +139,7 @@ func (s *Store) entry(ctx context.Context, k configcenter.Key, seq uint64, withC
 // kept one stays, because it says what that one replaced, and so does the newest
 // entry of a config that exists. It returns how many entries it removed.
 func (s *Store) Prune(ctx context.Context, k configcenter.Key) (removed int, err error) {
-	seqs, err := s.seqs(ctx, k)
+	seqs, pieces, err := s.seqs(ctx, k)
 	if err != nil {
 		return 0, fmt.Errorf("prune %s: %w", k, err)
 	}
@@ -145,16 +147,42 @@ func (s *Store) Prune(ctx context.Context, k configcenter.Key) (removed int, err
 	if err != nil {
 		return 0, fmt.Errorf("prune %s: %w", k, err)
 	}
-	for _, seq := range seqs[:drop] {
-		if err := s.removeEntry(ctx, k, seq); err != nil {
+	for removed < drop {
+		batch := seqs[removed:min(drop, removed+pruneBatch)]
+		if err := s.removeEntries(ctx, k, batch, pieces); err != nil {
 			return removed, fmt.Errorf("prune %s: %w", k, err)
 		}
-		removed++
+		removed += len(batch)
 	}
 	if drop == len(seqs) {
 		s.tidyHistory(ctx, k)
 	}
 	return removed, nil
+}
+
+// pruneBatch is how many entries go in one transaction.
+const pruneBatch = 100
+
+// removeEntries removes several, at once where none of them has pieces.
+func (s *Store) removeEntries(ctx context.Context, k configcenter.Key, seqs []uint64, pieces bool) error {
+	if !pieces {
+		parent := historyPath(k)
+		ops := make([]core.Op, len(seqs))
+		for i, seq := range seqs {
+			ops[i] = core.DeleteOp{Path: core.JoinPath(parent, seqName(seq)), Version: core.AnyVersion}
+		}
+		_, _, err := s.client.Multi(ctx, ops...)
+		if !errors.Is(err, core.NoNode) {
+			return err
+		}
+		// Another node was faster with some of them.
+	}
+	for _, seq := range seqs {
+		if err := s.removeEntry(ctx, k, seq); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // expired is how many of the oldest entries need not be kept.

@@ -16,6 +16,8 @@ type Store struct {
 	now    func() int64
 	admit  Admit   // may be nil
 	look   Inspect // may be nil
+	shows  Shows   // may be nil
+	latest latest
 }
 
 // Growth is what a change adds.
@@ -98,10 +100,14 @@ func (s *Store) Publish(ctx context.Context, p *configcenter.Publish) (Result, e
 	packed.restored = p.Restored
 	var seen inspected
 	for tries, synced := 0, false; tries < changeTries; tries++ {
-		base, err := s.base(ctx, p.Key, true)
-		if err != nil {
-			return Result{}, fmt.Errorf("publish %s: %w", p.Key, err)
+		base, ok := s.shown(p.Key)
+		if !ok || tries > 0 {
+			var err error
+			if base, err = s.base(ctx, p.Key, true); err != nil {
+				return Result{}, fmt.Errorf("publish %s: %w", p.Key, err)
+			}
 		}
+		var err error
 		if !expected(p, base.item) {
 			if synced {
 				return Result{}, configcenter.ErrCASMismatch
@@ -125,6 +131,7 @@ func (s *Store) Publish(ctx context.Context, p *configcenter.Publish) (Result, e
 			continue
 		}
 		it.Revision, it.ID = zxid, st.Czxid
+		s.latest.note(p.Key, change{revision: zxid, version: base.version + 1, at: it.Modified})
 		return Result{Item: it, Zxid: zxid, Created: base.item == nil}, nil
 	}
 	return Result{}, configcenter.ErrContended
