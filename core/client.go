@@ -64,6 +64,18 @@ type Sessions interface {
 	Detach(id SessionID)
 }
 
+// Founding is what some Sessions can do beside: open a session and have it do something
+// at once, with one wait for both.
+type Founding interface {
+	// OpenMulti is Open, and a Multi that is the session's first request. They are two
+	// transactions, one behind the other, and a Multi that is refused leaves the session
+	// open: with a client, the error is that of Multi. Without one it is Open's, and what
+	// was asked for may have been done all the same where the outcome is unknown; such a
+	// session ends with its timeout. A client that comes with an unknown outcome may turn
+	// out to have no session.
+	OpenMulti(ctx context.Context, opt SessionOptions, ops ...Op) (Client, []OpResult, Zxid, error)
+}
+
 // Admin is what else can be asked of an engine.
 type Admin interface {
 	// ACL returns a znode's access list and its Stat.

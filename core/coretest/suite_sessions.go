@@ -123,6 +123,45 @@ func RunSessions(t *testing.T, open func(t *testing.T) SessionsHarness) {
 			e.want(err, core.SessionExpired)
 			e.resume(h, kept.Session())
 		}},
+
+		{"OpenMulti opens a session that begins with operations, where there is such a thing", func(e *env) {
+			f, ok := h.Engine.(core.Founding)
+			if !ok {
+				return
+			}
+			own := core.CreateOp{Path: e.path("own"), Options: core.CreateOptions{Mode: core.Ephemeral}}
+			a, results, zxid, err := f.OpenMulti(e.ctx, core.SessionOptions{Timeout: time.Minute}, own, core.CheckOp{Path: own.Path})
+			e.ok(err)
+			e.Cleanup(func() { a.Close() })
+			equal(e, "results", len(results), 2)
+			equal(e, "path", results[0].Path, own.Path)
+			equal(e, "timeout", a.Session().Timeout, time.Minute)
+			st, err := a.Exists(e.ctx, own.Path)
+			e.ok(err)
+			equal(e, "owner", st.EphemeralOwner, a.Session().ID)
+			equal(e, "zxid", st.Czxid, zxid)
+			b := e.resume(h, a.Session())
+			e.ok(b.Close())
+			equalLists(e, "children", e.children(e.root), nil)
+		}},
+
+		{"Operations that are refused leave the session that OpenMulti opened", func(e *env) {
+			f, ok := h.Engine.(core.Founding)
+			if !ok {
+				return
+			}
+			_, _, _, err := f.OpenMulti(e.ctx, core.SessionOptions{}, core.CheckOp{Path: e.root, Version: core.AnyVersion})
+			e.want(err, core.BadArguments)
+			a, _, _, err := f.OpenMulti(e.ctx, core.SessionOptions{Timeout: time.Minute},
+				core.CreateOp{Path: e.path("a"), Options: core.CreateOptions{Mode: core.Ephemeral}},
+				core.CreateOp{Path: e.path("missing/a")})
+			e.want(err, core.NoNode)
+			e.Cleanup(func() { a.Close() })
+			equalLists(e, "children", e.children(e.root), nil)
+			_, _, err = a.Create(e.ctx, e.path("b"), nil, core.CreateOptions{Mode: core.Ephemeral})
+			e.ok(err)
+			e.resume(h, a.Session())
+		}},
 	} {
 		t.Run(p.name, func(t *testing.T) {
 			e := newEnv(t, Harness{Open: func(t testing.TB, timeout time.Duration) core.Client {

@@ -16,6 +16,7 @@ import (
 // Interfaces that the node implements.
 var (
 	_ core.Sessions = (*Node)(nil)
+	_ core.Founding = (*Node)(nil)
 	_ core.Client   = (*client)(nil)
 	_ core.Admin    = (*client)(nil)
 )
@@ -29,7 +30,8 @@ type client struct {
 	keep bool
 	info core.SessionInfo // set under mu, before welcome is told
 
-	welcome chan wire.ConnectResponse // of capacity 1
+	// welcome is of capacity 1; nil where somebody waits for more than that.
+	welcome chan wire.ConnectResponse
 
 	// Owned by whoever flushes.
 	greeted bool
@@ -57,16 +59,23 @@ type localClients struct {
 	mu struct {
 		sync.Mutex
 		clients   map[core.SessionID]*client
+		kept      map[core.SessionID]*client // those of them with KeepAlive
 		nextTouch int64
 	}
 }
 
-func (l *localClients) init() { l.mu.clients = make(map[core.SessionID]*client) }
+func (l *localClients) init() {
+	l.mu.clients = make(map[core.SessionID]*client)
+	l.mu.kept = make(map[core.SessionID]*client)
+}
 
 func (l *localClients) add(c *client) {
 	l.mu.Lock()
 	l.mu.clients[c.info.ID] = c
-	l.mu.nextTouch = 0
+	if delete(l.mu.kept, c.info.ID); c.keep {
+		l.mu.kept[c.info.ID] = c
+		l.mu.nextTouch = 0
+	}
 	l.mu.Unlock()
 }
 
@@ -74,6 +83,7 @@ func (l *localClients) drop(c *client) {
 	l.mu.Lock()
 	if l.mu.clients[c.info.ID] == c {
 		delete(l.mu.clients, c.info.ID)
+		delete(l.mu.kept, c.info.ID)
 	}
 	l.mu.Unlock()
 }
@@ -95,21 +105,28 @@ func (l *localClients) keptAlive(now replica.Now) (ids []core.SessionID) {
 		return nil
 	}
 	l.mu.nextTouch = now.Mono + keepAliveMillis
-	for id, c := range l.mu.clients {
-		if c.keep {
-			ids = append(ids, id)
-		}
+	for id := range l.mu.kept {
+		ids = append(ids, id)
 	}
 	return ids
 }
 
 // Open creates a session in process (core.Sessions).
 func (n *Node) Open(ctx context.Context, opt core.SessionOptions) (core.Client, error) {
+	q, err := opening(&opt)
+	if err != nil {
+		return nil, err
+	}
+	return n.attach(ctx, q, opt)
+}
+
+// opening is the request for a new session.
+func opening(opt *core.SessionOptions) (wire.ConnectRequest, error) {
 	millis := (opt.Timeout + time.Millisecond - 1).Milliseconds()
 	if millis < 1 || millis > 1<<31-1 {
-		return nil, &core.OpError{Op: "createSession", Err: core.BadArguments}
+		return wire.ConnectRequest{}, &core.OpError{Op: "createSession", Err: core.BadArguments}
 	}
-	return n.attach(ctx, wire.ConnectRequest{TimeoutMillis: int32(millis)}, opt)
+	return wire.ConnectRequest{TimeoutMillis: int32(millis)}, nil
 }
 
 // Resume attaches to a living session (core.Sessions).
@@ -141,19 +158,13 @@ func (n *Node) attach(ctx context.Context, q wire.ConnectRequest, opt core.Sessi
 }
 
 func (n *Node) attachAs(ctx context.Context, ids []core.Identity, q wire.ConnectRequest, opt core.SessionOptions) (*client, error) {
-	c := &client{node: n, acl: opt.ACL, keep: opt.KeepAlive, welcome: make(chan wire.ConnectResponse, 1)}
-	if c.acl == nil {
-		c.acl = core.OpenACL()
-	}
-	c.conn = replica.ConnID(n.lastConn.Add(1))
-	open := replica.Connected{Conn: c.conn, Remote: netip.AddrPort{}, Local: true, IDs: ids}
-	if !n.inbox.put(item{in: open, port: c}, false) {
-		return nil, &core.OpError{Op: "createSession", Err: core.ErrClosed}
-	}
+	c := n.newClient(&opt)
+	c.welcome = make(chan wire.ConnectResponse, 1)
 	b := GetBuffer()
-	b.B = q.Append(append(b.B, 0, 0, 0, 0))
-	wire.PutInt(b.B, int32(len(b.B)-4))
-	n.Submit(c.conn, b)
+	b.B = appendConnect(b.B, &q)
+	if err := c.connect(ids, b); err != nil {
+		return nil, err
+	}
 	select {
 	case resp := <-c.welcome:
 		switch {
@@ -170,6 +181,31 @@ func (n *Node) attachAs(ctx context.Context, ids []core.Identity, q wire.Connect
 	case <-n.ended:
 		return nil, &core.OpError{Op: "createSession", Err: core.ErrClosed}
 	}
+}
+
+func (n *Node) newClient(opt *core.SessionOptions) *client {
+	c := &client{node: n, acl: opt.ACL, keep: opt.KeepAlive, conn: replica.ConnID(n.lastConn.Add(1))}
+	if c.acl == nil {
+		c.acl = core.OpenACL()
+	}
+	return c
+}
+
+// appendConnect appends the first frame of a connection.
+func appendConnect(dst []byte, q *wire.ConnectRequest) []byte {
+	mark := len(dst)
+	dst = q.Append(append(dst, 0, 0, 0, 0))
+	wire.PutInt(dst[mark:], int32(len(dst)-mark-4))
+	return dst
+}
+
+// connect opens the client's connection and submits its first frames.
+func (c *client) connect(ids []core.Identity, b *Buffer) error {
+	open := replica.Connected{Conn: c.conn, Remote: netip.AddrPort{}, Local: true, IDs: ids}
+	if !c.node.inbox.put(item{in: open, port: c}, false) || !c.node.Submit(c.conn, b) {
+		return &core.OpError{Op: "createSession", Err: core.ErrClosed}
+	}
+	return nil
 }
 
 // Send decodes replies and events (Port).
@@ -250,7 +286,9 @@ func (c *client) welcomed(resp wire.ConnectResponse) {
 		c.node.local.add(c) // under the lock, so that end finds it there
 	}
 	c.mu.Unlock()
-	c.welcome <- resp
+	if c.welcome != nil {
+		c.welcome <- resp
+	}
 }
 
 func clone(b []byte) []byte {

@@ -9,18 +9,31 @@ import (
 
 // Multi does all of ops or none (core.Client).
 func (c *client) Multi(ctx context.Context, ops ...core.Op) ([]core.OpResult, core.Zxid, error) {
-	var body []byte
-	for _, op := range ops {
-		_, path := wire.DescribeOp(op)
-		var err error
-		if body, err = wire.AppendOp(body, op, path, c.acl); err != nil {
-			return nil, 0, fail("multi", "", err)
-		}
-	}
-	p, err := c.do(ctx, wire.OpMulti, func(b []byte) []byte { return wire.AppendMultiEnd(append(b, body...)) })
+	body, err := c.appendMulti(nil, ops)
 	if err != nil {
 		return nil, 0, fail("multi", "", err)
 	}
+	p, err := c.do(ctx, wire.OpMulti, func(b []byte) []byte { return append(b, body...) })
+	if err != nil {
+		return nil, 0, fail("multi", "", err)
+	}
+	return p.results(ops)
+}
+
+// appendMulti appends the body of a multi.
+func (c *client) appendMulti(dst []byte, ops []core.Op) ([]byte, error) {
+	for _, op := range ops {
+		_, path := wire.DescribeOp(op)
+		var err error
+		if dst, err = wire.AppendOp(dst, op, path, c.acl); err != nil {
+			return nil, err
+		}
+	}
+	return wire.AppendMultiEnd(dst), nil
+}
+
+// results reads the reply to a multi.
+func (p *call) results(ops []core.Op) ([]core.OpResult, core.Zxid, error) {
 	r := wire.NewReader(p.body)
 	results := wire.DecodeResults(&r, len(ops))
 	if r.Err() != nil {

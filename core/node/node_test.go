@@ -83,6 +83,36 @@ func TestClientInProcessReadsItsWritesAndKeepsThemOverARestart(t *testing.T) {
 	require.ErrorIs(t, err, core.SessionExpired)
 }
 
+func TestASessionThatBeginsWithAMultiIsKeptOverARestart(t *testing.T) {
+	dir := t.TempDir()
+	n, stop := run(t, dir)
+	op := core.CreateOp{Path: "/a", Data: []byte("one"), Options: core.CreateOptions{Mode: core.Ephemeral}}
+	c, results, zxid, err := n.OpenMulti(t.Context(), core.SessionOptions{Timeout: time.Minute}, op)
+	require.NoError(t, err)
+	require.Equal(t, "/a", results[0].Path)
+	info := c.Session()
+	stop()
+	_, _, _, err = n.OpenMulti(context.Background(), core.SessionOptions{Timeout: time.Minute}, op)
+	require.ErrorIs(t, err, core.ErrClosed)
+
+	n, _ = run(t, dir)
+	c, err = n.Resume(t.Context(), info.ID, info.Password)
+	require.NoError(t, err)
+	_, st, err := c.Get(t.Context(), "/a")
+	require.NoError(t, err)
+	require.Equal(t, zxid, st.Czxid)
+	require.Equal(t, info.ID, st.EphemeralOwner)
+	require.NoError(t, c.Close())
+
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _, _, err = n.OpenMulti(ended, core.SessionOptions{Timeout: time.Minute}, op)
+	require.ErrorIs(t, err, context.Canceled)
+	big := core.CreateOp{Path: "/b", Data: make([]byte, 64<<20)}
+	_, _, _, err = n.OpenMulti(t.Context(), core.SessionOptions{Timeout: time.Minute}, big)
+	require.ErrorIs(t, err, core.BadArguments)
+}
+
 func TestWatchInProcessCarriesTheZnodeAndProgress(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

@@ -104,6 +104,9 @@ func (r *Replica) answerWrite(c *conn, z core.Zxid, res *state.Result) {
 	o.Bytes, code = state.AppendReply(o.Bytes, w.op, res)
 	endReply(o.Bytes, mark, w.xid, z, code)
 	r.answered(c, &w, z)
+	if w.xid == 1 && c.pending.len() == 0 {
+		c.pending = queue[waiting]{} // many a session does one thing at its beginning, and no more
+	}
 }
 
 // tell puts the event of one change into the buffers of those who watch for it.

@@ -54,6 +54,9 @@ func (r *Replica) open(c *conn) {
 		w.body = req.Body
 		c.waits += len(w.body)
 	}
+	if c.local {
+		c.pending.items = make([]waiting, 0, 2) // most begin with a write (founds)
+	}
 	c.pending.push(w)
 	c.pending.writes++
 	r.inflight++

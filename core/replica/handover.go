@@ -2,6 +2,7 @@ package replica
 
 import (
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/check"
 	"github.com/zensus-io/zensus/core/session"
 	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/wire"
@@ -15,6 +16,9 @@ import (
 func (r *Replica) letDown() {
 	r.keptSince, r.alone = 0, true
 	for _, c := range r.connsByID() {
+		if c.local && c.phase == opening && c.pending.writes > 1 {
+			r.acceptUnknown(c)
+		}
 		if c.local && c.phase == ready && !c.ending {
 			r.lose(c)
 		} else {
@@ -24,6 +28,16 @@ func (r *Replica) letDown() {
 	r.inflight = 0
 	r.syncing = nil
 	r.syncReady = r.syncs
+}
+
+// acceptUnknown answers a connection of the process itself whose session may never be
+// there, as it has asked for more behind its opening that may be done: whoever is told
+// that the outcome is unknown needs the session to find it out.
+func (r *Replica) acceptUnknown(c *conn) {
+	check.That(c.pending.front().op == wire.OpCreateSession, "replica: connection %d has something before its session", c.id)
+	c.pending.pop()
+	c.pending.writes--
+	r.accept(c)
 }
 
 // lose answers what a session of the process itself waits for: what became of it is

@@ -106,7 +106,7 @@ func rideThrough(t *testing.T, r *rand.Rand) {
 		c.next = c.xid + 1
 		riders = append(riders, c)
 	}
-	newcomers, writes := 0, 0
+	newcomers, founders, writes := 0, 0, 0
 	for range 2000 {
 		for id := range core.PeerID(3) {
 			s := n.servers[id+1]
@@ -135,6 +135,11 @@ func rideThrough(t *testing.T, r *rand.Rand) {
 		case 6:
 			if newcomers < 40 && r.IntN(4) == 0 {
 				newcomers++
+				if r.IntN(2) == 0 {
+					founders++
+					n.servers[core.PeerID(r.IntN(3)+1)].found(fmt.Sprint("/new", newcomers))
+					continue
+				}
 				n.servers[core.PeerID(r.IntN(3)+1)].dial().send((&wire.ConnectRequest{TimeoutMillis: 40_000, HasReadOnly: true}).Append(nil))
 			}
 		}
@@ -170,7 +175,7 @@ func rideThrough(t *testing.T, r *rand.Rand) {
 		}
 		events++
 	}
-	require.Equal(t, writes+len(riders), events, "a watcher hears of each change once")
+	require.Equal(t, writes+founders+len(riders), events, "a watcher hears of each change once")
 	for id, s := range n.servers {
 		require.Equal(t, n.servers[1].r.state.Tree().Digest(), s.r.state.Tree().Digest(), "server %d", id)
 		require.Zero(t, s.r.inflight, "server %d", id)
@@ -181,6 +186,10 @@ func rideThrough(t *testing.T, r *rand.Rand) {
 				require.NoError(t, err)
 				require.NotZero(t, resp.SessionID)
 				opened++
+				if p.xid > 0 { // it began with a write
+					h, _ := p.reply()
+					require.Equal(t, core.OK, h.Err)
+				}
 			}
 		}
 		newcomers -= opened

@@ -29,8 +29,16 @@ func (r *Replica) requests(in Requests) {
 
 // takes reports whether a connection's next frame can be looked at now.
 func (r *Replica) takes(c *conn) bool {
-	return (r.takesWrites() || r.onlyReads(c) || r.mayComeReadOnly(c)) && c.phase != opening && !c.unsent && !c.clogged && !c.resting && c.away == nil &&
+	return (r.takesWrites() || r.onlyReads(c) || r.mayComeReadOnly(c)) && (c.phase != opening || r.founds(c)) && !c.unsent && !c.clogged && !c.resting && c.away == nil &&
 		c.pending.len() < pendingMax && c.waits < pendingBytesMax
+}
+
+// founds reports whether a connection of the process itself may go on behind the opening
+// of its session, which is proposed: what it asks for comes into the order right behind.
+// At a learner it waits until the session is there. Its leader may refuse to open one
+// under an id that has been used, and would take what follows for that older session's.
+func (r *Replica) founds(c *conn) bool {
+	return c.local && r.learner == nil && c.pending.writes > 0
 }
 
 // onlyReads reports whether a connection is a session of the process itself, and this

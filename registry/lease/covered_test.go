@@ -44,7 +44,7 @@ func TestInstanceOfAClientThatMovedAndDiedDoesNotShowAgain(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				e := &engine{Fake: coretest.NewFake()}
+				e := &engine{Fake: coretest.NewFake(), founds: true}
 				a, b, other := start(t, e, "a"), start(t, e, "b"), start(t, e, "c")
 				a.set(t, "old", at("10.0.0.1"), at("10.0.0.2"))
 				left := e.opened()
@@ -111,7 +111,7 @@ func TestInstanceOfAClientThatIsStillThereIsKept(t *testing.T) {
 	for _, life := range []time.Duration{0, claims, time.Minute} {
 		t.Run(life.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				e := &engine{Fake: coretest.NewFake()}
+				e := &engine{Fake: coretest.NewFake(), founds: true}
 				a, b, other := start(t, e, "a"), start(t, e, "b"), start(t, e, "c")
 				a.set(t, "x", at("10.0.0.1"))
 				b.set(t, "y", at("10.0.0.1"))

@@ -33,6 +33,35 @@ type engine struct {
 	full bool                        // refuses every multi for good
 	slow time.Duration               // that each multi takes
 	last core.SessionID              // opened
+	// founds makes sessions begin with their first multi; what is lost of that is lost
+	// with the session if orphans is set, too: it is there, and nobody knows of it.
+	founds, orphans bool
+}
+
+// sessions is what a Manager is given of it.
+func (e *engine) sessions() core.Sessions {
+	if e.founds {
+		return founder{e}
+	}
+	return e
+}
+
+// founder is an engine whose sessions begin with their first multi.
+type founder struct{ *engine }
+
+func (f founder) OpenMulti(ctx context.Context, opt core.SessionOptions, ops ...core.Op) (core.Client, []core.OpResult, core.Zxid, error) {
+	c, err := f.Open(ctx, opt)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	results, zxid, err := c.Multi(ctx, ops...)
+	f.mu.Lock()
+	orphans := f.orphans
+	f.mu.Unlock()
+	if orphans && core.IsUnknownOutcome(err) {
+		return nil, nil, 0, err
+	}
+	return c, results, zxid, err
 }
 
 func (e *engine) Open(ctx context.Context, opt core.SessionOptions) (core.Client, error) {
@@ -137,7 +166,7 @@ func start(t testing.TB, e *engine, name string) *node {
 		n.catalog.ApplyNaming(changes, n.picture.Get)
 	}})
 	require.NoError(t, err)
-	n.Manager, err = lease.New(lease.Config{Sessions: e, Store: st, Catalog: n.catalog, Picture: n.picture, Node: name, Limits: registry.DefaultLimits()})
+	n.Manager, err = lease.New(lease.Config{Sessions: e.sessions(), Store: st, Catalog: n.catalog, Picture: n.picture, Node: name, Limits: registry.DefaultLimits()})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -194,12 +223,15 @@ func (n *node) eventually(t testing.TB, what string, holds func() bool) {
 
 func TestLostReplyDoesNotRegisterTwice(t *testing.T) {
 	for _, c := range []struct {
-		name          string
-		before, after bool
-	}{{"the request was lost", true, false}, {"the reply was lost", false, true}} {
+		name                  string
+		before, after, founds bool
+	}{
+		{"the request was lost", true, false, false}, {"the reply was lost", false, true, false},
+		{"the first request of the session was lost", true, false, true}, {"its reply was lost", false, true, true},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				e := &engine{Fake: coretest.NewFake()}
+				e := &engine{Fake: coretest.NewFake(), founds: c.founds}
 				n := start(t, e, "n1")
 				left := 2
 				e.loses(func() (bool, bool) {
@@ -214,6 +246,46 @@ func TestLostReplyDoesNotRegisterTwice(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestWhatANobodysSessionHasRegisteredIsRemoved loses a session together with what it
+// began with: the znode stands until what is registered in its place has been there for
+// a while, or its timeout has passed.
+func TestWhatANobodysSessionHasRegisteredIsRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &engine{Fake: coretest.NewFake(), founds: true, orphans: true}
+		n := start(t, e, "n1")
+		left := 1
+		e.loses(func() (bool, bool) {
+			left--
+			return false, left >= 0
+		})
+		require.False(t, n.set(t, "c1", at("10.0.0.1")))
+		require.Equal(t, []string{"10.0.0.1"}, n.shown())
+		require.Len(t, n.znodes(), 2, "one of them is nobody's")
+		n.eventually(t, "it is removed", func() bool { return len(n.znodes()) == 1 })
+		require.Equal(t, []string{"10.0.0.1"}, n.shown())
+		n.End("c1")
+		n.eventually(t, "nothing is left", func() bool { return len(n.znodes()) == 0 })
+	})
+}
+
+func TestRefusedFirstRegistrationLeavesAClientThatCanGoOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &engine{Fake: coretest.NewFake(), founds: true, full: true}
+		n := start(t, e, "n1")
+		_, _, err := n.Set(t.Context(), "c1", opt, shop, []registry.Instance{at("10.0.0.1")})
+		require.ErrorIs(t, err, core.QuotaExceeded)
+		e.mu.Lock()
+		e.full = false
+		e.mu.Unlock()
+		session := e.opened()
+		require.False(t, n.set(t, "c1", at("10.0.0.2")))
+		require.Equal(t, session, e.opened(), "in the session that was opened")
+		require.Equal(t, []string{"10.0.0.2"}, n.znodes())
+		n.End("c1")
+		n.eventually(t, "nothing is left", func() bool { return len(n.znodes()) == 0 })
+	})
 }
 
 func TestExpiredSessionOfALivingClientIsReplacedWithoutAGap(t *testing.T) {
@@ -440,7 +512,7 @@ func TestWishesAndTreeConvergeWhateverHappens(t *testing.T) {
 func play(t *testing.T, seed uint64) {
 	rnd := rand.New(rand.NewPCG(seed, 7))
 	lossRnd := rand.New(rand.NewPCG(seed, 11)) // used under the engine's lock only
-	e := &engine{Fake: coretest.NewFake()}
+	e := &engine{Fake: coretest.NewFake(), founds: seed%2 == 1}
 	e.loses(func() (bool, bool) { p := lossRnd.IntN(100); return p < 10, p >= 10 && p < 20 })
 	nodes := []*node{start(t, e, "a"), start(t, e, "b")}
 	own := map[core.SessionID]bool{} // the nodes' sessions

@@ -63,8 +63,9 @@ type Options struct {
 
 // Manager holds the wishes of this node's clients. It is safe for concurrent use.
 type Manager struct {
-	cfg Config
-	log hclog.Logger
+	cfg      Config
+	log      hclog.Logger
+	founding core.Founding // nil: sessions are opened first, and begin then
 
 	serial   atomic.Uint64 // of clients
 	troubled atomic.Int64  // when a write last did not get through, nanoseconds since 1970; 0 after one that did
@@ -104,6 +105,7 @@ func New(cfg Config) (*Manager, error) {
 		return nil, errors.New("lease: sessions, store, catalog and picture are needed")
 	}
 	m := &Manager{cfg: cfg, log: cfg.Logger, queued: make(chan struct{}, 1)}
+	m.founding, _ = cfg.Sessions.(core.Founding)
 	if m.log == nil {
 		m.log = hclog.NewNullLogger()
 	}

@@ -66,7 +66,7 @@ func TestManyServicesOfAClientConverge(t *testing.T) {
 
 func playMany(t *testing.T, seed uint64) {
 	rnd, losses := rand.New(rand.NewPCG(seed, 1)), rand.New(rand.NewPCG(seed, 2))
-	e := &engine{Fake: coretest.NewFake(), slow: 5 * time.Millisecond}
+	e := &engine{Fake: coretest.NewFake(), founds: seed%2 == 1, slow: 5 * time.Millisecond}
 	e.loses(func() (bool, bool) { p := losses.IntN(100); return p < 10, p >= 10 && p < 20 })
 	n := start(t, e, "a")
 	own := e.SessionIDs()[0]

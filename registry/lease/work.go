@@ -367,18 +367,20 @@ func (m *Manager) agree(ctx context.Context, c *client, session core.Client, k r
 	c.mu.Lock()
 	wanted, requested := len(w.want) > 0, w.requested
 	c.mu.Unlock()
-	if session == nil {
-		if !wanted {
-			return 0, nil
-		}
-		if !requested && !m.stillAlive(c) {
-			c.owing.Store(true)
-			return 0, nil
-		}
-		var err error
-		if session, err = m.open(ctx, c); err != nil {
-			return 0, err
-		}
+	var self core.SessionID // 0: no session
+	via := session
+	var first *newcomer
+	switch {
+	case session != nil:
+		self = session.Session().ID
+	case !wanted:
+		return 0, nil
+	case !requested && !m.stillAlive(c):
+		c.owing.Store(true)
+		return 0, nil
+	default:
+		first = &newcomer{manager: m, client: c}
+		via = first
 	}
 	var zxid core.Zxid
 	if wanted {
@@ -391,11 +393,14 @@ func (m *Manager) agree(ctx context.Context, c *client, session core.Client, k r
 	if err := m.look(ctx, c, session, k, w); err != nil {
 		return 0, err
 	}
-	drop, add := m.compare(c, session, k, w)
+	drop, add := m.compare(c, self, k, w)
 	if len(drop)+len(add) == 0 {
 		return zxid, nil
 	}
-	made, z, err := m.cfg.Store.Replace(ctx, session, k, drop, add)
+	made, z, err := m.cfg.Store.Replace(ctx, via, k, drop, add)
+	if first != nil && first.Client != nil {
+		session, self = first.Client, first.Session().ID
+	}
 	c.mu.Lock()
 	if err == nil && c.mu.session != session {
 		err = errSessionChanged
@@ -408,27 +413,15 @@ func (m *Manager) agree(ctx context.Context, c *client, session core.Client, k r
 	}
 	written := make([]held, len(add))
 	for n, r := range add {
-		e := &catalog.Entry{Path: made[n].Path, Czxid: made[n].Czxid, Owner: session.Session().ID, Record: *r}
+		e := &catalog.Entry{Path: made[n].Path, Czxid: made[n].Czxid, Owner: self, Record: *r}
 		written[n] = held{Entry: e, unseen: true}
 	}
 	w.have = w.have.with(drop, written...)
 	c.mu.Unlock()
-	return max(z, zxid), nil
-}
-
-// open gives the client a session.
-func (m *Manager) open(ctx context.Context, c *client) (core.Client, error) {
-	session, err := m.cfg.Sessions.Open(ctx, core.SessionOptions{Timeout: c.timeout, ACL: m.cfg.Store.ACL()})
-	if err != nil {
-		return nil, err
+	if first != nil {
+		m.hearOfCovered(k, written)
 	}
-	m.mu.Lock()
-	m.mu.sessions[session.Session().ID] = c
-	m.mu.Unlock()
-	c.mu.Lock()
-	c.mu.session = session
-	c.mu.Unlock()
-	return session, nil
+	return max(z, zxid), nil
 }
 
 // ensureService makes the service if it is missing, and checks its kind.
@@ -458,6 +451,12 @@ func (m *Manager) look(ctx context.Context, c *client, session core.Client, k re
 	if sure {
 		return nil
 	}
+	if session == nil { // which has none
+		c.mu.Lock()
+		w.have, w.sure = nil, true
+		c.mu.Unlock()
+		return nil
+	}
 	// Calls of one session take effect in order: what was sent before the Sync and
 	// took effect at all is in the picture that reaches its zxid.
 	zxid, err := session.Sync(ctx, store.ServicePath(k))
@@ -482,8 +481,7 @@ func (m *Manager) look(ctx context.Context, c *client, session core.Client, k re
 }
 
 // compare says which znodes are too many and which are missing.
-func (m *Manager) compare(c *client, session core.Client, k registry.ServiceKey, w *wish) (drop []string, add []*store.Record) {
-	self := session.Session().ID
+func (m *Manager) compare(c *client, self core.SessionID, k registry.ServiceKey, w *wish) (drop []string, add []*store.Record) {
 	alive := m.stillAlive(c)
 	c.mu.Lock()
 	defer c.mu.Unlock()
