@@ -388,6 +388,23 @@ func (c *Catalog) Entries(k registry.ServiceKey, i registry.InstanceKey) []*Entr
 	return found
 }
 
+// Older are the znodes of one instance key that were created before a zxid, newest first.
+func (c *Catalog) Older(k registry.ServiceKey, i registry.InstanceKey, than core.Zxid) []*Entry {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if s := c.mu.services[k]; s != nil {
+		if at, ok := s.find(i); ok {
+			all := s.slots[at].entries
+			for n, e := range all {
+				if e.Czxid < than {
+					return slices.Clone(all[n:])
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // Newest is the znode that counts for an instance key; nil if there is none.
 func (c *Catalog) Newest(k registry.ServiceKey, i registry.InstanceKey) *Entry {
 	c.mu.RLock()

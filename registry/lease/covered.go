@@ -154,24 +154,38 @@ func (m *Manager) disown(ctx context.Context, c *client, id core.SessionID) {
 	}
 }
 
-// doubt notes which znodes of others a client's registration covers, that was written up to
-// a zxid: the picture shows what is older when it has come as far.
-func (m *Manager) doubt(ctx context.Context, c *client, k registry.ServiceKey, w *wish, zxid core.Zxid) {
-	short, cancel := context.WithTimeout(ctx, retryMax/4) // it has, unless the client has left already
-	_ = m.cfg.Picture.Wait(short, zxid)
-	cancel()
+// doubt notes which znodes of others a client covers with what it asked for, that was
+// written up to a zxid: the picture shows what is older when it has come as far.
+func (m *Manager) doubt(ctx context.Context, c *client, list []settlement, zxid core.Zxid) {
+	if m.cfg.Picture.Zxid() < zxid { // the client has left already
+		short, cancel := context.WithTimeout(ctx, retryMax/4)
+		_ = m.cfg.Picture.Wait(short, zxid)
+		cancel()
+	}
+	for _, s := range list {
+		if s.requested {
+			m.doubtIn(c, s.service, s.wish)
+		}
+	}
+}
+
+func (m *Manager) doubtIn(c *client, k registry.ServiceKey, w *wish) {
+	type own struct {
+		key   registry.InstanceKey
+		czxid core.Zxid
+	}
+	var room [4]own
+	mine := room[:0]
 	c.mu.Lock()
 	self, former := c.sessionIDLocked(), c.mu.former
-	own := make(map[registry.InstanceKey]core.Zxid, len(w.have))
 	for _, h := range w.have {
-		key := h.Instance.Key()
-		own[key] = max(own[key], h.Czxid)
+		mine = append(mine, own{h.Instance.Key(), h.Czxid})
 	}
 	c.mu.Unlock()
 	var older []*catalog.Entry
-	for key, czxid := range own {
-		for _, e := range m.cfg.Catalog.Entries(k, key) {
-			if e.Owner != 0 && e.Owner != self && e.Owner != former && e.Czxid < czxid {
+	for _, o := range mine {
+		for _, e := range m.cfg.Catalog.Older(k, o.key, o.czxid) {
+			if e.Owner != 0 && e.Owner != self && e.Owner != former && !slices.Contains(older, e) {
 				older = append(older, e)
 			}
 		}

@@ -25,7 +25,8 @@
 // not know. What it registers anew covers the old znodes, which are then removed by the
 // rule at doubt, so that they do not show again when the new ones go.
 //
-// One goroutine works for a client while its wishes and the tree differ, with others
-// for wishes in different services that are written at the same time; an idle client
-// costs none.
+// One goroutine works for a client while its wishes and the tree differ; an idle client
+// costs none. Wishes in different services that have come up meanwhile are written in one
+// transaction; others work at the same time for those that need more than that, and for
+// those of a transaction that was refused, of which each is then written by itself.
 package lease

@@ -34,6 +34,7 @@ func (m *Manager) leave(id string, how ending) {
 	c.mu.ending = how
 	var overlaid []registry.ServiceKey
 	for k, w := range c.mu.wishes {
+		w.finishLocked(w.agreed, result{zxid: w.zxid})
 		w.finishLocked(w.version, result{err: goneError(id)})
 		if w.overlaid {
 			overlaid = append(overlaid, k)

@@ -36,6 +36,9 @@ type engine struct {
 	// founds makes sessions begin with their first multi; what is lost of that is lost
 	// with the session if orphans is set, too: it is there, and nobody knows of it.
 	founds, orphans bool
+	// refuse says why a multi is refused, if it is; nil: none is.
+	refuse func(ops []core.Op) error
+	multis int
 }
 
 // sessions is what a Manager is given of it.
@@ -81,6 +84,21 @@ func (e *engine) loses(f func() (before, after bool)) {
 	e.lose = f
 }
 
+func (e *engine) refuses(f func(ops []core.Op) error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.refuse = f
+}
+
+// counted is how many multis there were since it was last asked.
+func (e *engine) counted() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := e.multis
+	e.multis = 0
+	return n
+}
+
 func (e *engine) opened() core.SessionID {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -98,7 +116,8 @@ func (l *lossy) Multi(ctx context.Context, ops ...core.Op) ([]core.OpResult, cor
 	if l.engine.lose != nil {
 		before, after = l.engine.lose()
 	}
-	full, slow := l.engine.full, l.engine.slow
+	full, slow, refuse := l.engine.full, l.engine.slow, l.engine.refuse
+	l.engine.multis++
 	l.engine.mu.Unlock()
 	time.Sleep(slow)
 	if full {
@@ -106,6 +125,11 @@ func (l *lossy) Multi(ctx context.Context, ops ...core.Op) ([]core.OpResult, cor
 	}
 	if before {
 		return nil, 0, &core.OpError{Op: "multi", Err: core.ConnectionLoss}
+	}
+	if refuse != nil {
+		if err := refuse(ops); err != nil {
+			return nil, 0, err
+		}
 	}
 	r, z, err := l.Client.Multi(ctx, ops...)
 	if after {

@@ -227,26 +227,27 @@ func (m *Manager) set(ctx context.Context, c *client, k registry.ServiceKey, ins
 	if m.Pending() || m.cfg.Picture.Stale() {
 		m.overlay(c, k, w)
 	}
-	slow := time.NewTimer(overlayAfter)
-	defer slow.Stop()
-	late := time.NewTimer(patience)
-	defer late.Stop()
-	for {
-		select {
-		case r := <-done:
-			return r.zxid, false, r.err
-		case <-slow.C:
-			m.overlay(c, k, w)
-			if m.cfg.Picture.Stale() {
-				return 0, true, nil
-			}
-		case <-late.C:
-			return 0, true, nil
-		case <-ctx.Done(): // the wish is noted; the caller is not there to hear more
-			m.overlay(c, k, w)
-			return 0, true, nil
-		}
+	// Nearly all are written before the timer goes off, so that it is the only one. A
+	// caller that leaves earlier is not heard until then.
+	timer := time.NewTimer(overlayAfter)
+	defer timer.Stop()
+	select {
+	case r := <-done:
+		return r.zxid, false, r.err
+	case <-timer.C:
 	}
+	m.overlay(c, k, w)
+	if m.cfg.Picture.Stale() {
+		return 0, true, nil
+	}
+	timer.Reset(patience - overlayAfter)
+	select {
+	case r := <-done:
+		return r.zxid, false, r.err
+	case <-timer.C:
+	case <-ctx.Done(): // the wish is noted; the caller is not there to hear more
+	}
+	return 0, true, nil
 }
 
 // client finds a client, or makes it if create is set.

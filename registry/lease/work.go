@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/zensus-io/zensus/core"
@@ -57,39 +56,12 @@ func (m *Manager) work(ctx context.Context, c *client) {
 	}
 }
 
-// settleAtOnce is how many wishes of a client are written at the same time: they share
-// turns of the engine, and their syncs.
-const settleAtOnce = 32
-
-// settleAll deals with wishes of different services. An error means: not yet, try again.
-func (m *Manager) settleAll(ctx context.Context, c *client, list []dirty) error {
-	if len(list) == 1 { // the usual case
-		return m.settleOne(ctx, c, list[0], true)
-	}
-	errs := make([]error, len(list))
-	var all sync.WaitGroup
-	for i, d := range list {
-		all.Go(func() { errs[i] = m.settleOne(ctx, c, d, false) })
-	}
-	all.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (m *Manager) settleOne(ctx context.Context, c *client, d dirty, alone bool) error {
 	err := m.settle(ctx, c, d.service, d.wish, alone)
 	if err != nil {
 		m.overlay(c, d.service, d.wish)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if w := d.wish; w.agreed < w.version && c.mu.wishes[d.service] == w {
-		c.queueLocked(d.service, w)
-	}
+	m.putBack(c, []dirty{d})
 	return err
 }
 
@@ -105,11 +77,7 @@ func (m *Manager) settle(ctx context.Context, c *client, k registry.ServiceKey, 
 	switch {
 	case err == nil:
 		m.troubled.Store(0)
-		err := m.agreed(ctx, c, k, w, version, zxid)
-		if err == nil && requested {
-			m.doubt(ctx, c, k, w, zxid)
-		}
-		return err
+		return m.agreed(ctx, c, []settlement{{dirty: dirty{k, w}, version: version, requested: requested, zxid: zxid}})
 	case core.IsSessionOver(err) && m.sessionOver(c, session):
 		return nil // with nothing left, again at once
 	case requested && refused(err): // nobody asked for the rest: it is tried again
@@ -136,48 +104,76 @@ func refused(err error) bool {
 	return false
 }
 
-// agreed notes that the tree shows the wish of that version.
-func (m *Manager) agreed(ctx context.Context, c *client, k registry.ServiceKey, w *wish, version uint64, zxid core.Zxid) error {
+// agreed notes that the tree shows wishes, and answers whoever waits for them as soon as
+// the picture shows them too, or does not for a while.
+func (m *Manager) agreed(ctx context.Context, c *client, list []settlement) error {
+	var zxid core.Zxid
+	waits := list[:0] // for the picture
 	c.mu.Lock()
-	w.agreed = max(w.agreed, version)
-	if w.version == version {
-		w.requested = false
-	}
-	w.zxid = max(w.zxid, zxid)
-	w.finishLocked(version, result{zxid: w.zxid})
-	settled := w.version == version
-	overlaid := w.overlaid && settled
-	if settled && len(w.want) == 0 && len(w.have) == 0 && c.mu.wishes[k] == w {
-		delete(c.mu.wishes, k)
+	for _, s := range list {
+		w := s.wish
+		w.agreed = max(w.agreed, s.version)
+		settled := w.version == s.version
+		if settled {
+			w.requested = false
+		}
+		w.zxid = max(w.zxid, s.zxid)
+		zxid = max(zxid, s.zxid)
+		if settled && len(w.want) == 0 && len(w.have) == 0 && c.mu.wishes[s.service] == w {
+			delete(c.mu.wishes, s.service)
+		}
+		if s.zxid == 0 && !s.requested && !(w.overlaid && settled) {
+			w.finishLocked(s.version, result{zxid: w.zxid})
+		} else {
+			waits = append(waits, s)
+		}
 	}
 	c.mu.Unlock()
-	if zxid == 0 && !overlaid {
+	if len(waits) == 0 {
 		return nil
+	}
+	answer := func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for _, s := range waits {
+			s.wish.finishLocked(s.version, result{zxid: s.wish.zxid})
+		}
 	}
 	// The picture must show the znodes before the overlay goes, or the instance
 	// would be away in between.
-	if err := m.caughtUp(ctx, c, zxid); err != nil {
+	if err := m.caughtUp(ctx, c, zxid, answer); err != nil {
+		answer()
 		return err
 	}
+	var overlaid []registry.ServiceKey
 	c.mu.Lock()
-	m.verifyLocked(c, k, w)
-	if w.version == version {
-		w.overlaid = false
+	for _, s := range waits {
+		m.verifyLocked(c, s.service, s.wish)
+		if w := s.wish; w.version == s.version && w.overlaid {
+			w.overlaid = false
+			overlaid = append(overlaid, s.service)
+		}
+		s.wish.finishLocked(s.version, result{zxid: s.wish.zxid})
 	}
 	c.mu.Unlock()
-	m.show(c, k)
+	for _, k := range overlaid {
+		m.show(c, k)
+	}
+	m.doubt(ctx, c, waits, zxid)
 	return nil
 }
 
-// caughtUp waits for the picture, unless the client leaves.
-func (m *Manager) caughtUp(ctx context.Context, c *client, zxid core.Zxid) error {
-	for {
+// caughtUp waits for the picture, unless the client leaves. It calls late as long as that
+// takes long.
+func (m *Manager) caughtUp(ctx context.Context, c *client, zxid core.Zxid, late func()) error {
+	for m.cfg.Picture.Zxid() < zxid {
 		short, cancel := context.WithTimeout(ctx, retryMax/4)
 		err := m.cfg.Picture.Wait(short, zxid)
 		cancel()
 		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
+		late()
 		c.mu.Lock()
 		left := c.mu.ending != staying
 		c.mu.Unlock()
@@ -185,6 +181,7 @@ func (m *Manager) caughtUp(ctx context.Context, c *client, zxid core.Zxid) error
 			return nil
 		}
 	}
+	return nil
 }
 
 // verifyLocked compares again if a znode that was written is not in the picture
@@ -405,23 +402,29 @@ func (m *Manager) agree(ctx context.Context, c *client, session core.Client, k r
 	if err == nil && c.mu.session != session {
 		err = errSessionChanged
 	}
-	w.dropping = nil
 	if err != nil {
-		w.sure = false
+		w.dropping, w.sure = nil, false
 		c.mu.Unlock()
 		return 0, err
 	}
-	written := make([]held, len(add))
-	for n, r := range add {
-		e := &catalog.Entry{Path: made[n].Path, Czxid: made[n].Czxid, Owner: self, Record: *r}
-		written[n] = held{Entry: e, unseen: true}
-	}
-	w.have = w.have.with(drop, written...)
+	written := w.wroteLocked(self, drop, add, made)
 	c.mu.Unlock()
 	if first != nil {
 		m.hearOfCovered(k, written)
 	}
 	return max(z, zxid), nil
+}
+
+// wroteLocked notes what has been written, and returns it: made are the znodes of what was
+// added.
+func (w *wish) wroteLocked(owner core.SessionID, drop []string, add []*store.Record, made []store.Created) []held {
+	written := make([]held, len(add))
+	for n, r := range add {
+		written[n] = held{Entry: &catalog.Entry{Path: made[n].Path, Czxid: made[n].Czxid, Owner: owner, Record: *r}, unseen: true}
+	}
+	w.have = w.have.with(drop, written...)
+	w.dropping = nil
+	return written
 }
 
 // ensureService makes the service if it is missing, and checks its kind.
