@@ -73,7 +73,11 @@ func (i *Instance) DeleteTimeout() time.Duration {
 }
 
 func (i *Instance) duration(key string, otherwise time.Duration) time.Duration {
-	ms, err := strconv.ParseInt(i.Metadata[key], 10, 64)
+	text := i.Metadata[key]
+	if text == "" {
+		return otherwise
+	}
+	ms, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || ms <= 0 {
 		return otherwise
 	}

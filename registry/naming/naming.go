@@ -285,7 +285,7 @@ func (s *Service) Trouble() {
 
 // settled waits until this node's catalog shows the write at zxid.
 func (s *Service) settled(ctx context.Context, zxid core.Zxid) error {
-	if zxid == 0 {
+	if zxid <= s.services.Zxid() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, readPatience)
