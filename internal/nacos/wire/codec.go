@@ -84,7 +84,8 @@ func Decode(p *Payload) (Body, error) {
 	return body, nil
 }
 
-// DecodeInto reads the body of a payload into body, whatever the payload's type.
+// DecodeInto reads the body of a payload into body, which is zero, whatever the payload's
+// type.
 // An empty body counts as {}: all members are absent.
 func DecodeInto(p *Payload, body Body) error {
 	value := p.GetBody().GetValue()
@@ -97,6 +98,9 @@ func DecodeInto(p *Payload, body Body) error {
 	}
 	if len(value) == 0 {
 		value = []byte("{}")
+	}
+	if p, ok := body.(plainReader); ok && p.readPlain(value) {
+		return nil
 	}
 	if err := json.Unmarshal(value, body); err != nil {
 		return fmt.Errorf("decode %s: %w", body.PayloadType(), err)

@@ -41,6 +41,12 @@ type InstanceResponse struct {
 	Type string `json:"type"`
 }
 
+// Wrap writes it without encoding/json.
+func (r *InstanceResponse) Wrap(b []byte) (head, inner []byte) {
+	b = append(r.AppendMembers(append(b, '{')), `,"type":`...)
+	return appendString(b, r.Type), nil
+}
+
 // BatchInstanceRequest replaces all that this connection published for the
 // service.
 type BatchInstanceRequest struct {
