@@ -21,6 +21,9 @@ var (
 	ErrTooLarge = errors.New("content is too large")
 	// ErrTooManyGrays is returned when a config has as many gray versions as it may have.
 	ErrTooManyGrays = fmt.Errorf("gray config version is over max count :%d", GraysMax)
+	// ErrNotReady is returned for a change of which this node cannot know yet, while it
+	// starts, whether it may be. Nothing was written.
+	ErrNotReady = errors.New("the server is starting")
 	// ErrQuota is in the chain of every QuotaError.
 	ErrQuota = errors.New("config quota is used up")
 )

@@ -125,6 +125,7 @@ var configErrors = errorTable{
 	{configcenter.ErrTooLarge, console.ErrTooLarge},
 	{configcenter.ErrQuota, console.ErrTooLarge},
 	{configcenter.ErrInvalid, console.ErrInvalid},
+	{configcenter.ErrNotReady, console.ErrStarting},
 }
 
 func (a consoleConfigs) List(ctx context.Context, q console.ConfigQuery) (console.ConfigPage, error) {

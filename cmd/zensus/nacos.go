@@ -33,6 +33,7 @@ import (
 	quotaapi "github.com/zensus-io/zensus/internal/quota/nacosapi"
 	"github.com/zensus-io/zensus/internal/settings"
 	"github.com/zensus-io/zensus/internal/telemetry"
+	"github.com/zensus-io/zensus/registry"
 	registryapi "github.com/zensus-io/zensus/registry/nacosapi"
 	"github.com/zensus-io/zensus/registry/naming"
 )
@@ -211,9 +212,12 @@ func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret
 	side.naming, err = naming.New(naming.Config{
 		Client: side.writer, Sessions: in.sessions(), Node: side.cluster.ID(), Peers: others,
 		Logger: log.Named("naming"), MirrorLog: telemetry.Slog(log.Named("naming")), Registerer: in.registry,
-		Quota: func(namespace string) (services, instances int) {
-			limits := side.quotas.Get(quota.Scope{Namespace: namespace})
-			return limits.Services, limits.Instances
+		Quota: func(ctx context.Context, namespace string) (services, instances int, err error) {
+			limits, err := side.quotas.Get(ctx, quota.Scope{Namespace: namespace})
+			if err != nil {
+				return 0, 0, registry.Errorf(registry.ErrNotReady, "%v", err)
+			}
+			return limits.Services, limits.Instances, nil
 		},
 	})
 	if err != nil {
@@ -255,7 +259,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	}
 	side.configAPI, err = configapi.New(configapi.Deps{
 		Center: side.configs, Cluster: side.cluster, Guard: guard, Log: in.log.Named("config"),
-		Namespaces: func(id string) bool { _, ok := side.namespaces.Get(id); return ok },
+		Namespaces: side.namespaces.Has,
 	})
 	if err != nil {
 		return err
@@ -276,7 +280,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	auditapi.New(side.audit, guard).Routes(nacos)
 	namespaceapi.New(namespaceapi.Config{
 		Namespaces: side.namespaces, Counter: configCounter{side.configs}, Guard: guard,
-		Quota: func(id string) int { return side.quotas.Get(quota.Scope{Namespace: id}).Configs },
+		Quota: func(id string) int { return side.quotas.Shown(quota.Scope{Namespace: id}).Configs },
 	}).Routes(nacos)
 	quotaapi.New(quotaapi.Config{Quotas: side.quotas, Used: side.used, Guard: guard}).Routes(nacos)
 	serverapi.New(serverapi.Config{

@@ -2,6 +2,8 @@ package center
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/configcenter/cache"
@@ -23,6 +25,9 @@ func (c *Center) admit(ctx context.Context, g store.Growth) ([]core.Op, error) {
 	var ops []core.Op
 	for _, scope := range quota.Scopes(g.Key.Namespace, g.Key.Group, g.Key.Namespace == configcenter.PublicNamespace) {
 		held, err := c.quotas.Hold(ctx, scope)
+		if errors.Is(err, quota.ErrStarting) {
+			return nil, fmt.Errorf("%w: %w", configcenter.ErrNotReady, err)
+		}
 		if err != nil {
 			return nil, err
 		}

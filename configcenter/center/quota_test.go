@@ -190,3 +190,22 @@ func TestOfTwoWhoWouldTakeTheLastPlaceOneGetsIt(t *testing.T) {
 	}
 	wantFull(t, second, "namespace dev may hold at most 1 configs")
 }
+
+func TestNothingIsPublishedBeforeTheQuotasAreKnown(t *testing.T) {
+	client, err := coretest.NewFake().Open(t.Context(), core.SessionOptions{Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	q, err := quota.New(client, nil) // and nobody runs it
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := center.New(center.Config{Client: client, Quotas: q})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := set(t, c, configcenter.MakeKey("dev", "g", "a"), "1"); !errors.Is(err, configcenter.ErrNotReady) {
+		t.Errorf("got %v, want ErrNotReady", err)
+	}
+}

@@ -24,8 +24,8 @@ import (
 type Deps struct {
 	Center *center.Center
 	// Namespaces reports whether there is a namespace beside the public one. Nil is
-	// always: any may be written to.
-	Namespaces func(id string) bool
+	// always: any may be written to. An error refuses what would be brought into it.
+	Namespaces func(ctx context.Context, id string) (bool, error)
 	// Cluster is the servers that have clients too; nil is none but this one.
 	Cluster *cluster.Cluster
 	// Guard stands before the HTTP routes; nil lets everybody pass.
@@ -36,7 +36,7 @@ type Deps struct {
 // API serves the config center to Nacos clients.
 type API struct {
 	center     *center.Center
-	namespaces func(string) bool
+	namespaces func(context.Context, string) (bool, error)
 	cluster    *cluster.Cluster
 	guard      *rest.Guard
 	log        hclog.Logger

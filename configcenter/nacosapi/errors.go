@@ -32,6 +32,7 @@ var refusals = []struct {
 	{configcenter.ErrInvalid, wire.ParameterInvalid, ""},
 	{configcenter.ErrTooManyGrays, wire.GrayTooMany, ""},
 	{configcenter.ErrContended, wire.Busy, ""},
+	{configcenter.ErrNotReady, wire.Starting, "Server is starting,please try later."},
 	{listen.ErrTooMany, wire.Busy, ""},
 	{fuzzy.ErrPattern, wire.ParameterInvalid, ""},
 	{fuzzy.ErrTooManyPatterns, wire.FuzzyPatterns, ""},

@@ -198,8 +198,8 @@ func (a *API) bringIn(ctx context.Context, in importParams, older bool, words un
 	if in.File == nil {
 		return nil, noFile
 	}
-	if !a.hasNamespace(in.Tenant) {
-		return nil, noNamespace
+	if err := a.needNamespace(ctx, in.Tenant); err != nil {
+		return nil, err
 	}
 	f, err := in.File.Open()
 	if err != nil {
@@ -371,8 +371,9 @@ func (a *API) clone(ctx context.Context, in cloneV3Params) (*result, error) {
 		return nil, wire.Refuse(wire.ParameterInvalid, "Param 'policy' is illegal, it is ABORT, SKIP or OVERWRITE")
 	case len(in.Configs) == 0:
 		return nil, nothingChosen
-	case !a.hasNamespace(in.Tenant):
-		return nil, noNamespace
+	}
+	if err := a.needNamespace(ctx, in.Tenant); err != nil {
+		return nil, err
 	}
 	var ids []string
 	named := make(map[string]cloneV3, len(in.Configs))
@@ -412,10 +413,17 @@ func orElse(s, otherwise string) string {
 	return s
 }
 
-// hasNamespace reports whether there is a namespace to bring configs into.
-func (a *API) hasNamespace(tenant string) bool {
+// needNamespace refuses to bring configs into a namespace that is not there.
+func (a *API) needNamespace(ctx context.Context, tenant string) error {
 	id := configcenter.Namespace(tenant)
-	return id == configcenter.PublicNamespace || a.namespaces == nil || a.namespaces(id)
+	if id == configcenter.PublicNamespace || a.namespaces == nil {
+		return nil
+	}
+	there, err := a.namespaces(ctx, id)
+	if err == nil && !there {
+		err = noNamespace
+	}
+	return err
 }
 
 func (a *API) importV1(ctx context.Context, in importParams) (any, error) {

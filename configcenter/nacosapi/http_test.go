@@ -1,6 +1,7 @@
 package nacosapi_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -33,7 +34,8 @@ func startWebIn(t *testing.T, engine coretest.Nodes, namespaces func(string) boo
 	n := startNode(t, engine)
 	if namespaces != nil {
 		var err error
-		if n.api, err = nacosapi.New(nacosapi.Deps{Center: n.center, Namespaces: namespaces}); err != nil {
+		has := func(_ context.Context, id string) (bool, error) { return namespaces(id), nil }
+		if n.api, err = nacosapi.New(nacosapi.Deps{Center: n.center, Namespaces: has}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -66,6 +66,7 @@ var (
 	ErrExists   error = wire.Refuse(wire.NamespaceExists, "namespace already exist")
 	ErrNotFound error = wire.Refuse(wire.NamespaceNotFound, "namespace not exist")
 	ErrIllegal  error = wire.Refuse(wire.NamespaceIllegal, "illegal namespace")
+	ErrStarting error = wire.Refuse(wire.Starting, "Server is starting,please try later.")
 )
 
 func say(cause error, text string) error {
@@ -144,6 +145,23 @@ func (n *Namespaces) Get(id string) (Namespace, bool) {
 		return Namespace{}, false
 	}
 	return Namespace{ID: id, Name: v.Name, Description: v.Description}, true
+}
+
+// readyPatience is how long those who need to know wait while the server starts.
+const readyPatience = 2500 * time.Millisecond
+
+// Has reports whether there is a namespace of that id. It returns ErrStarting before the
+// namespaces are known.
+func (n *Namespaces) Has(ctx context.Context, id string) (bool, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, readyPatience, ErrStarting)
+	defer cancel()
+	select {
+	case <-n.Ready():
+		_, ok := n.Get(id)
+		return ok, nil
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
 }
 
 // Create adds a namespace and returns its id: a new UUID where id is blank. It

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -50,6 +51,27 @@ func TestNamespacesAreKnownOnEveryNode(t *testing.T) {
 	require.Len(t, b.List(), 2)
 	ns, _ = b.Get("dev")
 	require.Equal(t, "Dev", ns.Name)
+}
+
+func TestNobodyIsToldThatThereIsNoneBeforeNamespacesAreKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, err := coretest.NewFake().Open(t.Context(), core.SessionOptions{Timeout: time.Minute, KeepAlive: true})
+		require.NoError(t, err)
+		defer client.Close()
+		n, err := New(client, nil)
+		require.NoError(t, err)
+		_, err = n.Has(t.Context(), "dev")
+		require.ErrorIs(t, err, ErrStarting)
+	})
+	n := run(t, coretest.NewFake())
+	has, err := n.Has(t.Context(), "dev")
+	require.NoError(t, err)
+	require.False(t, has)
+	_, err = n.Create(t.Context(), "dev", "Dev", "")
+	require.NoError(t, err)
+	has, err = n.Has(t.Context(), "dev")
+	require.NoError(t, err)
+	require.True(t, has)
 }
 
 func TestWhatIsRefused(t *testing.T) {

@@ -51,6 +51,9 @@ var (
 	// ErrContended is returned when a quota was changed by others all the time. Nothing
 	// was written.
 	ErrContended = errors.New("quota is being changed by others")
+	// ErrStarting is returned while the quotas have not been read yet: what a scope may
+	// hold is not known then, which is not that it may hold anything.
+	ErrStarting = errors.New("quotas are not known yet")
 )
 
 // InvalidError says which name or limit is none.
@@ -181,8 +184,37 @@ func (q *Quotas) Run(ctx context.Context) error { return q.mirror.Run(ctx) }
 // Ready is closed when the quotas are known.
 func (q *Quotas) Ready() <-chan struct{} { return q.mirror.Ready() }
 
-// Get is the limits of a scope as this node knows them; none where nobody set any.
-func (q *Quotas) Get(s Scope) Limits {
+// readyPatience is how long those who need to know wait while the server starts.
+const readyPatience = 2500 * time.Millisecond
+
+// await returns when the quotas are known, or ErrStarting.
+func (q *Quotas) await(ctx context.Context) error {
+	select {
+	case <-q.Ready():
+		return nil
+	default:
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, readyPatience, ErrStarting)
+	defer cancel()
+	select {
+	case <-q.Ready():
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Get is the limits of a scope as this node knows them; none where nobody set any. It
+// returns ErrStarting.
+func (q *Quotas) Get(ctx context.Context, s Scope) (Limits, error) {
+	if err := q.await(ctx); err != nil {
+		return Limits{}, err
+	}
+	return q.Shown(s), nil
+}
+
+// Shown is Get for who only shows them: before they are known there are none.
+func (q *Quotas) Shown(s Scope) Limits {
 	node, ok := q.mirror.Get(s.path())
 	if !ok {
 		return Limits{}
@@ -209,8 +241,12 @@ type Held struct {
 // something under the quota since it was held, or changed the quota.
 func (h *Held) Op() core.Op { return core.SetOp{Path: h.path, Data: h.data, Version: h.version} }
 
-// Hold reads a quota for a change under it. It returns nil where there is none.
+// Hold reads a quota for a change under it. It returns nil where there is none, and
+// ErrStarting.
 func (q *Quotas) Hold(ctx context.Context, s Scope) (*Held, error) {
+	if err := q.await(ctx); err != nil {
+		return nil, err
+	}
 	if _, ok := q.mirror.Get(s.path()); !ok {
 		return nil, nil
 	}

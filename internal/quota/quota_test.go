@@ -38,15 +38,15 @@ func TestQuotasAreKnownOnEveryNode(t *testing.T) {
 	a, _ := run(t, engine)
 	b, _ := run(t, engine)
 	dev, group := Scope{Namespace: "dev"}, Scope{Group: "DEFAULT_GROUP"}
-	require.Equal(t, Limits{}, a.Get(dev))
+	require.Equal(t, Limits{}, a.Shown(dev))
 	require.NoError(t, a.Change(t.Context(), dev, func(l *Limits) { l.Configs, l.Instances = 5, 7 }))
-	require.Equal(t, Limits{Configs: 5, Instances: 7}, a.Get(dev), "the one who wrote reads it at once")
+	require.Equal(t, Limits{Configs: 5, Instances: 7}, a.Shown(dev), "the one who wrote reads it at once")
 	require.NoError(t, a.Change(t.Context(), dev, func(l *Limits) { l.Configs = 0 }))
 	require.NoError(t, a.Change(t.Context(), group, func(l *Limits) { l.Bytes = 1 << 40 }))
 	require.NoError(t, a.Change(t.Context(), Scope{}, func(l *Limits) { l.ContentBytes = 3 }))
-	require.Eventually(t, func() bool { return b.Get(Scope{}).ContentBytes == 3 }, 5*time.Second, time.Millisecond)
-	require.Equal(t, Limits{Instances: 7}, b.Get(dev))
-	require.Equal(t, Limits{Bytes: 1 << 40}, b.Get(group))
+	require.Eventually(t, func() bool { return b.Shown(Scope{}).ContentBytes == 3 }, 5*time.Second, time.Millisecond)
+	require.Equal(t, Limits{Instances: 7}, b.Shown(dev))
+	require.Equal(t, Limits{Bytes: 1 << 40}, b.Shown(group))
 }
 
 func TestNoChangeOfAQuotaIsLost(t *testing.T) {
@@ -108,5 +108,5 @@ func TestWhatIsRefused(t *testing.T) {
 		var invalid *InvalidError
 		require.ErrorAs(t, q.Change(t.Context(), refused.scope, refused.change), &invalid, name)
 	}
-	require.Equal(t, Limits{}, q.Get(Scope{Namespace: "a"}))
+	require.Equal(t, Limits{}, q.Shown(Scope{Namespace: "a"}))
 }

@@ -37,7 +37,7 @@ func (s *Service) Publish(ctx context.Context, client string, k registry.Service
 	if err := s.await(ctx); err != nil {
 		return err
 	}
-	if err := s.room(client, k, instances...); err != nil {
+	if err := s.room(ctx, client, k, instances...); err != nil {
 		return err
 	}
 	zxid, pending, err := s.leases.Set(ctx, client, lease.Options{Timeout: connectionTimeout}, k, instances)
@@ -83,7 +83,7 @@ func (s *Service) Register(ctx context.Context, k registry.ServiceKey, i registr
 	if err := s.checkOne(ctx, k, &i); err != nil {
 		return err
 	}
-	if err := s.room("", k, i); err != nil {
+	if err := s.room(ctx, "", k, i); err != nil {
 		return err
 	}
 	if !i.Ephemeral {
@@ -304,7 +304,7 @@ func (s *Service) Override(ctx context.Context, k registry.ServiceKey, key regis
 	zxid, err := s.store.SetOverride(ctx, k, key, func(old registry.Override) (registry.Override, error) {
 		o := change(old)
 		if refused = o.Validate(); refused == nil && old.Empty() && !o.Empty() {
-			refused = s.roomToWait(k, key)
+			refused = s.roomToWait(ctx, k, key)
 		}
 		return o, refused
 	})

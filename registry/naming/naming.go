@@ -42,8 +42,8 @@ type Config struct {
 	Node   string
 	Limits registry.Limits // zero: registry.DefaultLimits
 	// Quota is how many services, and instances, a namespace may hold; 0 is no limit. Nil
-	// is no limits.
-	Quota func(namespace string) (services, instances int)
+	// is no limits. An error refuses what would be added.
+	Quota func(ctx context.Context, namespace string) (services, instances int, err error)
 	// EmptyAfter is how long a service that nobody made explicitly may be empty
 	// before it is removed. Zero is a minute.
 	EmptyAfter time.Duration

@@ -1,6 +1,7 @@
 package naming
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -12,11 +13,14 @@ import (
 
 func TestANamespaceHoldsAsManyServicesAndInstancesAsItMay(t *testing.T) {
 	n := start(t, engines.New(t), "n1", func(c *Config) {
-		c.Quota = func(namespace string) (services, instances int) {
-			if namespace != "small" {
-				return 0, 0
+		c.Quota = func(_ context.Context, namespace string) (services, instances int, err error) {
+			switch namespace {
+			case "small":
+				return 2, 3, nil
+			case "unknown":
+				return 0, 0, registry.ErrNotReady
 			}
-			return 2, 3
+			return 0, 0, nil
 		}
 	})
 	service := func(namespace string, i int) registry.ServiceKey {
@@ -44,6 +48,9 @@ func TestANamespaceHoldsAsManyServicesAndInstancesAsItMay(t *testing.T) {
 	persistent.Ephemeral = false
 	require.ErrorIs(t, n.Register(t.Context(), service("small", 1), persistent), registry.ErrQuota)
 	require.NoError(t, publish("c3", service("large", 2), 1, 2, 3, 4))
+	require.ErrorIs(t, publish("c3", service("unknown", 2), 1), registry.ErrNotReady)
+	require.ErrorIs(t, n.Register(t.Context(), service("unknown", 2), persistent), registry.ErrNotReady)
+	require.ErrorIs(t, n.CreateService(t.Context(), registry.Service{Key: service("unknown", 2)}), registry.ErrNotReady)
 	require.Equal(t, 3, n.CountInstances("small"))
 	require.Equal(t, 7, n.CountInstances(""))
 	require.NoError(t, publish("c2", service("small", 1), 7), "in place of another")
@@ -61,7 +68,7 @@ func TestOverridesThatWaitAreBounded(t *testing.T) {
 	n := start(t, engines.New(t), "n1", func(c *Config) {
 		c.Limits = registry.DefaultLimits()
 		c.Limits.OverridesWaiting = 3
-		c.Quota = func(string) (services, instances int) { return 0, quota }
+		c.Quota = func(context.Context, string) (services, instances int, err error) { return 0, quota, nil }
 	})
 	require.NoError(t, n.Publish(t.Context(), "c1", shop, []registry.Instance{at("10.0.0.1", 1), at("10.0.0.1", 2)}))
 	set := func(port int, weight float64) error {

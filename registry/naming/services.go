@@ -24,7 +24,7 @@ func (s *Service) CreateService(ctx context.Context, svc registry.Service) error
 	if n := s.catalog.Count(""); n >= s.cfg.Limits.Services {
 		return registry.Errorf(registry.ErrLimit, "services: there are %d already.", n)
 	}
-	if err := s.room("", svc.Key); err != nil {
+	if err := s.room(ctx, "", svc.Key); err != nil {
 		return err
 	}
 	svc.Explicit = true

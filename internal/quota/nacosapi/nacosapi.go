@@ -113,8 +113,11 @@ type capacity struct {
 	Modified     *string `json:"gmtModified"`
 }
 
-func (a *API) capacity(s quota.Scope) capacity {
-	l := a.cfg.Quotas.Get(s)
+func (a *API) capacity(ctx context.Context, s quota.Scope) (capacity, error) {
+	l, err := a.cfg.Quotas.Get(ctx, s)
+	if err != nil {
+		return capacity{}, refusal(err)
+	}
 	configs := shownConfigs
 	if s == (quota.Scope{}) {
 		configs = shownConfigsOfAll
@@ -123,7 +126,7 @@ func (a *API) capacity(s quota.Scope) capacity {
 		ID:    int(idOf(s)),
 		Quota: orElse(l.Configs, configs), Usage: a.cfg.Used(s).Configs, MaxSize: orElse(l.ContentBytes, shownContentBytes),
 		MaxAggrCount: orElse(l.AggrConfigs, shownAggrConfigs), MaxAggrSize: orElse(l.AggrBytes, shownAggrBytes),
-	}
+	}, nil
 }
 
 // idOf is a number that a scope has on every node. Nacos numbers the rows of a table.
@@ -171,7 +174,7 @@ func answerV1(code int, message string, data any) (*rest.Raw, error) {
 	return r, nil
 }
 
-func (a *API) getV1(_ context.Context, in scopeV1) (*rest.Raw, error) {
+func (a *API) getV1(ctx context.Context, in scopeV1) (*rest.Raw, error) {
 	switch {
 	case !in.GroupGiven && !in.TenantGiven:
 		return answerV1(http.StatusBadRequest, textNobody, nil)
@@ -182,7 +185,10 @@ func (a *API) getV1(_ context.Context, in scopeV1) (*rest.Raw, error) {
 	if err := s.Validate(); err != nil {
 		return nil, refusal(err)
 	}
-	shown := a.capacity(s)
+	shown, err := a.capacity(ctx, s)
+	if err != nil {
+		return nil, err
+	}
 	if s.Namespace != "" {
 		return answerV1(http.StatusOK, "", struct {
 			capacity
@@ -235,12 +241,15 @@ func (f *scopeV3) scope() (quota.Scope, error) {
 	return s, refusal(s.Validate())
 }
 
-func (a *API) getV3(_ context.Context, in scopeV3) (any, error) {
+func (a *API) getV3(ctx context.Context, in scopeV3) (any, error) {
 	s, err := in.scope()
 	if err != nil {
 		return nil, err
 	}
-	shown := a.capacity(s)
+	shown, err := a.capacity(ctx, s)
+	if err != nil {
+		return nil, err
+	}
 	if s.Namespace != "" {
 		return struct {
 			capacity
@@ -290,12 +299,15 @@ type namespaceForm struct {
 }
 
 // get shows what a namespace may hold, and holds.
-func (a *API) get(_ context.Context, in namespaceForm) (shownQuota, error) {
+func (a *API) get(ctx context.Context, in namespaceForm) (shownQuota, error) {
 	s := quota.Scope{Namespace: in.Namespace}
 	if err := s.Validate(); err != nil {
 		return shownQuota{}, refusal(err)
 	}
-	l := a.cfg.Quotas.Get(s)
+	l, err := a.cfg.Quotas.Get(ctx, s)
+	if err != nil {
+		return shownQuota{}, refusal(err)
+	}
 	return shownQuota{
 		Namespace: in.Namespace, Used: a.cfg.Used(s),
 		Limits: limits{Configs: l.Configs, ContentBytes: l.ContentBytes, Bytes: l.Bytes, Services: l.Services, Instances: l.Instances},
@@ -342,6 +354,8 @@ func refusal(err error) error {
 		return wire.RefuseBy(wire.ParameterInvalid, err)
 	case errors.Is(err, quota.ErrTooMany), errors.Is(err, quota.ErrContended):
 		return wire.RefuseBy(wire.Busy, err)
+	case errors.Is(err, quota.ErrStarting):
+		return wire.RefuseBy(wire.Starting, err)
 	}
 	return err
 }
