@@ -22,6 +22,7 @@ import (
 	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
+	"github.com/zensus-io/zensus/internal/patience"
 )
 
 // Export, import and clone of configs. Who may read or write a namespace as a whole is the
@@ -74,7 +75,8 @@ func (a *API) export(ctx context.Context, in exportParams, newer bool) (*rest.Ra
 // chosen are the configs of an export, the oldest first.
 func (a *API) chosen(ctx context.Context, in exportParams) ([]*configcenter.Item, error) {
 	if len(in.IDs) > 0 {
-		return a.byIDs(ctx, in.IDs)
+		items, _, err := a.byIDs(ctx, in.IDs) // the answer is marked
+		return items, err
 	}
 	in.Search, in.PageNo, in.PageSize = "accurate", 1, cache.PageSizeMax
 	page, err := a.search(ctx, in.searchParams)
@@ -88,29 +90,43 @@ func (a *API) chosen(ctx context.Context, in exportParams) ([]*configcenter.Item
 func byAge(a, b *configcenter.Item) int { return cmp.Compare(a.ID, b.ID) }
 
 // byIDs are the configs with these ids, in any namespaces, each once and the oldest first;
-// ids of none are passed over. What of it the caller may do is not looked at.
-func (a *API) byIDs(ctx context.Context, ids []string) ([]*configcenter.Item, error) {
+// ids of none are passed over. certain says that it is known that they are of none. What of
+// it the caller may do is not looked at.
+func (a *API) byIDs(ctx context.Context, ids []string) (out []*configcenter.Item, certain bool, err error) {
 	if len(ids) > cache.PageSizeMax {
-		return nil, wire.Refuse(wire.ParameterInvalid, "too many ids")
+		return nil, false, wire.Refuse(wire.ParameterInvalid, "too many ids")
 	}
-	a.freshen(ctx)
-	var out []*configcenter.Item
+	fresh := a.freshen(ctx)
+	certain = true
+	waiting := patience.For(ctx, readPatience)
+	defer waiting.End()
 	for _, text := range ids {
 		id, err := parseID(text)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		it, err := a.center.GetByID(ctx, core.Zxid(id))
+		it, err := a.center.GetByID(waiting, core.Zxid(id))
 		switch {
 		case errors.Is(err, configcenter.ErrNotFound):
+			certain = fresh
 		case err != nil:
-			return nil, readRefusal(err)
+			return nil, false, readRefusal(err)
 		default:
 			out = append(out, it)
 		}
 	}
 	slices.SortFunc(out, byAge)
-	return slices.CompactFunc(out, func(a, b *configcenter.Item) bool { return a.ID == b.ID }), nil
+	return slices.CompactFunc(out, func(a, b *configcenter.Item) bool { return a.ID == b.ID }), certain, nil
+}
+
+// allByIDs is byIDs for those who do something to all of them: it refuses if there may be
+// one that this node does not know yet.
+func (a *API) allByIDs(ctx context.Context, ids []string) ([]*configcenter.Item, error) {
+	items, certain, err := a.byIDs(ctx, ids)
+	if err == nil && !certain {
+		err = errBehind
+	}
+	return items, err
 }
 
 type importParams struct {
@@ -384,7 +400,7 @@ func (a *API) clone(ctx context.Context, in cloneV3Params) (*result, error) {
 		}
 		ids, named[id] = append(ids, id), c
 	}
-	items, err := a.byIDs(ctx, ids)
+	items, err := a.allByIDs(ctx, ids)
 	if err != nil {
 		return nil, err
 	}

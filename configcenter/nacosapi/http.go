@@ -12,7 +12,6 @@ import (
 
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/configcenter/cache"
-	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
@@ -124,16 +123,23 @@ func (a *API) readFor(ctx context.Context, in readParams) (*configcenter.Item, *
 	return a.serve(ctx, in.key(), readerHTTP(ctx, in.Tag))
 }
 
-func (a *API) freshen(ctx context.Context) {
-	if !a.center.Fresh(ctx) {
+// freshen brings what this node shows up to all that was committed before, and what it
+// reads from its server as well. It reports whether it did: if not, the answer is marked.
+func (a *API) freshen(ctx context.Context) bool {
+	fresh := a.center.Fresh(ctx)
+	if !fresh {
 		rest.Of(ctx).Reply(wire.HeaderStale, "true")
 	}
+	return fresh
 }
+
+// errBehind refuses what would be done to less than was meant.
+var errBehind = wire.Refuse(wire.Busy, "the server lags behind, or has no quorum, please try later")
 
 // catchUp brings what this node shows up to all that is committed, where it is not anyway.
 func (a *API) catchUp(ctx context.Context) error {
 	if !a.center.Fresh(ctx) {
-		return wire.Refuse(wire.Busy, "the server lags behind, or has no quorum, please try later")
+		return errBehind
 	}
 	return nil
 }
@@ -150,17 +156,13 @@ func (a *API) removeHTTP(ctx context.Context, in readParams) (bool, error) {
 // removeIDs deletes those of the configs with these ids that are in the given
 // namespace: the caller's right was checked for that one only.
 func (a *API) removeIDs(ctx context.Context, tenant string, ids []string) error {
-	if len(ids) > cache.PageSizeMax {
-		return wire.Refuse(wire.ParameterInvalid, "too many ids")
+	items, err := a.allByIDs(ctx, ids)
+	if err != nil {
+		return err
 	}
-	for _, text := range ids {
-		id, err := parseID(text)
-		if err != nil {
-			return err
-		}
-		it, err := a.center.GetByID(ctx, core.Zxid(id))
-		if err != nil || it.Key.Namespace != configcenter.Namespace(tenant) {
-			continue // Nacos passes over unknown ids
+	for _, it := range items {
+		if it.Key.Namespace != configcenter.Namespace(tenant) {
+			continue // as over ids of none
 		}
 		if _, err := a.center.Remove(ctx, &configcenter.Remove{Key: it.Key, Origin: origin(ctx, rest.Of(ctx).ClientIP, "")}); err != nil {
 			return refusal(err)

@@ -192,7 +192,7 @@ type batchParams struct {
 // removeBatchV3 deletes configs of any namespaces, all of which the caller must have the
 // right to delete: otherwise it deletes none.
 func (a *API) removeBatchV3(ctx context.Context, in batchParams) (bool, error) {
-	items, err := a.byIDs(ctx, in.IDs)
+	items, err := a.allByIDs(ctx, in.IDs)
 	if err != nil {
 		return false, err
 	}
