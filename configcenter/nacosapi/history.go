@@ -27,6 +27,7 @@ func (a *API) history(ctx context.Context, in historyParams) (rest.Page[configce
 	if page-1 <= (1<<31)/size {
 		offset = (page - 1) * size
 	}
+	a.freshen(ctx)
 	// One more: what the last one replaced, mostly.
 	entries, total, err := a.center.History(ctx, in.key(), offset, size+1)
 	if err != nil {
@@ -95,6 +96,7 @@ func (a *API) version(ctx context.Context, in nidParams) (*configcenter.Version,
 	if err != nil {
 		return nil, err
 	}
+	a.freshen(ctx)
 	return optional(a.center.Version(ctx, in.key(), seq))
 }
 
@@ -109,6 +111,7 @@ func (a *API) latest(ctx context.Context, in latestParams) (*configcenter.Versio
 	if err != nil {
 		return nil, err
 	}
+	a.freshen(ctx)
 	entries, _, err := a.center.History(ctx, in.key(), 0, store.HistoryPageMax)
 	if err != nil || len(entries) == 0 {
 		return nil, refusal(err)

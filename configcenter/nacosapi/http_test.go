@@ -9,13 +9,11 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/configcenter/nacosapi"
-	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/coretest"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
@@ -442,69 +440,4 @@ func TestWhatBecameOfAPublishWithoutTheEngineIsSaid(t *testing.T) {
 	}
 	engine.Heal()
 	w.want(w.do("GET", "/v1/cs/configs", nil, name...), 200, "one")
-}
-
-// What was written through another node was passed over, and the answer was true.
-func TestNothingIsDeletedByIdsThatANodeMayNotKnowYet(t *testing.T) {
-	engine := coretest.NewFake()
-	w := startWeb(t, engine)
-	there := serveWeb(t, startNode(t, engine))
-	ids := func(dataIDs ...string) string {
-		var all []string
-		for _, dataID := range dataIDs {
-			name := []string{"dataId", dataID, "group", "g", "tenant", "dev"}
-			w.want(w.do("POST", "/v1/cs/configs", nil, append(name, "content", "one")...), 200, "true")
-			all = append(all, w.tree(w.do("GET", "/v1/cs/configs", nil, append(name, "show", "all")...))["id"].(string))
-		}
-		return strings.Join(all, ",")
-	}
-	gone := func(dataID string) bool {
-		return w.do("GET", "/v1/cs/configs", nil, "dataId", dataID, "group", "g", "tenant", "dev").status == 404
-	}
-	for i, d := range []struct{ path, more string }{{"/v1/cs/configs", "ids"}, {"/v3/admin/cs/config/batch", ""}, {"/v3/console/cs/config/batchDelete", ""}} {
-		for n := range 20 { // a node that has not heard of it is found soon
-			name := fmt.Sprintf("a%d.%d", i, n)
-			a := there.do("DELETE", d.path, nil, "delType", d.more, "tenant", "dev", "ids", ids(name))
-			if a.status != 200 || !gone(name) {
-				t.Fatalf("%s: %d %s, and %s is there", d.path, a.status, a.body, name)
-			}
-		}
-	}
-
-	// Where that cannot be made sure of, nothing is said to be done.
-	list := ids("b1", "b2")
-	late := &behind{Nodes: engine}
-	lags := startWeb(t, late)
-	<-lags.node.center.Ready()
-	late.now.Store(true)
-	for _, c := range []struct{ path, more string }{{"/v1/cs/configs", "ids"}, {"/v3/admin/cs/config/batch", ""}} {
-		a := lags.do("DELETE", c.path, nil, "delType", c.more, "tenant", "dev", "ids", list+",12345")
-		if a.status != 503 || !strings.Contains(a.body, "lags behind") || gone("b1") || gone("b2") {
-			t.Errorf("%s: %d %s", c.path, a.status, a.body)
-		}
-	}
-}
-
-// behind makes nodes whose servers do not say, from now on, that they have caught up.
-type behind struct {
-	coretest.Nodes
-	now atomic.Bool
-}
-
-func (b *behind) Node(t testing.TB) (core.Client, core.Sessions) {
-	c, sessions := b.Nodes.Node(t)
-	return notSynced{c, b}, sessions
-}
-
-type notSynced struct {
-	core.Client
-	behind *behind
-}
-
-func (c notSynced) Sync(ctx context.Context, path string) (core.Zxid, error) {
-	if !c.behind.now.Load() {
-		return c.Client.Sync(ctx, path)
-	}
-	<-ctx.Done()
-	return 0, ctx.Err()
 }

@@ -2,6 +2,7 @@ package nacosapi
 
 import (
 	"context"
+	"errors"
 
 	"github.com/gin-gonic/gin"
 
@@ -109,6 +110,7 @@ func (a *API) diffV3(ctx context.Context, in diffParams) (*diffV3, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.freshen(ctx)
 	var to uint64
 	if in.To == "" {
 		to, err = a.center.Latest(ctx, k)
@@ -139,7 +141,11 @@ func (a *API) rollbackV3(ctx context.Context, in rollbackParams) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	fresh := a.freshen(ctx)
 	it, err := a.center.Rollback(ctx, in.params().key(), seq, origin(ctx, rest.Of(ctx).ClientIP, in.SrcUser), in.CASMD5)
+	if errors.Is(err, configcenter.ErrNotFound) && !fresh {
+		return false, errBehind
+	}
 	if err != nil {
 		return false, refusal(err)
 	}
