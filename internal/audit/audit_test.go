@@ -189,7 +189,7 @@ func TestATransactionIsAboutOneThing(t *testing.T) {
 		"a publish under quota":  {[]core.Op{core.SetOp{Path: item}, core.SetOp{Path: "/zensus/quotas/all"}}, Update, ""},
 		"history and place only": {[]core.Op{core.SetOp{Path: "/zensus/history/d/G/a"}, core.CreateOp{Path: "/zensus/config/d/G"}}, "", ""},
 	} {
-		got, verb, ok := targetOf(c.ops)
+		got, verb, ok := targetOf(c.ops, false)
 		require.Equal(t, c.verb, verb, what)
 		require.Equal(t, c.verb != "", ok, what)
 		require.Equal(t, c.detail, got.Detail, what)

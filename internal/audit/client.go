@@ -79,15 +79,38 @@ func (c *client) Multi(ctx context.Context, ops ...core.Op) ([]core.OpResult, co
 	return c.with(ctx, record, ops...)
 }
 
+// A mark says of a write what its operations do not show.
+type mark int
+
+const (
+	ofParts mark = iota + 1
+	creating
+)
+
+type markKey struct{}
+
+// OfParts says that a znode of its own which a write makes or removes is only a place for
+// parts: the write is about those, and not on record without any.
+func OfParts(ctx context.Context) context.Context { return context.WithValue(ctx, markKey{}, ofParts) }
+
+// Creating says that what a write sets was only a place before.
+func Creating(ctx context.Context) context.Context {
+	return context.WithValue(ctx, markKey{}, creating)
+}
+
 // ride is the operation that puts a transaction on record; nil for one that is not.
 func (c *client) ride(ctx context.Context, ops ...core.Op) *core.CreateOp {
 	a := actOf(ctx)
 	if a == nil || !c.log.open.Load() {
 		return nil
 	}
-	t, verb, ok := targetOf(ops)
+	mark, _ := ctx.Value(markKey{}).(mark)
+	t, verb, ok := targetOf(ops, mark == ofParts)
 	if !ok {
 		return nil
+	}
+	if mark == creating && verb == Update {
+		verb = Create
 	}
 	value, err := encode([]Record{a.of(ctx, t, verb)}, formatPlain)
 	if err != nil {

@@ -10,13 +10,14 @@ import (
 const above = "/zensus/"
 
 // targetOf is what a transaction writes, by the paths of its operations; false if it
-// writes nothing that is on record: places for other znodes, pieces of contents.
-func targetOf(ops []core.Op) (found Target, verb string, ok bool) {
+// writes nothing that is on record: places for other znodes, pieces of contents. With
+// ofParts, see OfParts, the things themselves are places.
+func targetOf(ops []core.Op, ofParts bool) (found Target, verb string, ok bool) {
 	for _, op := range ops {
 		path, how := written(op)
 		t, named := targetAt(path)
 		switch {
-		case !named:
+		case !named, ofParts && t.Detail == "":
 		case t.Kind == KindQuota && len(ops) > 1: // it is only counted under
 		case t.Kind == KindAccess && how == Delete && verb == Create: // what an earlier one of that name left behind
 		case t.Detail == "": // a thing itself: whatever is done to its parts belongs to that
