@@ -146,7 +146,8 @@ func (c *Cache) refreshGrays(k configcenter.Key) (latest core.Zxid) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.tallyLocked(k, 0, grayBytes(grays)-grayBytes(c.mu.grays[k]))
+	it := c.mu.items[k]
+	c.tallyLocked(k, usageOf(it, grays).less(usageOf(it, c.mu.grays[k])))
 	if len(grays) == 0 {
 		delete(c.mu.grays, k)
 	} else {
@@ -190,8 +191,9 @@ func (c *Cache) refreshItem(k configcenter.Key) core.Zxid {
 func (c *Cache) put(k configcenter.Key, it *configcenter.Item) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if old := c.mu.items[k]; old != nil {
-		c.tallyLocked(k, -1, -int64(len(old.Content)))
+	old, grays := c.mu.items[k], c.mu.grays[k]
+	c.tallyLocked(k, usageOf(it, grays).less(usageOf(old, grays)))
+	if old != nil {
 		delete(c.mu.ids, old.ID)
 		if it == nil {
 			delete(c.mu.items, k)
@@ -199,7 +201,6 @@ func (c *Cache) put(k configcenter.Key, it *configcenter.Item) {
 		}
 	}
 	if it != nil {
-		c.tallyLocked(k, 1, int64(len(it.Content)))
 		c.mu.items[k] = it
 		c.mu.ids[it.ID] = k
 		c.mu.sorted.Set(it)
@@ -251,7 +252,7 @@ func (c *Cache) ByID(id core.Zxid) *configcenter.Item {
 }
 
 // Count is the number of configs in a namespace.
-func (c *Cache) Count(namespace string) int { return c.Usage(namespace, "").Configs }
+func (c *Cache) Count(namespace string) int { return c.Usage(namespace, "").Items }
 
 // Len is the number of configs in all namespaces.
 func (c *Cache) Len() int {

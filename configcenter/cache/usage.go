@@ -4,7 +4,8 @@ import "github.com/zensus-io/zensus/configcenter"
 
 // Usage is how much there is somewhere.
 type Usage struct {
-	Configs int
+	Configs int   // also those of which there are gray versions only
+	Items   int   // without these
 	Bytes   int64 // of all contents, gray versions included
 }
 
@@ -20,8 +21,8 @@ func (c *Cache) Usage(namespace, group string) Usage {
 	return c.mu.usage[place{namespace, group}]
 }
 
-// tallyLocked counts configs, and bytes of their contents, that came or, below 0, went.
-func (c *Cache) tallyLocked(k configcenter.Key, configs int, bytes int64) {
+// tallyLocked counts what came or, below 0, went.
+func (c *Cache) tallyLocked(k configcenter.Key, by Usage) {
 	places := [...]place{{}, {namespace: k.Namespace}, {group: k.Group}}
 	n := len(places)
 	if k.Namespace != configcenter.Namespace("") {
@@ -29,14 +30,33 @@ func (c *Cache) tallyLocked(k configcenter.Key, configs int, bytes int64) {
 	}
 	for _, p := range places[:n] {
 		u := c.mu.usage[p]
-		u.Configs += configs
-		u.Bytes += bytes
+		u.Configs += by.Configs
+		u.Items += by.Items
+		u.Bytes += by.Bytes
 		if u == (Usage{}) {
 			delete(c.mu.usage, p)
 		} else {
 			c.mu.usage[p] = u
 		}
 	}
+}
+
+// usageOf is how much there is of one config.
+func usageOf(it *configcenter.Item, grays []*configcenter.Gray) (u Usage) {
+	if it != nil || len(grays) > 0 {
+		u.Configs = 1
+	}
+	u.Bytes = grayBytes(grays)
+	if it != nil {
+		u.Items = 1
+		u.Bytes += int64(len(it.Content))
+	}
+	return u
+}
+
+// less is what u has more than v.
+func (u Usage) less(v Usage) Usage {
+	return Usage{u.Configs - v.Configs, u.Items - v.Items, u.Bytes - v.Bytes}
 }
 
 func grayBytes(grays []*configcenter.Gray) (n int64) {

@@ -209,3 +209,44 @@ func TestNothingIsPublishedBeforeTheQuotasAreKnown(t *testing.T) {
 		t.Errorf("got %v, want ErrNotReady", err)
 	}
 }
+
+func TestAQuotaOfNumberCountsWhatHasOnlyGrayVersions(t *testing.T) {
+	c, q := startUnder(t, coretest.NewFake(), nil)
+	allow(t, q, quota.Scope{Namespace: "dev"}, quota.Limits{Configs: 2})
+	in := func(dataID string) configcenter.Key { return configcenter.MakeKey("dev", "g", dataID) }
+	gray := func(dataID, tag string) error {
+		_, err := c.PublishGray(t.Context(), &configcenter.GrayPublish{
+			Publish: configcenter.Publish{Key: in(dataID), Content: "x"}, Name: configcenter.TagRule(tag).Expr, Rule: configcenter.TagRule(tag),
+		})
+		return err
+	}
+	for _, dataID := range []string{"a", "b"} {
+		for _, tag := range []string{"red", "blue"} {
+			if err := gray(dataID, tag); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	wantFull(t, gray("c", "red"), "at most 2 configs")
+	wantFull(t, set(t, c, in("c"), "x"), "at most 2 configs")
+	if err := set(t, c, in("a"), "x"); err != nil {
+		t.Fatalf("one that is counted already: %v", err)
+	}
+	if u := c.Usage("dev", ""); u.Configs != 2 || u.Items != 1 || c.Count("dev") != 1 {
+		t.Errorf("usage %+v, count %d", u, c.Count("dev"))
+	}
+	for _, tag := range []string{"red", "blue"} {
+		if _, err := c.RemoveGray(t.Context(), in("b"), configcenter.TagRule(tag).Expr, configcenter.Origin{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := gray("c", "red"); err != nil {
+		t.Fatalf("there is room again: %v", err)
+	}
+	if _, err := c.Remove(t.Context(), &configcenter.Remove{Key: in("a")}); err != nil {
+		t.Fatal(err)
+	}
+	if u := c.Usage("", ""); u.Configs != 1 || u.Items != 0 || u.Bytes != 1 {
+		t.Errorf("usage %+v", u)
+	}
+}

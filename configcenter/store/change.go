@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/zensus-io/zensus/configcenter"
@@ -72,6 +73,14 @@ func (s *Store) base(ctx context.Context, k configcenter.Key, toPublish bool) (b
 	return b, err
 }
 
+// newly is 1 if there is nothing yet of the config, and 0 otherwise.
+func (b *base) newly() int {
+	if b.item != nil || slices.ContainsFunc(b.children, func(child string) bool { _, ok := grayName(child); return ok }) {
+		return 0
+	}
+	return 1
+}
+
 // seq is the number of the change that builds upon b.
 func (b *base) seq() uint64 { return uint64(b.version) + 1 }
 
@@ -81,9 +90,8 @@ func (s *Store) write(
 	ctx context.Context, b base, it *configcenter.Item, p parcel, freed int64, more ...core.Op,
 ) (zxid core.Zxid, st core.Stat, again bool, err error) {
 	growth := Growth{Key: it.Key, Content: len(it.Content), Bytes: int64(len(it.Content)) - freed}
-	if b.item == nil {
-		growth.Configs = 1
-	} else {
+	growth.Configs = b.newly()
+	if b.item != nil {
 		growth.Bytes -= int64(len(b.item.Content))
 	}
 	admitted, err := s.admission(ctx, growth)

@@ -170,7 +170,7 @@ func (s *Store) writeGray(ctx context.Context, b *grayBase, g *configcenter.Gray
 		Op: configcenter.Updated, Origin: it.ChangedBy, Time: it.Modified, Gray: g.Name, Rule: g.Rule,
 		Attributes: it.Attributes, Content: it.Content, MD5: it.MD5, Restored: p.restored,
 	}
-	growth := Growth{Key: it.Key, Content: len(it.Content), Bytes: int64(len(it.Content))}
+	growth := Growth{Key: it.Key, Configs: b.newly(), Content: len(it.Content), Bytes: int64(len(it.Content))}
 	if b.gray == nil {
 		entry.Op = configcenter.Inserted
 	} else {

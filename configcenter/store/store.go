@@ -23,7 +23,7 @@ type Store struct {
 // Growth is what a change adds.
 type Growth struct {
 	Key     configcenter.Key
-	Configs int   // 1 for one that did not exist
+	Configs int   // 1 for one of which there was nothing, no gray version either
 	Content int   // bytes of the content that is set
 	Bytes   int64 // of all contents of the config, below 0 if they become fewer
 }
