@@ -51,8 +51,12 @@ func (c Config) MarshalYAML() (any, error) {
 
 // The bounds of what is read.
 const (
-	filesMax     = 10_000
-	fileBytesMax = 16 << 20 // unpacked
+	filesMax     = 10_000 + 1 // configs, and the metadata
+	fileBytesMax = 16 << 20   // unpacked
+	// metadataBytesMax and metadataMarksMax bound the newer metadata: what reads YAML
+	// makes hundreds of bytes of each of its parts, which marks part from one another.
+	metadataBytesMax = 4 << 20
+	metadataMarksMax = 400_000
 	// TotalBytesMax bounds what all files of an archive are, unpacked.
 	TotalBytesMax   = 128 << 20
 	metadataDepth   = 3
@@ -100,7 +104,8 @@ type metadata struct {
 	Metadata []Config `yaml:"metadata"`
 }
 
-// Write makes an archive of the newer form, or of the older one.
+// Write makes an archive of the newer form, or of the older one. It returns ErrTooLarge
+// for metadata that Read would not take, and then has written something.
 func Write(w io.Writer, configs []Config, newer bool) error {
 	z := zip.NewWriter(w)
 	var old strings.Builder
@@ -116,6 +121,9 @@ func Write(w io.Writer, configs []Config, newer bool) error {
 	switch {
 	case newer:
 		text, err := dump(configs)
+		if err == nil && (len(text) > metadataBytesMax || marks(text) > metadataMarksMax) {
+			err = fmt.Errorf("%w: metadata of %d bytes", ErrTooLarge, len(text))
+		}
 		if err == nil {
 			err = add(z, metadataNewName, text)
 		}
@@ -288,6 +296,9 @@ func newer(files []file, text string) (*Contents, error) {
 
 // load reads YAML of a plain kind: what it refers to by anchors could grow without end.
 func load(text string, into *metadata) error {
+	if len(text) > metadataBytesMax || marks(text) > metadataMarksMax {
+		return errors.New("too long")
+	}
 	var root yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &root); err != nil {
 		return err
@@ -296,6 +307,25 @@ func load(text string, into *metadata) error {
 		return errors.New("nested too deep, or with anchors")
 	}
 	return root.Decode(into)
+}
+
+// marks counts what can stand between two parts of YAML: there is one at least for each
+// two of them.
+func marks(text string) (n int) {
+	for i := range len(text) {
+		switch text[i] {
+		case '\n', '\r', ',', '[', '{':
+			n++
+		case '-', '?', ':':
+			if i+1 == len(text) || text[i+1] == ' ' || text[i+1] == '\t' {
+				n++
+			}
+		}
+	}
+	for _, end := range []string{"\u0085", "\u2028", "\u2029"} { // of a line, too
+		n += strings.Count(text, end)
+	}
+	return n
 }
 
 func isPlain(n *yaml.Node, depth int) bool {

@@ -3,6 +3,8 @@ package archive
 import (
 	"archive/zip"
 	"bytes"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -104,6 +106,8 @@ func TestBadArchivesAreRefused(t *testing.T) {
 		"another YAML":      {packed(t, "g/a", "1", ".metadata.yml", "metadata: 7"), ErrMetadata},
 		"empty YAML":        {packed(t, "g/a", "1", ".metadata.yml", ""), ErrMetadata},
 		"without a type":    {packed(t, "g/a", "1", ".metadata.yml", "metadata:\n- {group: g, dataId: a}\n"), ErrMetadata},
+		"long YAML":         {packed(t, "g/a", "1", ".metadata.yml", "metadata:\n- {group: g, dataId: a, type: text, desc: "+strings.Repeat("x", metadataBytesMax)+"}\n"), ErrMetadata},
+		"many lines":        {packed(t, "g/a", "1", ".metadata.yml", "metadata:\n- {group: g, dataId: a, type: text}\nx:\n"+strings.Repeat("- a\n", metadataMarksMax)), ErrMetadata},
 		"anchors":           {packed(t, "g/a", "1", ".metadata.yml", "a: &a [x]\nmetadata: [*a, *a]\n"), ErrMetadata},
 		"nothing of old":    {packed(t, "g/a", "1", ".meta.yml", ""), ErrMetadata},
 		"a bad line of old": {packed(t, "g/a", "1", ".meta.yml", "no equals sign\r\n"), ErrMetadata},
@@ -134,4 +138,30 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestMetadataCostNoMoreThanTheyMay(t *testing.T) {
+	for _, part := range []string{"- a\n", "a,", "- ", "? ", "[", "{", "a: ", "- a\r", "- a\u2028", "\n- ", "[],", "{},", "&a ", "!a ", "'' ", "-\t", "- a\u0085"} {
+		for _, around := range [][2]string{{"x:\n", "\n"}, {"x: [", "]\n"}} {
+			text := around[0] + strings.Repeat(part, (metadataBytesMax-20)/len(part)) + around[1]
+			var meta metadata
+			require.Less(t, testing.AllocsPerRun(1, func() { _ = load(text, &meta) }), 3e6, "%q", part)
+		}
+	}
+}
+
+func TestWhatIsAsLargeAsMayBeIsReadAgain(t *testing.T) {
+	configs := make([]Config, filesMax-1)
+	for i := range configs {
+		configs[i] = Config{Group: "DEFAULT_GROUP", DataID: fmt.Sprintf("application-%d.yaml", i), Type: "yaml", AppName: "orders", Desc: "what it is for, in a few words", Content: "a: 1"}
+	}
+	var b bytes.Buffer
+	require.NoError(t, Write(&b, configs, true))
+	got, err := Read(b.Bytes())
+	require.NoError(t, err)
+	require.Equal(t, configs, got.Configs)
+	for i := range configs {
+		configs[i].Desc = strings.Repeat("x", 1024)
+	}
+	require.ErrorIs(t, Write(io.Discard, configs[:5000], true), ErrTooLarge, "or it could not be read again")
 }
