@@ -44,8 +44,9 @@ type API struct {
 	fuzzy      *fuzzypush.Hub[*rpc.Conn]
 	tasks      sync.WaitGroup // pushes
 	pauses     pauses
-	refusing   atomic.Bool  // long-polls
-	pending    atomic.Int64 // pushes under way
+	exchanges  chan struct{} // a place for each of those under way
+	refusing   atomic.Bool   // long-polls
+	pending    atomic.Int64  // pushes under way
 
 	mu struct {
 		sync.Mutex
@@ -58,7 +59,7 @@ func New(deps Deps) (*API, error) {
 	if deps.Center == nil {
 		return nil, errors.New("configcenter/nacosapi: no center")
 	}
-	a := &API{center: deps.Center, namespaces: deps.Namespaces, cluster: deps.Cluster, guard: deps.Guard, log: deps.Log, pauses: defaultPauses}
+	a := &API{center: deps.Center, namespaces: deps.Namespaces, cluster: deps.Cluster, guard: deps.Guard, log: deps.Log, pauses: defaultPauses, exchanges: make(chan struct{}, exchangesMax)}
 	if a.guard == nil {
 		a.guard = rest.NewGuard(nil)
 	}

@@ -28,12 +28,48 @@ import (
 // Export, import and clone of configs. Who may read or write a namespace as a whole is the
 // guard's; each config is asked for here, since there may be rights for some only.
 
-// importBytesMax bounds an uploaded archive, and exportBytesMax the contents of one that is
-// made: as much as can be imported again.
+// The bounds of what is exported: as much as can be imported again.
 const (
-	importBytesMax = 64 << 20
+	// archiveBytesMax bounds an archive: an upload is that, in a form.
+	archiveBytesMax = publishBodyBytes - 64<<10
+	// exportBytesMax bounds the contents of one that is made.
 	exportBytesMax = archive.TotalBytesMax
+	// exchangesMax bounds how many archives are made and read at once: each costs some
+	// times as much memory as it has contents. More wait for exchangePatience.
+	exchangesMax     = 2
+	exchangePatience = 10 * time.Second
 )
+
+// tooMany refuses what an import would refuse.
+var tooMany = wire.Refuse(wire.ContentTooLarge, "these are too many to be exported at once")
+
+// bounded is a buffer that takes no more than that many bytes.
+type bounded struct {
+	bytes.Buffer
+	most int
+}
+
+// Write implements io.Writer.
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > b.most {
+		return 0, archive.ErrTooLarge
+	}
+	return b.Buffer.Write(p)
+}
+
+// exchange lets its caller make or read an archive until he calls what it returns.
+func (a *API) exchange(ctx context.Context) (leave func(), err error) {
+	late := time.NewTimer(exchangePatience)
+	defer late.Stop()
+	select {
+	case a.exchanges <- struct{}{}:
+		return func() { <-a.exchanges }, nil
+	case <-late.C:
+		return nil, wire.Refuse(wire.Busy, "too many exports and imports are under way, please try again later")
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
 
 // exportParams are an export. Without ids, blank ones, the names choose.
 type exportParams struct {
@@ -44,6 +80,11 @@ type exportParams struct {
 // export finds the configs with the ids given or, without any, those that have the names
 // given. It passes over those that the caller may not read.
 func (a *API) export(ctx context.Context, in exportParams, newer bool) (*rest.Raw, error) {
+	leave, err := a.exchange(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	items, err := a.chosen(ctx, in)
 	if err != nil {
 		return nil, err
@@ -55,14 +96,17 @@ func (a *API) export(ctx context.Context, in exportParams, newer bool) (*rest.Ra
 			continue
 		}
 		if bytesLeft -= len(it.Content); bytesLeft < 0 {
-			return nil, wire.Refuse(wire.ContentTooLarge, "these are too many to be exported at once")
+			return nil, tooMany
 		}
 		configs = append(configs, archive.Config{
 			Group: it.Key.Group, DataID: it.Key.DataID, Content: it.Content, AppName: it.AppName, Desc: it.Desc, Type: it.Type,
 		})
 	}
-	var b bytes.Buffer
-	if err := archive.Write(&b, configs, newer); err != nil {
+	b := bounded{most: archiveBytesMax}
+	switch err := archive.Write(&b, configs, newer); {
+	case errors.Is(err, archive.ErrTooLarge):
+		return nil, tooMany
+	case err != nil:
 		return nil, err
 	}
 	name := "nacos_config_export_" + time.Now().UTC().Format("20060102150405") + ".zip"
@@ -81,7 +125,7 @@ func (a *API) chosen(ctx context.Context, in exportParams) ([]*configcenter.Item
 	in.Search, in.PageNo, in.PageSize = "accurate", 1, cache.PageSizeMax
 	page, err := a.search(ctx, in.searchParams)
 	if err == nil && page.Total > len(page.Items) {
-		err = wire.Refuse(wire.ContentTooLarge, "these are too many to be exported at once")
+		err = tooMany
 	}
 	slices.SortFunc(page.Items, byAge)
 	return page.Items, err
@@ -217,16 +261,21 @@ func (a *API) bringIn(ctx context.Context, in importParams, older bool, words un
 	if err := a.needNamespace(ctx, in.Tenant); err != nil {
 		return nil, err
 	}
+	leave, err := a.exchange(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	f, err := in.File.Open()
 	if err != nil {
 		return nil, unreadable
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, importBytesMax+1))
+	b, err := io.ReadAll(io.LimitReader(f, archiveBytesMax+1))
 	switch {
 	case err != nil:
 		return nil, unreadable
-	case len(b) > importBytesMax:
+	case len(b) > archiveBytesMax:
 		return nil, wire.Refuse(wire.ContentTooLarge, "the file is too large")
 	}
 	contents, err := archive.Read(b)
