@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net/netip"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -32,6 +34,8 @@ type client struct {
 
 	// welcome is of capacity 1; nil where somebody waits for more than that.
 	welcome chan wire.ConnectResponse
+
+	intake *Intake // with which a caller carries his request through
 
 	// Owned by whoever flushes.
 	greeted bool
@@ -184,7 +188,7 @@ func (n *Node) attachAs(ctx context.Context, ids []core.Identity, q wire.Connect
 }
 
 func (n *Node) newClient(opt *core.SessionOptions) *client {
-	c := &client{node: n, acl: opt.ACL, keep: opt.KeepAlive, conn: replica.ConnID(n.lastConn.Add(1))}
+	c := &client{node: n, acl: opt.ACL, keep: opt.KeepAlive, conn: replica.ConnID(n.lastConn.Add(1)), intake: n.NewIntake(nil)}
 	if c.acl == nil {
 		c.acl = core.OpenACL()
 	}
@@ -320,25 +324,38 @@ func (c *client) end(err error) {
 	}
 }
 
-// start sends a request. encode appends its body.
-func (c *client) start(op wire.OpCode, encode func([]byte) []byte) (*call, error) {
+// start sends a request. encode appends its body. first says that the loop has yet to
+// hear that there is something, lone that no other request waits for its reply.
+func (c *client) start(op wire.OpCode, encode func([]byte) []byte) (p *call, first, lone bool, err error) {
+	b, err := request(op, encode)
+	if err != nil {
+		return nil, false, false, err
+	}
 	c.mu.Lock()
-	p, err := c.startLocked(op, encode)
+	p, first, err = c.queueLocked(b)
+	lone = len(c.mu.pending) == 1
 	c.mu.Unlock()
-	return p, c.started(err)
+	return p, first, lone, c.started(err)
 }
 
 // startLocked is start for those who decide under the lock what to send: the
 // order of requests is then that of the decisions. started follows it.
 func (c *client) startLocked(op wire.OpCode, encode func([]byte) []byte) (*call, error) {
-	if c.mu.over != nil {
-		return nil, c.mu.over
+	b, err := request(op, encode)
+	if err != nil {
+		return nil, err
 	}
+	p, first, err := c.queueLocked(b)
+	if first {
+		c.node.inbox.signal()
+	}
+	return p, err
+}
+
+// request is the frame of a request behind its length, without an xid.
+func request(op wire.OpCode, encode func([]byte) []byte) (*Buffer, error) {
 	b := GetBuffer()
-	if c.mu.xid++; c.mu.xid <= 0 {
-		c.mu.xid = 2
-	}
-	b.B = wire.AppendRequestHeader(append(b.B, 0, 0, 0, 0), c.mu.xid, op)
+	b.B = wire.AppendRequestHeader(append(b.B, 0, 0, 0, 0), 0, op)
 	if encode != nil {
 		b.B = encode(b.B)
 	}
@@ -347,14 +364,28 @@ func (c *client) startLocked(op wire.OpCode, encode func([]byte) []byte) (*call,
 		b.Release()
 		return nil, core.BadArguments // over a socket the connection would be closed
 	}
-	// It does not wait: the number of callers bounds what is sent.
-	if !c.node.inbox.put(item{in: replica.Requests{Conn: c.conn, Frames: b.B}, buf: b}, false) {
+	return b, nil
+}
+
+// queueLocked gives a request its xid and puts it into the inbox.
+func (c *client) queueLocked(b *Buffer) (p *call, first bool, err error) {
+	if c.mu.over != nil {
 		b.Release()
-		return nil, core.ErrClosed
+		return nil, false, c.mu.over
 	}
-	p := &call{done: make(chan struct{})}
+	if c.mu.xid++; c.mu.xid <= 0 {
+		c.mu.xid = 2
+	}
+	wire.PutInt(b.B[4:], c.mu.xid)
+	// It does not wait: the number of callers bounds what is sent.
+	first, ok := c.node.inbox.add(item{in: replica.Requests{Conn: c.conn, Frames: b.B}, buf: b}, false)
+	if !ok {
+		b.Release()
+		return nil, false, core.ErrClosed
+	}
+	p = &call{done: make(chan struct{})}
 	c.mu.pending = append(c.mu.pending, p)
-	return p, nil
+	return p, first, nil
 }
 
 // started ends the client when the node it belongs to has ended.
@@ -365,26 +396,69 @@ func (c *client) started(err error) error {
 	return err
 }
 
-// do sends a request and waits for its reply.
+// do sends a request and waits for its reply. Who is the only one to wait has nothing
+// better to do than to carry it through himself, if nobody has the loop. Among several the
+// loop does more of them at once than each of them would.
 func (c *client) do(ctx context.Context, op wire.OpCode, encode func([]byte) []byte) (*call, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx) // nothing was sent
 	}
-	p, err := c.start(op, encode)
+	p, first, lone, err := c.start(op, encode)
 	if err != nil {
 		return nil, err
 	}
+	switch {
+	case first && lone:
+		c.carry(op)
+	case first:
+		c.node.inbox.signal()
+	}
 	return c.wait(ctx, p)
+}
+
+// carry makes a turn of the loop, which has not been woken, on the caller's goroutine, and
+// syncs the log for a write where those have come one by one.
+func (c *client) carry(op wire.OpCode) {
+	whole := false
+	defer func() {
+		if whole {
+			return
+		}
+		// The caller may belong to somebody who goes on after a panic, and a node whose
+		// invariants are broken must not.
+		p, stack := recover(), debug.Stack()
+		go panic(fmt.Sprintf("%v\n\n%s", p, stack))
+		select {}
+	}()
+	if d := c.node.disk; writes(op) && d.alone() && d.quick.Load() {
+		c.node.help(c.intake)
+	} else {
+		c.node.help(nil)
+	}
+	whole = true
+}
+
+// writes reports whether a request puts something into the log.
+func writes(op wire.OpCode) bool {
+	switch op {
+	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL, wire.OpDelete, wire.OpSetData, wire.OpSetACL, wire.OpMulti:
+		return true
+	}
+	return false
 }
 
 // wait waits for the reply to a request that was sent.
 func (c *client) wait(ctx context.Context, p *call) (*call, error) {
 	select {
-	case <-p.done:
-	case <-ctx.Done():
-		return nil, errors.Join(core.OperationTimeout, context.Cause(ctx))
-	case <-c.node.ended:
-		return nil, core.ConnectionLoss
+	case <-p.done: // before a context is asked that may have to make its timer first
+	default:
+		select {
+		case <-p.done:
+		case <-ctx.Done():
+			return nil, errors.Join(core.OperationTimeout, context.Cause(ctx))
+		case <-c.node.ended:
+			return nil, core.ConnectionLoss
+		}
 	}
 	if p.err != nil {
 		return nil, p.err

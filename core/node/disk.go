@@ -207,11 +207,16 @@ func (d *disk) help(in *Intake) (relieved bool) {
 		d.signal() // for what came too late for whoever is at it
 		return false
 	}
-	d.helping.Store(d.node.Now().Mono)
-	d.helper.Store(in)
-	ended := d.work()
-	relieved = !d.helper.CompareAndSwap(in, nil)
-	d.helping.Store(0)
+	var ended bool
+	if in.relieve == nil { // nobody waits for what he does else
+		ended = d.work()
+	} else {
+		d.helping.Store(d.node.Now().Mono)
+		d.helper.Store(in)
+		ended = d.work()
+		relieved = !d.helper.CompareAndSwap(in, nil)
+		d.helping.Store(0)
+	}
 	d.owner.Unlock()
 	if ended {
 		d.signal() // the worker's own end is its goroutine's to see

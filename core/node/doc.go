@@ -3,11 +3,13 @@
 //
 // Whoever holds the owner loop calls Step, and nobody else does: as a rule the
 // goroutine of Run, for a few small requests or a small message of a peer the one that
-// has read them, and for a small batch the disk worker (help). Around it, and connected with it by queues,
-// stand
+// has read them, for a request of a client in process that has no other under way its
+// caller, and for a small batch the disk worker (help). Around it, and connected with it
+// by queues, stand
 //   - the disk worker, which appends to the log and syncs it, so that a batch grows
 //     while the previous one syncs; a helper does so in its place where a single
-//     connection is at work, or a single one at some other server;
+//     connection is at work, or a single one at some other server, or a single client
+//     in process;
 //   - a goroutine that reads the log while a role takes over what is committed;
 //   - a snapshot worker while a snapshot is written, which then removes the files
 //     that it made superfluous; the store allows that, and questions about its

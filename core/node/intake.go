@@ -14,7 +14,7 @@ type Intake struct {
 
 // NewIntake makes one that is used again and again. relieve is called, on another
 // goroutine, when Done does not come back in good time: somebody else should read
-// the sockets from then on.
+// the sockets from then on. It is nil for one who keeps nobody waiting.
 func (n *Node) NewIntake(relieve func()) *Intake { return &Intake{node: n, relieve: relieve} }
 
 // helpBytes is how much is little enough to be carried by whoever has read it.

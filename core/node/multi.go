@@ -9,11 +9,15 @@ import (
 
 // Multi does all of ops or none (core.Client).
 func (c *client) Multi(ctx context.Context, ops ...core.Op) ([]core.OpResult, core.Zxid, error) {
-	body, err := c.appendMulti(nil, ops)
-	if err != nil {
-		return nil, 0, fail("multi", "", err)
+	for _, op := range ops {
+		if !wire.CanAppendOp(op) {
+			return nil, 0, fail("multi", "", core.MarshallingError)
+		}
 	}
-	p, err := c.do(ctx, wire.OpMulti, func(b []byte) []byte { return append(b, body...) })
+	p, err := c.do(ctx, wire.OpMulti, func(b []byte) []byte {
+		b, _ = c.appendMulti(b, ops) // all of them can be
+		return b
+	})
 	if err != nil {
 		return nil, 0, fail("multi", "", err)
 	}

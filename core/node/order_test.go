@@ -135,7 +135,7 @@ func TestSignOfLifeThatWaitsForTheLoopIsNotTooLate(t *testing.T) {
 		var deadline int64
 		n.replica.SessionBuckets(func(d int64, _ []core.SessionID) bool { deadline = d; return true })
 		pass(deadline - 1)
-		p, err := c.start(wire.OpExists, func(b []byte) []byte { return wire.AppendPathWatch(b, "/", false) })
+		p, _, _, err := c.start(wire.OpExists, func(b []byte) []byte { return wire.AppendPathWatch(b, "/", false) })
 		require.NoError(t, err)
 		now.Mono, now.Wall = now.Mono+2, now.Wall+2
 		n.turnByHand(now, true)
@@ -335,4 +335,41 @@ func TestWhoComesOneByOneIsAlone(t *testing.T) {
 	d.mu.work.appends = make([]wire.Record, 1)
 	d.noteBatch(1)
 	require.False(t, d.alone(), "one came before the other was durable")
+}
+
+func TestALoneClientInProcessCarriesItsWritesThrough(t *testing.T) {
+	n := running(t)
+	ctx := context.Background()
+	one, err := n.Open(ctx, core.SessionOptions{Timeout: time.Minute})
+	require.NoError(t, err)
+	_, _, err = one.Create(ctx, "/a", nil, core.CreateOptions{})
+	require.NoError(t, err)
+	set := func(c core.Client, path, data string) {
+		_, err := c.Set(ctx, path, []byte(data), core.AnyVersion)
+		require.NoError(t, err)
+		got, _, err := c.Get(ctx, path)
+		require.NoError(t, err)
+		require.Equal(t, data, string(got))
+	}
+	for i := range 3 * aloneStreak {
+		set(one, "/a", string(rune('a'+i%26)))
+	}
+	require.True(t, n.disk.alone(), "nobody else has written")
+	var group sync.WaitGroup
+	for i := range 4 { // and whoever comes beside it is served as well
+		group.Go(func() {
+			path := "/" + string(rune('w'+i))
+			c, err := n.Open(ctx, core.SessionOptions{Timeout: time.Minute})
+			require.NoError(t, err)
+			_, _, err = c.Create(ctx, path, nil, core.CreateOptions{})
+			require.NoError(t, err)
+			for k := range 50 {
+				set(c, path, string(rune('a'+k%26)))
+				set(one, "/a", "x")
+			}
+			require.NoError(t, c.Close())
+		})
+	}
+	group.Wait()
+	require.NoError(t, one.Close())
 }

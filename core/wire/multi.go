@@ -53,6 +53,15 @@ func AppendOp(dst []byte, op core.Op, path string, acl []core.ACL) ([]byte, erro
 	return dst, core.MarshallingError
 }
 
+// CanAppendOp reports whether AppendOp knows that kind of operation.
+func CanAppendOp(op core.Op) bool {
+	switch op.(type) {
+	case core.CreateOp, core.SetOp, core.DeleteOp, core.CheckOp:
+		return true
+	}
+	return false
+}
+
 // DecodeResults reads the results of a multi of exactly count operations.
 func DecodeResults(r *Reader, count int) []core.OpResult {
 	results := make([]core.OpResult, 0, count)
