@@ -42,8 +42,9 @@ func grpcAddr(addr string) string {
 // client is a client of Nacos over gRPC, whose connection has been set up.
 type client struct {
 	*lean.GRPC
-	// heard is called for what nobody waits for: pushes, which have been acknowledged,
-	// and answers to calls that were not made by call. It may be nil.
+	// heard is called for what nobody waits for: pushes, which are acknowledged, and answers
+	// to calls that were not made by call. What it calls is sent without a Flush of its own,
+	// in one write with the acknowledgement. It may be nil.
 	heard func(c *client, m lean.Message)
 
 	turn    sync.Mutex    // of call
@@ -136,7 +137,8 @@ func (c *client) ask(kind string, json []byte) (string, []byte, error) {
 	}
 }
 
-// acknowledge replies to a push. What has no id waits for no reply.
+// acknowledge replies to a push, with what is sent before the next is waited for. What has
+// no id waits for no reply.
 func acknowledge(c *lean.GRPC, m lean.Message) error {
 	kind, ok := strings.CutSuffix(string(m.Kind), "Request")
 	id := requestID(m.JSON)
@@ -147,7 +149,7 @@ func acknowledge(c *lean.GRPC, m lean.Message) error {
 	if !c.Talk(kind+"Response", json) {
 		return errors.New("the server does not take what acknowledges its pushes")
 	}
-	return c.Flush()
+	return nil
 }
 
 var requestIDMember = []byte(`"requestId":"`)
@@ -214,6 +216,24 @@ func (c *client) listen() {
 	go func() {
 		defer close(c.ended)
 		c.err = c.read()
+	}()
+}
+
+// listenAlone is listen for a client that belongs to no crowd: it too shows the server
+// that it lives, so that nothing depends on how soon it answers when it is asked.
+func (c *client) listenAlone() {
+	c.listen()
+	go func() {
+		tick := time.NewTicker(aliveEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-c.ended:
+				return
+			case <-tick.C:
+				_ = c.ping() // who cannot be reached is found by the next call
+			}
+		}
 	}()
 }
 

@@ -124,7 +124,7 @@ func pushTo(srv *Server, p *nacosParams, subscribers, changes int) ([]Figure, er
 		return nil, err
 	}
 	defer changer.close()
-	changer.listen()
+	changer.listenAlone()
 	f := &fan{group: "subscribers"}
 	f.mark.Store(newMark("nothing yet", -1))
 	last := make([]*mark, subscribers)
@@ -201,7 +201,6 @@ func listen(srv *Server, p *nacosParams) ([]Figure, error) {
 				f.stale.Add(1)
 			}
 			c.Call("ConfigQueryRequest", fetch)
-			_ = c.Flush() // a connection that is lost shows in the end
 		}
 		return c.many(1, 1, func(b []byte, _ int) (string, []byte) { return "ConfigBatchListenRequest", append(b, listen...) })
 	})

@@ -56,7 +56,7 @@ func newGround(srv *Server, s *Shape, api string) (*ground, error) {
 	if err != nil {
 		return nil, err
 	}
-	keeper.listen()
+	keeper.listenAlone()
 	return &ground{
 		srv: srv, shape: s, api: api, keeper: keeper,
 		prefix: "bench-" + strconv.FormatInt(time.Now().UnixMilli(), 36) + "-" + strconv.FormatInt(grounds.Add(1), 10),
