@@ -18,6 +18,7 @@ const (
 	gcRoomMin    = 16 << 20
 	gcRoomMax    = 64 << 20
 	gcEvery      = 16 * time.Second
+	gcBusyEvery  = 2 * time.Second
 	gcPercentMin = 10
 	gcPercentMax = 2000
 	gcLookEvery  = 500 * time.Millisecond
@@ -82,9 +83,10 @@ func tuneGC(ctx context.Context) error {
 }
 
 // gcPercent is the growth over the live heap that comes to the room: half of what
-// is alive, or what is allocated in gcEvery if that is less, within its bounds.
+// is alive, or what is allocated in gcEvery if that is less, but no less than what is
+// allocated in gcBusyEvery, within its bounds.
 func gcPercent(live, allocated uint64) int {
-	room := min(max(min(live/2, allocated), gcRoomMin), gcRoomMax)
+	room := min(max(min(live/2, allocated), allocated/uint64(gcEvery/gcBusyEvery), gcRoomMin), gcRoomMax)
 	return int(min(max(room*100/max(live, 1<<20), gcPercentMin), gcPercentMax))
 }
 
