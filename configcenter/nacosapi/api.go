@@ -42,7 +42,8 @@ type API struct {
 	log        hclog.Logger
 	rpc        *rpc.Server // nil until RegisterRPC
 	fuzzy      *fuzzypush.Hub[*rpc.Conn]
-	tasks      sync.WaitGroup // pushes
+	tasks      sync.WaitGroup         // pushes
+	noticed    atomic.Pointer[notice] // the last
 	pauses     pauses
 	exchanges  chan struct{} // a place for each of those under way
 	refusing   atomic.Bool   // long-polls

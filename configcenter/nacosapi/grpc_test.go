@@ -3,6 +3,7 @@ package nacosapi_test
 import (
 	"encoding/json"
 	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -134,6 +135,33 @@ func TestAListenerIsToldWithItsOwnTenant(t *testing.T) {
 	c.close()
 	for node.center.Listeners().Stats().Keys != 0 {
 		time.Sleep(time.Millisecond)
+	}
+}
+
+// One client that listens to many configs has a bound on what is on its way to it.
+func TestAListenerIsToldOfMoreThanIsUnderWayAtOnce(t *testing.T) {
+	t.Parallel()
+	node := startNode(t, engines.New(t))
+	writer, c := dial(t, node.addr, nil, false), dial(t, node.addr, nil, false)
+	const many = 50
+	for n := range many {
+		c.listen(true, "", "d"+strconv.Itoa(n), sum(""))
+	}
+	told := make(chan map[string]bool)
+	go func() {
+		all := map[string]bool{}
+		for len(all) < many {
+			all[c.next().DataID] = true
+		}
+		told <- all
+	}()
+	for n := range many {
+		writer.publish("d"+strconv.Itoa(n), "1", "")
+	}
+	select {
+	case <-told:
+	case <-time.After(30 * time.Second):
+		t.Fatal("not told of all")
 	}
 }
 

@@ -45,8 +45,9 @@ type subscriber struct {
 	api      *API
 	conn     *rpc.Conn
 	listener *listen.Listener
-	settled  atomic.Bool // its first request has seen the current state
-	pushing  atomic.Bool // a goroutine looks after its changes
+	settled  atomic.Bool  // its first request has seen the current state
+	pushing  atomic.Bool  // a goroutine looks after its changes
+	underWay atomic.Int32 // pushes whose outcome is not known yet
 
 	mu       sync.Mutex
 	attempts map[watchedName]*attempts
@@ -143,35 +144,40 @@ func (s *subscriber) wake() {
 }
 
 func (s *subscriber) push() {
-	slots := make(chan struct{}, pushWindow)
 	for {
-		for _, change := range s.listener.Take(pushWindow) {
-			select {
-			case slots <- struct{}{}:
-			case <-s.conn.Done():
-				return
+		// An outcome that is still to come wakes again.
+		if room := pushWindow - int(s.underWay.Load()); room > 0 {
+			for _, change := range s.listener.Take(room) {
+				s.underWay.Add(1)
+				s.api.pending.Add(1)
+				s.conn.Start(s.notification(change), func(err error) { s.delivered(change, err) })
 			}
-			s.api.pending.Add(1)
-			s.api.tasks.Go(func() {
-				defer func() { <-slots }()
-				defer s.api.pending.Add(-1)
-				s.deliver(change)
-			})
 		}
-		if s.listener.Pending() {
+		if s.due() {
 			continue
 		}
 		s.pushing.Store(false)
-		// A change that came before the line above woke nobody.
-		if !s.listener.Pending() || !s.pushing.CompareAndSwap(false, true) {
+		// What came before the line above woke nobody.
+		if !s.due() || !s.pushing.CompareAndSwap(false, true) {
 			return
 		}
 	}
 }
 
-func (s *subscriber) deliver(change listen.Change) {
-	// No request stands behind a push. It ends with its connection.
-	err := s.conn.Push(context.Background(), s.notification(change))
+// due reports whether there is a change that may be pushed now.
+func (s *subscriber) due() bool {
+	return s.underWay.Load() < pushWindow && s.listener.Pending()
+}
+
+// delivered is told of the outcome of a push. It does not block.
+func (s *subscriber) delivered(change listen.Change, err error) {
+	s.api.pending.Add(-1)
+	s.underWay.Add(-1)
+	defer func() {
+		if s.due() && !s.conn.Closed() {
+			s.wake()
+		}
+	}()
 	if errors.Is(err, rpc.ErrClosed) {
 		return
 	}
@@ -238,7 +244,7 @@ func (s *subscriber) notification(change listen.Change) wire.Body {
 		ConfigKey: wire.ConfigKey{DataID: change.Key.DataID, Group: change.Key.Group, Tenant: change.Tenant},
 	}
 	if s.conn.Label(LabelZensus) == "" {
-		return body
+		return s.api.notice(watchedName{change.Key, change.Tenant}, body)
 	}
 	value, err := json.Marshal(struct {
 		*wire.ConfigChangeNotifyRequest
@@ -248,4 +254,23 @@ func (s *subscriber) notification(change listen.Change) wire.Body {
 		return body
 	}
 	return wire.Encoded{Type: body.PayloadType(), JSON: value}
+}
+
+// notice is a notification that was made.
+type notice struct {
+	of   watchedName
+	body wire.Encoded
+}
+
+// notice encodes a notification, once for all who are told of one change.
+func (a *API) notice(of watchedName, body wire.Body) wire.Body {
+	if last := a.noticed.Load(); last != nil && last.of == of {
+		return last.body
+	}
+	encoded, err := wire.Preencode(body)
+	if err != nil {
+		return body
+	}
+	a.noticed.Store(&notice{of, encoded})
+	return encoded
 }

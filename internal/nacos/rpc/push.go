@@ -57,44 +57,49 @@ func (c *Conn) Call(ctx context.Context, body wire.Body) (*wire.Payload, error) 
 }
 
 func (c *Conn) call(ctx context.Context, body wire.Body, patience time.Duration) (*wire.Payload, error) {
+	type outcome struct {
+		reply *wire.Payload
+		err   error
+	}
+	ended := make(chan outcome, 1) // told of once
+	id := c.start(body, patience, false, func(reply *wire.Payload, err error) { ended <- outcome{reply, err} })
+	select {
+	case o := <-ended:
+		return o.reply, o.err
+	case <-ctx.Done():
+		c.outbox.end(id, nil, ctx.Err())
+	}
+	o := <-ended // the context's, or what came just before
+	return o.reply, o.err
+}
+
+// Start is Push without the wait: done is told of the outcome, once. It is called on a
+// goroutine of the connection or on that of the caller, and must not block. Start itself
+// may block for as long as the client does not read.
+func (c *Conn) Start(body wire.Body, done func(error)) {
+	c.start(body, ackTimeout(body.PayloadType()), true, func(_ *wire.Payload, err error) { done(err) })
+}
+
+// start sends body and returns the id by which the outcome may be brought about. The
+// message is written by the caller if here says so, and nobody else is at it.
+func (c *Conn) start(body wire.Body, patience time.Duration, here bool, done func(*wire.Payload, error)) (id string) {
 	s := c.transport.server
 	began := time.Now()
-	id := strconv.FormatInt(s.pushIDs.Add(1), 10)
-	reply, err := c.outbox.put(body, id)
-	if err == nil {
-		defer c.outbox.forget(id)
-		timer := time.NewTimer(patience)
-		defer timer.Stop()
-		var p *wire.Payload
-		select {
-		case p = <-reply:
-			if p == nil {
-				err = ErrClosed
-			} else {
-				err = judge(p)
-			}
-		case <-timer.C:
-			err = ErrNoAck
-		case <-ctx.Done():
-			err = ctx.Err()
-		case <-c.transport.closed:
-			err = ErrClosed
-		}
+	id = strconv.FormatInt(s.pushIDs.Add(1), 10)
+	c.outbox.put(body, id, patience, here, func(reply *wire.Payload, err error) {
 		if err == nil {
 			s.metrics.pushed(body.PayloadType(), nil, time.Since(began))
-			return p, nil
+		} else {
+			s.metrics.pushed(body.PayloadType(), err, 0)
+			reply, err = nil, fmt.Errorf("push %s to %s: %w", body.PayloadType(), c.id, err)
 		}
-	}
-	s.metrics.pushed(body.PayloadType(), err, 0)
-	return nil, fmt.Errorf("push %s to %s: %w", body.PayloadType(), c.id, err)
+		done(reply, err)
+	})
+	return id
 }
 
 // judge reads the verdict of an acknowledgement. Only its result code counts.
-func judge(p *wire.Payload) error {
-	ack, err := wire.DecodeAck(p)
-	if err != nil {
-		return err
-	}
+func judge(ack *wire.Response) error {
 	if !ack.OK() {
 		return &AckError{ack.ResultCode, ack.ErrorCode, ack.Message}
 	}
@@ -128,7 +133,7 @@ type outbox struct {
 		stream      grpc.ServerStream // nil once it has ended
 		lostSince   time.Time         // when stream became nil
 		queue       []message
-		pending     map[string]chan *wire.Payload
+		pending     map[string]*pendingPush
 		writing     bool
 		sendingFrom time.Time // zero while no Send is under way
 		closed      bool
@@ -140,64 +145,85 @@ type message struct {
 	requestID string
 }
 
+// pendingPush is a push whose outcome is awaited. Whoever takes it out of the outbox calls
+// done, without the lock.
+type pendingPush struct {
+	done func(reply *wire.Payload, err error)
+	late *time.Timer
+}
+
+func (p *pendingPush) end(reply *wire.Payload, err error) {
+	p.late.Stop()
+	p.done(reply, err)
+}
+
 func (o *outbox) open(c *Conn, stream grpc.ServerStream) {
 	o.conn = c
 	o.mu.stream = stream
-	o.mu.pending = map[string]chan *wire.Payload{}
+	o.mu.pending = map[string]*pendingPush{}
 }
 
-// put queues a push and returns the channel of its acknowledgement.
-func (o *outbox) put(body wire.Body, requestID string) (<-chan *wire.Payload, error) {
-	limits := &o.conn.transport.server.cfg.Limits
+// put queues a push, of whose outcome done is told.
+func (o *outbox) put(body wire.Body, requestID string, patience time.Duration, here bool, done func(*wire.Payload, error)) {
+	write, err := o.enter(message{body, requestID}, patience, done)
+	switch {
+	case err != nil:
+		done(nil, err)
+	case !write:
+	case here:
+		o.write()
+	default:
+		o.conn.transport.server.tasks.Go(o.write)
+	}
+}
+
+// enter queues a push, and reports whether the caller has to see to it that it is written.
+func (o *outbox) enter(m message, patience time.Duration, done func(*wire.Payload, error)) (write bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.mu.pending) >= limits.PendingPushes {
-		return nil, ErrBacklog
+	if len(o.mu.pending) >= o.conn.transport.server.cfg.Limits.PendingPushes {
+		return false, ErrBacklog
 	}
-	if err := o.enqueueLocked(message{body, requestID}); err != nil {
-		return nil, err
+	if write, err = o.enqueueLocked(m); err != nil {
+		return false, err
 	}
-	reply := make(chan *wire.Payload, 1)
-	o.mu.pending[requestID] = reply
-	return reply, nil
+	late := time.AfterFunc(patience, func() { o.end(m.requestID, nil, ErrNoAck) })
+	o.mu.pending[m.requestID] = &pendingPush{done, late}
+	return write, nil
 }
 
 // send queues a message that nobody acknowledges.
 func (o *outbox) send(body wire.Body) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.enqueueLocked(message{body: body})
-}
-
-func (o *outbox) enqueueLocked(m message) error {
-	switch {
-	case o.mu.closed || o.mu.stream == nil:
-		return ErrClosed
-	case len(o.mu.queue) >= o.conn.transport.server.cfg.Limits.QueuedPushes:
-		return ErrBacklog
-	}
-	o.mu.queue = append(o.mu.queue, m)
-	if !o.mu.writing {
-		o.mu.writing = true
+	write, err := o.enqueueLocked(message{body: body})
+	if write {
 		o.conn.transport.server.tasks.Go(o.write)
 	}
-	return nil
+	return err
 }
 
-func (o *outbox) forget(requestID string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	delete(o.mu.pending, requestID)
+func (o *outbox) enqueueLocked(m message) (write bool, err error) {
+	switch {
+	case o.mu.closed || o.mu.stream == nil:
+		return false, ErrClosed
+	case len(o.mu.queue) >= o.conn.transport.server.cfg.Limits.QueuedPushes:
+		return false, ErrBacklog
+	}
+	o.mu.queue = append(o.mu.queue, m)
+	write = !o.mu.writing
+	o.mu.writing = true
+	return write, nil
 }
 
-// acknowledged hands a reply to whoever waits for it; nobody may.
-func (o *outbox) acknowledged(requestID string, p *wire.Payload) {
+// end tells the one who waits for a push of its outcome, unless it was told before.
+func (o *outbox) end(requestID string, reply *wire.Payload, err error) {
 	o.mu.Lock()
-	reply := o.mu.pending[requestID]
+	p := o.mu.pending[requestID]
 	delete(o.mu.pending, requestID)
 	o.mu.Unlock()
-	if reply != nil {
-		reply <- p // buffered, and sent to once: the entry is gone
+	if p != nil {
+		p.end(reply, err)
 	}
 }
 
@@ -234,16 +260,24 @@ func (o *outbox) write() {
 // whoever waits for one hears it now.
 func (o *outbox) lost(stream grpc.ServerStream) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	if o.mu.stream != stream {
+		o.mu.Unlock()
 		return
 	}
 	o.mu.stream = nil
 	o.mu.lostSince = time.Now()
-	for id, reply := range o.mu.pending {
-		delete(o.mu.pending, id)
-		close(reply)
+	pending := o.takeLocked()
+	o.mu.Unlock()
+	for _, p := range pending {
+		p.end(nil, ErrClosed)
 	}
+}
+
+// takeLocked takes out all pushes whose outcome is awaited.
+func (o *outbox) takeLocked() map[string]*pendingPush {
+	pending := o.mu.pending
+	o.mu.pending = map[string]*pendingPush{}
+	return pending
 }
 
 // replace puts a new stream in the place of one that has ended. It reports
@@ -270,7 +304,11 @@ func (o *outbox) trouble() (stuckSince, lostSince time.Time) {
 
 func (o *outbox) close() {
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.mu.closed = true
 	o.mu.queue = nil
+	pending := o.takeLocked()
+	o.mu.Unlock()
+	for _, p := range pending {
+		p.end(nil, ErrClosed)
+	}
 }

@@ -398,6 +398,49 @@ func TestPushesAreBounded(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
+// Whoever starts a push hears of its outcome once, whichever it is.
+func TestWhoStartsAPushHearsOnceOfItsOutcome(t *testing.T) {
+	v := serve(t, Config{Limits: Limits{PendingPushes: 2}})
+	c := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)
+	conn := v.Conn(c.id)
+	heard := make(chan error, 10)
+	start := func() { conn.Start(&wire.ClientDetectionRequest{}, func(err error) { heard <- err }) }
+	start()
+	first := c.push().(*wire.ClientDetectionRequest)
+	start()
+	second := c.push().(*wire.ClientDetectionRequest)
+	start()
+	require.ErrorIs(t, <-heard, ErrBacklog)
+	for range 2 { // the second time it says nothing new
+		c.send(&wire.ClientDetectionResponse{Response: wire.Response{ResultCode: 200, RequestID: first.RequestID}})
+	}
+	require.NoError(t, <-heard)
+	c.send(&wire.ClientDetectionResponse{Response: wire.Response{ResultCode: 500, RequestID: second.RequestID}})
+	var refused *AckError
+	require.ErrorAs(t, <-heard, &refused)
+
+	start()
+	c.push()
+	require.NoError(t, c.conn.Close())
+	require.ErrorIs(t, <-heard, ErrClosed)
+	v.wantEnd(t, c.id, ClientClosed)
+	start()
+	require.ErrorIs(t, <-heard, ErrClosed)
+	require.Empty(t, heard)
+}
+
+func TestAPushThatNobodyAcknowledgesEnds(t *testing.T) {
+	v := serve(t, Config{})
+	c := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)
+	heard := make(chan error, 2)
+	v.Conn(c.id).start(&wire.ClientDetectionRequest{}, 10*time.Millisecond, true, func(_ *wire.Payload, err error) { heard <- err })
+	require.ErrorIs(t, <-heard, ErrNoAck)
+	late := c.push().(*wire.ClientDetectionRequest)
+	c.send(&wire.ClientDetectionResponse{Response: wire.Response{ResultCode: 200, RequestID: late.RequestID}})
+	c.ask(&wire.HealthCheckRequest{})
+	require.Empty(t, heard)
+}
+
 func TestFINEndsTheConnectionAsTheClientsDoing(t *testing.T) {
 	v := serve(t, Config{})
 	c := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)

@@ -76,7 +76,7 @@ func (s *Server) serveStream(stream grpc.ServerStream) error {
 			continue
 		}
 		if ack.RequestID != "" {
-			c.outbox.acknowledged(ack.RequestID, p)
+			c.outbox.end(ack.RequestID, p, judge(ack))
 		}
 	}
 }
