@@ -74,8 +74,9 @@ func (a *answer) bare() bool {
 	return a.status == http.StatusNoContent || a.status == http.StatusNotModified
 }
 
-// finish is all that is sent. It is good until reset.
-func (a *answer) finish() []byte {
+// finish is all that is sent: what is short in one piece, a long body on its own. Both are
+// good until reset.
+func (a *answer) finish() (out, long []byte) {
 	if a.status == 0 {
 		a.WriteHeader(http.StatusOK)
 	}
@@ -85,8 +86,12 @@ func (a *answer) finish() []byte {
 		}
 		a.head = append(strconv.AppendInt(append(a.head, "Content-Length: "...), int64(len(a.body)), 10), "\r\n"...)
 	}
-	a.head = append(append(a.head, "\r\n"...), a.body...)
-	return a.head
+	a.head = append(a.head, "\r\n"...)
+	if len(a.body) > answerBytesKept {
+		return a.head, a.body
+	}
+	a.head = append(a.head, a.body...)
+	return a.head, nil
 }
 
 // reset reports whether the answer can be used for another request.

@@ -53,6 +53,9 @@ func echo(w http.ResponseWriter, r *http.Request) {
 		h.Set("Content-Length", "3")
 		_, _ = w.Write([]byte("abc"))
 		return
+	case "long":
+		_, _ = w.Write(bytes.Repeat([]byte("long"), answerBytesKept))
+		return
 	case "panic":
 		panic("the handler's own")
 	case "abort":
@@ -107,7 +110,7 @@ func TestAnswersAreThoseOfTheLibrary(t *testing.T) {
 	cases := map[string]string{}
 	for _, query := range []string{
 		"", "?", "?a=b&c=%20", "?a#b", "?untyped", "?typed", "?headers", "?none", "?empty", "?silent", "?late", "?early", "?close", "?length",
-		"?panic", "?abort", "?\x80", "?a b",
+		"?long", "?panic", "?abort", "?\x80", "?a b",
 	} {
 		cases["query "+query] = get(query, "") + get("?second", "")
 	}

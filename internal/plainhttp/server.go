@@ -129,13 +129,20 @@ func (c *conn) answer(r *http.Request) (alive bool) {
 		return false // the answer is not used again: who panicked may hold it
 	}
 	cancel()
-	out := a.finish()
-	_, err := c.net.Write(out)
-	alive = err == nil && !a.closes
+	alive = c.send(a.finish()) == nil && !a.closes
 	if a.reset() {
 		c.answers.Put(a)
 	}
 	return alive
+}
+
+func (c *conn) send(out, long []byte) (err error) {
+	if long == nil {
+		_, err = c.net.Write(out)
+	} else {
+		_, err = (&net.Buffers{out, long}).WriteTo(c.net)
+	}
+	return err
 }
 
 // handle calls the handler and reports whether it returned.
