@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 
+	"github.com/zensus-io/zensus/internal/plain"
 	"github.com/zensus-io/zensus/registry"
 )
 
@@ -38,11 +39,47 @@ type instanceReading struct {
 	Metadata json.RawMessage `json:"meta"`
 }
 
+// readPlain reads a value as appendInstance writes it, mostly, and reports whether it could.
+func (d *Decoder) readPlain(v *instanceReading, value []byte) bool {
+	if len(value) == 0 || value[0] != formatJSON || len(value) > valueBytesMax {
+		return false
+	}
+	r := plain.New(value[1:])
+	r.Object()
+	for n := 0; r.Member(n); n++ {
+		switch string(r.Key) {
+		case "w":
+			r.Float(&v.Weight)
+		case "disabled":
+			r.Bool(&v.Disabled)
+		case "sick":
+			r.Bool(&v.Unhealthy)
+		case "meta":
+			v.Metadata = r.Skip()
+		case "id":
+			r.String(&v.ID)
+		case "client":
+			v.Client = d.text(r.Bytes())
+		case "node":
+			v.Node = d.text(r.Bytes())
+		case "beat":
+			r.Bool(&v.Beat)
+		default: // of a newer node
+			r.GiveUp()
+		}
+	}
+	return r.Over()
+}
+
 // Record reads the value at an instance's place.
 func (d *Decoder) Record(p Place, value []byte) (Record, error) {
 	var v instanceReading
-	if err := decode(value, &v); err != nil {
-		return Record{}, err
+	if !d.readPlain(&v, value) {
+		v = instanceReading{}
+		if err := decode(value, &v); err != nil {
+			return Record{}, err
+		}
+		v.Client, v.Node = d.text([]byte(v.Client)), d.text([]byte(v.Node))
 	}
 	metadata, err := d.meta(v.Metadata)
 	if err != nil {
@@ -54,20 +91,20 @@ func (d *Decoder) Record(p Place, value []byte) (Record, error) {
 			Weight: v.Weight, Enabled: !v.Disabled, Healthy: !v.Unhealthy, Ephemeral: p.Ephemeral,
 			Metadata: metadata, ID: v.ID,
 		},
-		Client: d.text(v.Client), Node: d.text(v.Node), Beat: v.Beat,
+		Client: v.Client, Node: v.Node, Beat: v.Beat,
 	}, nil
 }
 
-func (d *Decoder) text(s string) string {
-	if s == "" {
+func (d *Decoder) text(b []byte) string {
+	if len(b) == 0 {
 		return ""
 	}
 	if d.texts == nil {
 		d.texts = make([]string, sharedTexts)
 	}
-	at := &d.texts[maphash.String(d.seeded(), s)%sharedTexts]
-	if *at != s {
-		*at = s
+	at := &d.texts[maphash.Bytes(d.seeded(), b)%sharedTexts]
+	if *at != string(b) {
+		*at = string(b)
 	}
 	return *at
 }

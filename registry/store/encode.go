@@ -4,7 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
+	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/registry"
@@ -32,6 +36,7 @@ type Record struct {
 	Beat bool
 }
 
+// instanceValue is what EncodeRecord writes.
 type instanceValue struct {
 	Weight    float64           `json:"w"`
 	Disabled  bool              `json:"disabled,omitempty"`
@@ -46,10 +51,75 @@ type instanceValue struct {
 // EncodeRecord is the value for an instance. Its key and kind stand in the path.
 func EncodeRecord(r *Record) []byte {
 	i := &r.Instance
-	return encode(instanceValue{
-		Weight: i.Weight, Disabled: !i.Enabled, Unhealthy: !i.Healthy, Metadata: i.Metadata,
-		ID: i.ID, Client: r.Client, Node: r.Node, Beat: r.Beat,
-	})
+	b := make([]byte, 0, encodedRoom+len(i.ID)+len(r.Client)+len(r.Node)+metadataRoom*len(i.Metadata))
+	b = append(b, formatJSON)
+	b = appendNumber(append(b, `{"w":`...), i.Weight)
+	if !i.Enabled {
+		b = append(b, `,"disabled":true`...)
+	}
+	if !i.Healthy {
+		b = append(b, `,"sick":true`...)
+	}
+	if len(i.Metadata) > 0 {
+		b = appendTexts(append(b, `,"meta":`...), i.Metadata)
+	}
+	if i.ID != "" {
+		b = appendText(append(b, `,"id":`...), i.ID)
+	}
+	if r.Client != "" {
+		b = appendText(append(b, `,"client":`...), r.Client)
+	}
+	if r.Node != "" {
+		b = appendText(append(b, `,"node":`...), r.Node)
+	}
+	if r.Beat {
+		b = append(b, `,"beat":true`...)
+	}
+	return append(b, '}')
+}
+
+// How much room is made for a value, and for each pair of its metadata, beside the texts
+// whose lengths are at hand. It need not be enough.
+const (
+	encodedRoom  = 64
+	metadataRoom = 48
+)
+
+// appendTexts appends an object of strings as encoding/json does: sorted.
+func appendTexts(b []byte, m map[string]string) []byte {
+	var room [16]string
+	keys := room[:0]
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	for n, k := range keys {
+		if n == 0 {
+			b = append(b, '{')
+		} else {
+			b = append(b, ',')
+		}
+		b = appendText(append(appendText(b, k), ':'), m[k])
+	}
+	return append(b, '}')
+}
+
+// appendText appends a string; encoding/json does what needs an escape, or may.
+func appendText(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return append(b, marshal(s)...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
+}
+
+// appendNumber appends a number that has been validated.
+func appendNumber(b []byte, f float64) []byte {
+	if f == math.Trunc(f) && math.Abs(f) < 1<<53 && !(f == 0 && math.Signbit(f)) {
+		return strconv.AppendInt(b, int64(f), 10)
+	}
+	return append(b, marshal(f)...)
 }
 
 type serviceValue struct {
@@ -154,13 +224,15 @@ func Revision(service core.Stat) int64 {
 	return service.Ctime + int64(service.Cversion) + int64(service.Version)
 }
 
-func encode(v any) []byte {
+func encode(v any) []byte { return append([]byte{formatJSON}, marshal(v)...) }
+
+func marshal(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
 		// Strings, maps of strings, booleans and validated (finite) numbers.
 		panic(fmt.Sprintf("store: encode %T: %v", v, err))
 	}
-	return append([]byte{formatJSON}, b...)
+	return b
 }
 
 func decode(value []byte, into any) error {
