@@ -44,7 +44,13 @@ func (k ServiceKey) String() string { return k.Namespace + groupSeparator + k.Gr
 
 // Compare orders keys by namespace, group and name.
 func (k ServiceKey) Compare(o ServiceKey) int {
-	return cmp.Or(cmp.Compare(k.Namespace, o.Namespace), cmp.Compare(k.Group, o.Group), cmp.Compare(k.Name, o.Name))
+	if c := strings.Compare(k.Namespace, o.Namespace); c != 0 {
+		return c
+	}
+	if c := strings.Compare(k.Group, o.Group); c != 0 {
+		return c
+	}
+	return strings.Compare(k.Name, o.Name)
 }
 
 // InstanceKey names an instance within its service.
@@ -61,5 +67,11 @@ func (k InstanceKey) String() string {
 
 // Compare orders keys by cluster, address and port.
 func (k InstanceKey) Compare(o InstanceKey) int {
-	return cmp.Or(cmp.Compare(k.Cluster, o.Cluster), cmp.Compare(k.IP, o.IP), cmp.Compare(k.Port, o.Port))
+	if c := strings.Compare(k.Cluster, o.Cluster); c != 0 {
+		return c
+	}
+	if c := strings.Compare(k.IP, o.IP); c != 0 {
+		return c
+	}
+	return cmp.Compare(k.Port, o.Port)
 }

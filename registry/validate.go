@@ -146,7 +146,10 @@ func ValidateBatch(instances []Instance, limits Limits) error {
 	if len(instances) > DefaultBatchMax {
 		return Errorf(ErrLimit, "instances: %d in one service are more than %d.", len(instances), DefaultBatchMax)
 	}
-	seen := make(map[InstanceKey]bool, len(instances))
+	var seen map[InstanceKey]bool
+	if len(instances) > 1 { // it seldom is
+		seen = make(map[InstanceKey]bool, len(instances))
+	}
 	total := 0
 	for n := range instances {
 		i := &instances[n]
@@ -156,7 +159,9 @@ func ValidateBatch(instances []Instance, limits Limits) error {
 		if seen[i.Key()] {
 			return illegal("instances", "the same ip, port and cluster come twice: "+i.Key().String())
 		}
-		seen[i.Key()] = true
+		if seen != nil {
+			seen[i.Key()] = true
+		}
 		total += metadataBytes(i.Metadata)
 	}
 	if total > batchMetaBytesMax {

@@ -99,7 +99,11 @@ func (c *Catalog) Undecodable() int {
 // ApplyNaming takes in changes below store.NamingRoot. lookup gives the znode at
 // a path as the mirror shows it, with a Stat that counts every change of its children.
 func (c *Catalog) ApplyNaming(changes []mirror.Change, lookup func(path string) (*mirror.Node, bool)) {
-	if going := c.going(changes); len(going) > 0 {
+	places := make([]place, len(changes))
+	for i := range changes {
+		places[i].Place, places[i].known = store.ParseNaming(changes[i].Path)
+	}
+	if going := c.going(changes, places); len(going) > 0 {
 		c.listener.Going(going)
 	}
 	touched := make(map[registry.ServiceKey]*service)
@@ -109,8 +113,8 @@ func (c *Catalog) ApplyNaming(changes []mirror.Change, lookup func(path string) 
 	c.mu.Lock()
 	for i := range changes {
 		ch := &changes[i]
-		p, ok := store.ParseNaming(ch.Path)
-		if !ok {
+		p := &places[i]
+		if !p.known {
 			continue
 		}
 		s := touched[p.Service]
@@ -130,7 +134,7 @@ func (c *Catalog) ApplyNaming(changes []mirror.Change, lookup func(path string) 
 			}
 		}
 		if ch.New != nil {
-			covered = append(covered, c.addLocked(s, p, ch.New)...)
+			covered = append(covered, c.addLocked(s, p.Place, ch.New)...)
 		}
 		s.empty = 0
 		if len(s.slots) == 0 {
@@ -153,8 +157,14 @@ func (c *Catalog) ApplyNaming(changes []mirror.Change, lookup func(path string) 
 	c.tell(removed, keys)
 }
 
-// going are the entries that changes will remove.
-func (c *Catalog) going(changes []mirror.Change) []Removed {
+// place is where a change is. It is not known of what stands for nothing.
+type place struct {
+	store.Place
+	known bool
+}
+
+// going are the entries that changes at those places will remove.
+func (c *Catalog) going(changes []mirror.Change, places []place) []Removed {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	var found []Removed
@@ -162,8 +172,8 @@ func (c *Catalog) going(changes []mirror.Change) []Removed {
 		if changes[i].New != nil || changes[i].Old == nil {
 			continue
 		}
-		p, ok := store.ParseNaming(changes[i].Path)
-		if !ok || !p.HasInstance {
+		p := &places[i]
+		if !p.known || !p.HasInstance {
 			continue
 		}
 		s := c.mu.services[p.Service]
