@@ -236,8 +236,7 @@ func (m *Manager) set(ctx context.Context, c *client, k registry.ServiceKey, ins
 		return r.zxid, false, r.err
 	case <-timer.C:
 	}
-	m.overlay(c, k, w)
-	if m.cfg.Picture.Stale() {
+	if m.overlay(c, k, w) && m.cfg.Picture.Stale() {
 		return 0, true, nil
 	}
 	timer.Reset(patience - overlayAfter)
@@ -313,16 +312,18 @@ func (m *Manager) note(c *client, k registry.ServiceKey, instances []registry.In
 	return w, done, nil
 }
 
-// overlay makes this node show a wish while the tree does not agree with it.
-func (m *Manager) overlay(c *client, k registry.ServiceKey, w *wish) {
+// overlay makes this node show a wish while the tree does not agree with it, and reports
+// whether that is so.
+func (m *Manager) overlay(c *client, k registry.ServiceKey, w *wish) bool {
 	c.mu.Lock()
 	if w.agreed == w.version {
 		c.mu.Unlock()
-		return
+		return false
 	}
 	w.overlaid = true
 	c.mu.Unlock()
 	m.show(c, k)
+	return true
 }
 
 // show makes the catalog's overlay of a client in one service what it should be.
