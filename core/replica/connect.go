@@ -67,7 +67,7 @@ func (r *Replica) open(c *conn) {
 // connection is dropped.
 func (r *Replica) resume(c *conn, q *wire.ConnectRequest) {
 	id := q.SessionID
-	if !session.SamePassword(session.Password(r.cfg.Secret, id), q.Password) {
+	if !session.SamePassword(r.passwords.Of(id), q.Password) {
 		r.refuseSession(c)
 		return
 	}
@@ -130,13 +130,15 @@ func (r *Replica) accept(c *conn) {
 		c.pending = queue[waiting]{} // many a client asks for nothing more
 	}
 	id := c.asker.Session
-	password := session.Password
+	var password [wire.PasswordBytes]byte
 	if c.readOnly {
-		password = session.ReadOnlyPassword
+		password = session.ReadOnlyPassword(r.cfg.Secret, id)
+	} else {
+		password = r.passwords.Of(id)
 	}
 	r.welcome(c, wire.ConnectResponse{
 		TimeoutMillis: c.timeout, SessionID: id,
-		Password: password(r.cfg.Secret, id), HasReadOnly: !c.old, ReadOnly: c.readOnly,
+		Password: password, HasReadOnly: !c.old, ReadOnly: c.readOnly,
 	})
 }
 

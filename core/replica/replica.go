@@ -135,6 +135,7 @@ type Replica struct {
 	lastIDs     []core.Identity
 	tracker     *session.Tracker
 	ids         *session.IDs
+	passwords   *session.Passwords
 	inflight    int // writes of connections that are not answered
 
 	chain         uint64 // at state.Applied()
@@ -194,6 +195,7 @@ func New(cfg Config, d zab.Durable, hasSnapshot bool, chain uint64) (*Replica, e
 		waitView:    make(map[ConnID]*conn),
 		bySession:   make(map[core.SessionID]*conn),
 		tracker:     session.NewTracker(int64(cfg.TickMillis)),
+		passwords:   session.NewPasswords(cfg.Secret),
 	}, nil
 }
 

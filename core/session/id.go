@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
+	"hash"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/wire"
@@ -58,12 +59,26 @@ func PeerOf(id core.SessionID) core.PeerID { return core.PeerID(uint64(id) >> lo
 // Password is the password of a session: a MAC of its id under the secret that
 // the members share, so that every server can check it and nobody can guess it.
 func Password(secret []byte, id core.SessionID) [wire.PasswordBytes]byte {
-	mac := hmac.New(sha256.New, secret)
-	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], uint64(id))
-	mac.Write(b[:])
-	var sum [sha256.Size]byte
-	return [wire.PasswordBytes]byte(mac.Sum(sum[:0])[:wire.PasswordBytes])
+	return NewPasswords(secret).Of(id)
+}
+
+// Passwords are the passwords under one secret, for one who needs many of them. It is not
+// safe for concurrent use.
+type Passwords struct {
+	mac hash.Hash
+	id  [8]byte
+	sum [sha256.Size]byte
+}
+
+// NewPasswords prepares what all passwords under a secret have in common.
+func NewPasswords(secret []byte) *Passwords { return &Passwords{mac: hmac.New(sha256.New, secret)} }
+
+// Of is Password.
+func (p *Passwords) Of(id core.SessionID) [wire.PasswordBytes]byte {
+	p.mac.Reset()
+	binary.BigEndian.PutUint64(p.id[:], uint64(id))
+	p.mac.Write(p.id[:])
+	return [wire.PasswordBytes]byte(p.mac.Sum(p.sum[:0])[:wire.PasswordBytes])
 }
 
 // ReadOnlyPassword is the password of a session that one server alone knows while it

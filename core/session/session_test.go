@@ -332,6 +332,12 @@ func TestApachePasswordIsZooKeepers(t *testing.T) {
 
 func TestPasswordsBelongToOneSessionAndOneSecret(t *testing.T) {
 	p := Password([]byte("secret"), 1)
+	many := NewPasswords([]byte("secret"))
+	for id := range core.SessionID(3) {
+		if many.Of(id) != Password([]byte("secret"), id) {
+			t.Errorf("of %d: it depends on those before", id)
+		}
+	}
 	if p != Password([]byte("secret"), 1) {
 		t.Error("it is not the same at every server")
 	}

@@ -172,9 +172,9 @@ func TestATransactionIsAboutOneThing(t *testing.T) {
 	item, gray := "/zensus/config/d/G/a", "/zensus/config/d/G/a/gray-x"
 	// A user, and what was granted to an earlier one of that name.
 	tom, grant := "/zensus/access/users/tom", "/zensus/access/roles/ops/tom"
-	got, verb, _ := targetOf([]core.Op{core.CreateOp{Path: tom}, core.DeleteOp{Path: grant}})
+	got, verb, _ := targetOf([]core.Op{core.CreateOp{Path: tom}, core.DeleteOp{Path: grant}}, false)
 	require.Equal(t, []string{Create, "users/tom"}, []string{verb, got.Name})
-	got, verb, _ = targetOf([]core.Op{core.DeleteOp{Path: tom}, core.DeleteOp{Path: grant}})
+	got, verb, _ = targetOf([]core.Op{core.DeleteOp{Path: tom}, core.DeleteOp{Path: grant}}, false)
 	require.Equal(t, []string{Delete, "users/tom"}, []string{verb, got.Name})
 	for what, c := range map[string]struct {
 		ops    []core.Op
