@@ -263,7 +263,7 @@ func TestWhatCameAndWentIsTold(t *testing.T) {
 	c, own := open(t, f), open(t, f)
 	create(t, c, "/a", "")
 	rec := new(recorder)
-	var begin, goOn = make(chan struct{}), make(chan struct{})
+	begin, goOn := make(chan struct{}), make(chan struct{})
 	m := run(t, mirror.Config{Client: own, Root: "/a", Lean: true, Passing: true, OnChange: func(changes []mirror.Change, upTo core.Zxid) {
 		rec.add(changes, upTo)
 		if changes[0].Path == "/a/first" {

@@ -250,8 +250,10 @@ func TestLostReplyDoesNotRegisterTwice(t *testing.T) {
 		name                  string
 		before, after, founds bool
 	}{
-		{"the request was lost", true, false, false}, {"the reply was lost", false, true, false},
-		{"the first request of the session was lost", true, false, true}, {"its reply was lost", false, true, true},
+		{"the request was lost", true, false, false},
+		{"the reply was lost", false, true, false},
+		{"the first request of the session was lost", true, false, true},
+		{"its reply was lost", false, true, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

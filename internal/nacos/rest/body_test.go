@@ -50,12 +50,14 @@ func bodied(d Checker, length int64, body io.Reader, target string, headers ...s
 	e.POST("/c", BodyLimit(48<<20), NewGuard(d).Config(auth.Write), With(V2, func(context.Context, struct {
 		DataID  string `form:"dataId"`
 		Content string `form:"content"`
-	}) (bool, error) {
+	},
+	) (bool, error) {
 		return true, nil
 	}))
 	e.POST("/login", With(V2, func(context.Context, struct {
 		Name string `form:"username"`
-	}) (bool, error) {
+	},
+	) (bool, error) {
 		return true, nil
 	}))
 	r := httptest.NewRequest(http.MethodPost, target, body)

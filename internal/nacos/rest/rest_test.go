@@ -530,7 +530,8 @@ func TestARouteMayBeOpenUntilMoreIsAskedFor(t *testing.T) {
 	e, d := engine(t, Config{}), &door{}
 	e.GET("/metrics", NewGuard(d).UserUnless("onlyStatus"), With(V1, func(_ context.Context, in struct {
 		OnlyStatus bool `form:"onlyStatus,default=true"`
-	}) (string, error) {
+	},
+	) (string, error) {
 		return fmt.Sprint(in.OnlyStatus), nil
 	}))
 	for target, want := range map[string]int{
