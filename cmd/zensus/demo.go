@@ -19,7 +19,7 @@ import (
 )
 
 func demoCommand() *cobra.Command {
-	var length time.Duration
+	var length, every time.Duration
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "show three servers and their clients at work, and one of them killed",
@@ -29,13 +29,19 @@ leads, as kill -9 does: nobody may notice. No list loses an instance that lives,
 config is read and published, nothing that was acknowledged is lost; else the status
 is 1. Then the server comes back, and a provider is killed, which the consumers are
 told. It goes on with the console open until it is stopped; with --for it ends by
-itself after this time, when all of that has been shown.`,
+itself after this time, when all of that has been shown. Other clients may come, to
+the addresses that it says; with --kill-every it goes on killing, each server in turn,
+and starting it again.`,
 		Args: ctl.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runDemo(cmd.Context(), cmd.OutOrStdout(), length)
+			if every < 0 {
+				return fmt.Errorf("demo: --kill-every: %v is no time to wait", every)
+			}
+			return runDemo(cmd.Context(), cmd.OutOrStdout(), length, every)
 		},
 	}
 	cmd.Flags().DurationVar(&length, "for", 0, "end by itself after this time")
+	cmd.Flags().DurationVar(&every, "kill-every", 0, "kill the next server, and start it again, after this time each, while it goes on")
 	return cmd
 }
 
@@ -77,7 +83,7 @@ func (d *demo) lose(format string, args ...any) {
 	d.fail(fmt.Errorf("%w: "+format, append([]any{errLoss}, args...)...))
 }
 
-func runDemo(ctx context.Context, out io.Writer, length time.Duration) error {
+func runDemo(ctx context.Context, out io.Writer, length, every time.Duration) error {
 	stopped := ctx
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -90,7 +96,7 @@ func runDemo(ctx context.Context, out io.Writer, length time.Duration) error {
 	defer func() { _ = os.RemoveAll(d.dir) }()
 	defer d.stopServers()
 	if err = d.startServers(ctx); err == nil {
-		err = d.play(ctx, length)
+		err = d.play(ctx, length, every)
 	}
 	if cause := context.Cause(ctx); cause != nil { // everything else follows from it
 		err = cause
@@ -103,7 +109,7 @@ func runDemo(ctx context.Context, out io.Writer, length time.Duration) error {
 }
 
 // play puts everybody on the stage, and takes them off again.
-func (d *demo) play(ctx context.Context, length time.Duration) (err error) {
+func (d *demo) play(ctx context.Context, length, every time.Duration) (err error) {
 	s := &stage{demo: d}
 	leader := d.leader()
 	if leader == nil {
@@ -126,7 +132,7 @@ func (d *demo) play(ctx context.Context, length time.Duration) (err error) {
 			return err
 		}
 	}
-	return s.goOn(ctx, length)
+	return s.goOn(ctx, length, every)
 }
 
 // stage is who takes part.
@@ -302,23 +308,84 @@ func (s *stage) killProvider(ctx context.Context) error {
 	return nil
 }
 
-// goOn publishes now and then until the time is over.
-func (s *stage) goOn(ctx context.Context, length time.Duration) error {
-	if left := length - time.Since(s.began); length > 0 {
-		pause(ctx, left)
-		return context.Cause(ctx)
+// goOn publishes now and then until the time is over, and kills a server every so often, or never.
+func (s *stage) goOn(ctx context.Context, length, every time.Duration) error {
+	if length > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithDeadline(ctx, s.began.Add(length))
+		defer stop()
 	}
+	if length > 0 && every == 0 {
+		<-ctx.Done()
+		return nil
+	}
+	var nacos, zookeeper []string
 	for _, at := range s.servers {
 		s.say("demo", "console: http://%s/", at.http)
+		nacos, zookeeper = append(nacos, at.http), append(zookeeper, at.zookeeper)
 	}
-	s.say("demo", "goes on until it is stopped")
-	for ctx.Err() == nil {
-		pause(ctx, 4*time.Second)
+	s.say("demo", "other clients may come, those of Nacos to %s", strings.Join(nacos, ","))
+	s.say("demo", "and those of ZooKeeper to %s", strings.Join(zookeeper, ","))
+	if length == 0 {
+		s.say("demo", "goes on until it is stopped")
+	}
+	killed := time.Now()
+	for next := 0; ctx.Err() == nil; {
+		wait := publishPause
+		if every > 0 {
+			wait = min(wait, time.Until(killed.Add(every)))
+		}
+		pause(ctx, wait)
+		if ctx.Err() != nil {
+			break
+		}
+		if every > 0 && time.Since(killed) >= every {
+			if err := s.killNext(ctx, s.servers[next%len(s.servers)]); err != nil && ctx.Err() == nil {
+				return err
+			}
+			killed, next = time.Now(), next+1
+			continue
+		}
 		if err := s.publish(ctx); err != nil && ctx.Err() == nil {
 			s.say("publisher", "not acknowledged: %v", err)
 		}
 	}
-	return context.Cause(ctx)
+	return nil
+}
+
+// publishPause is the time between two contents while the demo goes on.
+const publishPause = 4 * time.Second
+
+// killNext kills a server, has everybody find out what was published without it, and starts it
+// again.
+func (s *stage) killNext(ctx context.Context, victim *demoServer) error {
+	s.say("demo", "kills process %d (%s) without a warning", victim.pid(), victim.name)
+	victim.kill()
+	// The publisher may have been there: then what it asks first can be lost with the server.
+	for deadline := time.Now().Add(actTime); ; pause(ctx, 10*time.Millisecond) {
+		err := s.publish(ctx)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil || time.Now().After(deadline) {
+			return fmt.Errorf("%w: nothing can be published: %w", errLoss, err)
+		}
+	}
+	if err := s.await(ctx, "read what was published", func(c *consumer) bool { return c.read(s.discount) }); err != nil {
+		return err
+	}
+	if err := s.look(ctx); err != nil {
+		return err
+	}
+	pause(ctx, time.Second)
+	if err := victim.start(); err != nil {
+		return err
+	}
+	s.say(victim.name, "started again as process %d", victim.pid())
+	if err := victim.ready(ctx); err != nil {
+		return err
+	}
+	return s.look(ctx)
 }
 
 // publish changes the config.

@@ -107,6 +107,19 @@ func TestDemoShowsThatNobodyNoticesADeadServer(t *testing.T) {
 	s.gone()
 }
 
+func TestDemoGoesOnKillingOneServerAfterTheOther(t *testing.T) {
+	s := startShow(t, "--kill-every", "100ms")
+	s.until("other clients may come, those of Nacos to 127.0.0.1:")
+	s.until("and those of ZooKeeper to 127.0.0.1:")
+	for _, server := range []string{"server-1", "server-2", "server-3"} {
+		s.until("(" + server + ") without a warning")
+		s.until("started again as process")
+	}
+	require.NoError(t, s.cmd.Process.Signal(os.Interrupt))
+	require.NoError(t, s.end(), strings.Join(s.lines, "\n"))
+	s.gone()
+}
+
 func TestDemoThatIsStoppedEndsWell(t *testing.T) {
 	s := startShow(t)
 	s.until("nobody noticed")
