@@ -74,6 +74,12 @@ compat-members: ## the same clients against members of an ensemble, and a server
 	set -e; for role in $(ROLES); do echo "through a $$role"; \
 		(cd interop && ZENSUS_TEST_ROLE=$$role ZENSUS_REQUIRE_INTEROP=1 $(GO) test -count=1 -timeout 30m $(if $(SKIP),-skip '$(SKIP)') .); done
 
+ROUNDS ?= 5
+.PHONY: compat-rolling
+compat-rolling: ## every client at once while each of three nodes is killed and started again, ROUNDS times: members, the demo, servers on an Apache ZooKeeper
+	set -e; for role in standalone zookeeper; do \
+		(cd interop && ZENSUS_ROUNDS=$(ROUNDS) ZENSUS_TEST_ROLE=$$role ZENSUS_REQUIRE_INTEROP=1 $(GO) test -count=1 -timeout 60m -v -run 'TestNobodyMisses|TestEveryClientMayJoin' .); done
+
 CHAOS_TIME ?= 15m
 CHAOS_LOG  ?= $(CURDIR)/chaos.log
 # Disks that can be full are mounted where nobody else sees them, if that is allowed.

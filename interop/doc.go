@@ -7,6 +7,9 @@
 // test demands every step by name. A client that is not installed is skipped with
 // the reason, unless ZENSUS_REQUIRE_INTEROP is 1: then it fails.
 //
+// Where ZENSUS_LOGS names a directory, each program's output is kept there in a file
+// of its own. ZENSUS_ROUNDS is how often a test of many clients kills each node.
+//
 // The module is nested so that no foreign client enters the product's own graph.
 // `make deps` installs what the other languages need.
 package interop

@@ -92,7 +92,8 @@ func startProgram(t *testing.T, limit time.Duration, name string, args ...string
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	p := &program{t: t, cmd: exec.CommandContext(ctx, name, args...), out: &lines{changed: make(chan struct{}, 1)}, done: make(chan error, 1)}
-	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
+	p.cmd.Stdout = ownLog(t, p.out, filepath.Base(name))
+	p.cmd.Stderr = p.cmd.Stdout
 	p.cmd.Dir = t.TempDir()
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.Cancel = func() error { return syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) }
@@ -118,6 +119,25 @@ func startProgram(t *testing.T, limit time.Duration, name string, args ...string
 		}
 	})
 	return p
+}
+
+// ownLog also keeps what a program prints in a file of the directory ZENSUS_LOGS, if that is set.
+func ownLog(t *testing.T, out io.Writer, name string) io.Writer {
+	t.Helper()
+	dir := os.Getenv("ZENSUS_LOGS")
+	if dir == "" {
+		return out
+	}
+	f, err := os.CreateTemp(dir, name+"-*.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return io.MultiWriter(f, out)
 }
 
 // expect waits until the program has printed every line, in this order.

@@ -22,6 +22,17 @@ func python(t *testing.T) string {
 	return path
 }
 
+// pythonOf returns the interpreter of an environment below .deps that holds nacos-sdk-python.
+func pythonOf(t *testing.T, environment string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join(".deps", environment, "bin", "python"))
+	require.NoError(t, err)
+	if !runs(path, "-c", "import v2.nacos") {
+		missing(t, "nacos-sdk-python is not in .deps/%s", environment)
+	}
+	return path
+}
+
 func script(t *testing.T, name string) string {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("python", name))
@@ -51,11 +62,7 @@ func TestKazooRecipesWorkAndSurviveARestart(t *testing.T) {
 // which the server is killed and restarted.
 func aDayOfNacosPython(t *testing.T, environment string, auth bool, steps ...string) {
 	t.Helper()
-	interpreter, err := filepath.Abs(filepath.Join(".deps", environment, "bin", "python"))
-	require.NoError(t, err)
-	if !runs(interpreter, "-c", "import v2.nacos") {
-		missing(t, "nacos-sdk-python is not in .deps/%s", environment)
-	}
+	interpreter := pythonOf(t, environment)
 	s := testkit.Start(t, testkit.Options{Nacos: true, Auth: auth})
 	args := []string{"-u", script(t, "nacos_client.py"), s.HTTP, t.TempDir()}
 	if auth {

@@ -1,13 +1,14 @@
 // Command dubbogo is a provider or a consumer of dubbo-go, with Nacos as its registry,
 // metadata center and config center.
 //
-// Usage: dubbogo provider|consumer HOST:PORT interface|application NAME PORT
+// Usage: dubbogo provider|consumer HOST:PORT[,HOST:PORT...] interface|application NAME PORT
 //
-// HOST:PORT is the server, and then comes the level on which providers are found. A
+// HOST:PORT is the server, or several are, and then comes the level on which providers are found. A
 // provider answers as NAME at PORT and says "ok provider NAME" when it serves. A consumer
 // does as the Java program beside it does: each line that it reads is the set of names it
 // is to hear answers of, and only those; a line "call SECONDS" is for calling all the time,
-// none of which may fail. The command "dubbogo version" says which version of dubbo-go it is. Both get what else they need of the config "NAME.yaml", group
+// none of which may fail, and from a line "watch" on it calls and says what it sees, as the
+// Java program. The command "dubbogo version" says which version of dubbo-go it is. Both get what else they need of the config "NAME.yaml", group
 // "dubbo", of the server, as dubbo-go reads it.
 package main
 
@@ -30,6 +31,7 @@ import (
 	_ "dubbo.apache.org/dubbo-go/v3/cluster/loadbalance/random"
 	_ "dubbo.apache.org/dubbo-go/v3/cluster/loadbalance/roundrobin"
 	_ "dubbo.apache.org/dubbo-go/v3/cluster/router/condition"
+	env "dubbo.apache.org/dubbo-go/v3/common/config"
 	"dubbo.apache.org/dubbo-go/v3/common/constant"
 	"dubbo.apache.org/dubbo-go/v3/config"
 	"dubbo.apache.org/dubbo-go/v3/config_center"
@@ -61,6 +63,10 @@ import (
 const greeterInterface = "io.zensus.interop.Greeter"
 
 const waitTime = 30 * time.Second
+
+// callTime is how long a call may take. The timeout that dubbo-go is given does not bound one
+// whose provider dies meanwhile: that may never return, though the provider is known to be gone.
+const callTime = 5 * time.Second
 
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == "version" {
@@ -157,11 +163,24 @@ func consume(options []dubbo.InstanceOption) {
 	if err != nil {
 		fail(err)
 	}
+	type result struct {
+		name string
+		err  error
+	}
 	greet := func() (string, error) {
-		var answer string
-		err := conn.CallUnary(context.Background(), []any{"you"}, &answer, "greet")
-		name, _, _ := strings.Cut(answer, " ")
-		return name, err
+		done := make(chan result, 1)
+		go func() {
+			var answer string
+			err := conn.CallUnary(context.Background(), []any{"you"}, &answer, "greet")
+			name, _, _ := strings.Cut(answer, " ")
+			done <- result{name, err}
+		}()
+		select {
+		case r := <-done:
+			return r.name, r.err
+		case <-time.After(callTime):
+			return "", errors.New("it did not return")
+		}
 	}
 	fmt.Println("ready")
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
@@ -174,10 +193,13 @@ func consume(options []dubbo.InstanceOption) {
 			callFor(time.Duration(n)*time.Second, greet)
 			continue
 		}
+		if line == "watch" {
+			watch(greet)
+		}
 		want := strings.Split(line, ",")
 		slices.Sort(want)
-		heard := round(greet)
-		for deadline := time.Now().Add(waitTime); !slices.Equal(heard, want); heard = round(greet) {
+		heard := round(greet, 10)
+		for deadline := time.Now().Add(waitTime); !slices.Equal(heard, want); heard = round(greet, 10) {
 			if time.Now().After(deadline) {
 				fail(fmt.Errorf("want answers of %v, got those of %v", want, heard))
 			}
@@ -187,12 +209,39 @@ func consume(options []dubbo.InstanceOption) {
 	}
 }
 
-// round is who answers ten calls, in order. A call that fails is an answer of nobody.
-func round(greet func() (string, error)) []string {
+// changes says what a config has become.
+type changes struct{}
+
+func (changes) Process(e *config_center.ConfigChangeEvent) { fmt.Println("config", e.Value) }
+
+// watchedCalls are so many that each of two providers answers one of them, even where they are
+// chosen at random: what a provider in Go says of itself makes dubbo-go do so.
+const watchedCalls = 40
+
+// watch calls until the program is killed. What the directory of providers adds and deletes
+// is in the log of dubbo-go beside what is said here.
+func watch(greet func() (string, error)) {
+	center := env.GetEnvInstance().GetDynamicConfiguration()
+	if center == nil {
+		fail(errors.New("no config center"))
+	}
+	center.AddListener("watched.properties", changes{}) // of the group "dubbo", which is that of the config center
+	fmt.Println("ok watcher")
+	for last := ""; ; time.Sleep(20 * time.Millisecond) {
+		if now := strings.Join(round(greet, watchedCalls), ","); now != last {
+			fmt.Println("list", now)
+			last = now
+		}
+	}
+}
+
+// round is who answers some calls, in order. A call that fails is an answer of nobody.
+func round(greet func() (string, error), calls int) []string {
 	var names []string
-	for range 10 {
+	for range calls {
 		name, err := greet()
 		if err != nil {
+			fmt.Println("a call failed:", err)
 			name = "nobody"
 		}
 		if !slices.Contains(names, name) {

@@ -14,7 +14,7 @@ async function main() {
   config.on('error', () => {});
   await naming.registerInstance('watched', { ip, port: 80 });
   naming.subscribe('watched', hosts => console.log('list ' + hosts.map(h => h.ip).sort().join()));
-  config.subscribe({ dataId: 'watched', group: 'shop' }, content => console.log('config ' + content));
+  config.subscribe({ dataId: 'watched.properties', group: 'dubbo' }, content => console.log('config ' + content));
   console.log('ok watcher');
 }
 

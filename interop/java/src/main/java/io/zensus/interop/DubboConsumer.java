@@ -10,11 +10,15 @@ import org.apache.dubbo.config.ApplicationConfig;
 import org.apache.dubbo.config.ReferenceConfig;
 import org.apache.dubbo.config.RegistryConfig;
 import org.apache.dubbo.config.bootstrap.DubboBootstrap;
+import org.apache.dubbo.rpc.model.ApplicationModel;
 
 /**
  * A Dubbo consumer. Arguments: REGISTRY-URL MIGRATION-STEP. Each line NAMES that it
  * reads is the set of providers it is to hear answers of, and only those; a line
- * "call SECONDS" is for calling all the time, none of which may fail.
+ * "call SECONDS" is for calling all the time, none of which may fail. From a line "watch" on
+ * it calls until it is killed, and says what it sees: a line "list NAMES" when others answer
+ * than before, in which a call that failed is an answer of nobody, and a line "config CONTENT"
+ * for each change of the config "watched.properties", group "dubbo", of its config center.
  */
 public final class DubboConsumer {
     private static Greeter greeter;
@@ -39,6 +43,9 @@ public final class DubboConsumer {
             if (line.startsWith("call ")) {
                 call(Integer.parseInt(line.substring(5)));
                 continue;
+            }
+            if (line.equals("watch")) {
+                watch();
             }
             Set<String> want = new TreeSet<>(Set.of(line.trim().split(",")));
             eventually("answers of " + want, () -> want.equals(round()));
@@ -67,6 +74,20 @@ public final class DubboConsumer {
         ok("calls");
     }
 
+    private static void watch() throws InterruptedException {
+        ApplicationModel.defaultModel().modelEnvironment().getDynamicConfiguration().orElseThrow().addListener(
+                "watched.properties", "dubbo", change -> Steps.say("config " + change.getContent()));
+        ok("watcher");
+        Set<String> last = Set.of();
+        for (;; Thread.sleep(20)) {
+            Set<String> now = round();
+            if (!now.equals(last)) {
+                Steps.say("list " + String.join(",", now));
+                last = now;
+            }
+        }
+    }
+
     /** Who answers ten calls. A call that fails is an answer of nobody. */
     private static Set<String> round() throws InterruptedException {
         Set<String> names = new TreeSet<>();
@@ -74,6 +95,7 @@ public final class DubboConsumer {
             try {
                 names.add(greeter.greet("you").split(" ")[0]);
             } catch (org.apache.dubbo.rpc.RpcException e) {
+                Steps.say("a call failed: " + e);
                 names.add("nobody");
             }
         }

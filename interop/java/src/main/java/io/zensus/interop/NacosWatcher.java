@@ -14,7 +14,7 @@ import java.util.stream.Collectors;
  * A client of Nacos, of whatever version the class path brings, that registers one instance
  * of the service "watched", and then says what it hears until it is killed: a line "list
  * IP,IP,..." for each list of that service, and a line "config CONTENT" for each change of
- * the config "watched", group "shop". Arguments: ADDRESSES IP.
+ * the config "watched.properties", group "dubbo". Arguments: ADDRESSES IP.
  */
 public final class NacosWatcher {
     public static void main(String[] args) throws Exception {
@@ -26,7 +26,7 @@ public final class NacosWatcher {
         naming.registerInstance("watched", args[1], 80);
         naming.subscribe("watched", e -> Steps.say("list " + ((NamingEvent) e).getInstances().stream()
                 .map(i -> i.getIp()).collect(Collectors.toCollection(TreeSet::new)).stream().collect(Collectors.joining(","))));
-        config.addListener("watched", "shop", new AbstractListener() {
+        config.addListener("watched.properties", "dubbo", new AbstractListener() {
             @Override
             public void receiveConfigInfo(String content) {
                 Steps.say("config " + content);

@@ -2,15 +2,21 @@ package io.zensus.interop;
 
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnProperty;
 import org.springframework.boot.context.properties.ConfigurationProperties;
+import org.springframework.boot.context.event.ApplicationReadyEvent;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.cloud.client.discovery.DiscoveryClient;
 import org.springframework.cloud.client.loadbalancer.LoadBalanced;
 import org.springframework.cloud.context.config.annotation.RefreshScope;
 import org.springframework.context.annotation.Bean;
+import org.springframework.context.event.EventListener;
 import org.springframework.beans.factory.annotation.Value;
+import org.springframework.stereotype.Component;
 import org.springframework.web.bind.annotation.GetMapping;
 import org.springframework.web.bind.annotation.PathVariable;
 import org.springframework.web.bind.annotation.RestController;
@@ -23,6 +29,11 @@ import org.springframework.web.client.RestClient;
  * <p>/whoami says its name and port; /call/NAME asks /whoami of an application, found and
  * chosen by the load balancer; /config says what two ways of injection have got of the
  * configuration; /services says what is registered.
+ *
+ * <p>With the setting watch=SERVICE it also says what it sees, by itself: a line "list IP,IP,..."
+ * when the instances of that service are others than before, a line "config greeting.word=WORD" when
+ * it has got another word, and "a call failed: ..." when a call of the application that it is itself,
+ * found and chosen by the load balancer, was not answered.
  */
 @SpringBootApplication
 @EnableConfigurationProperties(SpringApp.Greeting.class)
@@ -99,6 +110,60 @@ public class SpringApp {
         @GetMapping("/services")
         List<String> services() {
             return discovery.getServices();
+        }
+    }
+
+    @Component
+    @ConditionalOnProperty("watch")
+    static class Watcher {
+        private final DiscoveryClient discovery;
+        private final Greeting greeting;
+        private final Calls calls;
+        private final String me;
+        private final String watched;
+
+        Watcher(DiscoveryClient discovery, Greeting greeting, Calls calls, @Value("${spring.application.name}") String me,
+                @Value("${watch}") String watched) {
+            this.discovery = discovery;
+            this.greeting = greeting;
+            this.calls = calls;
+            this.me = me;
+            this.watched = watched;
+        }
+
+        @EventListener(ApplicationReadyEvent.class)
+        void begin() {
+            say("instances", () -> "list " + discovery.getInstances(watched).stream().map(i -> i.getHost()).sorted()
+                    .collect(Collectors.joining(",")));
+            say("config", () -> "config greeting.word=" + greeting.getWord());
+            say("calls", () -> {
+                calls.call(me);
+                return "called";
+            });
+            System.out.println("ok watcher");
+        }
+
+        /** Looks all the time, and says what it finds when that is another thing than before. */
+        private static void say(String name, Callable<String> look) {
+            Thread thread = new Thread(() -> {
+                String last = "";
+                for (;;) {
+                    String now;
+                    try {
+                        now = look.call();
+                        Thread.sleep(20);
+                    } catch (Exception e) {
+                        now = (name.equals("calls") ? "a call failed: " : "asked in vain: ") + e;
+                    }
+                    if (!now.equals(last)) {
+                        System.out.println(now);
+                        System.out.flush();
+                        last = now;
+                    }
+                }
+            }, name);
+            thread.setDaemon(true);
+            thread.start();
         }
     }
 
