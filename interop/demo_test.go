@@ -37,7 +37,7 @@ func TestEveryClientMayJoinTheDemo(t *testing.T) {
 		return strings.TrimSpace(rest)
 	}
 	c := &watching{t: t, addrs: after("those of Nacos to ")}
-	after("goes on until it is stopped")
+	after("those of ZooKeeper to ")
 	writing, err := clients.NewConfigClient(nacosParamOf(t, c.addrs))
 	require.NoError(t, err)
 	t.Cleanup(writing.CloseClient)
