@@ -166,6 +166,9 @@ func (a *API) changeMetadata(ctx context.Context, in *batchForm, change func(map
 			change(o.Metadata)
 			return o
 		})
+		if err != nil && len(out.Updated) > 0 {
+			break // what was done stands, and is told: the others are not on the list
+		}
 		if err != nil {
 			return nil, refusal(err)
 		}

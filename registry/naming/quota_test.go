@@ -105,6 +105,9 @@ func TestARefusedOverrideWritesNothing(t *testing.T) {
 	require.ErrorIs(t, n.Override(t.Context(), shop, key.Key(), func(registry.Override) registry.Override {
 		return registry.Override{Weight: &wrong}
 	}), registry.ErrInvalid)
+	require.NoError(t, n.Override(t.Context(), shop, key.Key(), func(registry.Override) registry.Override {
+		return registry.Override{} // of which there is none
+	}))
 	svc, st, err := n.store.Service(t.Context(), shop)
 	require.NoError(t, err)
 	require.Equal(t, shop, svc.Key)

@@ -177,10 +177,10 @@ func (s *Store) DeleteService(ctx context.Context, k registry.ServiceKey, versio
 
 // SetOverride stores what an operator set on an instance, or removes it if o is
 // empty. It returns ErrServiceNotFound, or the error of change, and then has written
-// nothing.
+// nothing. The zxid is 0 where nothing was set and nothing is to be.
 func (s *Store) SetOverride(ctx context.Context, k registry.ServiceKey, i registry.InstanceKey, change func(old registry.Override) (registry.Override, error)) (core.Zxid, error) {
 	path := OverridePath(k, i)
-	return s.withService(ctx, k, func(*registry.Service) ([]core.Op, error) {
+	zxid, err := s.withService(ctx, k, func(*registry.Service) ([]core.Op, error) {
 		value, st, err := s.client.Get(ctx, path)
 		absent := errors.Is(err, core.NoNode)
 		if err != nil && !absent {
@@ -199,7 +199,7 @@ func (s *Store) SetOverride(ctx context.Context, k registry.ServiceKey, i regist
 		o.Gone = time.Time{} // as if it were new
 		switch {
 		case o.Empty() && absent:
-			return nil, nil
+			return nil, errNothingToDo
 		case o.Empty():
 			return []core.Op{core.DeleteOp{Path: path, Version: st.Version}}, nil
 		case !absent:
@@ -210,7 +210,14 @@ func (s *Store) SetOverride(ctx context.Context, k registry.ServiceKey, i regist
 		}
 		return []core.Op{core.CreateOp{Path: path, Data: EncodeOverride(&o), Options: core.CreateOptions{ACL: s.acl}}}, nil
 	})
+	if errors.Is(err, errNothingToDo) {
+		err = nil
+	}
+	return zxid, err
 }
+
+// errNothingToDo ends a change that would change nothing.
+var errNothingToDo = errors.New("nothing to do")
 
 // MarkOverride notes since when the instance of an override is gone; the zero time that it
 // is back. Nothing of it shows in a list. What somebody changed or removed meanwhile is
