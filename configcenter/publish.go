@@ -34,6 +34,28 @@ type Publish struct {
 	Restored uint64
 }
 
+// Upon is what a config has beside its content when p is published upon old, nil for none.
+func (p *Publish) Upon(old *Item) Attributes {
+	a := p.Attributes
+	a.Type = NormalType(a.Type)
+	if old == nil {
+		return a
+	}
+	if p.KeepAppName {
+		a.AppName = old.AppName
+	}
+	if p.KeepTags {
+		a.Tags = old.Tags
+	}
+	if p.KeepSchema && p.Schema == "" && old.HasSchema() {
+		a.Schema = old.Schema
+		if p.SaysNoType() {
+			a.Type = old.Type
+		}
+	}
+	return a
+}
+
 // SaysNoType reports whether the publisher leaves the type open. Text counts as that: the
 // Java client says it for its user.
 func (p *Publish) SaysNoType() bool {

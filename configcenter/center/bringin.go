@@ -35,8 +35,7 @@ func (c *Center) BringIn(ctx context.Context, wishes []configcenter.Publish, pol
 	var out BroughtIn
 	for i := range wishes {
 		p := &wishes[i]
-		it := &configcenter.Item{Key: p.Key, Content: p.Content, Attributes: p.Attributes}
-		it.Type = configcenter.NormalType(it.Type)
+		it := &configcenter.Item{Key: p.Key, Content: p.Content, Attributes: p.Upon(c.cache.Get(p.Key))}
 		if _, err := c.verdict(ctx, it); err != nil {
 			return out, fmt.Errorf("%s: %w", p.Key, err)
 		}
@@ -49,6 +48,9 @@ func (c *Center) BringIn(ctx context.Context, wishes []configcenter.Publish, pol
 		case err == nil:
 			out.Written++
 		case !p.MustCreate || !errors.Is(err, configcenter.ErrCASMismatch):
+			if out.Written > 0 {
+				err = fmt.Errorf("%s: %w; the %d before it were written", p.Key, err, out.Written)
+			}
 			return out, err
 		case policy == Skip:
 			out.Skipped = append(out.Skipped, p.Key)

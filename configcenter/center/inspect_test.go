@@ -83,6 +83,16 @@ func TestAContentThatIsNotWhatItsTypeSaysIsRefusedOnEveryWay(t *testing.T) {
 	if n := counted(); n != 2 {
 		t.Errorf("counted %v", n)
 	}
+	// Nothing is brought in either for a schema that one of them has already.
+	bound := wish("bound", `{"a":1}`, "json", `{"required":["a"]}`)
+	if _, err := c.Publish(ctx, bound); err != nil {
+		t.Fatal(err)
+	}
+	unfit := wish("bound", `{"b":1}`, "json", "")
+	unfit.KeepSchema = true
+	if done, err := c.BringIn(ctx, []configcenter.Publish{*wish("first", "a: 1", "yaml", ""), *unfit}, center.Overwrite); err == nil || done.Written != 0 {
+		t.Errorf("brought in: %+v, %v", done, err)
+	}
 	for _, p := range []*configcenter.Publish{
 		wish("text", broken, "", ""), wish("text", broken, "text", ""), wish("html", "<p>", "html", ""), wish("good", "a: 1", "yaml", ""),
 		{Key: key("cipher"), Content: "Zm9v:", Attributes: configcenter.Attributes{Type: "json", EncryptedDataKey: "k"}},

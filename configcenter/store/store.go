@@ -160,21 +160,9 @@ func (s *Store) published(p *configcenter.Publish, old *configcenter.Item, sum s
 		Key: p.Key, Content: p.Content, MD5: sum, Attributes: p.Attributes,
 		Created: now, Modified: now, CreatedBy: p.Origin, ChangedBy: p.Origin,
 	}
-	it.Type = configcenter.NormalType(p.Type)
+	it.Attributes = p.Upon(old)
 	if old != nil {
 		it.Created, it.CreatedBy = old.Created, old.CreatedBy
-		if p.KeepAppName {
-			it.AppName = old.AppName
-		}
-		if p.KeepTags {
-			it.Tags = old.Tags
-		}
-		if p.KeepSchema && p.Schema == "" && old.HasSchema() {
-			it.Schema = old.Schema
-			if p.SaysNoType() {
-				it.Type = old.Type
-			}
-		}
 	}
 	return it
 }
