@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -49,11 +50,12 @@ func (in *instance) plainServer(h http.Handler) *plainhttp.Server {
 	like := in.httpServer(h)
 	return &plainhttp.Server{
 		Handler: h, FirstTime: like.ReadHeaderTimeout, IdleTime: like.IdleTimeout, GraceTime: stopPatience, Log: in.log.Named("http"),
-		Takes: func(method, path string) bool {
+		Takes: func(method, path, query string) bool {
 			switch path {
 			case "/nacos/v1/cs/configs", "/nacos/v2/cs/config", "/nacos/v3/client/cs/config",
 				"/nacos/v1/ns/instance/list", "/nacos/v2/ns/instance/list", "/nacos/v3/client/ns/instance/list":
-				return method == http.MethodGet
+				// A search or an export takes a while, in which its client may go.
+				return method == http.MethodGet && !strings.Contains(query, "search=") && !strings.Contains(query, "export=")
 			}
 			return false
 		},

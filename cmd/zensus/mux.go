@@ -190,7 +190,9 @@ type prefixed struct {
 func (p *prefixed) Read(b []byte) (int, error) {
 	if len(p.prefix) > 0 {
 		n := copy(b, p.prefix)
-		p.prefix = p.prefix[n:]
+		if p.prefix = p.prefix[n:]; len(p.prefix) == 0 {
+			p.prefix = nil // what it lies in is not needed any more
+		}
 		return n, nil
 	}
 	return p.Conn.Read(b)

@@ -201,6 +201,7 @@ func (a *API) pollV1(ctx context.Context, in pollParams) (*rest.Raw, error) {
 		return nil, errDraining
 	}
 	a.freshen(ctx)
+	rest.Of(ctx).LetGoOfBody()
 	changed, err := a.center.Listeners().Poll(ctx, rest.Of(ctx).ClientIP, readerHTTP(ctx, ""), watched, in.hold())
 	if err != nil {
 		return nil, refusal(err)

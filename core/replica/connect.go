@@ -45,6 +45,9 @@ func (r *Replica) negotiate(c *conn, asked int32) int32 {
 // open proposes a new session. The response comes when it is committed.
 func (r *Replica) open(c *conn) {
 	id := r.ids.Next()
+	for r.state.SessionOpen(id) { // made by a clock that went back, perhaps
+		id = r.ids.Next()
+	}
 	c.asker.Session = id
 	c.phase = opening
 	r.bySession[id] = c

@@ -208,11 +208,11 @@ func (r *Reader) Float(f *float64) {
 
 // Texts reads an object of strings into m, which has to be nil.
 func (r *Reader) Texts(m *map[string]string) {
+	if *m != nil { // encoding/json would add to it, or clear it
+		r.bad = true
+	}
 	if r.Null() {
 		return
-	}
-	if *m != nil { // encoding/json would add to it
-		r.bad = true
 	}
 	r.Object()
 	found := map[string]string{}

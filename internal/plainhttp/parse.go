@@ -12,7 +12,7 @@ import (
 
 // parse is the first request of what was read, and its size in bytes; nil unless it is
 // plain and whole. The body, if any, is read out of b.
-func parse(b []byte, takes func(method, path string) bool) (*http.Request, int) {
+func parse(b []byte, takes func(method, path, query string) bool) (*http.Request, int) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {
 		return nil, 0
@@ -25,7 +25,7 @@ func parse(b []byte, takes func(method, path string) bool) (*http.Request, int) 
 	switch {
 	case version != "HTTP/1.1" || asked && query == "" || !all(query, isQuery):
 		return nil, 0
-	case !takes(method, path): // which is so for everything that is not quite usual
+	case !takes(method, path, query): // which is so for everything that is not quite usual
 		return nil, 0
 	}
 	r := &http.Request{

@@ -66,7 +66,9 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	_ = r.Header.Write(w)
 }
 
-func takes(method, p string) bool { return p == path && (method == "GET" || method == "POST") }
+func takes(method, p, _ string) bool {
+	return p == path && (method == "GET" || method == "POST")
+}
 
 func testServer() *Server {
 	return &Server{

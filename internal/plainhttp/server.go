@@ -17,8 +17,9 @@ import (
 // for concurrent use.
 type Server struct {
 	Handler http.Handler
-	// Takes reports whether a request may be served here, by its method and exact path.
-	Takes func(method, path string) bool
+	// Takes reports whether a request may be served here, by its method, exact path and raw
+	// query.
+	Takes func(method, path, query string) bool
 	// FirstTime bounds the wait for the first request, IdleTime that for the next one; the
 	// latter may be up to a tenth shorter.
 	FirstTime, IdleTime time.Duration
@@ -59,7 +60,7 @@ func (s *Server) Serve(ctx context.Context, c net.Conn, first []byte) (unserved 
 		})
 	})
 	defer stop()
-	if conn.serve(ctx) && stop() && c.SetReadDeadline(time.Time{}) == nil {
+	if conn.serve(ctx) && stop() && c.SetDeadline(time.Time{}) == nil {
 		return conn.buf[:conn.n]
 	}
 	_ = c.Close()
@@ -75,6 +76,7 @@ type conn struct {
 	buf      []byte
 	n        int       // of buf was read and not served
 	deadline time.Time // of reads, as it was set last
+	writeBy  time.Time // of writes, likewise
 }
 
 // serve reports whether the connection goes on elsewhere.
@@ -136,7 +138,22 @@ func (c *conn) answer(r *http.Request) (alive bool) {
 	return alive
 }
 
+// An answer must have been taken off within writeTime, and as much again for every
+// writeBytes: its client holds it in memory here as long as he does not read.
+const (
+	writeTime  = time.Minute
+	writeBytes = 1 << 20
+)
+
 func (c *conn) send(out, long []byte) (err error) {
+	within := writeTime * time.Duration(1+(len(out)+len(long))/writeBytes)
+	// It is left as it is while it is right but for a tenth, as that of reads.
+	if now := time.Now(); c.writeBy.Sub(now) < within-within/10 || c.writeBy.Sub(now) > within {
+		c.writeBy = now.Add(within)
+		if err := c.net.SetWriteDeadline(c.writeBy); err != nil {
+			return err
+		}
+	}
 	if long == nil {
 		_, err = c.net.Write(out)
 	} else {

@@ -116,6 +116,7 @@ func (b *Beats) Register(ctx context.Context, k registry.ServiceKey, i registry.
 		delete(b.mu.registering, id)
 	}
 	if err != nil {
+		b.endUnwatchedLocked(id)
 		return 0, false, err
 	}
 	b.mu.watched[id] = &watched{id: id, service: k, instance: i, last: time.Now(), sick: !i.Healthy}
@@ -135,11 +136,21 @@ func (b *Beats) Deregister(ctx context.Context, k registry.ServiceKey, key regis
 	delete(b.mu.watched, id)
 	b.mu.Unlock()
 	zxid, _, err = b.leases.Set(ctx, id, lease.Options{}, k, nil)
-	b.leases.End(id)
+	b.mu.Lock()
+	b.endUnwatchedLocked(id)
+	b.mu.Unlock()
 	if errors.Is(err, registry.ErrClientGone) {
 		err = nil // that is what was wanted
 	}
 	return zxid, true, err
+}
+
+// endUnwatchedLocked ends the session of an instance of which nothing is registered any
+// more, nor is being so.
+func (b *Beats) endUnwatchedLocked(id string) {
+	if b.mu.watched[id] == nil && b.mu.registering[id] == 0 {
+		b.leases.End(id)
+	}
 }
 
 // Beat takes a heartbeat. It reports whether the instance is watched here; if it

@@ -27,8 +27,10 @@ type leases struct {
 	timeout map[string]time.Duration
 	alive   int
 	setting chan struct{} // holds a Set up, if there is one
-	alone   atomic.Bool   // the node is
-	off     atomic.Bool   // silence counts for nothing
+	refuse  error         // what Set says
+	ended   int
+	alone   atomic.Bool // the node is
+	off     atomic.Bool // silence counts for nothing
 }
 
 func (l *leases) Set(_ context.Context, id string, opt lease.Options, _ registry.ServiceKey, instances []registry.Instance) (core.Zxid, bool, error) {
@@ -38,6 +40,9 @@ func (l *leases) Set(_ context.Context, id string, opt lease.Options, _ registry
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.refuse != nil {
+		return 0, false, l.refuse
+	}
 	if len(instances) == 0 {
 		delete(l.want, id)
 	} else {
@@ -79,6 +84,7 @@ func (l *leases) End(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.want, id)
+	l.ended++
 }
 
 func (l *leases) state(id string) string {
@@ -253,6 +259,44 @@ func TestWhoIsHeardOfInTimeIsNotEnded(t *testing.T) {
 	require.True(t, b.forget(id, w, i.DeleteTimeout()))
 	require.Equal(t, "gone", l.state(id))
 	require.Empty(t, b.mu.registering)
+}
+
+func TestRefusedRegistrationLeavesNothing(t *testing.T) {
+	l := &leases{want: map[string][]registry.Instance{}, timeout: map[string]time.Duration{}}
+	b := New(BeatsConfig{Leases: l})
+	i := at(80, nil)
+	l.refuse = registry.ErrLimit
+	_, _, err := b.Register(t.Context(), shop, i)
+	require.ErrorIs(t, err, registry.ErrLimit)
+	require.Equal(t, 1, l.ended)
+	l.refuse = nil
+	_, _, err = b.Register(t.Context(), shop, i)
+	require.NoError(t, err)
+	l.refuse = registry.ErrLimit
+	_, _, err = b.Register(t.Context(), shop, i)
+	require.ErrorIs(t, err, registry.ErrLimit)
+	require.Equal(t, 1, l.ended, "what was there before stays")
+}
+
+func TestRegistrationOutlivesADeregistrationBeforeIt(t *testing.T) {
+	l := &leases{want: map[string][]registry.Instance{}, timeout: map[string]time.Duration{}}
+	b := New(BeatsConfig{Leases: l})
+	i := at(80, nil)
+	_, _, err := b.Register(t.Context(), shop, i)
+	require.NoError(t, err)
+	l.setting = make(chan struct{})
+	gone := make(chan error)
+	go func() {
+		_, _, err := b.Deregister(t.Context(), shop, i.Key())
+		gone <- err
+	}()
+	<-l.setting // the withdrawal is under way, and a registration overtakes it
+	b.mu.Lock()
+	b.mu.registering[clientID(shop, i.IP, i.Port)]++
+	b.mu.Unlock()
+	<-l.setting
+	require.NoError(t, <-gone)
+	require.Zero(t, l.ended)
 }
 
 func TestNodeThatStoodStillAccusesNobody(t *testing.T) {

@@ -80,6 +80,7 @@ func (m *Manager) settleTogether(ctx context.Context, c *client, list []dirty) e
 		return nil // it has just ended: a new one will be opened
 	}
 	if err := m.agreed(ctx, c, same); err != nil {
+		m.unsure(c, differ)
 		return err
 	}
 	for len(differ) > 0 {
@@ -96,6 +97,7 @@ func (m *Manager) settleTogether(ctx context.Context, c *client, list []dirty) e
 		if err == nil {
 			m.troubled.Store(0)
 			if err := m.agreed(ctx, c, some); err != nil {
+				m.unsure(c, differ)
 				return err
 			}
 			continue

@@ -2,6 +2,7 @@ package push
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -341,7 +342,12 @@ func (h *Hub) step(ctx context.Context, s *subscription) (more bool) {
 			return false
 		}
 		h.cfg.Pushed(err, 0)
-		if s.failed++; s.failed >= attemptsMax {
+		s.failed++
+		var answered interface{ Refused() bool }
+		if s.failed >= attemptsMax && errors.As(err, &answered) && answered.Refused() {
+			return h.giveUp(s) // the client is there, and does not want this list
+		}
+		if s.failed >= attemptsMax {
 			h.log.Warn("client does not take a list, closing its connection", "client", s.client, "service", s.key.service.String(), "err", err)
 			s.target.Close()
 			return false
@@ -359,6 +365,19 @@ func (h *Hub) step(ctx context.Context, s *subscription) (more bool) {
 	if sent {
 		h.cfg.Pushed(nil, time.Since(since))
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s.dirty && !s.gone {
+		return true
+	}
+	s.underWay = false
+	return false
+}
+
+// giveUp leaves a list that its subscriber refuses until it changes, and reports whether
+// it has.
+func (h *Hub) giveUp(s *subscription) bool {
+	s.failed = 0
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if s.dirty && !s.gone {

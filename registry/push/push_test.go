@@ -285,6 +285,33 @@ func TestWhoNeverTakesAListIsCut(t *testing.T) {
 	})
 }
 
+// refusal is an acknowledgement that says no.
+type refusal struct{}
+
+func (refusal) Error() string { return "no" }
+func (refusal) Refused() bool { return true }
+
+func TestARefusedListIsLeftUntilItChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, r := start(t), &reader{}
+		require.NoError(t, w.Subscribe("r", r, shop, ""))
+		synctest.Wait()
+		r.set(func() { r.err = refusal{} })
+		w.add()
+		time.Sleep(time.Hour)
+		require.False(t, r.Closed(), "it is there")
+		require.Zero(t, w.Pending())
+		before := len(r.lists())
+		require.LessOrEqual(t, before, attemptsMax+2)
+		r.set(func() { r.err = nil })
+		time.Sleep(time.Hour)
+		require.Len(t, r.lists(), before)
+		w.add()
+		time.Sleep(time.Second)
+		require.Len(t, r.lists(), before+1)
+	})
+}
+
 func TestEndedSubscriptionsAreLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, b, c := start(t), &reader{}, &reader{}, &reader{}

@@ -78,7 +78,7 @@ func TestWhoIsNotKnownSendsNoLargeBody(t *testing.T) {
 		most         int64
 	}{
 		{"a wrong token in the query", "/c?accessToken=wrong", nil, 0},
-		{"a wrong token in a header", "/c", []string{"accessToken", "wrong"}, 0},
+		{"a wrong token in a header", "/c", []string{"accessToken", "wrong"}, strangerBodyBytes + 4*bodyStep},
 		{"no token, or one that is in the body", "/c", nil, strangerBodyBytes + 4*bodyStep},
 		{"a login", "/login", nil, strangerBodyBytes + 4*bodyStep},
 		{"the right token", "/c?accessToken=right", nil, 49 << 20},
@@ -104,6 +104,7 @@ func TestBodiesThatAreRead(t *testing.T) {
 		{"a large one behind a token in a header", large, "/c", &door{}, []string{"Authorization", "Bearer right"}, 200},
 		{"a large one behind a token in the query", large, "/c?accessToken=right", &door{}, nil, 200},
 		{"one with the token in it", small, "/c", &door{}, nil, 200},
+		{"one with the token in it, and a proxy's in the head", small, "/c", &door{}, []string{"Authorization", "Bearer its-own"}, 200},
 		{"a large one where nobody is asked", large, "/c", &door{open: true}, nil, 200},
 		{"a large one without a checker", large, "/c", nil, nil, 200},
 		{"what it names is asked for", "dataId=secret&group=G", "/c?accessToken=right", &door{}, nil, 200},

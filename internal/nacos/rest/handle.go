@@ -75,6 +75,7 @@ type Request struct {
 	UserAgent string
 	Header    http.Header // not to be modified
 
+	body   *body // nil if it has none
 	answer http.Header
 	guard  *Guard // that let it pass, nil if nobody was asked
 }
@@ -83,6 +84,14 @@ type Request struct {
 func (r *Request) Reply(name, value string) {
 	if r.answer != nil {
 		r.answer.Set(name, value)
+	}
+}
+
+// LetGoOfBody says that the request goes on for a while and its body is not needed any
+// more: others may have the room that it takes.
+func (r *Request) LetGoOfBody() {
+	if r.body != nil {
+		r.body.release()
 	}
 }
 
@@ -110,6 +119,7 @@ func requestOf(c *gin.Context) *Request {
 		Method: r.Method, Path: r.URL.Path, ClientIP: clientIP(r, remote), RemoteIP: remote,
 		UserAgent: r.UserAgent(), Header: r.Header, answer: c.Writer.Header(),
 	}
+	out.body, _ = r.Body.(*body)
 	if p := paramsIn(c); p != nil {
 		out.guard = p.guard
 	}

@@ -29,6 +29,9 @@ type AckError struct {
 	Message               string
 }
 
+// Refused tells it from a client that does not answer.
+func (e *AckError) Refused() bool { return true }
+
 func (e *AckError) Error() string {
 	return fmt.Sprintf("refused by the client: result %d, error %d: %s", e.ResultCode, e.ErrorCode, e.Message)
 }
