@@ -243,19 +243,29 @@ func Keys() []string {
 	return keys
 }
 
-// unknownEnvironment reports variables that look like settings and are none.
+// unknownEnvironment reports variables that look like settings and are none: those that
+// begin like the settings of a section, and those that are called like a flag. Others may
+// be of somebody else.
 func unknownEnvironment() error {
-	known := map[string]bool{}
+	known, sections := map[string]bool{}, map[string]bool{}
 	for _, key := range Keys() {
 		known[envName(key)] = true
+		if section, _, below := strings.Cut(key, "."); below {
+			sections[envName(section)] = true
+		}
 	}
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	Flags(flags)
 	var problems []error
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
-		for _, section := range []string{"LISTEN_", "NODE_", "PEER_", "AUTH_", "AUDIT_", "ENGINE_", "LIMITS_", "LOG_"} {
-			if strings.HasPrefix(name, envPrefix+"_"+section) && !known[name] {
-				problems = append(problems, fmt.Errorf("%s: there is no such setting", name))
-			}
+		own, ours := strings.CutPrefix(name, envPrefix+"_")
+		if !ours || known[name] {
+			continue
+		}
+		section, _, _ := strings.Cut(own, "_")
+		if flags.Lookup(strings.ToLower(strings.ReplaceAll(own, "_", "-"))) != nil || sections[envPrefix+"_"+section] {
+			problems = append(problems, fmt.Errorf("%s: there is no such setting", name))
 		}
 	}
 	sort.Slice(problems, func(i, j int) bool { return problems[i].Error() < problems[j].Error() })

@@ -108,9 +108,11 @@ func TestTypingMistakesAreErrors(t *testing.T) {
 	}
 	_, err := Load(filepath.Join(t.TempDir(), "none.yaml"), nil)
 	require.Error(t, err, "a file that is named must be there")
-	t.Setenv("ZENSUS_LISTEN_HTPP", "x")
-	_, err = Load("", nil)
-	require.ErrorContains(t, err, "ZENSUS_LISTEN_HTPP: there is no such setting")
+	for _, name := range []string{"ZENSUS_LISTEN_HTPP", "ZENSUS_CONFIGS_VALIDAT", "ZENSUS_AUTH", "ZENSUS_HTTP", "ZENSUS_INSECURE"} {
+		t.Setenv(name, "x")
+		_, err = Load("", nil)
+		require.ErrorContains(t, err, name+": there is no such setting")
+	}
 }
 
 func TestMistakesAreToldInTheWordsOfTheFile(t *testing.T) {
