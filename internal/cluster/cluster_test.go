@@ -114,7 +114,9 @@ func TestNodesSeeOneAnother(t *testing.T) {
 
 	c.stop()
 	require.NoError(t, c.session.Close())
-	a.shows(t, "a=UP b=UP c=DOWN")
+	for _, n := range []*node{a, b} {
+		n.shows(t, "a=UP b=UP c=DOWN")
+	}
 	require.Equal(t, []string{"a", "b"}, a.Live())
 	require.ErrorIs(t, b.Forget(t.Context(), "a"), ErrLive)
 	require.ErrorIs(t, b.Forget(t.Context(), "x"), ErrUnknown)
