@@ -351,9 +351,7 @@ func (m *Manager) show(c *client, k registry.ServiceKey) {
 // Alive tells of a sign of life of a client. It never blocks. It reports whether
 // the client has registrations here.
 func (m *Manager) Alive(id string) bool {
-	m.mu.RLock()
-	c := m.mu.clients[id]
-	m.mu.RUnlock()
+	c, _ := m.client(id, Options{}, false)
 	if c == nil {
 		return false
 	}
@@ -393,9 +391,7 @@ func (m *Manager) sign(c *client) {
 
 // Holds reports whether a client wants anything in a service.
 func (m *Manager) Holds(id string, k registry.ServiceKey) bool {
-	m.mu.RLock()
-	c := m.mu.clients[id]
-	m.mu.RUnlock()
+	c, _ := m.client(id, Options{}, false)
 	if c == nil {
 		return false
 	}
@@ -407,9 +403,7 @@ func (m *Manager) Holds(id string, k registry.ServiceKey) bool {
 
 // Wanted is what a client wants in a service.
 func (m *Manager) Wanted(id string, k registry.ServiceKey) (found []registry.Instance) {
-	m.mu.RLock()
-	c := m.mu.clients[id]
-	m.mu.RUnlock()
+	c, _ := m.client(id, Options{}, false)
 	if c == nil {
 		return nil
 	}
@@ -425,9 +419,7 @@ func (m *Manager) Wanted(id string, k registry.ServiceKey) (found []registry.Ins
 
 // Services are those in which a client has registrations, and what it wants there.
 func (m *Manager) Services(id string) map[registry.ServiceKey][]registry.Instance {
-	m.mu.RLock()
-	c := m.mu.clients[id]
-	m.mu.RUnlock()
+	c, _ := m.client(id, Options{}, false)
 	if c == nil {
 		return nil
 	}
