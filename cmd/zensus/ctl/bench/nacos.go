@@ -145,6 +145,9 @@ func (o *nacosOptions) run(ctx context.Context) error {
 	}
 	for _, s := range servers {
 		s.answers, s.ownDir = answersNacos, true
+		if strings.Contains(s.Addr, ",") {
+			s.answers = takesConfigs
+		}
 	}
 	list := o.workloads
 	if len(list) == 1 && list[0] == "all" {
@@ -279,4 +282,28 @@ func answersNacos(addr string) error {
 		return err
 	}
 	return client.Close()
+}
+
+// takesConfigs is answersNacos of a server of several, which also has found whoever
+// leads them: a config is published through it, and erased.
+func takesConfigs(addr string) error {
+	if err := answersNacos(addr); err != nil {
+		return err
+	}
+	c, err := lean.DialHTTP(addr, patience)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	const target = "/nacos/v1/cs/configs?dataId=bench-nothing&group=BENCH_LEADER&content=x"
+	for _, method := range []string{"POST", "DELETE"} {
+		status, answer, err := c.Do(lean.AppendRequest(nil, method, target, addr, "", ""))
+		if err != nil {
+			return err
+		}
+		if status != 200 {
+			return fmt.Errorf("status %d: %.300s", status, bytes.TrimSpace(answer))
+		}
+	}
+	return nil
 }
