@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/internal/picture"
 	"github.com/zensus-io/zensus/internal/segment"
 )
 
@@ -88,35 +89,15 @@ func New(cfg Config) (*Auth, error) {
 }
 
 // Run keeps the picture of users and rights until ctx ends.
-func (a *Auth) Run(ctx context.Context) error { return a.Directory.mirror.Run(ctx) }
+func (a *Auth) Run(ctx context.Context) error { return a.Directory.picture.Run(ctx) }
 
 // Ready is closed when users and rights are known. Until then whoever asks waits, for a
 // while, and is told ErrStarting: nothing is refused that might be allowed.
-func (a *Auth) Ready() <-chan struct{} { return a.Directory.mirror.Ready() }
-
-// readyPatience is how long a request waits while the server starts: clients give up after
-// three seconds.
-const readyPatience = 2500 * time.Millisecond
+func (a *Auth) Ready() <-chan struct{} { return a.Directory.picture.Ready() }
 
 // await returns when users and rights are known, or ErrStarting: nobody is to be refused,
 // nor counted as one who guesses, because the server does not know him yet.
-func (a *Auth) await(ctx context.Context) error {
-	select {
-	case <-a.Ready():
-		return nil
-	default:
-	}
-	patience := time.NewTimer(readyPatience)
-	defer patience.Stop()
-	select {
-	case <-a.Ready():
-		return nil
-	case <-patience.C:
-		return ErrStarting
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
+func (a *Auth) await(ctx context.Context) error { return a.Directory.picture.Await(ctx) }
 
 // Enabled reports whether requests need an identity.
 func (a *Auth) Enabled() bool { return a.cfg.Enabled }
@@ -131,14 +112,7 @@ func (a *Auth) HasUsers(ctx context.Context) (bool, error) {
 }
 
 // NeedsAdmin reports whether it is known that nobody administers this server.
-func (a *Auth) NeedsAdmin() bool {
-	select {
-	case <-a.Ready():
-		return !a.Directory.HasAdmin()
-	default:
-		return false
-	}
-}
+func (a *Auth) NeedsAdmin() bool { return a.Directory.picture.Known() && !a.Directory.HasAdmin() }
 
 // Session is what a login gives.
 type Session struct {
@@ -251,7 +225,7 @@ func (a *Auth) CreateAdmin(ctx context.Context, name, password string) error {
 	// finds it there.
 	role := core.CreateOp{Path: core.JoinPath(rolesPath, segment.Escape(AdminRole))}
 	return d.write(ctx, say(ErrExists, "there is such a user, or an administrator, already"), nil, role, create,
-		core.CreateOp{Path: grantPath(AdminRole, name), Data: []byte{formatVersion}})
+		core.CreateOp{Path: grantPath(AdminRole, name), Data: []byte{picture.FormatVersion}})
 }
 
 // Verify returns whose session a token is, ErrUnauthenticated, or ErrStarting before users

@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"maps"
@@ -16,6 +15,7 @@ import (
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/mirror"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
+	"github.com/zensus-io/zensus/internal/picture"
 	"github.com/zensus-io/zensus/internal/segment"
 )
 
@@ -34,9 +34,6 @@ const (
 	tokensPath      = Root + "/tokens"
 )
 
-// formatVersion is the first byte of every value.
-const formatVersion = 1
-
 // maxNameBytes bounds names of users and roles; Nacos's table has 50 characters.
 const (
 	maxNameBytes     = 128
@@ -53,11 +50,11 @@ type Grant struct {
 }
 
 // Directory is users, roles and permissions, kept in the tree and read from a
-// mirror of it. Writers return when this node's picture shows what they wrote.
+// picture of it. Writers return when this node's picture shows what they wrote.
 type Directory struct {
-	client core.Client
-	mirror *mirror.Mirror
-	log    *slog.Logger
+	client  core.Client
+	picture *picture.Picture
+	log     *slog.Logger
 
 	hashCost int
 
@@ -77,21 +74,18 @@ type index struct {
 	admins      int               // users that have the admin role
 }
 
-// newDirectory makes a directory; its mirror runs in Run.
+// newDirectory makes a directory; its picture runs in Run.
 func newDirectory(client core.Client, log *slog.Logger, hashCost int) (*Directory, error) {
 	d := &Directory{client: client, log: log, hashCost: hashCost}
-	m, err := mirror.New(mirror.Config{
-		Client: client, Root: Root, Logger: log,
-		OnChange: func([]mirror.Change, core.Zxid) { d.changes.Add(1) },
+	var err error
+	d.picture, err = picture.New(picture.Config{
+		Client: client, Root: Root, Starting: ErrStarting, Log: log,
+		OnChange: func() { d.changes.Add(1) },
 	})
-	if err != nil {
-		return nil, err
-	}
-	d.mirror = m
-	return d, nil
+	return d, err
 }
 
-// current is the index of what the mirror shows now.
+// current is the index of what the picture shows now.
 func (d *Directory) current() *index {
 	if x := d.index.Load(); x != nil && x.changes == d.changes.Load() {
 		return x
@@ -113,7 +107,7 @@ func (d *Directory) build() *index {
 		hashes: map[string]string{}, roles: map[string][]string{}, permissions: map[string][]Permission{},
 		tokens: map[[sha256.Size]byte]*Token{}, named: map[string]*Token{},
 	}
-	d.mirror.Walk(Root, func(n *mirror.Node) bool {
+	d.picture.Walk(Root, func(n *mirror.Node) bool {
 		rel, ok := strings.CutPrefix(n.Path, Root+"/")
 		if !ok {
 			return true
@@ -156,20 +150,14 @@ func (d *Directory) build() *index {
 }
 
 func (d *Directory) decode(n *mirror.Node, v any) bool {
-	if len(n.Data) == 0 || n.Data[0] != formatVersion {
+	err := picture.Decode(n.Data, v)
+	switch {
+	case errors.Is(err, picture.ErrFormat):
 		d.log.Warn("value of an unknown format is passed over", "path", n.Path)
-		return false
-	}
-	if err := json.Unmarshal(n.Data[1:], v); err != nil {
+	case err != nil:
 		d.log.Warn("value cannot be read", "path", n.Path, "err", err)
-		return false
 	}
-	return true
-}
-
-func encodeValue(v any) ([]byte, error) {
-	b, err := json.Marshal(v)
-	return append([]byte{formatVersion}, b...), err
+	return err == nil
 }
 
 // subject is the user, or the machine, with its roles; false if there is none.
@@ -271,9 +259,7 @@ func (d *Directory) fresh(ctx context.Context) (*index, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, ownWritePatience)
-	defer cancel()
-	if err := d.mirror.Wait(ctx, z); err != nil {
+	if err := d.picture.Reach(ctx, z); err != nil {
 		return nil, &wire.Error{Kind: wire.Busy, Text: "the server lags behind, please try later", Err: err}
 	}
 	return d.current(), nil
@@ -323,7 +309,7 @@ func (d *Directory) createUser(name, password string) (core.Op, error) {
 	if err != nil {
 		return nil, err
 	}
-	value, err := encodeValue(userValue{Hash: hash})
+	value, err := picture.Encode(userValue{Hash: hash})
 	if err != nil {
 		return nil, err
 	}
@@ -340,7 +326,7 @@ func (d *Directory) SetPassword(ctx context.Context, name, password string) erro
 	if err != nil {
 		return err
 	}
-	value, err := encodeValue(userValue{Hash: hash})
+	value, err := picture.Encode(userValue{Hash: hash})
 	if err != nil {
 		return err
 	}
@@ -385,7 +371,7 @@ func (d *Directory) Grant(ctx context.Context, role, user string) error {
 		// The check, lest a grant to one who is being deleted waits for the next of his name.
 		return d.write(ctx, say(ErrExists, "user '"+user+"' already bound to the role '"+role+"'!"), nil,
 			core.CheckOp{Path: userPath(user), Version: core.AnyVersion},
-			core.CreateOp{Path: grantPath(role, user), Data: []byte{formatVersion}})
+			core.CreateOp{Path: grantPath(role, user), Data: []byte{picture.FormatVersion}})
 	})
 }
 
@@ -428,7 +414,7 @@ func (d *Directory) revokeAll(ctx context.Context, x *index, role string) error 
 	}
 	var ops []core.Op
 	for _, path := range []string{permissionsOf(role), rolePath(role)} {
-		if _, ok := d.mirror.Get(path); ok {
+		if _, ok := d.picture.Get(path); ok {
 			ops = append(ops, core.DeleteOp{Path: path, Version: core.AnyVersion})
 		}
 	}
@@ -465,7 +451,7 @@ func (d *Directory) AddPermission(ctx context.Context, p Permission) error {
 		// The check, lest it waits for the next role of a name that is being removed.
 		return d.write(ctx, say(ErrExists, "permission already exists"), nil,
 			core.CheckOp{Path: holder, Version: core.AnyVersion},
-			core.CreateOp{Path: permissionPath(p), Data: []byte{formatVersion}})
+			core.CreateOp{Path: permissionPath(p), Data: []byte{picture.FormatVersion}})
 	})
 }
 
@@ -516,25 +502,13 @@ func validPermission(p Permission) error {
 	return nil
 }
 
-// ownWritePatience is how long a writer waits to see his own write. It stands, seen or not.
-const ownWritePatience = 2500 * time.Millisecond
-
-// shown waits until the mirror shows a write.
-func (d *Directory) shown(ctx context.Context, z core.Zxid) {
-	ctx, cancel := context.WithTimeout(ctx, ownWritePatience)
-	defer cancel()
-	if err := d.mirror.Wait(ctx, z); err != nil {
-		d.log.Debug("own write is not seen yet", "zxid", z.String(), "err", err)
-	}
-}
-
-// write does ops at once and waits until the mirror shows them. exists and
+// write does ops at once and waits until the picture shows them. exists and
 // absent are the errors for NodeExists and NoNode.
 func (d *Directory) write(ctx context.Context, exists, absent error, ops ...core.Op) error {
 	_, zxid, err := d.client.Multi(ctx, ops...)
 	switch {
 	case err == nil:
-		d.shown(ctx, zxid)
+		d.picture.Shown(ctx, zxid)
 		return nil
 	case exists != nil && errors.Is(err, core.NodeExists):
 		return exists

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/internal/picture"
 	"github.com/zensus-io/zensus/internal/segment"
 )
 
@@ -120,7 +121,7 @@ func (d *Directory) CreateToken(ctx context.Context, t Token, life time.Duration
 		SHA256: sum[:], Role: t.Role, Note: t.Note, By: t.By,
 		Created: now.UnixMilli(), Expires: now.Add(life).UnixMilli(),
 	}
-	value, err := encodeValue(v)
+	value, err := picture.Encode(v)
 	if err != nil {
 		return Token{}, "", err
 	}
@@ -146,7 +147,7 @@ func (d *Directory) RevokeToken(ctx context.Context, name string) error {
 	if !d.HasAdmin() {
 		return say(ErrInvalid, "nobody would administer this server any more")
 	}
-	value, err := encodeValue(tokenValue{})
+	value, err := picture.Encode(tokenValue{})
 	if err != nil {
 		return err
 	}

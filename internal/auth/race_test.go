@@ -10,6 +10,7 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/coretest"
+	"github.com/zensus-io/zensus/internal/picture"
 )
 
 // late is a client of a node that others are quicker than: what is set runs once, before
@@ -76,14 +77,14 @@ func TestANewUserHasNoRolesOfAnEarlierOne(t *testing.T) {
 	quick, slow, meanwhile := twoNodes(t)
 	ctx := t.Context()
 	require.NoError(t, quick.DeleteUser(ctx, "tom"))
-	_, _, err := quick.client.Create(ctx, grantPath("ops", "tom"), []byte{formatVersion}, core.CreateOptions{})
+	_, _, err := quick.client.Create(ctx, grantPath("ops", "tom"), []byte{picture.FormatVersion}, core.CreateOptions{})
 	require.NoError(t, err)
 	require.NoError(t, slow.CreateUser(ctx, "tom", "another"))
 	require.Empty(t, rolesOf(t, slow, "tom"))
 
 	// Of two who make him at once, one does; and what is granted to his stays.
 	require.NoError(t, quick.DeleteUser(ctx, "tom"))
-	_, _, err = quick.client.Create(ctx, grantPath("ops", "tom"), []byte{formatVersion}, core.CreateOptions{})
+	_, _, err = quick.client.Create(ctx, grantPath("ops", "tom"), []byte{picture.FormatVersion}, core.CreateOptions{})
 	require.NoError(t, err)
 	meanwhile(func() {
 		require.NoError(t, quick.CreateUser(ctx, "tom", "another"))

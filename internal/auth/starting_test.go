@@ -12,6 +12,7 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/coretest"
+	"github.com/zensus-io/zensus/internal/picture"
 )
 
 // A client that comes back to a server that starts was told that its password is wrong, and
@@ -29,7 +30,7 @@ func TestNobodyIsRefusedBeforeUsersAreKnown(t *testing.T) {
 			began := time.Now()
 			_, err := a.Check(t.Context(), who, Need{})
 			require.ErrorIs(t, err, ErrStarting)
-			require.Equal(t, readyPatience, time.Since(began))
+			require.Equal(t, picture.ReadyPatience, time.Since(began))
 			_, err = a.Login(t.Context(), who.RemoteIP, who.Username, who.Password)
 			require.ErrorIs(t, err, ErrStarting)
 			_, err = a.Bootstrap(t.Context(), who.RemoteIP, "token", who.Username, who.Password)
@@ -42,7 +43,7 @@ func TestNobodyIsRefusedBeforeUsersAreKnown(t *testing.T) {
 		} {
 			began := time.Now()
 			require.ErrorIs(t, ask(), ErrStarting, name)
-			require.Equal(t, readyPatience, time.Since(began), name)
+			require.Equal(t, picture.ReadyPatience, time.Since(began), name)
 			asked[name] = true
 		}
 		require.False(t, a.NeedsAdmin(), "that is not known")

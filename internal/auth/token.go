@@ -17,6 +17,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/internal/picture"
 )
 
 // claims are Nacos's sub and exp, and a mark of the password, so that a new
@@ -96,7 +97,7 @@ func (a *Auth) EnsureAdminToken(ctx context.Context, file string) (made bool, er
 	}
 	token := adminTokenPrefix + rand.Text() + rand.Text()
 	sum := sha256.Sum256([]byte(token))
-	value, err := encodeValue(tokenValue{SHA256: sum[:], Created: time.Now().UnixMilli()})
+	value, err := picture.Encode(tokenValue{SHA256: sum[:], Created: time.Now().UnixMilli()})
 	if err != nil {
 		return false, err
 	}
@@ -114,7 +115,7 @@ func (a *Auth) EnsureAdminToken(ctx context.Context, file string) (made bool, er
 	case err != nil:
 		return false, fmt.Errorf("admin token: %w", err)
 	}
-	d.shown(ctx, st.Czxid)
+	d.picture.Shown(ctx, st.Czxid)
 	return true, nil
 }
 

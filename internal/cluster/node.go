@@ -1,10 +1,11 @@
 package cluster
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/zensus-io/zensus/internal/picture"
 )
 
 // State says how a node looks from here.
@@ -75,22 +76,14 @@ func (a *About) dial() string {
 	return a.HTTP
 }
 
-// formatVersion is the first byte of every value.
-const formatVersion = 1
-
-func (a *About) encode() ([]byte, error) {
-	b, err := json.Marshal(a)
-	return append([]byte{formatVersion}, b...), err
-}
+func (a *About) encode() ([]byte, error) { return picture.Encode(a) }
 
 func decodeAbout(b []byte) (a About, err error) {
-	if len(b) == 0 || b[0] != formatVersion {
-		return a, errors.New("unknown format")
+	err = picture.Decode(b, &a)
+	if err != nil && !errors.Is(err, picture.ErrFormat) {
+		err = fmt.Errorf("unreadable: %w", err)
 	}
-	if err := json.Unmarshal(b[1:], &a); err != nil {
-		return a, fmt.Errorf("unreadable: %w", err)
-	}
-	return a, nil
+	return a, err
 }
 
 // sameAddresses reports whether a value of known still says where the node is.

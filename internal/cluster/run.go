@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/internal/picture"
 	"github.com/zensus-io/zensus/internal/segment"
 )
 
@@ -125,7 +126,7 @@ func (c *Cluster) makeParents(ctx context.Context) error {
 		if _, ok := c.mirror.Get(at); ok {
 			continue
 		}
-		_, _, err := c.cfg.Client.Create(ctx, at, []byte{formatVersion}, core.CreateOptions{})
+		_, _, err := c.cfg.Client.Create(ctx, at, []byte{picture.FormatVersion}, core.CreateOptions{})
 		if err != nil && !errors.Is(err, core.NodeExists) {
 			return err
 		}

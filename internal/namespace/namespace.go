@@ -3,7 +3,7 @@
 // A namespace is a znode below /zensus/namespaces with a name and a description;
 // the public one is always there and has none. What it may hold is the business of
 // internal/quota. Like all of the Nacos
-// side the package reads from a mirror, so that every node knows of a change at
+// side the package reads from a picture, so that every node knows of a change at
 // once, and writes through core.Client. Services and configs may lie in a
 // namespace that nobody made: the clients of Nacos count on that, so nothing
 // asks this package for permission to use a name.
@@ -14,19 +14,17 @@ package namespace
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"github.com/zensus-io/zensus/core"
-	"github.com/zensus-io/zensus/core/mirror"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
+	"github.com/zensus-io/zensus/internal/picture"
 	"github.com/zensus-io/zensus/internal/segment"
 	"github.com/zensus-io/zensus/internal/tenant"
 )
@@ -36,9 +34,6 @@ const Root = "/zensus/namespaces"
 
 // Public is the id of the namespace that is always there.
 const Public = tenant.Public
-
-// formatVersion is the first byte of every value.
-const formatVersion = 1
 
 // Bounds as Nacos has them, in characters.
 const (
@@ -84,9 +79,9 @@ func Canonical(id string) string {
 
 // Namespaces is all namespaces. It is safe for concurrent use.
 type Namespaces struct {
-	client core.Client
-	mirror *mirror.Mirror
-	log    *slog.Logger
+	client  core.Client
+	picture *picture.Picture
+	log     *slog.Logger
 }
 
 // New makes the picture; Run fills it.
@@ -94,23 +89,23 @@ func New(client core.Client, log *slog.Logger) (*Namespaces, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	m, err := mirror.New(mirror.Config{Client: client, Root: Root, Logger: log})
+	p, err := picture.New(picture.Config{Client: client, Root: Root, Starting: ErrStarting, Log: log})
 	if err != nil {
 		return nil, err
 	}
-	return &Namespaces{client: client, mirror: m, log: log}, nil
+	return &Namespaces{client: client, picture: p, log: log}, nil
 }
 
 // Run keeps the picture until ctx ends.
-func (n *Namespaces) Run(ctx context.Context) error { return n.mirror.Run(ctx) }
+func (n *Namespaces) Run(ctx context.Context) error { return n.picture.Run(ctx) }
 
 // Ready is closed when the namespaces are known.
-func (n *Namespaces) Ready() <-chan struct{} { return n.mirror.Ready() }
+func (n *Namespaces) Ready() <-chan struct{} { return n.picture.Ready() }
 
 // List is all namespaces, the public one first, the others by name.
 func (n *Namespaces) List() []Namespace {
 	all := []Namespace{public}
-	for _, child := range n.mirror.Children(Root) {
+	for _, child := range n.picture.Children(Root) {
 		id, err := segment.Unescape(child)
 		if err != nil {
 			continue
@@ -135,7 +130,7 @@ func (n *Namespaces) Get(id string) (Namespace, bool) {
 	if id = Canonical(id); id == Public {
 		return public, true
 	}
-	node, ok := n.mirror.Get(pathOf(id))
+	node, ok := n.picture.Get(pathOf(id))
 	if !ok {
 		return Namespace{}, false
 	}
@@ -147,21 +142,14 @@ func (n *Namespaces) Get(id string) (Namespace, bool) {
 	return Namespace{ID: id, Name: v.Name, Description: v.Description}, true
 }
 
-// readyPatience is how long those who need to know wait while the server starts.
-const readyPatience = 2500 * time.Millisecond
-
 // Has reports whether there is a namespace of that id. It returns ErrStarting before the
 // namespaces are known.
 func (n *Namespaces) Has(ctx context.Context, id string) (bool, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, readyPatience, ErrStarting)
-	defer cancel()
-	select {
-	case <-n.Ready():
-		_, ok := n.Get(id)
-		return ok, nil
-	case <-ctx.Done():
-		return false, context.Cause(ctx)
+	if err := n.picture.Await(ctx); err != nil {
+		return false, err
 	}
+	_, ok := n.Get(id)
+	return ok, nil
 }
 
 // Create adds a namespace and returns its id: a new UUID where id is blank. It
@@ -183,7 +171,7 @@ func (n *Namespaces) Create(ctx context.Context, id, name, description string) (
 	if err != nil {
 		return "", err
 	}
-	if len(n.mirror.Children(Root)) >= maxNamespaces {
+	if len(n.picture.Children(Root)) >= maxNamespaces {
 		return "", say(ErrIllegal, "there are too many namespaces")
 	}
 	if err := core.Ensure(ctx, n.client, Root); err != nil {
@@ -196,7 +184,7 @@ func (n *Namespaces) Create(ctx context.Context, id, name, description string) (
 	if err != nil {
 		return "", err
 	}
-	n.shown(ctx, st.Czxid)
+	n.picture.Shown(ctx, st.Czxid)
 	return id, nil
 }
 
@@ -219,7 +207,7 @@ func (n *Namespaces) Update(ctx context.Context, id, name, description string) e
 	if err != nil {
 		return err
 	}
-	n.shown(ctx, st.Mzxid)
+	n.picture.Shown(ctx, st.Mzxid)
 	return nil
 }
 
@@ -239,20 +227,8 @@ func (n *Namespaces) Delete(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	n.shown(ctx, zxid)
+	n.picture.Shown(ctx, zxid)
 	return nil
-}
-
-// ownWritePatience is how long a writer waits to see his own write. It stands, seen or not.
-const ownWritePatience = 2500 * time.Millisecond
-
-// shown waits until the picture shows a write.
-func (n *Namespaces) shown(ctx context.Context, z core.Zxid) {
-	ctx, cancel := context.WithTimeout(ctx, ownWritePatience)
-	defer cancel()
-	if err := n.mirror.Wait(ctx, z); err != nil {
-		n.log.Debug("own write is not seen yet", "zxid", z.String(), "err", err)
-	}
 }
 
 func pathOf(id string) string { return core.JoinPath(Root, segment.Escape(id)) }
@@ -287,13 +263,10 @@ func encode(name, description string) ([]byte, error) {
 	case utf8.RuneCountInString(description) > maxDescriptionChars:
 		return nil, say(ErrIllegal, "too long namespaceDesc, over 256")
 	}
-	b, err := json.Marshal(value{Name: name, Description: description})
-	return append([]byte{formatVersion}, b...), err
+	return picture.Encode(value{Name: name, Description: description})
 }
 
 func decode(data []byte) (v value, err error) {
-	if len(data) == 0 || data[0] != formatVersion {
-		return v, errors.New("unknown format")
-	}
-	return v, json.Unmarshal(data[1:], &v)
+	err = picture.Decode(data, &v)
+	return v, err
 }

@@ -1,6 +1,6 @@
 // Package quota keeps how much a namespace, or a group of the public one, may hold.
 //
-// A quota is a znode below /zensus/quotas, read from a mirror and written through
+// A quota is a znode below /zensus/quotas, read from a picture of them and written through
 // core.Client. It says limits only. How much is used is the business of those who hold it:
 // the config center and the registry count what they show, and ask here what they may take.
 //
@@ -9,29 +9,24 @@
 // registered too often for that; those who register at the same moment may together pass a
 // limit by as many as they are.
 //
-// The package starts no goroutines but those of the mirror, which Run owns.
+// The package starts no goroutines but those of the picture, which Run owns.
 package quota
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"strings"
-	"time"
 
 	"github.com/zensus-io/zensus/core"
-	"github.com/zensus-io/zensus/core/mirror"
+	"github.com/zensus-io/zensus/internal/picture"
 	"github.com/zensus-io/zensus/internal/segment"
 )
 
 // Root is where the quotas live.
 const Root = "/zensus/quotas"
-
-// formatVersion is the first byte of every value.
-const formatVersion = 1
 
 // quotasMax bounds the quotas of each kind.
 const quotasMax = 20_000
@@ -161,9 +156,9 @@ func (l *Limits) Validate() error {
 
 // Quotas is all quotas. It is safe for concurrent use.
 type Quotas struct {
-	client core.Client
-	mirror *mirror.Mirror
-	log    *slog.Logger
+	client  core.Client
+	picture *picture.Picture
+	log     *slog.Logger
 }
 
 // New makes the picture; Run fills it.
@@ -171,43 +166,23 @@ func New(client core.Client, log *slog.Logger) (*Quotas, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	m, err := mirror.New(mirror.Config{Client: client, Root: Root, Logger: log})
+	p, err := picture.New(picture.Config{Client: client, Root: Root, Starting: ErrStarting, Log: log})
 	if err != nil {
 		return nil, err
 	}
-	return &Quotas{client: client, mirror: m, log: log}, nil
+	return &Quotas{client: client, picture: p, log: log}, nil
 }
 
 // Run keeps the picture until ctx ends.
-func (q *Quotas) Run(ctx context.Context) error { return q.mirror.Run(ctx) }
+func (q *Quotas) Run(ctx context.Context) error { return q.picture.Run(ctx) }
 
 // Ready is closed when the quotas are known.
-func (q *Quotas) Ready() <-chan struct{} { return q.mirror.Ready() }
-
-// readyPatience is how long those who need to know wait while the server starts.
-const readyPatience = 2500 * time.Millisecond
-
-// await returns when the quotas are known, or ErrStarting.
-func (q *Quotas) await(ctx context.Context) error {
-	select {
-	case <-q.Ready():
-		return nil
-	default:
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, readyPatience, ErrStarting)
-	defer cancel()
-	select {
-	case <-q.Ready():
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
+func (q *Quotas) Ready() <-chan struct{} { return q.picture.Ready() }
 
 // Get is the limits of a scope as this node knows them; none where nobody set any. It
 // returns ErrStarting.
 func (q *Quotas) Get(ctx context.Context, s Scope) (Limits, error) {
-	if err := q.await(ctx); err != nil {
+	if err := q.picture.Await(ctx); err != nil {
 		return Limits{}, err
 	}
 	return q.Shown(s), nil
@@ -215,7 +190,7 @@ func (q *Quotas) Get(ctx context.Context, s Scope) (Limits, error) {
 
 // Shown is Get for who only shows them: before they are known there are none.
 func (q *Quotas) Shown(s Scope) Limits {
-	node, ok := q.mirror.Get(s.path())
+	node, ok := q.picture.Get(s.path())
 	if !ok {
 		return Limits{}
 	}
@@ -244,10 +219,10 @@ func (h *Held) Op() core.Op { return core.SetOp{Path: h.path, Data: h.data, Vers
 // Hold reads a quota for a change under it. It returns nil where there is none, and
 // ErrStarting.
 func (q *Quotas) Hold(ctx context.Context, s Scope) (*Held, error) {
-	if err := q.await(ctx); err != nil {
+	if err := q.picture.Await(ctx); err != nil {
 		return nil, err
 	}
-	if _, ok := q.mirror.Get(s.path()); !ok {
+	if _, ok := q.picture.Get(s.path()); !ok {
 		return nil, nil
 	}
 	data, st, err := q.client.Get(ctx, s.path())
@@ -275,7 +250,7 @@ func (q *Quotas) Change(ctx context.Context, s Scope, change func(*Limits)) erro
 			return err
 		}
 		if !again {
-			q.shown(ctx, zxid)
+			q.picture.Shown(ctx, zxid)
 			return nil
 		}
 		if _, err := q.client.Sync(ctx, s.path()); err != nil {
@@ -301,14 +276,14 @@ func (q *Quotas) tryChange(ctx context.Context, s Scope, change func(*Limits)) (
 	if err := l.Validate(); err != nil {
 		return 0, false, err
 	}
-	value, err := encode(l)
+	value, err := picture.Encode(l)
 	if err != nil {
 		return 0, false, err
 	}
 	if there {
 		st, err = q.client.Set(ctx, s.path(), value, st.Version)
 	} else {
-		if len(q.mirror.Children(core.ParentPath(s.path()))) >= quotasMax {
+		if len(q.picture.Children(core.ParentPath(s.path()))) >= quotasMax {
 			return 0, false, ErrTooMany
 		}
 		if err = core.Ensure(ctx, q.client, core.ParentPath(s.path())); err == nil {
@@ -324,25 +299,7 @@ func (q *Quotas) tryChange(ctx context.Context, s Scope, change func(*Limits)) (
 	return st.Mzxid, false, nil
 }
 
-// ownWritePatience is how long a writer waits to see his own write. It stands, seen or not.
-const ownWritePatience = 2500 * time.Millisecond
-
-func (q *Quotas) shown(ctx context.Context, z core.Zxid) {
-	ctx, cancel := context.WithTimeout(ctx, ownWritePatience)
-	defer cancel()
-	if err := q.mirror.Wait(ctx, z); err != nil {
-		q.log.Debug("own write is not seen yet", "zxid", z.String(), "err", err)
-	}
-}
-
-func encode(l Limits) ([]byte, error) {
-	b, err := json.Marshal(l)
-	return append([]byte{formatVersion}, b...), err
-}
-
 func decode(data []byte) (l Limits, err error) {
-	if len(data) == 0 || data[0] != formatVersion {
-		return l, errors.New("unknown format")
-	}
-	return l, json.Unmarshal(data[1:], &l)
+	err = picture.Decode(data, &l)
+	return l, err
 }

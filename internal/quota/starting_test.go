@@ -10,6 +10,7 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/coretest"
+	"github.com/zensus-io/zensus/internal/picture"
 )
 
 // A server that had restarted took what was beyond every limit until its mirror had loaded:
@@ -36,7 +37,7 @@ func TestAQuotaHoldsWhileTheServerStarts(t *testing.T) {
 		require.ErrorIs(t, err, ErrStarting)
 		_, err = q.Get(ctx, dev)
 		require.ErrorIs(t, err, ErrStarting)
-		require.Equal(t, 2*readyPatience, time.Since(began))
+		require.Equal(t, 2*picture.ReadyPatience, time.Since(began))
 
 		held := make(chan int, 1)
 		go func() {
