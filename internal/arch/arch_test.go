@@ -99,6 +99,15 @@ var only = []struct {
 		[]string{"registry/nacosapi", "configcenter/nacosapi", "console", "internal/nacos/rest", "internal/auth/nacosapi", "internal/namespace/nacosapi", "cmd/zensus/..."},
 		"HTTP stays at the edge",
 	},
+	{
+		"internal/nacos/wire",
+		[]string{
+			"internal/nacos/...", "registry/nacosapi", "configcenter/nacosapi", "internal/auth/nacosapi", "internal/namespace/nacosapi",
+			"internal/quota/nacosapi", "internal/lock/nacosapi", "internal/audit/nacosapi", "internal/cluster", "sdk/...", "cmd/zensus/...",
+			"registry/catalog",
+		},
+		"the domain knows no protocol: it refuses with errors of its own, whose codes and words are found at the edge",
+	},
 	{"log", []string{"internal/telemetry"}, "logs go through hclog or slog"},
 	{"golang.org/x/sys/unix", []string{"core/vfs"}, "one package knows the operating system"},
 }

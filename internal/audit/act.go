@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/zensus-io/zensus/internal/auth"
-	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
 // Act is one request that may write. It is safe for concurrent use.
@@ -75,10 +74,9 @@ func (a *Act) rode() {
 	a.mu.rode++
 }
 
-// End says what became of the act: err is why it was not done, done is false where the
-// answer says without an error that nothing was. If it was done, End returns when that
-// is on record.
-func (a *Act) End(ctx context.Context, done bool, err error) {
+// End says what became of the act, and why it was not done, as whoever asked was told;
+// blank where nobody said. If it was done, End returns when that is on record.
+func (a *Act) End(ctx context.Context, result Result, why string) {
 	a.mu.Lock()
 	r, rode := a.mu.record, a.mu.rode
 	a.mu.Unlock()
@@ -88,36 +86,12 @@ func (a *Act) End(ctx context.Context, done bool, err error) {
 	if r.Kind == "" {
 		r.Kind = KindCluster
 	}
-	switch r.Result = resultOf(done, err); {
+	switch r.Result = result; {
 	case r.Result == OK && rode > 0:
 	case r.Result == OK:
 		a.log.append(ctx, r.clipped())
 	default:
-		if err != nil {
-			r.Text = err.Error()
-		}
+		r.Text = why
 		a.log.refused(r.clipped())
-	}
-}
-
-func resultOf(done bool, err error) Result {
-	switch {
-	case err == nil && done:
-		return OK
-	case err == nil:
-		return Refused
-	case wire.UnknownOutcome(err):
-		return Failed
-	}
-	switch status := wire.AsError(err).Kind.Status(); wire.AsError(err).Kind {
-	case wire.AccessDenied, wire.TokenInvalid:
-		return Denied
-	case wire.ServerError:
-		return Failed
-	default:
-		if status >= 500 {
-			return Failed
-		}
-		return Refused
 	}
 }

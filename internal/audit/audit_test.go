@@ -71,14 +71,14 @@ func TestARecordIsThereIfAndOnlyIfTheWriteIs(t *testing.T) {
 		User: "tom", From: "1.2.3.4", Via: "http", Action: "POST /x", Verb: Create, Result: OK,
 		Target: Target{Kind: KindConfig, Namespace: "dev", Group: "G", Name: "a/b"},
 	}, found[0])
-	act.End(ctx, true, nil)
+	act.End(ctx, OK, "")
 	require.Len(t, all(t, l, Filter{}), 1, "once")
 
 	ctx, act = l.Begin(ctx, Record{Via: "http", Action: "POST /x"})
 	_, err = c.Set(ctx, "/zensus/config/dev/G/a%2Fb", nil, 7)
 	require.ErrorIs(t, err, core.BadVersion, "the error is that of the write")
 	require.Len(t, all(t, l, Filter{}), 1)
-	act.End(ctx, true, auth.ErrForbidden)
+	act.End(ctx, Denied, auth.ErrForbidden.Error())
 	require.Eventually(t, func() bool { return len(all(t, l, Filter{Result: Denied})) == 1 }, 2*time.Second, time.Millisecond)
 
 	// The calls that write one thing, and return what the plain ones do.
@@ -111,7 +111,7 @@ func TestPlacesAndPiecesAreNotOnRecord(t *testing.T) {
 	require.Empty(t, all(t, l, Filter{}))
 	On(ctx, Target{Kind: KindConfig, Namespace: "dev"})
 	By(ctx, "ann")
-	act.End(ctx, true, nil)
+	act.End(ctx, OK, "")
 	found := all(t, l, Filter{})
 	require.Len(t, found, 1, "the end appends what rode nowhere, and is back when that is durable")
 	require.Equal(t, "ann", found[0].User)
@@ -202,12 +202,12 @@ func TestAFloodOfRefusalsLeavesRoom(t *testing.T) {
 		l := open(t, coretest.NewFake(), some)
 		for range 10_000 {
 			ctx, act := l.Begin(context.Background(), Record{Action: "flood"})
-			act.End(ctx, true, auth.ErrUnauthenticated)
+			act.End(ctx, Denied, auth.ErrUnauthenticated.Error())
 		}
 		time.Sleep(time.Second)
 		require.Len(t, all(t, l, Filter{Action: "flood"}), refusedBurst)
 		ctx, act := l.Begin(context.Background(), Record{Action: "later"})
-		act.End(ctx, true, auth.ErrForbidden)
+		act.End(ctx, Denied, auth.ErrForbidden.Error())
 		time.Sleep(time.Second)
 		found := all(t, l, Filter{Action: "later"})
 		require.Len(t, found, 1)
@@ -264,7 +264,7 @@ func TestWithoutAnAuditNothingIsWrittenAndNobodyWaits(t *testing.T) {
 	ctx, act := l.Begin(t.Context(), Record{Action: "x"})
 	_, _, err := l.Client(l.cfg.Client).Create(ctx, "/a", nil, core.CreateOptions{})
 	require.NoError(t, err)
-	act.End(ctx, true, nil)
+	act.End(ctx, OK, "")
 	_, err = l.Query(t.Context(), Filter{}, 1, 1)
 	require.ErrorIs(t, err, ErrOff)
 	_, err = l.cfg.Client.Exists(t.Context(), Root)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/zensus-io/zensus/core"
-	"github.com/zensus-io/zensus/internal/nacos/wire"
+	"github.com/zensus-io/zensus/internal/refusal"
 )
 
 const (
@@ -18,10 +18,10 @@ const (
 )
 
 // ErrBusy is returned by Query while others read as many as may be read at once.
-var ErrBusy error = wire.Refuse(wire.Busy, "the audit is being read by others, please try later")
+var ErrBusy = refusal.New(refusal.Busy, "the audit is being read by others, please try later")
 
 // ErrOff is returned by Query where no audit is kept.
-var ErrOff error = wire.Refuse(wire.Unimplemented, "no audit is kept: audit.records_max is 0")
+var ErrOff = refusal.New(refusal.Off, "no audit is kept: audit.records_max is 0")
 
 // Page is one page of what was found; Total counts all that was.
 type Page struct {

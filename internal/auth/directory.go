@@ -14,8 +14,8 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/mirror"
-	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/internal/picture"
+	"github.com/zensus-io/zensus/internal/refusal"
 	"github.com/zensus-io/zensus/internal/segment"
 )
 
@@ -260,7 +260,7 @@ func (d *Directory) fresh(ctx context.Context) (*index, error) {
 		return nil, err
 	}
 	if err := d.picture.Reach(ctx, z); err != nil {
-		return nil, &wire.Error{Kind: wire.Busy, Text: "the server lags behind, please try later", Err: err}
+		return nil, &refusal.Error{Kind: refusal.Busy, Text: "the server lags behind, please try later", Err: err}
 	}
 	return d.current(), nil
 }

@@ -42,7 +42,7 @@ func (a *Auth) sign(user, hash string, expires time.Time) (string, error) {
 	return t.SignedString(a.cfg.Key)
 }
 
-var errExpired = say(ErrUnauthenticated, "Code: 401, Message: token expired!.")
+var errExpired = say(ErrUnauthenticated, "token expired!")
 
 // maxTokenBytes bounds what is parsed at all.
 const maxTokenBytes = 8 << 10

@@ -23,8 +23,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/zensus-io/zensus/core"
-	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/internal/picture"
+	"github.com/zensus-io/zensus/internal/refusal"
 	"github.com/zensus-io/zensus/internal/segment"
 	"github.com/zensus-io/zensus/internal/tenant"
 )
@@ -56,17 +56,16 @@ type value struct {
 	Description string `json:"description,omitempty"`
 }
 
-// The refusals. Their texts are those of Nacos.
+// The refusals.
 var (
-	ErrExists   error = wire.Refuse(wire.NamespaceExists, "namespace already exist")
-	ErrNotFound error = wire.Refuse(wire.NamespaceNotFound, "namespace not exist")
-	ErrIllegal  error = wire.Refuse(wire.NamespaceIllegal, "illegal namespace")
-	ErrStarting error = wire.Refuse(wire.Starting, "Server is starting,please try later.")
+	ErrExists   = refusal.New(refusal.Exists, "namespace already exist")
+	ErrNotFound = refusal.New(refusal.NotFound, "namespace not exist")
+	ErrIllegal  = refusal.New(refusal.Invalid, "illegal namespace")
+	ErrStarting = refusal.New(refusal.Starting, "namespaces are not known yet")
 )
 
-func say(cause error, text string) error {
-	return &wire.Error{Kind: wire.AsError(cause).Kind, Text: text, Err: cause}
-}
+// say gives one of the refusals above a text of its own. errors.Is still finds it.
+func say(cause error, text string) error { return refusal.Say(cause, text) }
 
 // Canonical is the id that a client's spelling means: blank is public. All other
 // ids are their own.

@@ -10,6 +10,7 @@ import (
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
+	"github.com/zensus-io/zensus/internal/refusal"
 )
 
 // contextPath is that of Nacos. The lists below leave it out.
@@ -76,7 +77,8 @@ func HTTP(l *audit.Log) func(context.Context, rest.Asked) (context.Context, func
 			if out.Need != nil && out.Need.Action != "" {
 				audit.On(ctx, targetOf(out.Need.Resource))
 			}
-			act.End(ctx, out.Done, cause(&out))
+			err := cause(&out)
+			act.End(ctx, resultOf(out.Done, err), why(err))
 		}
 	}
 }
@@ -94,6 +96,37 @@ func cause(out *rest.Outcome) error {
 		return wire.Refuse(wire.ServerError, http.StatusText(out.Status))
 	}
 	return nil
+}
+
+// resultOf is what became of a request: done is false where the answer says without an
+// error that nothing was.
+func resultOf(done bool, err error) audit.Result {
+	switch {
+	case err == nil && done:
+		return audit.OK
+	case err == nil:
+		return audit.Refused
+	case wire.UnknownOutcome(err):
+		return audit.Failed
+	}
+	switch kind := wire.AsError(err).Kind; {
+	case kind == wire.AccessDenied, kind == wire.TokenInvalid:
+		return audit.Denied
+	case kind == wire.ServerError, kind.Status() >= http.StatusInternalServerError:
+		return audit.Failed
+	}
+	return audit.Refused
+}
+
+// why is what is on record of an error: of a refusal the words of the answer.
+func why(err error) string {
+	if err == nil {
+		return ""
+	}
+	if _, ok := err.(*refusal.Error); ok { //nolint:errorlint // one that is wrapped was answered in other words
+		return wire.AsError(err).Text
+	}
+	return err.Error()
 }
 
 // targetOf is what a guard was asked about.
@@ -130,6 +163,6 @@ func RPC(l *audit.Log) func(context.Context, *rpc.Conn, wire.Body) (context.Cont
 			From: c.ClientIP(), Remote: c.RemoteIP(), Via: "grpc", Action: request.PayloadType(),
 			Target: targetOf(auth.ConfigResource(k.Tenant, k.Group, k.DataID)),
 		})
-		return ctx, func(ctx context.Context, err error) { act.End(ctx, true, err) }
+		return ctx, func(ctx context.Context, err error) { act.End(ctx, resultOf(true, err), why(err)) }
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/internal/refusal"
 )
 
 // Kind is a cause of refusal. One table (kinds) gives what each protocol
@@ -178,10 +179,35 @@ func Refuse(kind Kind, text string) *Error { return &Error{Kind: kind, Text: tex
 // RefuseBy is an Error whose cause is err and whose text is err's.
 func RefuseBy(kind Kind, err error) *Error { return &Error{Kind: kind, Text: err.Error(), Err: err} }
 
-// Kinder is implemented by errors of other packages that know their kind.
-type Kinder interface {
-	error
-	NacosKind() Kind
+// refusals is what is answered to a refusal of the domain. The words are Nacos's, which
+// clients and consoles compare.
+var refusals = map[refusal.Kind]struct {
+	kind Kind
+	// before and after stand around the refusal's own text, or whole in its place.
+	before, after, whole string
+}{
+	refusal.Invalid:         {kind: ParameterInvalid},
+	refusal.NotFound:        {kind: NotFound},
+	refusal.Exists:          {kind: Conflict},
+	refusal.Unauthenticated: {kind: TokenInvalid, before: "Code: 401, Message: ", after: "."},
+	refusal.WrongPassword:   {kind: AccessDenied},
+	refusal.Forbidden:       {kind: AccessDenied, before: "Code: 403, Message: ", after: "."},
+	refusal.Busy:            {kind: Busy},
+	refusal.Starting:        {kind: Starting, whole: "Server is starting,please try later."},
+	refusal.Off:             {kind: Unimplemented},
+}
+
+// refused is a refusal of the domain in Nacos's terms; its cause is err, which holds it.
+func refused(r *refusal.Error, err error) *Error {
+	as, ok := refusals[r.Kind]
+	if !ok {
+		return RefuseBy(ServerError, err)
+	}
+	text := as.before + r.Text + as.after
+	if as.whole != "" {
+		text = as.whole
+	}
+	return &Error{Kind: as.kind, Text: text, Err: err}
 }
 
 // Headers of answers, over HTTP and as metadata over gRPC. Stock clients do not look.
@@ -197,8 +223,8 @@ func UnknownOutcome(err error) bool {
 	return core.IsUnknownOutcome(err) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// AsError finds the refusal within err. Errors of the engine and of contexts
-// have kinds of their own; everything else is a ServerError. It is nil for nil.
+// AsError finds the refusal within err, in Nacos's terms or the domain's. Errors of the
+// engine and of contexts have kinds of their own; everything else is a ServerError. It is nil for nil.
 func AsError(err error) *Error {
 	if err == nil {
 		return nil
@@ -207,9 +233,9 @@ func AsError(err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	var k Kinder
-	if errors.As(err, &k) {
-		return RefuseBy(k.NacosKind(), err)
+	var r *refusal.Error
+	if errors.As(err, &r) {
+		return refused(r, err)
 	}
 	switch {
 	case core.IsUnknownOutcome(err):

@@ -201,6 +201,26 @@ func (a *API) readV1(_ context.Context, in readForm) (any, error) {
 	return rest.RestResult{Code: 200, Data: a.list(typeCustomV1, a.cfg.BlankPublic)}, nil
 }
 
+// refusals is the one table of the errors of namespaces. Others are left to wire.AsError.
+var refusals = []struct {
+	err  error
+	kind wire.Kind
+}{
+	{namespace.ErrExists, wire.NamespaceExists},
+	{namespace.ErrNotFound, wire.NamespaceNotFound},
+	{namespace.ErrIllegal, wire.NamespaceIllegal},
+}
+
+// refusal puts err in Nacos's terms.
+func refusal(err error) error {
+	for _, r := range refusals {
+		if errors.Is(err, r.err) {
+			return wire.RefuseBy(r.kind, err)
+		}
+	}
+	return err
+}
+
 type createFormV1 struct {
 	ID          string `form:"customNamespaceId" alias:"namespaceId"`
 	Name        string `form:"namespaceName" binding:"required"`
@@ -223,7 +243,7 @@ func falseFor(ok bool, err error) (bool, error) {
 
 func (a *API) create(ctx context.Context, in createFormV1) (bool, error) {
 	_, err := a.cfg.Namespaces.Create(ctx, in.ID, in.Name, in.Description)
-	return err == nil, err
+	return err == nil, refusal(err)
 }
 
 type createForm struct {
@@ -268,7 +288,7 @@ func (f updateForm) names() (id, name string) { return f.ID, f.Name }
 
 func (a *API) update(ctx context.Context, in updateForm) (bool, error) {
 	err := a.cfg.Namespaces.Update(ctx, in.ID, in.Name, in.Description)
-	return err == nil, err
+	return err == nil, refusal(err)
 }
 
 type idForm struct {
@@ -286,7 +306,7 @@ func (f getForm) names() (id, name string) { return f.ID, "" }
 
 func (a *API) delete(ctx context.Context, in idForm) (bool, error) {
 	err := a.cfg.Namespaces.Delete(ctx, in.ID)
-	return err == nil, err
+	return err == nil, refusal(err)
 }
 
 func (a *API) listV2(context.Context, rest.None) ([]item, error) {
