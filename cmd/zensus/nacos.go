@@ -210,7 +210,7 @@ func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret
 		others = newPeers(side.cluster)
 	}
 	side.naming, err = naming.New(naming.Config{
-		Client: side.writer, Sessions: in.sessions(), Node: side.cluster.ID(), Peers: others,
+		Client: side.writer, Sessions: in.sessions(), Node: side.cluster.ID(), Peers: others, Form: registryapi.AppendInstance,
 		Logger: log.Named("naming"), MirrorLog: telemetry.Slog(log.Named("naming")), Registerer: in.registry,
 		Quota: func(ctx context.Context, namespace string) (services, instances int, err error) {
 			limits, err := side.quotas.Get(ctx, quota.Scope{Namespace: namespace})

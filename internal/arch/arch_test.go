@@ -104,7 +104,6 @@ var only = []struct {
 		[]string{
 			"internal/nacos/...", "registry/nacosapi", "configcenter/nacosapi", "internal/auth/nacosapi", "internal/namespace/nacosapi",
 			"internal/quota/nacosapi", "internal/lock/nacosapi", "internal/audit/nacosapi", "internal/cluster", "sdk/...", "cmd/zensus/...",
-			"registry/catalog",
 		},
 		"the domain knows no protocol: it refuses with errors of its own, whose codes and words are found at the edge",
 	},

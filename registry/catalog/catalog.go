@@ -9,7 +9,6 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/mirror"
-	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/registry"
 	"github.com/zensus-io/zensus/registry/store"
 )
@@ -49,6 +48,7 @@ type Covered struct {
 // Catalog is the picture of all services.
 type Catalog struct {
 	listener Listener
+	form     Form
 
 	mu struct {
 		sync.RWMutex
@@ -63,14 +63,18 @@ type Catalog struct {
 	}
 }
 
-// New makes an empty catalog.
-func New(listener Listener) *Catalog {
-	c := &Catalog{listener: listener}
+// DefaultCacheMillis is how long lists say that clients may rest on them, unless
+// SetCacheMillis says otherwise.
+const DefaultCacheMillis = 10_000
+
+// New makes an empty catalog, which keeps its lists in a form.
+func New(listener Listener, form Form) *Catalog {
+	c := &Catalog{listener: listener, form: form}
 	c.mu.services = make(map[registry.ServiceKey]*service)
 	c.mu.counts = make(map[string]int)
 	c.mu.sizes = make(map[string]int)
 	c.mu.ahead = make(map[registry.ServiceKey]struct{})
-	c.mu.cache = wire.DefaultCacheMillis
+	c.mu.cache = DefaultCacheMillis
 	return c
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/mirror"
-	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/registry"
 	"github.com/zensus-io/zensus/registry/store"
 )
@@ -36,7 +35,7 @@ func (t *tree) Changed([]registry.ServiceKey)    { t.changed++ }
 
 func newTree() *tree {
 	t := &tree{nodes: make(map[string]*mirror.Node)}
-	t.Catalog = New(t)
+	t.Catalog = New(t, Plain)
 	return t
 }
 
@@ -272,26 +271,17 @@ func TestNamesArePagedInOrder(t *testing.T) {
 	require.Equal(t, 2, tr.Count(""))
 }
 
-func TestListsAreServiceInfosOfNacos(t *testing.T) {
+func TestListsAreEncodedInTheirForm(t *testing.T) {
 	tr := newTree()
 	tr.service(shop, nil)
 	i := at("10.0.0.1")
-	i.ID, i.Metadata = `a"b\c`, map[string]string{"k<": "v\n\u2028"}
 	tr.create(1, i)
-	for naming, name := range map[Naming]string{Bare: "shop", Grouped: "DEFAULT_GROUP@@shop"} {
-		var got wire.ServiceInfo
-		b := tr.list().AppendInfo(nil, naming, "A,B")
-		require.NoError(t, json.Unmarshal(b, &got), "%s", b)
-		require.Equal(t, name, got.Name)
-		require.Equal(t, "A,B", got.Clusters)
-		require.Equal(t, tr.list().LastRefTime, got.LastRefTime)
-		require.Equal(t, i.ID, got.Hosts[0].InstanceID)
-		require.Equal(t, i.Metadata, got.Hosts[0].Metadata)
-		require.True(t, got.Valid)
-	}
-	var empty map[string]any
-	require.NoError(t, json.Unmarshal(tr.Lookup(registry.NewServiceKey("", "", "unknown"), registry.Filter{}).AppendInfo(nil, Bare, ""), &empty))
-	require.Equal(t, []any{}, empty["hosts"], "never null")
+	tr.create(2, at("10.0.0.2"))
+	var got []registry.Instance
+	require.NoError(t, json.Unmarshal(tr.list().Encoded(), &got))
+	require.Len(t, got, 2)
+	require.Equal(t, i.IP, got[0].IP)
+	require.Equal(t, "[]", string(tr.Lookup(registry.NewServiceKey("", "", "unknown"), registry.Filter{}).Encoded()))
 }
 
 func TestOneListServesAllCallersUntilSomethingChanges(t *testing.T) {

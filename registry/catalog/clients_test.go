@@ -18,7 +18,7 @@ func (nobody) Changed([]registry.ServiceKey) {}
 func (nobody) Named([]registry.ServiceKey)   {}
 
 func TestClientsAreAllWhoHaveRegisteredSomething(t *testing.T) {
-	c := New(nobody{})
+	c := New(nobody{}, Plain)
 	var changes []mirror.Change
 	add := func(path string, value []byte, zxid core.Zxid) {
 		changes = append(changes, mirror.Change{Path: path, Zxid: zxid, New: &mirror.Node{Path: path, Data: value, Stat: core.Stat{Czxid: zxid, Mzxid: zxid}}})

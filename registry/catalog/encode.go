@@ -2,71 +2,27 @@ package catalog
 
 import (
 	"encoding/json"
-	"strconv"
 
-	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/registry"
 )
 
-// AppendInstance writes an instance of service k as Nacos's JSON.
-func AppendInstance(b []byte, k registry.ServiceKey, i *registry.Instance) []byte {
-	w := wire.Instance{
-		InstanceID: i.ID, IP: i.IP, Port: i.Port, Weight: i.Weight, Healthy: i.Healthy, Enabled: i.Enabled,
-		Ephemeral: i.Ephemeral, ClusterName: i.Cluster, ServiceName: k.Grouped(), Metadata: i.Metadata,
+// Form writes an instance of service k as the protocol does whose lists are kept encoded.
+// Equal instances must give equal bytes.
+type Form func(b []byte, k registry.ServiceKey, i *registry.Instance) []byte
+
+// Plain is the form of a catalog whose lists nobody sends.
+func Plain(b []byte, _ registry.ServiceKey, i *registry.Instance) []byte {
+	plain, err := json.Marshal(i)
+	if err != nil {
+		return append(b, "null"...) // no instance gives an error
 	}
-	return w.AppendJSON(b)
+	return append(b, plain...)
 }
 
-// Naming says how a list names its service.
-type Naming bool
+// Encoded is the instances as a JSON array of the catalog's Form. Callers must not modify it.
+func (v *View) Encoded() []byte { return v.hosts }
 
-const (
-	// Bare is the name without its group, as gRPC clients want it.
-	Bare Naming = false
-	// Grouped is group@@name, as HTTP clients want it.
-	Grouped Naming = true
-)
-
-// AppendInfo writes the view as the ServiceInfo of Nacos. clusters is the list
-// of clusters exactly as the caller asked for it: clients find their cache entry
-// by it.
-func (v *View) AppendInfo(b []byte, naming Naming, clusters string) []byte {
-	name := v.Key.Name
-	if naming == Grouped {
-		name = v.Key.Grouped()
-	}
-	b = append(b, `{"name":`...)
-	b = appendString(b, name)
-	b = append(b, `,"groupName":`...)
-	b = appendString(b, v.Key.Group)
-	b = append(b, `,"clusters":`...)
-	b = appendString(b, clusters)
-	b = append(b, `,"cacheMillis":`...)
-	b = strconv.AppendInt(b, v.CacheMillis, 10)
-	b = append(b, `,"hosts":`...)
-	b = append(b, v.hosts...)
-	b = append(b, `,"lastRefTime":`...)
-	b = strconv.AppendInt(b, v.LastRefTime, 10)
-	b = append(b, `,"checksum":"",`...)
-	if naming == Grouped {
-		b = append(b, `"allIPs"`...)
-	} else {
-		b = append(b, `"allIps"`...) // as Nacos 3 spells it; to nobody does it make a difference
-	}
-	b = append(b, `:false,"reachProtectionThreshold":`...)
-	b = strconv.AppendBool(b, v.Protected)
-	return append(b, `,"valid":true}`...)
-}
-
-// InfoBytes is about how long AppendInfo's result is.
+// InfoBytes is about how long the list is as it is sent, with what is said of its service.
 func (v *View) InfoBytes() int {
 	return len(v.hosts) + 2*len(v.Key.Group) + len(v.Key.Name) + 256
-}
-
-func appendString(b []byte, s string) []byte {
-	quoted, err := json.Marshal(s)
-	if err != nil {
-		return append(b, `""`...) // no string gives an error
-	}
-	return append(b, quoted...)
 }

@@ -43,7 +43,7 @@ type View struct {
 	gen   uint64
 	since int64  // LastRefTime of the first of the views in a row that show the same
 	tree  int64  // the service's number in the tree, 0 without one
-	hosts []byte // Instances as a JSON array
+	hosts []byte // Instances as a JSON array of the catalog's Form
 	memo  *memo
 }
 
@@ -106,7 +106,7 @@ func (c *Catalog) Lookup(k registry.ServiceKey, f registry.Filter) *View {
 	if s == nil {
 		return c.unknownLocked(k)
 	}
-	return s.view(name, f, c.mu.cache)
+	return s.view(name, f, c.mu.cache, c.form)
 }
 
 // unknownLocked is the list of a service that is not there.
@@ -116,7 +116,7 @@ func (c *Catalog) unknownLocked(k registry.ServiceKey) *View {
 
 // view is made anew only if something changed, and keeps its number if what
 // changed is this node's own and does not show.
-func (s *service) view(name string, f registry.Filter, cacheMillis int64) *View {
+func (s *service) view(name string, f registry.Filter, cacheMillis int64, form Form) *View {
 	old := s.views[name]
 	if old != nil && old.gen == s.gen {
 		return old
@@ -127,7 +127,7 @@ func (s *service) view(name string, f registry.Filter, cacheMillis int64) *View 
 	if s.exists {
 		v.tree = store.Revision(s.stat)
 	}
-	v.hosts = s.encode(sel)
+	v.hosts = s.encode(sel, form)
 	v.memo = new(memo)
 	if old != nil && v.SameHosts(old) {
 		v.hosts, v.since = old.hosts, old.since
@@ -143,7 +143,7 @@ func (s *service) view(name string, f registry.Filter, cacheMillis int64) *View 
 	return v
 }
 
-func (s *service) encode(sel registry.Selection) []byte {
+func (s *service) encode(sel registry.Selection, form Form) []byte {
 	size := 2
 	plain := !sel.Protected && len(s.overlays) == 0
 	if old := s.views[""]; old != nil {
@@ -157,7 +157,7 @@ func (s *service) encode(sel registry.Selection) []byte {
 		}
 		i := &sel.Hosts[n]
 		if !plain {
-			b = AppendInstance(b, s.key, i)
+			b = form(b, s.key, i)
 			continue
 		}
 		for s.slots[at].key() != i.Key() { // hosts are in the order of slots
@@ -165,7 +165,7 @@ func (s *service) encode(sel registry.Selection) []byte {
 		}
 		shown := s.slots[at].showing
 		if shown.encoded == nil {
-			shown.encoded = AppendInstance(nil, s.key, i)
+			shown.encoded = form(nil, s.key, i)
 		}
 		b = append(b, shown.encoded...)
 	}

@@ -185,7 +185,7 @@ func start(t testing.TB, e *engine, name string) *node {
 	st := store.New(session, nil)
 	require.NoError(t, st.Prepare(t.Context()))
 	n := &node{}
-	n.catalog = catalog.New(n)
+	n.catalog = catalog.New(n, catalog.Plain)
 	n.picture, err = mirror.New(mirror.Config{Client: session, Root: store.NamingRoot, OnChange: func(changes []mirror.Change, _ core.Zxid) {
 		n.catalog.ApplyNaming(changes, n.picture.Get)
 	}})

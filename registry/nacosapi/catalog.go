@@ -96,7 +96,7 @@ func (a *API) catalogInstances(ctx context.Context, in *catalogInstancesForm) ([
 	page := rest.PageOf(wanted, in.PageNo, min(in.PageSize, pageMax))
 	list := make([]json.RawMessage, 0, len(page.PageItems))
 	for _, i := range page.PageItems {
-		list = append(list, catalog.AppendInstance(nil, in.key(), i))
+		list = append(list, AppendInstance(nil, in.key(), i))
 	}
 	return list, page.TotalCount, nil
 }

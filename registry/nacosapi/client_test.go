@@ -79,7 +79,7 @@ type gatekeeper interface {
 func startGuarded(t testing.TB, engine coretest.Nodes, who gatekeeper) *node {
 	t.Helper()
 	session, sessions := engine.Node(t)
-	svc, err := naming.New(naming.Config{Client: session, Sessions: sessions, Node: "n1"})
+	svc, err := naming.New(naming.Config{Client: session, Sessions: sessions, Node: "n1", Form: AppendInstance})
 	require.NoError(t, err)
 	deps, cfg := Deps{Service: svc}, rpc.Config{Timing: rpc.Timing{Drain: 10 * time.Millisecond}}
 	if who != nil {

@@ -167,7 +167,7 @@ func wrap(b []byte, base *wire.Response, info json.RawMessage) (head, list []byt
 
 func info(v *catalog.View, clusters string) json.RawMessage {
 	return v.Memo("grpc/"+clusters, func() []byte {
-		return v.AppendInfo(make([]byte, 0, v.InfoBytes()+len(clusters)), catalog.Bare, clusters)
+		return appendInfo(make([]byte, 0, v.InfoBytes()+len(clusters)), v, bareName, clusters)
 	})
 }
 
@@ -212,7 +212,7 @@ type subscriber rpc.Conn
 func (s *subscriber) Notify(ctx context.Context, v *catalog.View, clusters string) error {
 	body := v.Memo("push/"+clusters, func() []byte {
 		b := append(make([]byte, 0, v.InfoBytes()+len(clusters)+16), `{"serviceInfo":`...)
-		b = v.AppendInfo(b, catalog.Bare, clusters)
+		b = appendInfo(b, v, bareName, clusters)
 		return append(b, '}')
 	})
 	return (*rpc.Conn)(s).Push(ctx, wire.Encoded{Type: (*wire.NotifySubscriberRequest)(nil).PayloadType(), JSON: body})

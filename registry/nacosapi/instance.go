@@ -15,7 +15,6 @@ import (
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/registry"
-	"github.com/zensus-io/zensus/registry/catalog"
 )
 
 // instanceForm is an instance with its defaults.
@@ -270,7 +269,7 @@ func (a *API) list(ctx context.Context, in *listForm) (json.RawMessage, error) {
 	}
 	a.markList(ctx, v)
 	return v.Memo("http/"+in.Clusters, func() []byte {
-		return v.AppendInfo(make([]byte, 0, v.InfoBytes()+len(in.Clusters)), catalog.Grouped, in.Clusters)
+		return appendInfo(make([]byte, 0, v.InfoBytes()+len(in.Clusters)), v, groupedName, in.Clusters)
 	}), nil
 }
 

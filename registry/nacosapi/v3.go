@@ -111,7 +111,7 @@ func (a *API) clusterInstances(ctx context.Context, in *listForm) ([]json.RawMes
 		}
 		found = true
 		if i.Healthy || !in.HealthyOnly {
-			list = append(list, catalog.AppendInstance(nil, k, i))
+			list = append(list, AppendInstance(nil, k, i))
 		}
 	}
 	if !found {
@@ -156,7 +156,7 @@ func (a *API) instancesV3(ctx context.Context, in listForm) ([]json.RawMessage, 
 	a.markList(ctx, v)
 	list := make([]json.RawMessage, 0, len(v.Instances))
 	for n := range v.Instances {
-		list = append(list, catalog.AppendInstance(nil, k, &v.Instances[n]))
+		list = append(list, AppendInstance(nil, k, &v.Instances[n]))
 	}
 	return list, nil
 }
@@ -167,7 +167,7 @@ func (a *API) instanceV3(ctx context.Context, in addressForm) (json.RawMessage, 
 		return nil, refusal(err)
 	}
 	a.mark(ctx)
-	return catalog.AppendInstance(nil, in.key(), &i), nil
+	return AppendInstance(nil, in.key(), &i), nil
 }
 
 type clusterV3 struct {
@@ -270,7 +270,7 @@ func (a *API) servicesV3(ctx context.Context, in servicesFormV3) (any, error) {
 		}
 		for i := range all {
 			if c, ok := svc.ClusterMap[all[i].Cluster]; ok {
-				c.Hosts = append(c.Hosts, catalog.AppendInstance(nil, k, &all[i]))
+				c.Hosts = append(c.Hosts, AppendInstance(nil, k, &all[i]))
 				svc.ClusterMap[all[i].Cluster] = c
 			}
 		}

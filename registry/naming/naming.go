@@ -53,6 +53,8 @@ type Config struct {
 	// persistent instances, and a heartbeat is handed on to the node that watches its
 	// instance.
 	Peers Peers
+	// Form is that of the lists that are kept encoded; nil is catalog.Plain.
+	Form catalog.Form
 	// Probe checks persistent instances; nil is health.Ask.
 	Probe      health.Probe
 	Logger     hclog.Logger          // nil is silent
@@ -109,12 +111,15 @@ func New(cfg Config) (*Service, error) {
 	if cfg.OverrideAge == 0 {
 		cfg.OverrideAge = 30 * 24 * time.Hour
 	}
+	if cfg.Form == nil {
+		cfg.Form = catalog.Plain
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
 	}
 	s := &Service{cfg: cfg, log: cfg.Logger, ready: make(chan struct{})}
 	s.store = store.New(cfg.Client, cfg.ACL)
-	s.catalog = catalog.New((*listener)(s))
+	s.catalog = catalog.New((*listener)(s), cfg.Form)
 	s.guard = push.NewGuard()
 	var err error
 	s.services, err = mirror.New(mirror.Config{Client: cfg.Client, Root: store.NamingRoot, Lean: true, Passing: true, Logger: cfg.MirrorLog, OnChange: s.onNaming})

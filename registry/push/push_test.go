@@ -41,7 +41,7 @@ func (w *world) Changed(keys []registry.ServiceKey) { w.Hub.Changed(keys) }
 func start(t *testing.T) *world {
 	t.Helper()
 	w := &world{guard: NewGuard()}
-	w.catalog = catalog.New(w)
+	w.catalog = catalog.New(w, catalog.Plain)
 	w.Hub = New(Config{Lookup: w.catalog.Lookup, Guard: w.guard, SubscriptionsPerClient: 3})
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
