@@ -13,6 +13,7 @@ import (
 
 	"github.com/zensus-io/zensus/configcenter/center"
 	configapi "github.com/zensus-io/zensus/configcenter/nacosapi"
+	configstore "github.com/zensus-io/zensus/configcenter/store"
 	"github.com/zensus-io/zensus/console"
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/internal/audit"
@@ -226,6 +227,7 @@ func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret
 	takeBeats(side.cluster, side.naming)
 	side.configs, err = center.New(center.Config{
 		Client: side.writer, Quotas: side.quotas, Shared: !in.alone(), Strictness: in.plan.strict,
+		Marks:      configstore.Marks{OfParts: audit.OfParts, Creating: audit.Creating},
 		Registerer: in.registry, Logger: telemetry.Slog(log.Named("config")),
 	})
 	if err != nil {

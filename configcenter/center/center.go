@@ -34,6 +34,8 @@ type Config struct {
 	// Strictness is what becomes of contents that are not what their type says; the zero
 	// value is Refuse.
 	Strictness Strictness
+	// Marks are for a Client that keeps a record of writes; none are allowed.
+	Marks store.Marks
 	// Listeners bound what clients listen to; the zero value is DefaultLimits.
 	Listeners listen.Limits
 	// Logger may be nil. It is a slog.Logger because the mirror, which the SDK
@@ -98,6 +100,7 @@ func New(cfg Config) (*Center, error) {
 	}
 	c.mirror = m
 	c.store = store.New(cfg.Client, cfg.Limits, func() int64 { return cfg.Now().UnixMilli() })
+	c.store.Mark(cfg.Marks)
 	c.store.Admit(c.admit)
 	c.inspector = newInspector(cfg.Strictness)
 	c.store.Inspect(c.inspect)

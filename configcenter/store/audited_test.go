@@ -31,6 +31,7 @@ func TestWhatIsOnRecordOfAPublishIsWhatItDid(t *testing.T) {
 	<-log.Ready()
 	lost := &meddler{Client: log.Client(client)}
 	s := New(lost, configcenter.DefaultLimits(), func() int64 { return time.Now().UnixMilli() })
+	s.Mark(Marks{OfParts: audit.OfParts, Creating: audit.Creating})
 	if err := s.Init(t.Context()); err != nil {
 		t.Fatal(err)
 	}

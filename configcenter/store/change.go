@@ -9,7 +9,6 @@ import (
 
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/core"
-	"github.com/zensus-io/zensus/internal/audit"
 )
 
 // base is what a change builds upon: all of it as of the version of the
@@ -126,7 +125,7 @@ func (s *Store) write(
 	ops = append(append(append(ops, b.formerOps(path)...), more...), admitted...)
 	doing := ctx
 	if b.item == nil {
-		doing = audit.Creating(ctx)
+		doing = s.creating(ctx)
 	}
 	results, zxid, again, err := s.multi(doing, b.key, ops)
 	if err != nil || again {
@@ -218,7 +217,7 @@ func (s *Store) makePlace(ctx context.Context, path string) error {
 	if err := s.ensure(ctx, core.ParentPath(path)); err != nil {
 		return err
 	}
-	_, _, err := s.client.Create(audit.OfParts(ctx), path, place(), core.CreateOptions{})
+	_, _, err := s.client.Create(s.ofParts(ctx), path, place(), core.CreateOptions{})
 	if errors.Is(err, core.NodeExists) || errors.Is(err, core.NoNode) {
 		return nil // the caller tries again
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/core"
-	"github.com/zensus-io/zensus/internal/audit"
 )
 
 // GrayChild reports whether a child of an item's znode is a gray version, and of which
@@ -201,7 +200,7 @@ func (s *Store) writeGray(ctx context.Context, b *grayBase, g *configcenter.Gray
 	}
 	ops = append(ops, content.checks()...)
 	ops = append(append(ops, b.piecesOps(path, b.stage)...), admitted...)
-	results, zxid, again, err := s.multi(audit.OfParts(ctx), b.key, ops)
+	results, zxid, again, err := s.multi(s.ofParts(ctx), b.key, ops)
 	if err != nil || again {
 		if again || !core.IsUnknownOutcome(err) {
 			content.drop(ctx, s)
@@ -263,7 +262,7 @@ func (s *Store) eraseGray(ctx context.Context, b *grayBase, by configcenter.Orig
 	if b.item == nil && len(b.children) == 1+len(pieces) {
 		ops = append(ops, core.DeleteOp{Path: path, Version: b.itemStat.Version})
 	}
-	_, zxid, again, err = s.multi(audit.OfParts(ctx), b.key, ops)
+	_, zxid, again, err = s.multi(s.ofParts(ctx), b.key, ops)
 	return zxid, again, err
 }
 

@@ -17,6 +17,7 @@ type Store struct {
 	admit  Admit   // may be nil
 	look   Inspect // may be nil
 	shows  Shows   // may be nil
+	marks  Marks
 	latest latest
 }
 

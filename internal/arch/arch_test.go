@@ -67,6 +67,8 @@ var forbidden = []struct{ pkg, never, why string }{
 	{"core/...", "github.com/spf13/viper", "packages take plain structs as settings"},
 	{"registry/...", "configcenter/...", "the two are neighbours and strangers"},
 	{"configcenter/...", "registry/...", "the two are neighbours and strangers"},
+	{"registry/...", "internal/audit", "who keeps a record of writes wraps the client; the domain knows nothing of him"},
+	{"configcenter/...", "internal/audit", "who keeps a record of writes wraps the client; the domain knows nothing of him"},
 	{"sdk/...", "github.com/gin-gonic/gin", "users of the SDK compile in little"},
 	{"sdk/...", "github.com/hashicorp/go-hclog", "the SDK logs through log/slog"},
 	{"sdk/...", "github.com/prometheus/client_golang/...", "users of the SDK compile in little"},
