@@ -2,6 +2,7 @@ package nacosapi
 
 import (
 	"context"
+	"errors"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -25,14 +26,7 @@ func newFuzzy(c *center.Center, log hclog.Logger) *fuzzypush.Hub[*rpc.Conn] {
 		},
 		Batch: fuzzyBatch,
 		Body:  fuzzyBody,
-		Find: func(p fuzzy.Pattern, limit int) []fuzzy.Key {
-			found := c.Matching(p.Namespace(), func(k configcenter.Key) bool { return p.Matches(fuzzyKey(k)) }, limit)
-			keys := make([]fuzzy.Key, len(found))
-			for i, k := range found {
-				keys[i] = fuzzyKey(k)
-			}
-			return keys
-		},
+		Find:  fuzzypush.Finding(c.Matching, fuzzyKey),
 	}, log)
 }
 
@@ -43,26 +37,21 @@ func fuzzyKey(k configcenter.Key) fuzzy.Key {
 // fuzzyWatch begins or ends a watch on a pattern of configs. Another type of watch is
 // passed over, as Nacos does.
 func (a *API) fuzzyWatch(ctx context.Context, c *rpc.Conn, in *wire.ConfigFuzzyWatchRequest) (*wire.ConfigFuzzyWatchResponse, error) {
-	switch in.WatchType {
-	case wire.FuzzyWatch:
-	case wire.FuzzyCancelWatch:
-		a.fuzzy.Cancel(c, in.GroupKeyPattern)
-		return nil, nil
-	default:
-		return nil, nil
-	}
-	a.settle(ctx, c)
-	a.markStale(ctx, a.center.Stale())
-	if err := a.ready(ctx); err != nil {
-		return nil, err
-	}
 	who := auth.SubjectOf(ctx)
-	return nil, refusal(a.fuzzy.Watch(c, fuzzypush.Watch{
+	err := a.fuzzy.Serve(c, in.WatchType, fuzzypush.Watch{
 		Pattern: in.GroupKeyPattern, Received: in.ReceivedGroupKeys, Initial: in.Initializing,
 		Readable: func(k fuzzy.Key) bool {
 			return a.guard.Allows(who, auth.Need{Action: auth.Read, Resource: auth.ConfigResource(k.Namespace, k.Group, k.Name)})
 		},
-	}))
+	}, func() error {
+		a.settle(ctx, c)
+		a.markStale(ctx, a.center.Stale())
+		return a.ready(ctx)
+	})
+	if errors.Is(err, fuzzypush.ErrType) {
+		return nil, nil
+	}
+	return nil, refusal(err)
 }
 
 // fuzzyBody is a message as Nacos sends it. That there were no more has no numbers.

@@ -2,6 +2,7 @@ package nacosapi
 
 import (
 	"context"
+	"errors"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -23,39 +24,32 @@ func newFuzzy(svc *naming.Service, log hclog.Logger) *fuzzypush.Hub[*rpc.Conn] {
 		Lengths: fuzzy.Lengths{Namespace: registry.NamespaceMax, Group: registry.GroupMax, Name: registry.ServiceNameMax},
 		Batch:   fuzzyBatch,
 		Body:    fuzzyBody,
-		Find: func(p fuzzy.Pattern, limit int) []fuzzy.Key {
-			found := svc.Matching(p.Namespace(), func(k registry.ServiceKey) bool { return p.Matches(fuzzy.Key(k)) }, limit)
-			keys := make([]fuzzy.Key, len(found))
-			for i, k := range found {
-				keys[i] = fuzzy.Key(k)
-			}
-			return keys
-		},
+		Find:    fuzzypush.Finding(svc.Matching, fuzzyKey),
 	}, log)
 }
+
+func fuzzyKey(k registry.ServiceKey) fuzzy.Key { return fuzzy.Key(k) }
 
 // fuzzyWatch begins or ends a watch on a pattern of services. The namespace is that of the
 // pattern.
 func (a *API) fuzzyWatch(ctx context.Context, c *rpc.Conn, in *wire.NamingFuzzyWatchRequest) (*wire.NamingFuzzyWatchResponse, error) {
-	switch in.WatchType {
-	case wire.FuzzyWatch:
-	case wire.FuzzyCancelWatch:
-		a.fuzzy.Cancel(c, in.GroupKeyPattern)
-		return nil, nil
-	default:
-		return nil, unsupported(in.WatchType)
-	}
-	if err := a.svc.Await(ctx); err != nil {
-		return nil, refusal(err)
-	}
-	a.mark(ctx)
 	who := auth.SubjectOf(ctx)
-	return nil, refusal(a.fuzzy.Watch(c, fuzzypush.Watch{
+	err := a.fuzzy.Serve(c, in.WatchType, fuzzypush.Watch{
 		Pattern: in.GroupKeyPattern, Received: in.ReceivedGroupKeys, Initial: in.Initializing,
 		Readable: func(k fuzzy.Key) bool {
 			return a.guard.Allows(who, auth.Need{Action: auth.Read, Resource: auth.ServiceResource(k.Namespace, k.Group, k.Name)})
 		},
-	}))
+	}, func() error {
+		err := a.svc.Await(ctx)
+		if err == nil {
+			a.mark(ctx)
+		}
+		return err
+	})
+	if errors.Is(err, fuzzypush.ErrType) {
+		return nil, unsupported(in.WatchType)
+	}
+	return nil, refusal(err)
 }
 
 // fuzzyBody is a message as Nacos sends it. That there were no more counts as the first

@@ -13,6 +13,7 @@ package fuzzypush
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -60,6 +61,21 @@ type Kind struct {
 	Find func(p fuzzy.Pattern, limit int) []fuzzy.Key
 }
 
+// Finding is Kind.Find by what lists the things of a namespace that match, limit at most,
+// where key is the key of one.
+func Finding[T any](
+	matching func(namespace string, match func(T) bool, limit int) []T, key func(T) fuzzy.Key,
+) func(fuzzy.Pattern, int) []fuzzy.Key {
+	return func(p fuzzy.Pattern, limit int) []fuzzy.Key {
+		found := matching(p.Namespace(), func(t T) bool { return p.Matches(key(t)) }, limit)
+		keys := make([]fuzzy.Key, len(found))
+		for i, t := range found {
+			keys[i] = key(t)
+		}
+		return keys
+	}
+}
+
 // Hub tells clients what matches their patterns. It is safe for concurrent use.
 type Hub[C Conn] struct {
 	kind  Kind
@@ -104,6 +120,26 @@ type Watch struct {
 	Initial  bool     // it waits to hear when that was all
 	// Readable reports whether it may read a key now.
 	Readable func(fuzzy.Key) bool
+}
+
+// ErrType is returned by Serve for a type of watch that is none.
+var ErrType = errors.New("there is no such type of watch")
+
+// Serve does what a client asks for by a type of watch: it begins w, once ready returns, or
+// ends that on w.Pattern. It returns ErrType, the error of ready, or what Watch does.
+func (h *Hub[C]) Serve(c C, watchType string, w Watch, ready func() error) error {
+	switch watchType {
+	case wire.FuzzyWatch:
+	case wire.FuzzyCancelWatch:
+		h.Cancel(c, w.Pattern)
+		return nil
+	default:
+		return ErrType
+	}
+	if err := ready(); err != nil {
+		return err
+	}
+	return h.Watch(c, w)
 }
 
 // Watch has a client told of the keys that match a pattern and that it has not, of those

@@ -271,3 +271,30 @@ func TestRightsAreThoseOfTheMoment(t *testing.T) {
 		w.end(c)
 	})
 }
+
+func TestAWatchBeginsWhenWhatThereIsIsKnownAndEndsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, c := newWorld(t, "a"), newConn()
+		wish := Watch{Pattern: "n>>g>>*", Readable: func(fuzzy.Key) bool { return true }}
+		asked := 0
+		ready := func() error { asked++; return nil }
+		errUnknown := errors.New("not known yet")
+		if err := w.Serve(c, wire.FuzzyWatch, wish, func() error { return errUnknown }); !errors.Is(err, errUnknown) {
+			t.Errorf("too early: %v", err)
+		}
+		if err := w.Serve(c, "LOOK", wish, ready); !errors.Is(err, ErrType) || asked != 0 {
+			t.Errorf("no type of watch: %v, asked %d times", err, asked)
+		}
+		c.hears(t)
+		if err := w.Serve(c, wire.FuzzyWatch, wish, ready); err != nil || asked != 1 {
+			t.Errorf("a watch: %v, asked %d times", err, asked)
+		}
+		c.hears(t, "diff +n@@g@@a")
+		if err := w.Serve(c, wire.FuzzyCancelWatch, wish, ready); err != nil || asked != 1 {
+			t.Errorf("its end: %v, asked %d times", err, asked)
+		}
+		w.change("b", true)
+		c.hears(t)
+		w.end(c)
+	})
+}
