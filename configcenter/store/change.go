@@ -83,49 +83,42 @@ func (b *base) newly() int {
 // seq is the number of the change that builds upon b.
 func (b *base) seq() uint64 { return uint64(b.version) + 1 }
 
-// write publishes it upon b, and does more in the same transaction, which frees so many
-// bytes; p is its content for the history. again says that b was not current any more.
-func (s *Store) write(
-	ctx context.Context, b base, it *configcenter.Item, p parcel, freed int64, more ...core.Op,
-) (zxid core.Zxid, st core.Stat, again bool, err error) {
-	growth := Growth{Key: it.Key, Content: len(it.Content), Bytes: int64(len(it.Content)) - freed}
-	growth.Configs = b.newly()
-	if b.item != nil {
-		growth.Bytes -= int64(len(b.item.Content))
-	}
-	admitted, err := s.admission(ctx, growth)
+// draft is what is to be published upon a base: the config itself, or a gray version.
+type draft struct {
+	entry  *configcenter.Entry // of the history; it has the content
+	parcel parcel              // the content for the history
+	growth Growth
+	// set are the operations that set the znode of what is published, whose own is the
+	// last, once its content is staged.
+	set func(content *staged) []core.Op
+	// former are those that go with it: the pieces of the content that it replaces, at
+	// least.
+	former []core.Op
+	mark   func(context.Context) context.Context // of the transaction; may be nil
+}
+
+// put publishes d upon b. st is that of the znode that d sets. again says that b was not
+// current any more.
+func (s *Store) put(ctx context.Context, b base, d *draft) (zxid core.Zxid, st core.Stat, again bool, err error) {
+	admitted, err := s.admission(ctx, d.growth)
 	if err != nil {
 		return 0, st, false, err
 	}
-	entry := &configcenter.Entry{
-		Op: configcenter.Updated, Origin: it.ChangedBy, Time: it.Modified,
-		Attributes: it.Attributes, Content: it.Content, MD5: it.MD5, Restored: p.restored,
-	}
-	if b.item == nil {
-		entry.Op = configcenter.Inserted
-	}
-	path := ItemPath(it.Key)
-	content, err := s.stage(ctx, path, split(it.Content, ChunkBytes))
+	content, err := s.stage(ctx, ItemPath(b.key), split(d.entry.Content, ChunkBytes))
 	if err != nil {
 		return 0, st, false, err
 	}
-	ops, record, err := s.record(ctx, b, entry, p)
+	ops, record, err := s.record(ctx, b, d.entry, d.parcel)
 	if err != nil {
 		content.drop(ctx, s)
 		return 0, st, false, err
 	}
-	at := len(ops)
-	if value := encodeItem(it, content.stage); b.exists || len(content.paths) > 0 {
-		// Staging may have made the place just now: then its version is 0 too.
-		ops = append(ops, core.SetOp{Path: path, Data: value, Version: b.itemStat.Version})
-	} else {
-		ops = append(ops, core.CreateOp{Path: path, Data: value})
-	}
-	ops = append(ops, content.checks()...)
-	ops = append(append(append(ops, b.formerOps(path)...), more...), admitted...)
+	ops = append(ops, d.set(&content)...)
+	at := len(ops) - 1
+	ops = append(append(append(ops, content.checks()...), d.former...), admitted...)
 	doing := ctx
-	if b.item == nil {
-		doing = s.creating(ctx)
+	if d.mark != nil {
+		doing = d.mark(ctx)
 	}
 	results, zxid, again, err := s.multi(doing, b.key, ops)
 	if err != nil || again {
@@ -138,6 +131,51 @@ func (s *Store) write(
 	return zxid, results[at].Stat, false, nil
 }
 
+// setting is the entry of a publish of it.
+func setting(it *configcenter.Item, p parcel, before *configcenter.Item) *configcenter.Entry {
+	entry := &configcenter.Entry{
+		Op: configcenter.Updated, Origin: it.ChangedBy, Time: it.Modified,
+		Attributes: it.Attributes, Content: it.Content, MD5: it.MD5, Restored: p.restored,
+	}
+	if before == nil {
+		entry.Op = configcenter.Inserted
+	}
+	return entry
+}
+
+// growing is what a publish of it upon b adds, where before is what it replaces.
+func (b *base) growing(it, before *configcenter.Item) Growth {
+	g := Growth{Key: it.Key, Configs: b.newly(), Content: len(it.Content), Bytes: int64(len(it.Content))}
+	if before != nil {
+		g.Bytes -= int64(len(before.Content))
+	}
+	return g
+}
+
+// write publishes it upon b, and does more in the same transaction, which frees so many
+// bytes; p is its content for the history. again says that b was not current any more.
+func (s *Store) write(
+	ctx context.Context, b base, it *configcenter.Item, p parcel, freed int64, more ...core.Op,
+) (zxid core.Zxid, st core.Stat, again bool, err error) {
+	path := ItemPath(it.Key)
+	d := &draft{
+		entry: setting(it, p, b.item), parcel: p, growth: b.growing(it, b.item), former: append(b.formerOps(path), more...),
+		set: func(content *staged) []core.Op {
+			value := encodeItem(it, content.stage)
+			if b.exists || len(content.paths) > 0 {
+				// Staging may have made the place just now: then its version is 0 too.
+				return []core.Op{core.SetOp{Path: path, Data: value, Version: b.itemStat.Version}}
+			}
+			return []core.Op{core.CreateOp{Path: path, Data: value}}
+		},
+	}
+	d.growth.Bytes -= freed
+	if b.item == nil {
+		d.mark = s.creating
+	}
+	return s.put(ctx, b, d)
+}
+
 // erase deletes the config that b holds, and its gray versions.
 func (s *Store) erase(ctx context.Context, b base, by configcenter.Origin) (zxid core.Zxid, again bool, err error) {
 	path, now := ItemPath(b.key), s.now()
@@ -145,7 +183,7 @@ func (s *Store) erase(ctx context.Context, b base, by configcenter.Origin) (zxid
 	if err != nil {
 		return 0, false, err
 	}
-	entry, _, err := s.record(ctx, b, &configcenter.Entry{Op: configcenter.Deleted, Origin: by, Time: now}, parcel{})
+	entry, err := s.gone(ctx, b, &configcenter.Entry{Origin: by, Time: now})
 	if err != nil {
 		return 0, false, err
 	}
@@ -163,6 +201,13 @@ func (s *Store) erase(ctx context.Context, b base, by configcenter.Origin) (zxid
 	ops = append(ops, core.DeleteOp{Path: path, Version: b.itemStat.Version})
 	_, zxid, again, err = s.multi(ctx, b.key, ops)
 	return zxid, again, err
+}
+
+// gone is record of something that is deleted, which has no content.
+func (s *Store) gone(ctx context.Context, b base, entry *configcenter.Entry) ([]core.Op, error) {
+	entry.Op = configcenter.Deleted
+	ops, _, err := s.record(ctx, b, entry, parcel{})
+	return ops, err
 }
 
 // record is the operations that move the history on and add entry to it. Its

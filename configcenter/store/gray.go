@@ -164,51 +164,26 @@ func (b *grayBase) refuses(p *configcenter.GrayPublish) error {
 
 // writeGray publishes a gray version upon b.
 func (s *Store) writeGray(ctx context.Context, b *grayBase, g *configcenter.Gray, p parcel) (zxid core.Zxid, st core.Stat, again bool, err error) {
-	it := g.Item
-	entry := &configcenter.Entry{
-		Op: configcenter.Updated, Origin: it.ChangedBy, Time: it.Modified, Gray: g.Name, Rule: g.Rule,
-		Attributes: it.Attributes, Content: it.Content, MD5: it.MD5, Restored: p.restored,
+	var before *configcenter.Item
+	if b.gray != nil {
+		before = b.gray.Item
 	}
-	growth := Growth{Key: it.Key, Configs: b.newly(), Content: len(it.Content), Bytes: int64(len(it.Content))}
-	if b.gray == nil {
-		entry.Op = configcenter.Inserted
-	} else {
-		growth.Bytes -= int64(len(b.gray.Item.Content))
+	path, at := ItemPath(b.key), grayPath(b.key, g.Name)
+	d := &draft{
+		entry: setting(g.Item, p, before), parcel: p, growth: b.growing(g.Item, before), former: b.piecesOps(path, b.stage), mark: s.ofParts,
+		set: func(content *staged) (ops []core.Op) {
+			if !b.exists && len(content.paths) == 0 { // else staging has made the place
+				ops = append(ops, core.CreateOp{Path: path, Data: place()})
+			}
+			value := encodeGray(g, content.stage)
+			if b.gray == nil {
+				return append(ops, core.CreateOp{Path: at, Data: value})
+			}
+			return append(ops, core.SetOp{Path: at, Data: value, Version: b.stat.Version})
+		},
 	}
-	admitted, err := s.admission(ctx, growth)
-	if err != nil {
-		return 0, st, false, err
-	}
-	path := ItemPath(it.Key)
-	content, err := s.stage(ctx, path, split(it.Content, ChunkBytes))
-	if err != nil {
-		return 0, st, false, err
-	}
-	ops, record, err := s.record(ctx, b.base, entry, p)
-	if err != nil {
-		content.drop(ctx, s)
-		return 0, st, false, err
-	}
-	if !b.exists && len(content.paths) == 0 { // else staging has made the place
-		ops = append(ops, core.CreateOp{Path: path, Data: place()})
-	}
-	at := len(ops)
-	if value := encodeGray(g, content.stage); b.gray == nil {
-		ops = append(ops, core.CreateOp{Path: grayPath(it.Key, g.Name), Data: value})
-	} else {
-		ops = append(ops, core.SetOp{Path: grayPath(it.Key, g.Name), Data: value, Version: b.stat.Version})
-	}
-	ops = append(ops, content.checks()...)
-	ops = append(append(ops, b.piecesOps(path, b.stage)...), admitted...)
-	results, zxid, again, err := s.multi(s.ofParts(ctx), b.key, ops)
-	if err != nil || again {
-		if again || !core.IsUnknownOutcome(err) {
-			content.drop(ctx, s)
-			record.drop(ctx, s)
-		}
-		return 0, st, again, err
-	}
-	return zxid, results[at].Stat, false, nil
+	d.entry.Gray, d.entry.Rule = g.Name, g.Rule
+	return s.put(ctx, b.base, d)
 }
 
 // RemoveGray withdraws a gray version. It returns what Remove does.
@@ -251,8 +226,7 @@ func (s *Store) RemoveGray(ctx context.Context, k configcenter.Key, name string,
 // of no more use.
 func (s *Store) eraseGray(ctx context.Context, b *grayBase, by configcenter.Origin) (zxid core.Zxid, again bool, err error) {
 	path := ItemPath(b.key)
-	entry := &configcenter.Entry{Op: configcenter.Deleted, Origin: by, Time: s.now(), Gray: b.name, Rule: b.gray.Rule}
-	ops, _, err := s.record(ctx, b.base, entry, parcel{})
+	ops, err := s.gone(ctx, b.base, &configcenter.Entry{Origin: by, Time: s.now(), Gray: b.name, Rule: b.gray.Rule})
 	if err != nil {
 		return 0, false, err
 	}
@@ -299,9 +273,7 @@ func (s *Store) Promote(ctx context.Context, k configcenter.Key, name string, by
 		}
 		withdrawn := b.base
 		withdrawn.version++ // the entry behind that of the publish
-		gone, _, err := s.record(ctx, withdrawn, &configcenter.Entry{
-			Op: configcenter.Deleted, Origin: by, Time: it.Modified, Gray: name, Rule: b.gray.Rule,
-		}, parcel{})
+		gone, err := s.gone(ctx, withdrawn, &configcenter.Entry{Origin: by, Time: it.Modified, Gray: name, Rule: b.gray.Rule})
 		if err != nil {
 			return Result{}, fmt.Errorf("promote %s, %s: %w", k, name, err)
 		}
@@ -343,9 +315,7 @@ func (s *Store) graysOps(
 		}
 		h, rule, unreadable := decodeGray(value)
 		if unreadable == nil {
-			entry, _, err := s.record(ctx, *b, &configcenter.Entry{
-				Op: configcenter.Deleted, Origin: by, Time: now, Gray: name, Rule: rule,
-			}, parcel{})
+			entry, err := s.gone(ctx, *b, &configcenter.Entry{Origin: by, Time: now, Gray: name, Rule: rule})
 			if err != nil {
 				return nil, nil, err
 			}
