@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/zensus-io/zensus/internal/names"
 	"github.com/zensus-io/zensus/internal/tenant"
 )
 
@@ -72,15 +73,10 @@ func checkName(field, name string, bytesMax int, marks string) error {
 			Nacos: fmt.Sprintf("Param '%s' is illegal, the param length should not exceed %d.", nacosField(field), bytesMax),
 		}
 	}
-	for _, c := range []byte(name) {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case strings.IndexByte(marks, c) >= 0:
-		default:
-			return &InvalidError{
-				Field: field, Reason: "holds an illegal character",
-				Nacos: "Param '" + nacosField(field) + "' is illegal, illegal characters should not appear in the param.",
-			}
+	if !names.Word(name, marks) {
+		return &InvalidError{
+			Field: field, Reason: "holds an illegal character",
+			Nacos: "Param '" + nacosField(field) + "' is illegal, illegal characters should not appear in the param.",
 		}
 	}
 	return nil

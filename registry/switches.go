@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/zensus-io/zensus/internal/names"
 )
 
 // Switches are what operators change while servers run, for all of them at once. The
@@ -357,10 +359,4 @@ func javaFloat(f float64) string {
 	return s
 }
 
-func clip(s string) string {
-	const shown = 64
-	if len(s) <= shown {
-		return s
-	}
-	return strings.ToValidUTF8(s[:shown], "") + "..."
-}
+func clip(s string) string { return names.Clip(s, 64, "...") }

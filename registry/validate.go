@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/zensus-io/zensus/internal/names"
 )
 
 // Bounds on what a client may send, in characters unless another unit is named.
@@ -251,12 +253,8 @@ func checkWord(param, s string, charsMax int, more string) error {
 		return Errorf(ErrInvalid, "Param '%s' is required.", param)
 	case len(s) > charsMax:
 		return tooLong(param, charsMax)
-	}
-	for _, c := range []byte(s) {
-		letter := c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-		if !letter && strings.IndexByte(more, c) < 0 {
-			return illegal(param, illegalChars)
-		}
+	case !names.Word(s, more):
+		return illegal(param, illegalChars)
 	}
 	return nil
 }

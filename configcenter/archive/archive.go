@@ -17,6 +17,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/zensus-io/zensus/internal/names"
 )
 
 // Config is one config of an archive.
@@ -341,9 +343,4 @@ func isPlain(n *yaml.Node, depth int) bool {
 }
 
 // clip bounds what an archive names in a message.
-func clip(s string) string {
-	if len(s) > 128 {
-		return s[:128] + "..."
-	}
-	return s
-}
+func clip(s string) string { return names.Clip(s, 128, "...") }

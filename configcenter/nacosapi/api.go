@@ -17,6 +17,7 @@ import (
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
+	"github.com/zensus-io/zensus/internal/names"
 	"github.com/zensus-io/zensus/internal/patience"
 )
 
@@ -125,9 +126,4 @@ func origin(ctx context.Context, ip, claimed string) configcenter.Origin {
 }
 
 // clip bounds what is only shown.
-func clip(s string) string {
-	if len(s) > 128 {
-		return s[:128]
-	}
-	return s
-}
+func clip(s string) string { return names.Clip(s, 128, "") }

@@ -348,7 +348,7 @@ func (a *API) bring(ctx context.Context, wishes []configcenter.Publish, policy c
 		return nil, refusal(err)
 	}
 	skipped := len(done.Skipped)
-	return &result{Written: done.Written, Skipped: &skipped, Failures: names(done.Failed), Skips: names(done.Skipped)}, nil
+	return &result{Written: done.Written, Skipped: &skipped, Failures: namesOf(done.Failed), Skips: namesOf(done.Skipped)}, nil
 }
 
 // refusedAmong is the refusal of one config of several: it says which name is meant.
@@ -365,7 +365,7 @@ func refusedAmong(k configcenter.Key, err error) error {
 	return refusal(err)
 }
 
-func names(keys []configcenter.Key) []configName {
+func namesOf(keys []configcenter.Key) []configName {
 	out := make([]configName, len(keys))
 	for i, k := range keys {
 		out[i] = configName{k.DataID, k.Group}
@@ -464,18 +464,11 @@ func (a *API) clone(ctx context.Context, in cloneV3Params) (*result, error) {
 		}
 		as := named[idText(it)]
 		wishes[i] = configcenter.Publish{
-			Key:     configcenter.MakeKey(in.Tenant, orElse(as.Group, it.Key.Group), orElse(as.DataID, it.Key.DataID)),
+			Key:     configcenter.MakeKey(in.Tenant, cmp.Or(as.Group, it.Key.Group), cmp.Or(as.DataID, it.Key.DataID)),
 			Content: it.Content, Attributes: it.Attributes,
 		}
 	}
 	return a.bring(ctx, wishes, policy, in.SrcUser)
-}
-
-func orElse(s, otherwise string) string {
-	if strings.TrimSpace(s) == "" {
-		return otherwise
-	}
-	return s
 }
 
 // needNamespace refuses to bring configs into a namespace that is not there.

@@ -1,6 +1,7 @@
 package nacosapi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -69,7 +70,7 @@ var checkNames = rest.Check(func(in struct {
 
 // refuseNames refuses what cannot be a name, but not what is blank.
 func refuseNames(tenant, group, dataID string) error {
-	k := configcenter.MakeKey(tenant, orElse(group, "any"), orElse(dataID, "any"))
+	k := configcenter.MakeKey(tenant, cmp.Or(group, "any"), cmp.Or(dataID, "any"))
 	return refusal(k.Validate())
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/zensus-io/zensus/internal/names"
 )
 
 // Fault is what is wrong with a content. Line and Column begin at 1 and are where somebody
@@ -39,10 +41,4 @@ func place(content string, offset int) (line, column int) {
 }
 
 // clip bounds what a reason quotes of a content.
-func clip(s string) string {
-	const most = 80
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
-}
+func clip(s string) string { return names.Clip(s, 80, "…") }

@@ -11,7 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/zensus-io/zensus/internal/auth"
+	"github.com/zensus-io/zensus/internal/names"
 )
 
 // Result is what became of an act.
@@ -197,4 +197,4 @@ func (f *Filter) Matches(r *Record) bool {
 
 // like compares with a pattern in which an asterisk stands for anything; a blank one
 // matches all.
-func like(pattern, text string) bool { return pattern == "" || auth.Glob(pattern, text) }
+func like(pattern, text string) bool { return pattern == "" || names.Match(pattern, text) }

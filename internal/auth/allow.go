@@ -1,8 +1,10 @@
 package auth
 
 import (
+	"cmp"
 	"strings"
 
+	"github.com/zensus-io/zensus/internal/names"
 	"github.com/zensus-io/zensus/internal/tenant"
 )
 
@@ -37,14 +39,7 @@ type Resource struct {
 
 // String is the resource as Nacos prints it.
 func (r Resource) String() string {
-	return orElse(r.Namespace, "public") + ":" + orElse(r.Group, "*") + ":" + orElse(r.Type, "*") + "/" + orElse(r.Name, "*")
-}
-
-func orElse(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
+	return cmp.Or(r.Namespace, "public") + ":" + cmp.Or(r.Group, "*") + ":" + cmp.Or(r.Type, "*") + "/" + cmp.Or(r.Name, "*")
 }
 
 // ServiceResource is the resource of a service.
@@ -116,33 +111,7 @@ func Matches(pattern string, r Resource) bool {
 	if !ok {
 		return false
 	}
-	full := orElse(r.Type, "*") + "/" + orElse(r.Name, "*")
-	return Glob(orElse(namespace, "public"), orElse(r.Namespace, "public")) &&
-		Glob(group, orElse(r.Group, "*")) && Glob(name, full)
-}
-
-// Glob matches text against a pattern in which each asterisk stands for any
-// number of characters. It takes time in proportion to the product of both
-// lengths at the worst and does not recurse.
-func Glob(pattern, text string) bool {
-	p, t, star, resume := 0, 0, -1, 0
-	for t < len(text) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, resume = p, t
-			p++
-		case p < len(pattern) && pattern[p] == text[t]:
-			p++
-			t++
-		case star >= 0:
-			resume++
-			p, t = star+1, resume
-		default:
-			return false
-		}
-	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
+	full := cmp.Or(r.Type, "*") + "/" + cmp.Or(r.Name, "*")
+	return names.Match(cmp.Or(namespace, "public"), cmp.Or(r.Namespace, "public")) &&
+		names.Match(group, cmp.Or(r.Group, "*")) && names.Match(name, full)
 }

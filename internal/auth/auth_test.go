@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -288,13 +289,6 @@ func TestMatches(t *testing.T) {
 	}
 }
 
-func TestGlobTakesNoExponentialTime(t *testing.T) {
-	pattern := strings.Repeat("*a", 500) + "b"
-	began := time.Now()
-	require.False(t, Glob(pattern, strings.Repeat("a", 1000)))
-	require.Less(t, time.Since(began), time.Second)
-}
-
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
@@ -363,7 +357,7 @@ func FuzzMatches(f *testing.F) {
 	f.Fuzz(func(t *testing.T, pattern, namespace, group, name string) {
 		matches := Matches(pattern, ConfigResource(namespace, group, name))
 		if scope, _, _ := strings.Cut(pattern, ":"); matches && !strings.Contains(scope, "*") {
-			require.Equal(t, orElse(scope, "public"), tenant.Namespace(namespace), "a pattern without an asterisk stays in its namespace")
+			require.Equal(t, cmp.Or(scope, "public"), tenant.Namespace(namespace), "a pattern without an asterisk stays in its namespace")
 		}
 	})
 }

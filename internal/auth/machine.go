@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -54,7 +55,7 @@ type tokenValue struct {
 }
 
 func (v *tokenValue) token(name string) *Token {
-	t := &Token{Name: name, Role: orElse(v.Role, AdminRole), Note: v.Note, By: v.By}
+	t := &Token{Name: name, Role: cmp.Or(v.Role, AdminRole), Note: v.Note, By: v.By}
 	if v.Created != 0 {
 		t.Created = time.UnixMilli(v.Created)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/internal/names"
 	"github.com/zensus-io/zensus/internal/picture"
 	"github.com/zensus-io/zensus/internal/refusal"
 	"github.com/zensus-io/zensus/internal/segment"
@@ -237,22 +238,13 @@ func validID(id string) error {
 	if len(id) > maxIDChars {
 		return say(ErrIllegal, "too long namespaceId, over 128")
 	}
-	for _, c := range []byte(id) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-':
-		default:
-			return say(ErrIllegal, "namespaceId ["+clip(id)+"] mismatch the pattern")
-		}
+	if !names.Word(id, "_-") {
+		return say(ErrIllegal, "namespaceId ["+clip(id)+"] mismatch the pattern")
 	}
 	return nil
 }
 
-func clip(s string) string {
-	if len(s) > maxIDChars {
-		return s[:maxIDChars]
-	}
-	return s
-}
+func clip(s string) string { return names.Clip(s, maxIDChars, "") }
 
 func encode(name, description string) ([]byte, error) {
 	name = strings.TrimSpace(name)

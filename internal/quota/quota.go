@@ -18,9 +18,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"strings"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/internal/names"
 	"github.com/zensus-io/zensus/internal/picture"
 	"github.com/zensus-io/zensus/internal/segment"
 )
@@ -106,11 +106,8 @@ func checkName(field, name, marks string) error {
 	if len(name) > NameBytesMax {
 		return &InvalidError{field, fmt.Sprintf("is longer than %d bytes", NameBytesMax)}
 	}
-	for _, c := range []byte(name) {
-		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-		if !letter && strings.IndexByte(marks, c) < 0 {
-			return &InvalidError{field, IllegalCharacter}
-		}
+	if !names.Word(name, marks) {
+		return &InvalidError{field, IllegalCharacter}
 	}
 	return nil
 }

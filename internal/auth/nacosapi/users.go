@@ -12,6 +12,7 @@ import (
 	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
+	"github.com/zensus-io/zensus/internal/names"
 )
 
 // v1 answers with RestResults, but bare pages and lists.
@@ -157,28 +158,7 @@ func (in *listForm) match(wanted, text string) bool {
 	if in.Search != "blur" {
 		return wanted == text
 	}
-	return blurred(wanted, text)
-}
-
-// blurred is Nacos's blur search: an asterisk stands for anything, and without
-// one the text must be equal.
-func blurred(pattern, text string) bool {
-	parts := strings.Split(pattern, "*")
-	if len(parts) == 1 {
-		return pattern == text
-	}
-	rest, ok := strings.CutPrefix(text, parts[0])
-	if !ok {
-		return false
-	}
-	for _, part := range parts[1 : len(parts)-1] {
-		i := strings.Index(rest, part)
-		if i < 0 {
-			return false
-		}
-		rest = rest[i+len(part):]
-	}
-	return strings.HasSuffix(rest, parts[len(parts)-1])
+	return names.Match(wanted, text) // without an asterisk the text must be equal
 }
 
 type userItem struct {

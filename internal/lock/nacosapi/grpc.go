@@ -11,6 +11,7 @@ import (
 	"github.com/zensus-io/zensus/internal/lock"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
+	"github.com/zensus-io/zensus/internal/names"
 )
 
 // Register makes s serve lock requests. Call it once, before s serves.
@@ -71,9 +72,4 @@ func failed(text string) *wire.LockOperationResponse {
 	return &wire.LockOperationResponse{Response: wire.Failed(0, text)}
 }
 
-func clip(s string) string {
-	if len(s) > 64 {
-		return s[:64] + "..."
-	}
-	return s
-}
+func clip(s string) string { return names.Clip(s, 64, "...") }

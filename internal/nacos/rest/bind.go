@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"encoding"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/zensus-io/zensus/internal/nacos/wire"
+	"github.com/zensus-io/zensus/internal/names"
 )
 
 // A struct of parameters has tags:
@@ -209,14 +211,7 @@ func (f *boundField) name() string {
 	if len(f.names) > 0 {
 		return f.names[0]
 	}
-	return orElse(f.header, f.uri)
-}
-
-func orElse(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
+	return cmp.Or(f.header, f.uri)
 }
 
 // MissingError is the cause of a refusal that names a missing parameter.
@@ -228,7 +223,7 @@ type MissingError struct {
 
 // Error is the text.
 func (e *MissingError) Error() string {
-	return orElse(e.Text, "Param '"+e.Name+"' is required.")
+	return cmp.Or(e.Text, "Param '"+e.Name+"' is required.")
 }
 
 func missing(name string, t reflect.Type, text string) error {
@@ -322,9 +317,4 @@ func parseBool(text string) (bool, error) {
 }
 
 // clip shortens what a client sent for a message.
-func clip(s string) string {
-	if len(s) > 64 {
-		return s[:64] + "..."
-	}
-	return s
-}
+func clip(s string) string { return names.Clip(s, 64, "...") }

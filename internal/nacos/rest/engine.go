@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -109,8 +110,8 @@ func observe(cfg Config, m *metrics) gin.HandlerFunc {
 		c.Next()
 		took := time.Since(began)
 		route := c.FullPath()
-		m.requests.Observe(Answered{method(c.Request.Method), orElse(route, "none"), c.Writer.Status()}, took)
-		m.seconds.Of(orElse(route, "none")).Observe(took.Seconds())
+		m.requests.Observe(Answered{method(c.Request.Method), cmp.Or(route, "none"), c.Writer.Status()}, took)
+		m.seconds.Of(cmp.Or(route, "none")).Observe(took.Seconds())
 		if f := c.Request.MultipartForm; f != nil {
 			_ = f.RemoveAll() // temporary files; the system removes what we cannot
 		}

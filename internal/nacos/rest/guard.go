@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -47,7 +48,7 @@ func (g *Guard) Naming(action auth.Action) gin.HandlerFunc {
 // parameters name: of DEFAULT_GROUP if they name none.
 func (g *Guard) Group(action auth.Action) gin.HandlerFunc {
 	return g.handler(func(p *parameters) auth.Need {
-		group := orElse(p.unify("groupName"), "DEFAULT_GROUP")
+		group := cmp.Or(p.unify("groupName"), "DEFAULT_GROUP")
 		return auth.Need{Action: action, Resource: auth.ServiceResource(p.unify("namespaceId"), group, "")}
 	})
 }
@@ -229,8 +230,8 @@ func credentials(c *gin.Context, p *parameters) auth.Credentials {
 			who.Token = strings.TrimSpace(token)
 		}
 	}
-	who.Username = orElse(firstOf(p, "username"), only(header["Username"]))
-	who.Password = orElse(firstOf(p, "password"), only(header["Password"]))
+	who.Username = cmp.Or(firstOf(p, "username"), only(header["Username"]))
+	who.Password = cmp.Or(firstOf(p, "password"), only(header["Password"]))
 	return who
 }
 

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -212,7 +213,7 @@ func failedPlain(c *gin.Context, e *wire.Error) {
 func causedText(c *gin.Context, e *wire.Error) {
 	var absent *MissingError
 	if errors.As(e, &absent) {
-		springError(c, http.StatusBadRequest, orElse(absent.Text, "Required request parameter '"+absent.Name+"' is not present"))
+		springError(c, http.StatusBadRequest, cmp.Or(absent.Text, "Required request parameter '"+absent.Name+"' is not present"))
 		return
 	}
 	var name *NameError

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/zensus-io/zensus/internal/names"
 )
 
 // The methods of gRPC, as they stand in the path.
@@ -143,9 +145,4 @@ func marshal(v any) ([]byte, error) {
 }
 
 // clip shortens a peer's text for an error message.
-func clip(s string) string {
-	if len(s) > 64 {
-		return s[:64]
-	}
-	return s
-}
+func clip(s string) string { return names.Clip(s, 64, "") }

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"unicode/utf16"
+
+	"github.com/zensus-io/zensus/internal/names"
 )
 
 // Params are those parameters of a request that Nacos checks by their form before
@@ -71,20 +73,10 @@ func checkParam(name, value string, charsMax int, ok func(string) bool) error {
 }
 
 // isWord admits letters and digits of ASCII, '_' and '-'.
-func isWord(s string) bool { return onlyASCII(s, "_-") }
+func isWord(s string) bool { return names.Word(s, "_-") }
 
 // isName admits '.' and ':' too.
-func isName(s string) bool { return onlyASCII(s, "_-.:") }
-
-func onlyASCII(s, more string) bool {
-	for _, c := range []byte(s) {
-		letter := c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-		if !letter && strings.IndexByte(more, c) < 0 {
-			return false
-		}
-	}
-	return true
-}
+func isName(s string) bool { return names.Word(s, "_-.:") }
 
 // isPlain refuses whitespace of ASCII, and the CJK characters that Nacos knows of.
 func isPlain(s string) bool {

@@ -5,6 +5,7 @@
 package nacosapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -124,8 +125,8 @@ func (a *API) capacity(ctx context.Context, s quota.Scope) (capacity, error) {
 	}
 	return capacity{
 		ID:    int(idOf(s)),
-		Quota: orElse(l.Configs, configs), Usage: a.cfg.Used(s).Configs, MaxSize: orElse(l.ContentBytes, shownContentBytes),
-		MaxAggrCount: orElse(l.AggrConfigs, shownAggrConfigs), MaxAggrSize: orElse(l.AggrBytes, shownAggrBytes),
+		Quota: cmp.Or(l.Configs, configs), Usage: a.cfg.Used(s).Configs, MaxSize: cmp.Or(l.ContentBytes, shownContentBytes),
+		MaxAggrCount: cmp.Or(l.AggrConfigs, shownAggrConfigs), MaxAggrSize: cmp.Or(l.AggrBytes, shownAggrBytes),
 	}, nil
 }
 
@@ -134,13 +135,6 @@ func idOf(s quota.Scope) uint32 {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(s.Namespace + "\x00" + s.Group)) // it never fails
 	return h.Sum32()
-}
-
-func orElse(n, otherwise int) int {
-	if n == 0 {
-		return otherwise
-	}
-	return n
 }
 
 // scopeV1 tells a name that is blank from one that is absent.
