@@ -2,7 +2,8 @@
 //
 // The scripts in cases/ are requests, over HTTP and gRPC. What Nacos 2.5.1 answered to those
 // of its v1 and v2 interfaces, and Nacos 3.0.3 to those of v3 and of gRPC, is kept in
-// recorded/, with what differs from run to run masked; so a test needs no Nacos. Where Zensus
+// recorded/, with what differs from run to run masked, by the type of its JSON; so a test needs
+// no Nacos. A mask without a type, from before there were any, agrees with each. Where Zensus
 // answers otherwise, differs.txt says why, and its own answer is kept beside theirs. It runs
 // with configs.validate: warn, since Nacos takes contents that are not what their type says.
 //

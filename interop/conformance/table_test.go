@@ -75,8 +75,25 @@ func TestWhatVariesIsMasked(t *testing.T) {
 	require.True(t, ok)
 	require.JSONEq(t, `{"extInfo":{"a":"x","b":1},"other":"{}"}`, text(mask(v2, &step{})))
 	v.(map[string]any)["list"] = filtered(v.(map[string]any)["list"], "1")
-	require.JSONEq(t, `{"id":"<varies>","nid":0,"at":"<connection>","list":[{"a":1},{"b":1}],"port":"<varies>","more":"<varies>","none":[]}`,
+	require.JSONEq(t, `{"id":"<varies: number>","nid":0,"at":"<connection>","list":[{"a":1},{"b":1}],"port":"<varies: number>","more":"<varies: list>","none":[]}`,
 		text(mask(v, &step{sort: true, masks: []string{"port", "more", "none"}})))
+}
+
+func TestAMaskedValueKeepsItsType(t *testing.T) {
+	masks := func(body string) *answer {
+		v, ok := decode([]byte(body))
+		require.True(t, ok)
+		return &answer{Body: mask(v, &step{masks: []string{"more"}})}
+	}
+	number, word := masks(`{"list":[{"id":7}]}`), masks(`{"list":[{"id":"7"}]}`)
+	require.NotEqual(t, text(number), word.agrees(number), "a text in the place of a number")
+	require.Equal(t, text(number), masks(`{"list":[{"id":8}]}`).agrees(number))
+	require.NotEqual(t, text(masks(`{"more":{"a":1}}`)), masks(`{"more":[1]}`).agrees(masks(`{"more":{"a":1}}`)))
+	old := masks(`{"list":[{"id":"<varies>"}]}`)
+	require.Equal(t, text(old), number.agrees(old), "what was recorded before says no type")
+	require.NotEqual(t, text(old), masks(`{"list":[{"id":0}]}`).agrees(old), "and yet that something was there")
+	require.NotEqual(t, text(old), masks(`{"list":[]}`).agrees(old))
+	require.Equal(t, text(number), text(masks(`{"list":[{"id":"<varies: number>"}]}`)), "what is masked stays")
 }
 
 func TestBlankMembersOfAPayloadCountAsAbsent(t *testing.T) {
