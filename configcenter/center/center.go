@@ -48,7 +48,8 @@ type Config struct {
 }
 
 // Center is the config center of one node. It is safe for concurrent use. Reads
-// wait until Run has brought the picture up.
+// wait until Run has brought the picture up, but for those of one config that the tree
+// can answer by itself.
 type Center struct {
 	client core.Client
 	shared bool
@@ -60,6 +61,7 @@ type Center struct {
 	cache  *cache.Cache
 	table  *listen.Table
 	fresh  *barrier
+	early  early
 	named  func(k configcenter.Key, there bool) // set before Run, may be nil
 
 	inspector inspector
@@ -325,6 +327,9 @@ func (c *Center) Reach(ctx context.Context, zxid core.Zxid) bool {
 // Get is the config named k as this node sees it. It returns
 // configcenter.ErrNotFound, or the context's error while the node starts.
 func (c *Center) Get(ctx context.Context, k configcenter.Key) (*configcenter.Item, error) {
+	if it := c.getEarly(ctx, k); it != nil {
+		return it, nil
+	}
 	if err := c.await(ctx); err != nil {
 		return nil, err
 	}
@@ -337,6 +342,9 @@ func (c *Center) Get(ctx context.Context, k configcenter.Key) (*configcenter.Ite
 // Config is all that there is of the config named k, with its gray versions. It returns
 // what Get does, ErrNotFound for a config that has not even those.
 func (c *Center) Config(ctx context.Context, k configcenter.Key) (*configcenter.Config, error) {
+	if it := c.getEarly(ctx, k); it != nil {
+		return &configcenter.Config{Formal: it}, nil
+	}
 	if err := c.await(ctx); err != nil {
 		return nil, err
 	}
@@ -382,17 +390,17 @@ func (c *Center) Version(ctx context.Context, k configcenter.Key, seq uint64) (*
 	return c.store.Version(ctx, k, seq)
 }
 
-// await waits until the picture is complete for the first time.
+// await waits until the picture is complete for the first time, and shows at least what
+// has been read without it.
 func (c *Center) await(ctx context.Context) error {
 	select {
 	case <-c.mirror.Ready():
-		return nil
 	default:
+		select {
+		case <-c.mirror.Ready():
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
-	select {
-	case <-c.mirror.Ready():
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return c.early.overtaken(ctx, c.mirror)
 }

@@ -77,6 +77,20 @@ func (s *Store) Get(ctx context.Context, k configcenter.Key) (*configcenter.Item
 	return it, err
 }
 
+// GetAlone is Get of a config with nothing below its znode: ok is false if there are gray
+// versions of it, or its content is in pieces.
+func (s *Store) GetAlone(ctx context.Context, k configcenter.Key) (it *configcenter.Item, ok bool, err error) {
+	value, st, err := s.client.Get(ctx, ItemPath(k))
+	switch {
+	case errors.Is(err, core.NoNode):
+		return nil, false, configcenter.ErrNotFound
+	case err != nil || st.NumChildren > 0:
+		return nil, false, err
+	}
+	it, err = Assemble(k, value, st, func(string) []byte { return nil })
+	return it, err == nil, err
+}
+
 // get reads a config, the Stat of its znode, and the stage of its pieces. Where
 // that is only a place, the Stat is given with ErrNotFound; otherwise ErrNotFound
 // comes with a zero Stat.
