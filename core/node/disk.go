@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/zensus-io/zensus/core/replica"
-	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/storage"
 	"github.com/zensus-io/zensus/core/wire"
 	"github.com/zensus-io/zensus/core/zab"
@@ -28,13 +27,13 @@ type diskWork struct {
 type disk struct {
 	node     *Node
 	store    *storage.Store
-	restored *state.State // what Open has read, until it is asked for
-	checked  bool         // nothing of the log is left unread
-	troubled bool         // the last attempt to read it failed, which has been told
-	low      bool         // as the replica was last told
-	looked   time.Time    // when the free space was last looked at
-	written  int          // bytes of records since then
-	failed   chan error   // of capacity 1
+	restored replica.Restored // what Open has read, until it is asked for
+	checked  bool             // nothing of the log is left unread
+	troubled bool             // the last attempt to read it failed, which has been told
+	low      bool             // as the replica was last told
+	looked   time.Time        // when the free space was last looked at
+	written  int              // bytes of records since then
+	failed   chan error       // of capacity 1
 	wake     chan struct{}
 
 	making sync.Mutex    // held while a snapshot is written, and what it covers goes
@@ -318,8 +317,8 @@ const helpRecords = 4
 
 func (d *disk) do(w *diskWork) error {
 	if w.loadSnapshot {
-		d.tell(replica.SnapshotLoaded{State: d.restored})
-		d.restored = nil
+		d.tell(replica.SnapshotLoaded{State: d.restored.State, Txns: d.restored.Txns, Bytes: d.restored.Bytes})
+		d.restored = replica.Restored{}
 	}
 	for i := range w.installs {
 		if err := d.install(&w.installs[i]); err != nil {

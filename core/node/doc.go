@@ -19,6 +19,9 @@
 //   - the flusher, which hands what connections are to be sent to their ports,
 //     unless a helper does so at once.
 //
+// New opens the data directory; where there is no snapshot yet a goroutine applies what of
+// the log is committed meanwhile.
+//
 // A connection is a Port: the shell of the client protocol (core/server) makes
 // one per socket, and the clients of the process itself (Open, Resume) are ports
 // too. Requests are the same frames on both, so that there is one way through.

@@ -13,7 +13,6 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/replica"
-	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/storage"
 	"github.com/zensus-io/zensus/core/zab"
 )
@@ -91,16 +90,14 @@ func New(cfg Config) (*Node, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
 	}
-	var restored *state.State
-	cfg.Storage.Restore = func(_ storage.SnapshotInfo, next func() ([]byte, error)) (err error) {
-		restored, err = state.Load(cfg.Replica.State, next)
-		return err
-	}
-	cfg.Storage.Both = atOnce
+	making := restoring{cfg: cfg.Replica.State}
+	cfg.Storage.Restore, cfg.Storage.Logged, cfg.Storage.Both = making.snapshot, making.logged, atOnce
 	store, rec, err := storage.Open(cfg.Storage)
+	restored := making.end(rec)
 	if err != nil {
 		return nil, err
 	}
+	cfg.Storage.Restore, cfg.Storage.Logged = nil, nil // which hold it
 	n := &Node{
 		cfg: cfg, log: cfg.Logger, start: time.Now(),
 		inbox: newInbox(), flusher: newFlusher(),
@@ -116,7 +113,7 @@ func New(cfg Config) (*Node, error) {
 	if err := n.recover(store, rec, restored); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	n.disk.restored, restored = restored, nil // cfg.Storage.Restore must not hold it for ever
+	n.disk.restored = restored
 	return n, nil
 }
 
@@ -128,7 +125,7 @@ func atOnce(a, b func()) {
 	wg.Wait()
 }
 
-func (n *Node) recover(store *storage.Store, rec *storage.Recovered, restored *state.State) error {
+func (n *Node) recover(store *storage.Store, rec *storage.Recovered, restored replica.Restored) error {
 	for _, d := range rec.Damage {
 		n.tellDamage(d)
 	}
@@ -140,7 +137,7 @@ func (n *Node) recover(store *storage.Store, rec *storage.Recovered, restored *s
 		LastLogged: rec.LastLogged, LastChain: rec.LastChain,
 		Voteable: rec.Meta.Voteable && !rec.Lost, Fresh: rec.Meta.Fresh && !rec.Lost,
 	}
-	alone, err := recoverMembers(&n.cfg.Replica.Zab, &durable, restored, rec, n.cfg.MembersSince)
+	alone, err := recoverMembers(&n.cfg.Replica.Zab, &durable, restored.State, rec, n.cfg.MembersSince)
 	if err != nil {
 		return fmt.Errorf("%s: the members of the ensemble: %w", n.cfg.Storage.Dir, err)
 	}
@@ -155,16 +152,12 @@ func (n *Node) recover(store *storage.Store, rec *storage.Recovered, restored *s
 	for _, e := range rec.Epochs {
 		durable.Epochs = append(durable.Epochs, zab.EpochEnd{Last: e.Last, Chain: e.Chain})
 	}
-	var chain uint64
-	if rec.Snapshot != nil {
-		chain = rec.Snapshot.Chain
-	}
 	if n.cfg.Storage.LowWaterBytes >= 0 {
 		if n.cfg.Replica.SnapshotBytes, err = snapshotBytes(n.cfg.Replica.SnapshotBytes, store); err != nil {
 			return err
 		}
 	}
-	r, err := replica.New(n.cfg.Replica, durable, rec.Snapshot != nil, chain)
+	r, err := replica.New(n.cfg.Replica, durable, restored.State != nil, restored.Chain)
 	if err != nil {
 		return fmt.Errorf("%s: %w", n.cfg.Storage.Dir, err)
 	}

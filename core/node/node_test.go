@@ -83,6 +83,32 @@ func TestClientInProcessReadsItsWritesAndKeepsThemOverARestart(t *testing.T) {
 	require.ErrorIs(t, err, core.SessionExpired)
 }
 
+// The log has several segments and no snapshot yet: it is applied while it is read.
+func TestALongLogIsAllThereAfterARestart(t *testing.T) {
+	dir := t.TempDir()
+	data := make([]byte, 2<<10)
+	const znodes = 1000
+	for start := range 3 {
+		n, stop := run(t, dir)
+		c, err := n.Open(t.Context(), core.SessionOptions{Timeout: time.Minute})
+		require.NoError(t, err)
+		for i := range start * znodes {
+			got, st, err := c.Get(t.Context(), fmt.Sprintf("/%d", i))
+			require.NoError(t, err)
+			require.Len(t, got, len(data))
+			require.EqualValues(t, 1, st.Version)
+		}
+		for i := range znodes {
+			path := fmt.Sprintf("/%d", start*znodes+i)
+			_, _, err := c.Create(t.Context(), path, nil, core.CreateOptions{})
+			require.NoError(t, err)
+			_, err = c.Set(t.Context(), path, data, 0)
+			require.NoError(t, err)
+		}
+		stop()
+	}
+}
+
 func TestASessionThatBeginsWithAMultiIsKeptOverARestart(t *testing.T) {
 	dir := t.TempDir()
 	n, stop := run(t, dir)

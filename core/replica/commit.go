@@ -14,7 +14,7 @@ import (
 func (r *Replica) commit(p *zab.Proposal) {
 	z := p.Zxid
 	if r.learner != nil {
-		r.verifyDigest(p.CommitHint, p.DigestVersion, p.TreeDigest)
+		verifyDigest(r.state, p.CommitHint, p.DigestVersion, p.TreeDigest)
 	}
 	rd := wire.NewReader(p.Payload)
 	h := wire.DecodeTxnHeader(&rd)

@@ -98,8 +98,13 @@ type ViewRead struct {
 	body []byte
 }
 
-// SnapshotLoaded brings the state that Output.LoadSnapshot asked for.
-type SnapshotLoaded struct{ State *state.State }
+// SnapshotLoaded brings the state that Output.LoadSnapshot asked for. Txns and Bytes are
+// what of the log has been applied to it since its snapshot.
+type SnapshotLoaded struct {
+	State *state.State
+	Txns  int
+	Bytes int64
+}
 
 // SnapshotWritten says that the snapshot that Output.Snapshot asked for exists,
 // or, with Failed, that it could not be made and none came to harm.

@@ -87,10 +87,10 @@ const sessionlessMillis = 10_000
 
 // Replica is one server. It is not safe for concurrent use.
 type Replica struct {
-	cfg         Config
-	zab         *zab.Machine
-	state       *state.State
-	hasSnapshot bool
+	cfg      Config
+	zab      *zab.Machine
+	state    *state.State
+	hasState bool
 
 	generation uint64        // of the role that the rest is about
 	learner    *learnerRole  // while this server serves as one
@@ -173,9 +173,10 @@ type Replica struct {
 	req     state.Request // of the write that is being proposed
 }
 
-// New makes a replica from what the disk holds. hasSnapshot says that there is a
-// snapshot to be loaded, chain is the log's chain hash at its zxid.
-func New(cfg Config, d zab.Durable, hasSnapshot bool, chain uint64) (*Replica, error) {
+// New makes a replica from what the disk holds. hasState says that there is a state to be
+// loaded: a snapshot's, or what Restored made of that and of the log. chain is the log's
+// chain hash at its zxid.
+func New(cfg Config, d zab.Durable, hasState bool, chain uint64) (*Replica, error) {
 	cfg.fill()
 	cfg.Zab.MembersOf = MembersOf
 	if cfg.MinTimeoutMillis > cfg.MaxTimeoutMillis {
@@ -187,7 +188,7 @@ func New(cfg Config, d zab.Durable, hasSnapshot bool, chain uint64) (*Replica, e
 		return nil, err
 	}
 	return &Replica{
-		cfg: cfg, zab: m, hasSnapshot: hasSnapshot, chain: chain, commitHint: d.CommitHint,
+		cfg: cfg, zab: m, hasState: hasState, chain: chain, commitHint: d.CommitHint,
 		state:       state.New(cfg.State),
 		conns:       make(map[ConnID]*conn),
 		sessionless: make(map[ConnID]*conn),
@@ -224,13 +225,13 @@ func (r *Replica) Step(now Now, in Input, out *Output) {
 		}
 	case Start:
 		r.short = in.Short
-		if r.hasSnapshot {
+		if r.hasState {
 			out.LoadSnapshot = true
 		} else {
 			r.start()
 		}
 	case SnapshotLoaded:
-		r.state = in.State
+		r.state, r.sinceSnapshot, r.bytesSince = in.State, in.Txns, in.Bytes
 		r.start()
 	case MetaSynced:
 		r.ask(func(z *zab.Output) { r.zab.EpochsSynced(in.Generation, z) })
@@ -388,7 +389,7 @@ func (r *Replica) takeOver(records []wire.Record) {
 		check.That(rec.PrevChain == r.chain, "replica: chain breaks at %v", rec.Zxid)
 		chain, intact := rec.CarriedChain()
 		check.That(intact, "replica: %v has changed since it was read", rec.Zxid)
-		r.verifyDigest(rec.CommitHint, rec.DigestVersion, rec.TreeDigest)
+		verifyDigest(r.state, rec.CommitHint, rec.DigestVersion, rec.TreeDigest)
 		switch {
 		case rec.Kind == wire.RecordEpoch:
 			r.state.Skip(rec.Zxid)
@@ -406,11 +407,11 @@ func (r *Replica) takeOver(records []wire.Record) {
 
 // verifyDigest compares the digest that a record quotes with the tree's own at
 // that zxid (Z-50).
-func (r *Replica) verifyDigest(at core.Zxid, version uint32, digest uint64) {
+func verifyDigest(st *state.State, at core.Zxid, version uint32, digest uint64) {
 	if version == 0 {
 		return
 	}
-	if own, ok := r.state.DigestAt(at); ok && own != digest {
+	if own, ok := st.DigestAt(at); ok && own != digest {
 		check.Fail("replica: digest of the tree at %v is %x, the log says %x", at, own, digest)
 	}
 }

@@ -53,8 +53,14 @@ const (
 // fault of its own log: it would take in what it has missed first.
 func (r *Replica) makeRoom() bool {
 	upTo := min(r.commitHint, r.zab.Durable())
-	if r.short = r.short && upTo > r.state.Applied(); r.short {
+	switch {
+	case !r.short:
+	case upTo > r.state.Applied():
 		r.readLog(upTo)
+	case r.sinceSnapshot > 0: // it came with all of that
+		r.beginSnapshot()
+	default:
+		r.short = false
 	}
 	return r.short
 }

@@ -171,6 +171,26 @@ func TestASnapshotThatIsAskedForAtAStartIsOneOfSomething(t *testing.T) {
 	require.Len(t, s.snaps, 1)
 }
 
+func TestAShortDiskGetsASnapshotOfWhatTheStateCameWith(t *testing.T) {
+	s := startWriter(t, Config{})
+	s.write(20)
+	known := s.log[len(s.log)-1].CommitHint
+	from := Restored{State: state.New(state.Config{})}
+	for i := range s.log {
+		if s.log[i].Zxid <= known {
+			from.Take(&s.log[i])
+		}
+	}
+	s.begin(true)
+	s.r.chain = from.Chain
+	s.step(Start{Short: true})
+	s.step(SnapshotLoaded{State: from.State, Txns: from.Txns, Bytes: from.Bytes})
+	require.Len(t, s.snaps, 1, "there is none of it on the disk yet")
+	require.Equal(t, known, s.snaps[0].View.Zxid)
+	s.written(2, false)
+	require.True(t, s.r.Serving())
+}
+
 func TestALeaderWithLittleRoomHandsOverOnce(t *testing.T) {
 	n := three(t)
 	first := n.leader()

@@ -53,7 +53,7 @@ func (b badSegment) Error() string { return Damage(b).String() }
 func (s *Store) olderSegment(p place, next position) (*segment, []EpochEnd, error) {
 	path := s.segmentPath(p)
 	if p.zxid.Epoch() != next.zxid.Epoch() {
-		rd, err := readSegment(s.fs, path, p, s.meta, nil)
+		rd, err := readSegment(s.fs, path, p, s.meta, nil, nil)
 		switch {
 		case err != nil:
 			return nil, nil, err
@@ -126,7 +126,7 @@ func (s *Store) CheckOlder() (more bool, damage []Damage, err error) {
 	found := c.scanner.scan
 	if err == nil && found.last != c.segment.last {
 		// A bit that flipped on the way from the disk must not cost log: read it again.
-		rd, rerr := readSegment(s.fs, s.segmentPath(c.segment.place), c.segment.place, s.meta, nil)
+		rd, rerr := readSegment(s.fs, s.segmentPath(c.segment.place), c.segment.place, s.meta, nil, nil)
 		if err = rerr; err == nil && rd.bad == nil {
 			found = *rd.scan
 		}

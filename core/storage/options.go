@@ -56,6 +56,11 @@ type Options struct {
 	// Open's. What counts is the last call, if Recovered.Snapshot is not nil; that is
 	// its snapshot.
 	Restore func(info SnapshotInfo, next func() ([]byte, error)) error
+	// Logged, if set, hears of each record that Open reads where there is no snapshot, in
+	// order and sealed: its frame and its place in the chain have been checked, but it may
+	// yet turn out to be of a part that is of no use, or be told again. It is valid during
+	// the call.
+	Logged func(*wire.Record)
 	// Both calls two functions and returns when both have; it may let them run at the
 	// same time. Open reads the snapshot in one and the log in the other. nil calls one
 	// after the other.

@@ -85,10 +85,14 @@ func (s *Store) recover(l *files) (*Recovered, error) {
 	var bad []Damage
 	var v *survey
 	var snapErr, logErr error
+	logged := s.opt.Logged
+	if len(snapshots) > 0 {
+		logged = nil
+	}
 	s.opt.Both(func() {
 		good, bad, snapErr = s.wholeSnapshots(snapshots)
 	}, func() {
-		v, logErr = surveyLog(s.fs, s.logDir(), s.meta, segments[from:], at)
+		v, logErr = surveyLog(s.fs, s.logDir(), s.meta, segments[from:], at, logged)
 	})
 	if err := errors.Join(snapErr, logErr); err != nil {
 		return nil, err
@@ -102,7 +106,7 @@ func (s *Store) recover(l *files) (*Recovered, error) {
 			return s.carryOut(p, newest)
 		}
 		// Something is wrong: all of the log is needed to know what.
-		if v, err = surveyLog(s.fs, s.logDir(), s.meta, segments, at); err != nil {
+		if v, err = surveyLog(s.fs, s.logDir(), s.meta, segments, at, nil); err != nil {
 			return nil, err
 		}
 	}

@@ -192,7 +192,7 @@ type scanner struct {
 	marks  segment
 	// stop is the record after which it ends; 0: none.
 	stop core.Zxid
-	// visit, if not nil, sees each record.
+	// visit, if not nil, sees each record, sealed.
 	visit func(*wire.Record, position)
 }
 
@@ -239,7 +239,7 @@ func (s *scanner) step() (done bool, err error) {
 		s.first = rec.Zxid
 	}
 	s.marks.mark(s.last.zxid, fr.pos)
-	s.last = position{rec.Zxid, rec.Chain()}
+	s.last = position{rec.Zxid, rec.Seal()}
 	s.end = fr.end()
 	s.count++
 	s.records++

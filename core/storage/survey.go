@@ -52,13 +52,14 @@ type survey struct {
 }
 
 // surveyLog reads the segments of one lineage. at lists the zxids, ascending, at
-// which the chain is wanted. Its errors are the file system's, or a RefusedError.
-func surveyLog(fs vfs.FS, logDir string, meta Meta, places []place, at []core.Zxid) (*survey, error) {
+// which the chain is wanted. Its errors are the file system's, or a RefusedError. logged,
+// which may be nil, is that of the options.
+func surveyLog(fs vfs.FS, logDir string, meta Meta, places []place, at []core.Zxid, logged func(*wire.Record)) (*survey, error) {
 	v := &survey{}
 	var cur *run
 	for i, p := range places {
 		name := p.name(segmentSuffix)
-		rd, err := readSegment(fs, filepath.Join(logDir, name), p, meta, at)
+		rd, err := readSegment(fs, filepath.Join(logDir, name), p, meta, at, logged)
 		if err != nil {
 			return nil, err
 		}
@@ -128,7 +129,7 @@ func checkSegmentHeader(f vfs.File, path string, p place, meta Meta) (h segmentH
 
 // readSegment reads one segment. A file that cannot be read is an error, never the
 // end of the log.
-func readSegment(fs vfs.FS, path string, p place, meta Meta, at []core.Zxid) (*reading, error) {
+func readSegment(fs vfs.FS, path string, p place, meta Meta, at []core.Zxid, logged func(*wire.Record)) (*reading, error) {
 	f, err := fs.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("storage: recover: %w", err)
@@ -149,7 +150,12 @@ func readSegment(fs vfs.FS, path string, p place, meta Meta, at []core.Zxid) (*r
 	}
 	note(h.base)
 	read := func() (*scan, error) {
-		sc, err := scanSegment(f, h, size, 0, func(_ *wire.Record, q position) { note(q) })
+		sc, err := scanSegment(f, h, size, 0, func(rec *wire.Record, q position) {
+			note(q)
+			if logged != nil {
+				logged(rec)
+			}
+		})
 		if err != nil {
 			return nil, fmt.Errorf("storage: recover: %w", err)
 		}

@@ -127,7 +127,7 @@ func (r *Report) verifyLog(fs vfs.FS, dir string, l *files) error {
 	if len(segments) == 0 && r.Meta.Fresh {
 		return nil
 	}
-	v, err := surveyLog(fs, filepath.Join(dir, logDirName), r.Meta, segments, at)
+	v, err := surveyLog(fs, filepath.Join(dir, logDirName), r.Meta, segments, at, nil)
 	if err != nil {
 		return err
 	}
