@@ -59,6 +59,7 @@ type nacosSide struct {
 	configAPI   *configapi.API
 	engine      *gin.Engine // every route
 	handler     http.Handler
+	begun       atomic.Bool   // everything is ready
 	draining    atomic.Bool   // clients are sent to other servers
 	token       chan struct{} // closed when there is an admin token, where one is needed
 }
@@ -403,7 +404,17 @@ func (side *nacosSide) notReady() string {
 	return ""
 }
 
-func (side *nacosSide) ready() bool { return side.notReady() == "" }
+// ready reports whether all is; every request asks. What is ready once stays so.
+func (side *nacosSide) ready() bool {
+	if side.begun.Load() {
+		return true
+	}
+	ready := side.notReady() == ""
+	if ready {
+		side.begun.Store(true)
+	}
+	return ready
+}
 
 // notTaking says why no new clients are to come here; "" when they may.
 func (side *nacosSide) notTaking() string {
