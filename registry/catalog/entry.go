@@ -40,14 +40,21 @@ type Want struct {
 
 // slot is what is known of one instance key.
 type slot struct {
-	entries []*Entry // newest first; at least one
-	showing *showing // nil until somebody asks
+	entries []*Entry  // newest first; at least one
+	single  [1]*Entry // where entries are as long as there is one: most stay alone
+	showing *showing  // nil until somebody asks
 }
 
 // showing is what a slot shows without overlays.
 type showing struct {
 	instance registry.Instance
 	encoded  []byte // made when first needed
+}
+
+func newSlot(e *Entry) *slot {
+	s := &slot{single: [1]*Entry{e}}
+	s.entries = s.single[:]
+	return s
 }
 
 func (s *slot) key() registry.InstanceKey { return s.entries[0].Instance.Key() }
@@ -59,6 +66,9 @@ func (s *slot) add(e *Entry) {
 		return cmp.Or(cmp.Compare(b.Czxid, a.Czxid), cmp.Compare(b.Path, a.Path))
 	})
 	s.entries = slices.Insert(s.entries, at, e)
+	if len(s.entries) > 1 {
+		s.single[0] = nil // they are elsewhere now
+	}
 	s.reset()
 }
 
@@ -105,7 +115,7 @@ func (s *service) put(e *Entry) {
 	if ok {
 		s.slots[at].add(e)
 	} else {
-		s.slots = slices.Insert(s.slots, at, &slot{entries: []*Entry{e}})
+		s.slots = slices.Insert(s.slots, at, newSlot(e))
 	}
 }
 
