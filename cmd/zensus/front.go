@@ -50,16 +50,38 @@ func (in *instance) plainServer(h http.Handler) *plainhttp.Server {
 	like := in.httpServer(h)
 	return &plainhttp.Server{
 		Handler: h, FirstTime: like.ReadHeaderTimeout, IdleTime: like.IdleTimeout, GraceTime: stopPatience, Log: in.log.Named("http"),
-		Takes: func(method, path, query string) bool {
-			switch path {
-			case "/nacos/v1/cs/configs", "/nacos/v2/cs/config", "/nacos/v3/client/cs/config",
-				"/nacos/v1/ns/instance/list", "/nacos/v2/ns/instance/list", "/nacos/v3/client/ns/instance/list":
-				// A search or an export takes a while, in which its client may go.
-				return method == http.MethodGet && !strings.Contains(query, "search=") && !strings.Contains(query, "export=")
-			}
-			return false
-		},
+		Takes: takesPlain,
 	}
+}
+
+// takesPlain names what is answered from memory, and those writes that wait for one
+// transaction, and no longer than a client of Nacos waits for an answer. A write is done,
+// or refused, whether its client is still there or not.
+func takesPlain(method, path, query string) bool {
+	switch path {
+	case "/nacos/v1/cs/configs", "/nacos/v2/cs/config":
+		return (method == http.MethodGet || method == http.MethodPost) && !isLong(query)
+	case "/nacos/v3/client/cs/config":
+		return method == http.MethodGet && !isLong(query)
+	case "/nacos/v1/ns/instance/list", "/nacos/v2/ns/instance/list", "/nacos/v3/client/ns/instance/list":
+		return method == http.MethodGet
+	case "/nacos/v1/ns/instance", "/nacos/v2/ns/instance", "/nacos/v3/client/ns/instance":
+		return method == http.MethodPost || method == http.MethodDelete
+	case "/nacos/v1/ns/instance/beat", "/nacos/v2/ns/instance/beat":
+		return method == http.MethodPut
+	}
+	return false
+}
+
+// isLong reports whether it is many configs that are asked for, or written: that takes a
+// while, in which the client may go.
+func isLong(query string) bool {
+	for _, asks := range [...]string{"search=", "export=", "exportV2=", "import=", "clone="} {
+		if strings.Contains(query, asks) {
+			return true
+		}
+	}
+	return false
 }
 
 // open lets requests through from now on.

@@ -8,6 +8,6 @@
 // and what was read of it go to net/http, for good. So this package refuses nothing, waits
 // for no half of a request, and knows no chunks, upgrades and long bodies.
 //
-// A handler that is called from here makes its answer in memory, soon; it does not learn
-// that its client has gone, and there is nothing to flush or to hijack.
+// A handler that is called from here makes its answer in memory, and ends by itself, soon;
+// it does not learn that its client has gone, and there is nothing to flush or to hijack.
 package plainhttp
