@@ -203,8 +203,7 @@ func (c *Catalog) addLocked(s *service, p store.Place, n *mirror.Node) []Covered
 		c.mu.bad++
 		return nil
 	}
-	s.put(&Entry{Path: n.Path, Czxid: n.Stat.Czxid, Owner: n.Stat.EphemeralOwner, Record: r})
-	return s.covered(p.Instance)
+	return s.put(&Entry{Path: n.Path, Czxid: n.Stat.Czxid, Owner: n.Stat.EphemeralOwner, Record: r}).covered(s.key)
 }
 
 // applyServiceLocked takes the service's own znode in, and reports whether there is one now
@@ -431,22 +430,24 @@ func (c *Catalog) Newest(k registry.ServiceKey, i registry.InstanceKey) *Entry {
 	return nil
 }
 
-// Entry is the znode of that key at a path, nil if it is not in the picture.
-func (c *Catalog) Entry(k registry.ServiceKey, i registry.InstanceKey, path string) *Entry {
+// Entry is the znode of that key at a path, nil if it is not in the picture, and the one
+// that counts for the key. alone says that there is no other.
+func (c *Catalog) Entry(k registry.ServiceKey, i registry.InstanceKey, path string) (at, newest *Entry, alone bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	s := c.mu.services[k]
 	if s == nil {
-		return nil
+		return nil, nil, false
 	}
-	if at, ok := s.find(i); ok {
-		for _, e := range s.slots[at].entries {
+	if n, ok := s.find(i); ok {
+		all := s.slots[n].entries
+		for _, e := range all {
 			if e.Path == path {
-				return e
+				return e, all[0], len(all) == 1
 			}
 		}
 	}
-	return nil
+	return nil, nil, false
 }
 
 // All are the znodes of a service, oldest first.

@@ -41,20 +41,20 @@ type Want struct {
 // slot is what is known of one instance key.
 type slot struct {
 	entries []*Entry  // newest first; at least one
-	single  [1]*Entry // where entries are as long as there is one: most stay alone
+	room    [1]*Entry // for entries, which are hardly ever more
 	showing *showing  // nil until somebody asks
+}
+
+func newSlot(e *Entry) *slot {
+	s := &slot{room: [1]*Entry{e}}
+	s.entries = s.room[:]
+	return s
 }
 
 // showing is what a slot shows without overlays.
 type showing struct {
 	instance registry.Instance
 	encoded  []byte // made when first needed
-}
-
-func newSlot(e *Entry) *slot {
-	s := &slot{single: [1]*Entry{e}}
-	s.entries = s.single[:]
-	return s
 }
 
 func (s *slot) key() registry.InstanceKey { return s.entries[0].Instance.Key() }
@@ -66,8 +66,8 @@ func (s *slot) add(e *Entry) {
 		return cmp.Or(cmp.Compare(b.Czxid, a.Czxid), cmp.Compare(b.Path, a.Path))
 	})
 	s.entries = slices.Insert(s.entries, at, e)
-	if len(s.entries) > 1 {
-		s.single[0] = nil // they are elsewhere now
+	if len(s.entries) > len(s.room) {
+		clear(s.room[:]) // they are elsewhere
 	}
 	s.reset()
 }
@@ -109,14 +109,15 @@ func (s *service) find(k registry.InstanceKey) (int, bool) {
 	return slices.BinarySearchFunc(s.slots, k, func(s *slot, k registry.InstanceKey) int { return s.key().Compare(k) })
 }
 
-func (s *service) put(e *Entry) {
-	k := e.Instance.Key()
-	at, ok := s.find(k)
+// put takes an entry in, and is where it lies.
+func (s *service) put(e *Entry) *slot {
+	at, ok := s.find(e.Instance.Key())
 	if ok {
 		s.slots[at].add(e)
 	} else {
 		s.slots = slices.Insert(s.slots, at, newSlot(e))
 	}
+	return s.slots[at]
 }
 
 func (s *service) drop(k registry.InstanceKey, path string) *Entry {
@@ -132,15 +133,10 @@ func (s *service) drop(k registry.InstanceKey, path string) *Entry {
 }
 
 // covered are the znodes of a key of which another session has a newer one.
-func (s *service) covered(k registry.InstanceKey) (found []Covered) {
-	at, ok := s.find(k)
-	if !ok {
-		return nil
-	}
-	entries := s.slots[at].entries
-	for _, e := range entries[1:] {
-		if e.Owner != 0 && e.Owner != entries[0].Owner {
-			found = append(found, Covered{Service: s.key, Entry: e, By: entries[0]})
+func (s *slot) covered(k registry.ServiceKey) (found []Covered) {
+	for _, e := range s.entries[1:] {
+		if e.Owner != 0 && e.Owner != s.entries[0].Owner {
+			found = append(found, Covered{Service: k, Entry: e, By: s.entries[0]})
 		}
 	}
 	return found

@@ -35,7 +35,7 @@ type client struct {
 
 	mu struct {
 		sync.Mutex
-		wishes    map[registry.ServiceKey]*wish
+		wishes    wishes
 		dirty     []registry.ServiceKey // whose wishes the tree may not agree with, in the order in which they became so
 		instances int                   // wanted in all services
 		working   bool
@@ -92,9 +92,7 @@ type result struct {
 }
 
 func newClient(id, overlay string, opt Options) *client {
-	c := &client{id: id, name: cmp.Or(opt.Name, id), overlay: overlay, beat: opt.Beat, timeout: opt.Timeout, kick: make(chan struct{}, 1)}
-	c.mu.wishes = make(map[registry.ServiceKey]*wish)
-	return c
+	return &client{id: id, name: cmp.Or(opt.Name, id), overlay: overlay, beat: opt.Beat, timeout: opt.Timeout, kick: make(chan struct{}, 1)}
 }
 
 // wakeUp ends the worker's pause, if it is pausing.
@@ -130,7 +128,7 @@ func (c *client) dirtyLocked(n int) (list []dirty) {
 		k := c.mu.dirty[0]
 		c.mu.dirty = c.mu.dirty[1:]
 		// A wish that was given up and made anew stands twice.
-		if w := c.mu.wishes[k]; w != nil && w.queued {
+		if w := c.mu.wishes.in(k); w != nil && w.queued {
 			w.queued = false
 			if w.agreed < w.version {
 				list = append(list, dirty{k, w})
@@ -182,7 +180,7 @@ func (w *wish) finishLocked(version uint64, r result) {
 func (c *client) lostSessionLocked() {
 	c.mu.former = c.sessionIDLocked()
 	c.mu.session, c.mu.claim = nil, unclaimed
-	for k, w := range c.mu.wishes {
+	for k, w := range c.mu.wishes.all() {
 		w.have, w.sure, w.dropping, w.deleted = nil, true, nil, false
 		if len(w.want) > 0 {
 			c.changedLocked(k, w)

@@ -74,7 +74,7 @@ func (m *Manager) Covered(covered []catalog.Covered) {
 		}
 		c.mu.Lock()
 		if c.mu.ending == staying && c.sessionIDLocked() == o.Owner {
-			if w := c.mu.wishes[o.Service]; w != nil {
+			if w := c.mu.wishes.in(o.Service); w != nil {
 				if h := w.have.find(o.Path); h != nil {
 					h.covered = max(h.covered, o.By.Czxid)
 				}
@@ -134,7 +134,7 @@ func (m *Manager) disown(ctx context.Context, c *client, id core.SessionID) {
 	moved := make(map[registry.ServiceKey][]string)
 	c.mu.Lock()
 	isClaimed := c.mu.claim == claimed
-	for k, w := range c.mu.wishes {
+	for k, w := range c.mu.wishes.all() {
 		for _, h := range w.have {
 			if h.covered > seen {
 				moved[k] = append(moved[k], h.Path)
@@ -163,9 +163,7 @@ func (m *Manager) doubt(ctx context.Context, c *client, list []settlement, zxid 
 		cancel()
 	}
 	for _, s := range list {
-		if s.requested {
-			m.doubtIn(c, s.service, s.wish)
-		}
+		m.doubtIn(c, s.service, s.wish)
 	}
 }
 

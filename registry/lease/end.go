@@ -1,8 +1,6 @@
 package lease
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/zensus-io/zensus/core"
@@ -33,7 +31,7 @@ func (m *Manager) leave(id string, how ending) {
 	c.mu.Lock()
 	c.mu.ending = how
 	var overlaid []registry.ServiceKey
-	for k, w := range c.mu.wishes {
+	for k, w := range c.mu.wishes.all() {
 		w.finishLocked(w.agreed, result{zxid: w.zxid})
 		w.finishLocked(w.version, result{err: goneError(id)})
 		if w.overlaid {
@@ -64,7 +62,7 @@ func goneError(id string) error {
 // remember notes that this node ends a session, or has found it ended.
 func (m *Manager) remember(c *client, session core.SessionID, found bool) {
 	c.mu.Lock()
-	bye := &farewell{found: found, client: c, services: slices.Collect(maps.Keys(c.mu.wishes)), until: time.Now().Add(c.timeout + farewellExtra)}
+	bye := &farewell{found: found, client: c, services: c.mu.wishes.services(), until: time.Now().Add(c.timeout + farewellExtra)}
 	c.mu.Unlock()
 	m.mu.Lock()
 	m.mu.ended[session] = bye
@@ -75,7 +73,7 @@ func (m *Manager) remember(c *client, session core.SessionID, found bool) {
 func (m *Manager) hide(c *client, session core.SessionID) {
 	c.mu.Lock()
 	c.mu.hiding = session
-	services := slices.Collect(maps.Keys(c.mu.wishes))
+	services := c.mu.wishes.services()
 	c.mu.Unlock()
 	for _, k := range services {
 		m.show(c, k)
@@ -119,7 +117,7 @@ func (m *Manager) Going(removed []catalog.Removed) {
 			continue
 		}
 		c.mu.Lock()
-		w := c.mu.wishes[r.Service]
+		w := c.mu.wishes.in(r.Service)
 		missed := w != nil && c.mu.ending == staying && c.sessionIDLocked() == r.Owner && w.missedLocked(r)
 		if missed {
 			w.overlaid = true
@@ -191,7 +189,7 @@ func (m *Manager) left(bye *farewell, r *catalog.Removed) {
 // withdrew it, or wants it still and is seen to be alive, so that it is shown on.
 func (m *Manager) explained(c *client, r *catalog.Removed) bool {
 	c.mu.Lock()
-	w := c.mu.wishes[r.Service]
+	w := c.mu.wishes.in(r.Service)
 	if w == nil || c.mu.ending != staying || c.sessionIDLocked() != r.Owner {
 		c.mu.Unlock()
 		return true

@@ -88,6 +88,9 @@ type Manager struct {
 		doubts      []*doubt
 	}
 	queued chan struct{} // capacity 1: queue may hold something
+
+	hands   chan *client // to the workers that rest
+	resting atomic.Int64 // so many do
 }
 
 // farewell remembers a session that this node has ended, or found to have ended,
@@ -104,7 +107,7 @@ func New(cfg Config) (*Manager, error) {
 	if cfg.Sessions == nil || cfg.Store == nil || cfg.Catalog == nil || cfg.Picture == nil {
 		return nil, errors.New("lease: sessions, store, catalog and picture are needed")
 	}
-	m := &Manager{cfg: cfg, log: cfg.Logger, queued: make(chan struct{}, 1)}
+	m := &Manager{cfg: cfg, log: cfg.Logger, queued: make(chan struct{}, 1), hands: make(chan *client)}
 	m.founding, _ = cfg.Sessions.(core.Founding)
 	if m.log == nil {
 		m.log = hclog.NewNullLogger()
@@ -140,7 +143,7 @@ func (m *Manager) Run(ctx context.Context) error {
 			m.queue.clients, m.queue.withdrawals, m.queue.doubts = nil, nil, nil
 			m.queue.Unlock()
 			for _, c := range clients {
-				workers.Go(func() { m.work(ctx, c) })
+				workers.Go(func() { m.workOn(ctx, c) })
 			}
 			for _, w := range withdrawals {
 				workers.Go(func() { m.withdraw(ctx, w) })
@@ -154,6 +157,11 @@ func (m *Manager) Run(ctx context.Context) error {
 
 // enqueue gives a client whose working was set to a worker.
 func (m *Manager) enqueue(c *client) {
+	select {
+	case m.hands <- c:
+		return
+	default:
+	}
 	m.queue.Lock()
 	m.queue.clients = append(m.queue.clients, c)
 	m.queue.Unlock()
@@ -283,22 +291,22 @@ func (m *Manager) note(c *client, k registry.ServiceKey, instances []registry.In
 	if c.mu.ending != staying {
 		return nil, nil, goneError(c.id)
 	}
-	w := c.mu.wishes[k]
+	w := c.mu.wishes.in(k)
 	if w == nil {
 		if len(want) == 0 {
 			return nil, nil, nil
 		}
-		if len(c.mu.wishes) >= m.cfg.Limits.ServicesPerClient {
-			return nil, nil, registry.Errorf(registry.ErrLimit, "services: client %s is registered in %d already.", c.id, len(c.mu.wishes))
+		if c.mu.wishes.count() >= m.cfg.Limits.ServicesPerClient {
+			return nil, nil, registry.Errorf(registry.ErrLimit, "services: client %s is registered in %d already.", c.id, c.mu.wishes.count())
 		}
 		w = &wish{sure: true}
 		k = m.cfg.Catalog.Key(k)
-		c.mu.wishes[k] = w
+		c.mu.wishes.add(k, w)
 	}
 	total := c.mu.instances - len(w.want) + len(want)
 	if total > m.cfg.Limits.InstancesPerClient && len(want) > len(w.want) {
 		if len(w.want) == 0 && w.version == w.agreed {
-			delete(c.mu.wishes, k)
+			c.mu.wishes.remove(k)
 		}
 		return nil, nil, registry.Errorf(registry.ErrLimit, "instances: client %s would have %d, %d are allowed.", c.id, total, m.cfg.Limits.InstancesPerClient)
 	}
@@ -331,7 +339,7 @@ func (m *Manager) show(c *client, k registry.ServiceKey) {
 	c.showing.Lock()
 	defer c.showing.Unlock()
 	c.mu.Lock()
-	w := c.mu.wishes[k]
+	w := c.mu.wishes.in(k)
 	var o *catalog.Overlay
 	switch {
 	case c.mu.hiding != 0:
@@ -381,7 +389,7 @@ func (m *Manager) sign(c *client) {
 	if c.owing.CompareAndSwap(true, false) {
 		c.seen.Store(uint64(m.cfg.Picture.Zxid()))
 		c.mu.Lock()
-		for k, w := range c.mu.wishes {
+		for k, w := range c.mu.wishes.all() {
 			c.changedLocked(k, w)
 		}
 		m.startLocked(c)
@@ -397,7 +405,7 @@ func (m *Manager) Holds(id string, k registry.ServiceKey) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	w := c.mu.wishes[k]
+	w := c.mu.wishes.in(k)
 	return w != nil && len(w.want) > 0
 }
 
@@ -409,7 +417,7 @@ func (m *Manager) Wanted(id string, k registry.ServiceKey) (found []registry.Ins
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if w := c.mu.wishes[k]; w != nil {
+	if w := c.mu.wishes.in(k); w != nil {
 		for _, r := range w.want {
 			found = append(found, r.Instance)
 		}
@@ -425,8 +433,8 @@ func (m *Manager) Services(id string) map[registry.ServiceKey][]registry.Instanc
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	found := make(map[registry.ServiceKey][]registry.Instance, len(c.mu.wishes))
-	for k, w := range c.mu.wishes {
+	found := make(map[registry.ServiceKey][]registry.Instance, c.mu.wishes.count())
+	for k, w := range c.mu.wishes.all() {
 		for _, r := range w.want {
 			found[k] = append(found[k], r.Instance)
 		}

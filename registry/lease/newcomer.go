@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"github.com/zensus-io/zensus/core"
-	"github.com/zensus-io/zensus/registry"
-	"github.com/zensus-io/zensus/registry/catalog"
 )
 
 // newcomer stands for the session of a client that has none yet: its first Multi opens
@@ -49,15 +47,4 @@ func (n *newcomer) opened(session core.Client) {
 	c.mu.Lock()
 	c.mu.session = session
 	c.mu.Unlock()
-}
-
-// hearOfCovered makes up for what Covered may have missed: the first znodes of a session
-// are there before it is known whose it is.
-func (m *Manager) hearOfCovered(k registry.ServiceKey, written []held) {
-	for n := range written {
-		h := &written[n]
-		if by := m.cfg.Catalog.Newest(k, h.Instance.Key()); by != nil && by.Czxid > h.Czxid {
-			m.Covered([]catalog.Covered{{Entry: h.Entry, Service: k, By: by}})
-		}
-	}
 }

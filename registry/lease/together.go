@@ -194,7 +194,7 @@ func (m *Manager) putBack(c *client, list []dirty) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, d := range list {
-		if w := d.wish; w.agreed < w.version && c.mu.wishes[d.service] == w {
+		if w := d.wish; w.agreed < w.version && c.mu.wishes.in(d.service) == w {
 			c.queueLocked(d.service, w)
 		}
 	}

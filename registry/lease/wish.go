@@ -2,6 +2,7 @@ package lease
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 
 	"github.com/zensus-io/zensus/core"
@@ -40,6 +41,76 @@ func newWanted(records []*store.Record) wanted {
 // without is w without a key. w itself stays as it is.
 func (w wanted) without(k registry.InstanceKey) wanted {
 	return slices.DeleteFunc(slices.Clone(w), func(r *store.Record) bool { return r.Instance.Key() == k })
+}
+
+// wishes are those of a client, by service. The zero value has none.
+type wishes struct {
+	service registry.ServiceKey
+	only    *wish                         // in service; nil where there is none, or where more is
+	more    map[registry.ServiceKey]*wish // all, where there have been several
+}
+
+// in is the wish in a service, nil if there is none.
+func (w *wishes) in(k registry.ServiceKey) *wish {
+	if w.more != nil {
+		return w.more[k]
+	}
+	if w.only != nil && w.service == k {
+		return w.only
+	}
+	return nil
+}
+
+// add puts in a wish in a service where there is none.
+func (w *wishes) add(k registry.ServiceKey, one *wish) {
+	switch {
+	case w.more != nil:
+		w.more[k] = one
+	case w.only == nil:
+		w.service, w.only = k, one
+	default:
+		w.more = map[registry.ServiceKey]*wish{w.service: w.only, k: one}
+		w.service, w.only = registry.ServiceKey{}, nil
+	}
+}
+
+func (w *wishes) remove(k registry.ServiceKey) {
+	if w.more != nil {
+		delete(w.more, k)
+	} else if w.only != nil && w.service == k {
+		w.service, w.only = registry.ServiceKey{}, nil
+	}
+}
+
+func (w *wishes) count() int {
+	if w.only != nil {
+		return 1
+	}
+	return len(w.more)
+}
+
+// all goes through the wishes. None may be added or removed meanwhile.
+func (w *wishes) all() iter.Seq2[registry.ServiceKey, *wish] {
+	return func(yield func(registry.ServiceKey, *wish) bool) {
+		if w.only != nil {
+			yield(w.service, w.only)
+			return
+		}
+		for k, one := range w.more {
+			if !yield(k, one) {
+				return
+			}
+		}
+	}
+}
+
+// services are those in which there are wishes.
+func (w *wishes) services() []registry.ServiceKey {
+	all := make([]registry.ServiceKey, 0, w.count())
+	for k := range w.all() {
+		all = append(all, k)
+	}
+	return all
 }
 
 // held is a znode of a client's session.

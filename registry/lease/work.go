@@ -3,7 +3,6 @@ package lease
 import (
 	"context"
 	"errors"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -13,6 +12,27 @@ import (
 	"github.com/zensus-io/zensus/registry/catalog"
 	"github.com/zensus-io/zensus/registry/store"
 )
+
+// restingMax is how many workers wait for a next client. One that is there already costs
+// less than a new one, whose stack has to grow.
+const restingMax = 64
+
+// workOn works for a client, and then for others, until there is none or ctx ends.
+func (m *Manager) workOn(ctx context.Context, c *client) {
+	for {
+		m.work(ctx, c)
+		if m.resting.Add(1) > restingMax {
+			m.resting.Add(-1)
+			return
+		}
+		select {
+		case c = <-m.hands:
+			m.resting.Add(-1)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
 
 // work makes the tree agree with a client's wishes, until it does or ctx ends.
 func (m *Manager) work(ctx context.Context, c *client) {
@@ -119,8 +139,8 @@ func (m *Manager) agreed(ctx context.Context, c *client, list []settlement) erro
 		}
 		w.zxid = max(w.zxid, s.zxid)
 		zxid = max(zxid, s.zxid)
-		if settled && len(w.want) == 0 && len(w.have) == 0 && c.mu.wishes[s.service] == w {
-			delete(c.mu.wishes, s.service)
+		if settled && len(w.want) == 0 && len(w.have) == 0 && c.mu.wishes.in(s.service) == w {
+			c.mu.wishes.remove(s.service)
 		}
 		if s.zxid == 0 && !s.requested && !(w.overlaid && settled) {
 			w.finishLocked(s.version, result{zxid: w.zxid})
@@ -146,20 +166,29 @@ func (m *Manager) agreed(ctx context.Context, c *client, list []settlement) erro
 		return err
 	}
 	var overlaid []registry.ServiceKey
+	var covered []catalog.Covered
+	doubtful := waits[:0]
 	c.mu.Lock()
 	for _, s := range waits {
-		m.verifyLocked(c, s.service, s.wish)
+		by, alone := m.verifyLocked(c, s.service, s.wish)
+		covered = append(covered, by...)
 		if w := s.wish; w.version == s.version && w.overlaid {
 			w.overlaid = false
 			overlaid = append(overlaid, s.service)
 		}
 		s.wish.finishLocked(s.version, result{zxid: s.wish.zxid})
+		if s.requested && !alone {
+			doubtful = append(doubtful, s)
+		}
 	}
 	c.mu.Unlock()
+	m.Covered(covered)
 	for _, k := range overlaid {
 		m.show(c, k)
 	}
-	m.doubt(ctx, c, waits, zxid)
+	if len(doubtful) > 0 {
+		m.doubt(ctx, c, doubtful, zxid)
+	}
 	return nil
 }
 
@@ -188,24 +217,35 @@ func (m *Manager) caughtUp(ctx context.Context, c *client, zxid core.Zxid, late 
 // that has reached the write. The session has ended already then, and Gone may
 // have come before the znode was noted, or not at all: a mirror that finds
 // something created and deleted at once says nothing of it.
-func (m *Manager) verifyLocked(c *client, k registry.ServiceKey, w *wish) {
+//
+// It makes up for what Covered may have missed: the first znodes of a session are there
+// before it is known whose it is. alone says that there are no znodes of others with the
+// keys of any of the client's, which were all written just now.
+func (m *Manager) verifyLocked(c *client, k registry.ServiceKey, w *wish) (covered []catalog.Covered, alone bool) {
 	if !w.sure {
-		return // it will be compared anyhow, or has ended
+		return nil, false // it will be compared anyhow, or has ended
 	}
+	alone = true
 	for n := range w.have {
 		h := &w.have[n]
 		if !h.unseen {
+			alone = false
 			continue
 		}
-		e := m.cfg.Catalog.Entry(k, h.Instance.Key(), h.Path)
+		e, newest, only := m.cfg.Catalog.Entry(k, h.Instance.Key(), h.Path)
 		if e == nil {
 			w.sure = false
 			c.changedLocked(k, w)
-			return
+			return covered, false
 		}
+		alone = alone && only
 		h.unseen = false
 		w.shareLocked(h, e)
+		if newest.Czxid > e.Czxid && newest.Owner != e.Owner {
+			covered = append(covered, catalog.Covered{Entry: e, Service: k, By: newest})
+		}
 	}
+	return covered, alone
 }
 
 // shareLocked has a wish rest on what the catalog keeps of a znode, which says the same.
@@ -237,7 +277,7 @@ func (m *Manager) drop(c *client, k registry.ServiceKey, w *wish, version uint64
 		if len(w.have) > 0 || !w.sure {
 			c.changedLocked(k, w) // take back what was written of it, if anything
 		} else {
-			delete(c.mu.wishes, k)
+			c.mu.wishes.remove(k)
 		}
 	}
 	w.overlaid = false
@@ -260,9 +300,9 @@ func (m *Manager) sessionOver(c *client, session core.Client) bool {
 		return false
 	}
 	c.lostSessionLocked()
-	services := slices.Collect(maps.Keys(c.mu.wishes))
+	services := c.mu.wishes.services()
 	if m.stillAlive(c) {
-		for _, w := range c.mu.wishes {
+		for _, w := range c.mu.wishes.all() {
 			w.overlaid = w.overlaid || len(w.want) > 0
 		}
 	}
@@ -330,7 +370,7 @@ func (m *Manager) unhide(ctx context.Context, c *client) {
 	}
 	c.mu.Lock()
 	c.mu.hiding = 0
-	services := slices.Collect(maps.Keys(c.mu.wishes))
+	services := c.mu.wishes.services()
 	c.mu.Unlock()
 	for _, k := range services {
 		m.show(c, k)
@@ -407,24 +447,19 @@ func (m *Manager) agree(ctx context.Context, c *client, session core.Client, k r
 		c.mu.Unlock()
 		return 0, err
 	}
-	written := w.wroteLocked(self, drop, add, made)
+	w.wroteLocked(self, drop, add, made)
 	c.mu.Unlock()
-	if first != nil {
-		m.hearOfCovered(k, written)
-	}
 	return max(z, zxid), nil
 }
 
-// wroteLocked notes what has been written, and returns it: made are the znodes of what was
-// added.
-func (w *wish) wroteLocked(owner core.SessionID, drop []string, add []*store.Record, made []store.Created) []held {
+// wroteLocked notes what has been written: made are the znodes of what was added.
+func (w *wish) wroteLocked(owner core.SessionID, drop []string, add []*store.Record, made []store.Created) {
 	written := make([]held, len(add))
 	for n, r := range add {
 		written[n] = held{Entry: &catalog.Entry{Path: made[n].Path, Czxid: made[n].Czxid, Owner: owner, Record: *r}, unseen: true}
 	}
 	w.have = w.have.with(drop, written...)
 	w.dropping = nil
-	return written
 }
 
 // ensureService makes the service if it is missing, and checks its kind.
