@@ -2,6 +2,7 @@ package plainhttp
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"net/textproto"
@@ -10,9 +11,12 @@ import (
 	"strings"
 )
 
+// blank is what requests are made of: a context gets into one by a copy only.
+var blank http.Request
+
 // parse is the first request of what was read, and its size in bytes; nil unless it is
-// plain and whole. The body, if any, is read out of b.
-func parse(b []byte, takes func(method, path, query string) bool) (*http.Request, int) {
+// plain and whole. The body, if any, is read out of b. The request's context is ctx.
+func parse(ctx context.Context, b []byte, takes func(method, path, query string) bool) (*http.Request, int) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {
 		return nil, 0
@@ -28,10 +32,9 @@ func parse(b []byte, takes func(method, path, query string) bool) (*http.Request
 	case !takes(method, path, query): // which is so for everything that is not quite usual
 		return nil, 0
 	}
-	r := &http.Request{
-		Method: method, URL: &url.URL{Path: path, RawQuery: query}, RequestURI: target,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody,
-	}
+	r := blank.WithContext(ctx)
+	r.Method, r.URL, r.RequestURI = method, &url.URL{Path: path, RawQuery: query}, target
+	r.Proto, r.ProtoMajor, r.ProtoMinor, r.Body = "HTTP/1.1", 1, 1, http.NoBody
 	var length string
 	if !headers(r, head, &length) || r.Host == "" {
 		return nil, 0

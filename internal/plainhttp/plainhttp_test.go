@@ -236,12 +236,12 @@ func answers(t *testing.T, method string, b []byte) (all []told) {
 
 func TestWhatIsPlainStaysHere(t *testing.T) {
 	whole := "GET /plain?a=b HTTP/1.1\r\nHost: a\r\nUser-Agent: x\r\n\r\n"
-	r, size := parse([]byte(whole+"GET /"), takes)
+	r, size := parse(t.Context(), []byte(whole+"GET /"), takes)
 	require.Equal(t, len(whole), size)
 	require.Equal(t, "a=b", r.URL.RawQuery)
 	require.Equal(t, http.Header{"User-Agent": {"x"}}, r.Header)
 	for n := range whole {
-		r, _ := parse([]byte(whole[:n]), takes)
+		r, _ := parse(t.Context(), []byte(whole[:n]), takes)
 		require.Nil(t, r, n)
 	}
 }
@@ -332,7 +332,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("GET /plain?a HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n"))
 	f.Add([]byte("POST /plain HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r, size := parse(b, takes)
+		r, size := parse(t.Context(), b, takes)
 		if r == nil {
 			return
 		}
@@ -364,7 +364,7 @@ func BenchmarkServe(b *testing.B) {
 	get := []byte("GET /plain?dataId=a&group=b HTTP/1.1\r\nHost: a\r\nUser-Agent: b\r\n\r\n")
 	b.ReportAllocs()
 	for b.Loop() {
-		r, _ := parse(get, takes)
+		r, _ := parse(b.Context(), get, takes)
 		if r == nil || !c.answer(r) {
 			b.Fatal("not served")
 		}

@@ -90,12 +90,16 @@ func (c *conn) serve(ctx context.Context) (goesOn bool) {
 				return false
 			}
 		}
-		r, size := parse(c.buf[:c.n], c.Takes)
+		reqCtx, cancel := context.WithCancel(c.ctx)
+		r, size := parse(reqCtx, c.buf[:c.n], c.Takes)
 		if r == nil {
+			cancel()
 			return true
 		}
 		r.RemoteAddr = c.remote
-		if !c.answer(r) || ctx.Err() != nil {
+		alive := c.answer(r)
+		cancel()
+		if !alive || ctx.Err() != nil {
 			return false
 		}
 		c.n = copy(c.buf, c.buf[size:c.n])
@@ -125,12 +129,9 @@ func (c *conn) answer(r *http.Request) (alive bool) {
 	if a == nil {
 		a = &answer{header: make(http.Header, 16)}
 	}
-	ctx, cancel := context.WithCancel(c.ctx)
-	if !c.handle(a, r.WithContext(ctx)) {
-		cancel()
+	if !c.handle(a, r) {
 		return false // the answer is not used again: who panicked may hold it
 	}
-	cancel()
 	alive = c.send(a.finish()) == nil && !a.closes
 	if a.reset() {
 		c.answers.Put(a)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -101,7 +102,14 @@ func NewEngine(cfg Config) (*gin.Engine, error) {
 // observe counts requests and tells of them.
 func observe(cfg Config, m *metrics) gin.HandlerFunc {
 	all := newBodies()
+	keys := sync.Pool{New: func() any { return make(map[any]any) }}
 	return func(c *gin.Context) {
+		c.Keys = keys.Get().(map[any]any) // gin makes a new map for each request
+		defer func() {
+			clear(c.Keys)
+			keys.Put(c.Keys)
+			c.Keys = nil
+		}()
 		if r := c.Request; r.Body != nil && r.Body != http.NoBody {
 			b := all.of(r)
 			defer b.release()

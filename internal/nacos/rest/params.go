@@ -102,10 +102,47 @@ func queryOf(c *gin.Context) (*parameters, error) {
 		return nil, wire.Refuse(wire.ParameterInvalid, "the query is too long")
 	}
 	// Like Tomcat: what cannot be decoded is passed over.
-	query, _ := url.ParseQuery(r.URL.RawQuery)
+	query := parseForm(r.URL.RawQuery)
 	p := &parameters{values: query, whole: r.Body == nil || r.Body == http.NoBody}
 	c.Set(keyParams, p)
 	return p, nil
+}
+
+// formPairsMost bounds the pairs of a form that parseForm reads itself.
+const formPairsMost = 64
+
+// parseForm is url.ParseQuery without its error, which makes less for what is usual: pairs
+// whose names and values are there once.
+func parseForm(text string) url.Values {
+	pairs := strings.Count(text, "&") + 1
+	if pairs > formPairsMost {
+		form, _ := url.ParseQuery(text)
+		return form
+	}
+	form := make(url.Values, pairs)
+	values := make([]string, pairs) // of which each name has one
+	for n := 0; text != ""; n++ {
+		var pair string
+		pair, text, _ = strings.Cut(text, "&")
+		if pair == "" || strings.Contains(pair, ";") {
+			continue
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(name)
+		if err != nil {
+			continue
+		}
+		if value, err = url.QueryUnescape(value); err != nil {
+			continue
+		}
+		if before, again := form[name]; again {
+			form[name] = append(before, value)
+		} else {
+			values[n] = value
+			form[name] = values[n : n+1 : n+1]
+		}
+	}
+	return form
 }
 
 // readBody adds what the body says.
@@ -126,8 +163,7 @@ func (p *parameters) readBody(c *gin.Context) error {
 		if err != nil {
 			return badBody(err)
 		}
-		form, _ := url.ParseQuery(string(body))
-		for name, values := range form {
+		for name, values := range parseForm(string(body)) {
 			p.values[name] = append(p.values[name], values...)
 		}
 	case kind == "multipart/form-data":
