@@ -13,6 +13,10 @@ import (
 // Resync.
 const queuedMax = 1 << 16
 
+// eventsAhead bounds the room that is made for events because there were as many the last
+// time.
+const eventsAhead = 64
+
 // watch is a core.Watch of a client in process.
 type watch struct {
 	client *client
@@ -23,6 +27,7 @@ type watch struct {
 	mu struct {
 		sync.Mutex
 		events []core.Event
+		last   int // how many were taken together
 		err    error
 	}
 }
@@ -90,6 +95,9 @@ func (w *watch) push(e core.Event) {
 	case n >= queuedMax:
 		w.mu.events = append(w.mu.events[:0:0], core.Event{Type: core.Resync, Path: w.path, Zxid: e.Zxid})
 	default:
+		if n == 0 {
+			w.mu.events = make([]core.Event, 0, min(max(w.mu.last, 1), eventsAhead))
+		}
 		w.mu.events = append(w.mu.events, e)
 	}
 	w.mu.Unlock()
@@ -118,6 +126,9 @@ func (w *watch) Next(ctx context.Context) ([]core.Event, error) {
 		w.mu.Lock()
 		events, err := w.mu.events, w.mu.err
 		w.mu.events = nil
+		if len(events) > 0 {
+			w.mu.last = len(events)
+		}
 		w.mu.Unlock()
 		if len(events) > 0 {
 			return events, nil

@@ -168,6 +168,7 @@ type Replica struct {
 
 	now     Now
 	out     *Output
+	asked   zab.Output // while ask runs
 	hits    []watch.Hit
 	scratch []byte
 	req     state.Request // of the write that is being proposed
@@ -294,8 +295,10 @@ func (r *Replica) Step(now Now, in Input, out *Output) {
 
 // ask lets the protocol act and passes on what it wants done.
 func (r *Replica) ask(act func(*zab.Output)) {
-	z := zab.Output{Append: r.out.Append}
-	act(&z)
+	r.asked = zab.Output{Append: r.out.Append}
+	act(&r.asked)
+	z := r.asked
+	r.asked = zab.Output{}
 	r.out.Append = z.Append
 	if z.Epochs != nil {
 		r.out.Epochs = z.Epochs
