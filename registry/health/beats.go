@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -99,13 +100,38 @@ func ClientName(ip string, port int) string { return ip + ":" + strconv.Itoa(por
 // each instance has a session of its own. The cluster does not count: the same
 // address in another cluster replaces the instance.
 func clientID(k registry.ServiceKey, ip string, port int) string {
-	return ClientName(ip, port) + "@" + k.String()
+	var room [160]byte
+	b := strconv.AppendInt(append(append(room[:0], ip...), ':'), int64(port), 10)
+	b = append(append(append(b, "#true@"...), k.Namespace...), "@@"...)
+	b = append(append(append(b, k.Group...), "@@"...), k.Name...)
+	return string(b)
+}
+
+// own is a service and an instance that rest on the client's id, and not on the request in
+// which their names came: that would be kept for as long as they are. name is that of the
+// client.
+func own(id string, k registry.ServiceKey, i registry.Instance) (own registry.ServiceKey, _ registry.Instance, name string) {
+	at := len(id) - len(k.Name)
+	own.Name = id[at:]
+	at -= len("@@") + len(k.Group)
+	own.Group = id[at:][:len(k.Group)]
+	at -= len("@@") + len(k.Namespace)
+	own.Namespace = id[at:][:len(k.Namespace)]
+	name = id[:at-len("@")]
+	i.IP = id[:len(i.IP)]
+	if i.Cluster == registry.DefaultCluster {
+		i.Cluster = registry.DefaultCluster
+	} else {
+		i.Cluster = strings.Clone(i.Cluster)
+	}
+	return own, i, name
 }
 
 // Register makes an instance known and begins to watch it.
 func (b *Beats) Register(ctx context.Context, k registry.ServiceKey, i registry.Instance) (core.Zxid, bool, error) {
 	id := clientID(k, i.IP, i.Port)
-	opt := lease.Options{Name: ClientName(i.IP, i.Port), Beat: true, Timeout: i.DeleteTimeout() + sessionExtra}
+	k, i, name := own(id, k, i)
+	opt := lease.Options{Name: name, Beat: true, Timeout: i.DeleteTimeout() + sessionExtra}
 	b.mu.Lock()
 	b.mu.registering[id]++
 	b.mu.Unlock()

@@ -3,6 +3,7 @@ package lease
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,7 +18,7 @@ import (
 type client struct {
 	id      string
 	name    string // in records
-	overlay string // names its overlays; never used again
+	serial  uint64 // tells it from those with the same id, before and after it
 	beat    bool
 	timeout time.Duration
 
@@ -91,9 +92,12 @@ type result struct {
 	err     error
 }
 
-func newClient(id, overlay string, opt Options) *client {
-	return &client{id: id, name: cmp.Or(opt.Name, id), overlay: overlay, beat: opt.Beat, timeout: opt.Timeout, kick: make(chan struct{}, 1)}
+func newClient(id string, serial uint64, opt Options) *client {
+	return &client{id: id, name: cmp.Or(opt.Name, id), serial: serial, beat: opt.Beat, timeout: opt.Timeout, kick: make(chan struct{}, 1)}
 }
+
+// overlay names the client's overlays; it is never used again.
+func (c *client) overlay() string { return c.id + "/" + strconv.FormatUint(c.serial, 10) }
 
 // wakeUp ends the worker's pause, if it is pausing.
 func (c *client) wakeUp() {

@@ -179,7 +179,7 @@ func (m *Manager) left(bye *farewell, r *catalog.Removed) {
 	bye.client.mu.Unlock()
 	if hiding && len(m.cfg.Catalog.Owned(r.Service, r.Owner)) == 0 {
 		bye.client.showing.Lock()
-		m.cfg.Catalog.ClearOverlay(r.Service, bye.client.overlay)
+		m.cfg.Catalog.ClearOverlay(r.Service, bye.client.overlay())
 		bye.client.showing.Unlock()
 	}
 }

@@ -3,7 +3,6 @@ package lease
 import (
 	"context"
 	"errors"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -273,7 +272,7 @@ func (m *Manager) client(id string, opt Options, create bool) (*client, error) {
 	if len(m.mu.clients) >= m.cfg.Limits.Clients {
 		return nil, registry.Errorf(registry.ErrLimit, "clients: this node has %d already.", len(m.mu.clients))
 	}
-	c = newClient(id, id+"/"+strconv.FormatUint(m.serial.Add(1), 10), opt)
+	c = newClient(id, m.serial.Add(1), opt)
 	m.mu.clients[id] = c
 	return c, nil
 }
@@ -350,9 +349,9 @@ func (m *Manager) show(c *client, k registry.ServiceKey) {
 	}
 	c.mu.Unlock()
 	if o != nil {
-		m.cfg.Catalog.SetOverlay(k, c.overlay, *o)
+		m.cfg.Catalog.SetOverlay(k, c.overlay(), *o)
 	} else {
-		m.cfg.Catalog.ClearOverlay(k, c.overlay)
+		m.cfg.Catalog.ClearOverlay(k, c.overlay())
 	}
 }
 
