@@ -159,6 +159,7 @@ func (c *Cluster) link(addr string) (*grpc.ClientConn, error) {
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: retry, MinConnectTimeout: reachTime}),
 		grpc.WithDisableServiceConfig(), grpc.WithNoProxy(),
 		grpc.WithReadBufferSize(8 << 10), grpc.WithWriteBufferSize(8 << 10),
+		grpc.WithStaticStreamWindowSize(wire.WindowBytes), grpc.WithStaticConnWindowSize(wire.WindowBytes),
 	}, c.cfg.Options...)
 	l, err := grpc.NewClient("passthrough:///"+addr, options...) // it dials later
 	if err == nil {

@@ -142,10 +142,6 @@ type Server struct {
 	}
 }
 
-// windowBytes is how much a client may send, on a connection and on each of its streams,
-// before the server has taken it. A single message may be larger.
-const windowBytes = 1 << 20
-
 // New makes a server. It starts nothing.
 func New(cfg Config) (*Server, error) {
 	cfg.fill()
@@ -168,10 +164,8 @@ func New(cfg Config) (*Server, error) {
 		// Most connections are idle: they keep a small buffer to read into. Large
 		// bodies are read past it.
 		grpc.ReadBufferSize(8 << 10),
-		// Windows that are to grow with the line cost a ping, and its answer, for each
-		// message of a connection that is idle otherwise.
-		grpc.StaticStreamWindowSize(windowBytes),
-		grpc.StaticConnWindowSize(windowBytes),
+		grpc.StaticStreamWindowSize(wire.WindowBytes),
+		grpc.StaticConnWindowSize(wire.WindowBytes),
 		// Go and Python clients ping every 60 s, also without a stream; gRPC's own
 		// policy would send them away for it.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),

@@ -27,6 +27,12 @@ const (
 	MaxMessageBytes = MaxBodyBytes + 64<<10
 )
 
+// WindowBytes is how much one side of a connection sends, on a stream and in all, before it
+// hears that there is room for more: enough for 10 MB/s over a way of 100 ms. Windows that
+// gRPC fits to the way take a ping for whatever comes on a quiet connection: another write,
+// another wake-up, and an answer to read.
+const WindowBytes = 1 << 20
+
 // Errors of Decode.
 var (
 	// ErrUnknownType is returned for a type name without a Go type.

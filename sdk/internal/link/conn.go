@@ -87,6 +87,7 @@ func (l *Link) open(ctx context.Context, server string, gen uint64) (*Conn, erro
 		grpc.WithContextDialer(dial),
 		grpc.WithIdleTimeout(0),
 		grpc.WithDisableServiceConfig(),
+		grpc.WithStaticStreamWindowSize(wire.WindowBytes), grpc.WithStaticConnWindowSize(wire.WindowBytes),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessageBytes), grpc.MaxCallSendMsgSize(wire.MaxMessageBytes)),
 	)
 	if err != nil {
