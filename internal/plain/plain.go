@@ -2,14 +2,17 @@
 // encoding/json takes, and leaves everything else to that.
 //
 // A Reader goes through one object, member by member. It gives up at whatever is not usual:
-// escapes in strings, exponents, lists, members that its caller does not know by exactly
-// their name. What it reads to the end means the same to encoding/json, with which the
+// escapes in strings other than contents, exponents, lists, members that its caller does
+// not know by exactly their name. What it reads to the end means the same to encoding/json, with which the
 // caller reads what it has given up, into a value that nothing has been written to. It
 // neither reflects nor recurses deeply, so that a short-lived goroutine keeps a small stack.
 package plain
 
 import (
+	"bytes"
 	"strconv"
+	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -129,6 +132,99 @@ func (r *Reader) String(s *string) {
 		*s = string(r.Bytes())
 	}
 }
+
+// Content reads a string into s that may well have escapes. Halves of characters outside of
+// the first 65,536 are left to encoding/json.
+func (r *Reader) Content(s *string) {
+	if r.Null() {
+		return
+	}
+	r.need('"')
+	if r.bad {
+		return
+	}
+	end := bytes.IndexByte(r.rest, '"')
+	if end < 0 {
+		r.bad = true
+		return
+	}
+	if whole := r.rest[:end]; isText(whole) {
+		*s = string(whole)
+		r.rest = r.rest[end+1:]
+		return
+	}
+	*s = string(r.unescape())
+}
+
+// isText reports whether b may stand in a string as it lies.
+func isText(b []byte) bool {
+	ascii := true
+	for _, c := range b {
+		if c < ' ' || c == '\\' {
+			return false
+		}
+		ascii = ascii && c < utf8.RuneSelf
+	}
+	return ascii || utf8.Valid(b)
+}
+
+// unescape reads what is left of a string, up to its end.
+func (r *Reader) unescape() []byte {
+	out := make([]byte, 0, min(len(r.rest), unescapedMin))
+	ascii := true
+	for start, i := 0, 0; i < len(r.rest); i++ {
+		switch c := r.rest[i]; {
+		case c == '"':
+			out = append(out, r.rest[start:i]...)
+			r.rest = r.rest[i+1:]
+			r.bad = !ascii && !utf8.Valid(out)
+			return out
+		case c < ' ':
+			r.bad = true
+			return nil
+		case c >= utf8.RuneSelf:
+			ascii = false
+		case c == '\\':
+			out = append(out, r.rest[start:i]...)
+			var n int
+			if out, n = appendMeant(out, r.rest[i+1:]); n == 0 {
+				r.bad = true
+				return nil
+			}
+			i += n
+			start = i + 1
+		}
+	}
+	r.bad = true
+	return nil
+}
+
+// appendMeant appends what an escape means, of which b is what stands behind the backslash, and
+// says how long it is; 0 where it is none, or not usual.
+func appendMeant(out, b []byte) ([]byte, int) {
+	if len(b) >= 5 && b[0] == 'u' {
+		n, err := strconv.ParseUint(string(b[1:5]), 16, 16)
+		if err != nil || utf16.IsSurrogate(rune(n)) {
+			return nil, 0
+		}
+		return utf8.AppendRune(out, rune(n)), 5
+	}
+	if len(b) > 0 {
+		if i := strings.IndexByte(escaped, b[0]); i >= 0 {
+			return append(out, meant[i]), 1
+		}
+	}
+	return nil, 0
+}
+
+// What may stand behind a backslash, and what each means.
+const (
+	escaped = `nrt"\/bf`
+	meant   = "\n\r\t\"\\/\b\f"
+)
+
+// unescapedMin is the first room for a string with escapes.
+const unescapedMin = 2 << 10
 
 // Bool reads true or false into f.
 func (r *Reader) Bool(f *bool) {

@@ -126,6 +126,13 @@ func DecodeAck(p *Payload) (*Response, error) {
 	if len(value) > maxAckBytes {
 		return nil, fmt.Errorf("decode acknowledgement: %w: %d bytes", ErrTooLarge, len(value))
 	}
+	if ack, ok := readAck(value); ok {
+		return &ack, nil
+	}
+	return decodeAck(value)
+}
+
+func decodeAck(value []byte) (*Response, error) {
 	// Python leaves out what is null, Java writes it.
 	var base struct {
 		Response

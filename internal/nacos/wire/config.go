@@ -1,5 +1,10 @@
 package wire
 
+import (
+	"slices"
+	"strconv"
+)
+
 // ConfigKey is what all config requests share. The tenant is the namespace as
 // the client wrote it: blank, absent and "public" mean the same one, but what
 // goes back to a listener must be spelled as the listener spelled it.
@@ -34,6 +39,22 @@ type ConfigQueryResponse struct {
 	Tag string `json:"tag,omitempty"`
 }
 
+// Wrap writes it without encoding/json.
+func (r *ConfigQueryResponse) Wrap(b []byte) (head, inner []byte) {
+	b = slices.Grow(b, len(r.Content)+len(r.Content)/16+256)
+	b = r.AppendMembers(append(b, '{'))
+	b = appendString(append(b, `,"content":`...), r.Content)
+	b = appendString(append(b, `,"encryptedDataKey":`...), r.EncryptedDataKey)
+	b = appendString(append(b, `,"contentType":`...), r.ContentType)
+	b = appendString(append(b, `,"md5":`...), r.MD5)
+	b = strconv.AppendInt(append(b, `,"lastModified":`...), r.LastModified, 10)
+	b = strconv.AppendBool(append(b, `,"beta":`...), r.Beta)
+	if r.Tag != "" {
+		b = appendString(append(b, `,"tag":`...), r.Tag)
+	}
+	return b, nil
+}
+
 // Keys of ConfigPublishRequest.AdditionMap. A null or blank value means absent.
 const (
 	AdditionTag              = "tag"
@@ -60,6 +81,11 @@ type ConfigPublishRequest struct {
 
 // ConfigPublishResponse answers it.
 type ConfigPublishResponse struct{ Response }
+
+// Wrap writes it without encoding/json.
+func (r *ConfigPublishResponse) Wrap(b []byte) (head, inner []byte) {
+	return r.AppendMembers(append(b, '{')), nil
+}
 
 // ConfigRemoveRequest removes a config, or the gray version that Tag names.
 type ConfigRemoveRequest struct {

@@ -55,6 +55,11 @@ type HealthCheckRequest struct{ Request }
 // HealthCheckResponse answers it.
 type HealthCheckResponse struct{ Response }
 
+// Wrap writes it without encoding/json.
+func (r *HealthCheckResponse) Wrap(b []byte) (head, inner []byte) {
+	return r.AppendMembers(append(b, '{')), nil
+}
+
 // ClientDetectionRequest is pushed to a connection that was silent for 20 s.
 type ClientDetectionRequest struct{ Request }
 

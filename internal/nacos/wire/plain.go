@@ -103,3 +103,106 @@ func (i *Instance) readFrom(p *plain.Reader) {
 	}
 	*i = read
 }
+
+// readFrom reads the member at which p is, if it is one of k's.
+func (k *ConfigKey) readFrom(p *plain.Reader) (known bool) {
+	switch string(p.Key) {
+	case "dataId":
+		text(p, &k.DataID)
+	case "group":
+		text(p, &k.Group)
+	case "tenant":
+		text(p, &k.Tenant)
+	default:
+		return false
+	}
+	return true
+}
+
+// readPlain implements plainReader.
+func (r *ConfigQueryRequest) readPlain(body []byte) bool {
+	p := plain.New(body)
+	var read ConfigQueryRequest
+	p.Object()
+	for n := 0; p.Member(n); n++ {
+		switch string(p.Key) {
+		case "tag":
+			text(&p, &read.Tag)
+		case "requestId":
+			text(&p, &read.RequestID)
+		case "headers", "module", "notify":
+			p.Skip()
+		default:
+			if !read.readFrom(&p) {
+				p.GiveUp()
+			}
+		}
+	}
+	if !p.Over() {
+		return false
+	}
+	*r = read
+	return true
+}
+
+// readPlain implements plainReader.
+func (r *ConfigPublishRequest) readPlain(body []byte) bool {
+	p := plain.New(body)
+	var read ConfigPublishRequest
+	p.Object()
+	for n := 0; p.Member(n); n++ {
+		switch string(p.Key) {
+		case "content":
+			p.Content(&read.Content)
+		case "casMd5":
+			text(&p, &read.CASMD5)
+		case "additionMap":
+			p.Texts(&read.AdditionMap)
+		case "requestId":
+			text(&p, &read.RequestID)
+		case "headers", "module":
+			p.Skip()
+		default:
+			if !read.readFrom(&p) {
+				p.GiveUp()
+			}
+		}
+	}
+	if !p.Over() {
+		return false
+	}
+	*r = read
+	return true
+}
+
+// readAck reads what all acknowledgements share, as clients usually write it. No method:
+// every reply would have it.
+func readAck(body []byte) (read Response, ok bool) {
+	p := plain.New(body)
+	p.Object()
+	for n := 0; p.Member(n); n++ {
+		switch string(p.Key) {
+		case "resultCode":
+			p.Int(&read.ResultCode)
+		case "errorCode":
+			p.Int(&read.ErrorCode)
+		case "success":
+			p.Bool(&read.Success)
+		case "message":
+			textOrNull(&p, &read.Message)
+		case "requestId":
+			textOrNull(&p, &read.RequestID)
+		case "headers", "module":
+			p.Skip()
+		default:
+			p.GiveUp()
+		}
+	}
+	return read, p.Over()
+}
+
+// textOrNull reads a string, or null as an empty one.
+func textOrNull(p *plain.Reader, s *string) {
+	*s = ""
+	text(p, s)
+}

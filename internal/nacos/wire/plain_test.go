@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
@@ -18,15 +19,8 @@ var usual = []string{
 
 func TestUsualInstanceRequestsAreReadPlainly(t *testing.T) {
 	for _, body := range usual {
-		var read, want InstanceRequest
-		if !read.readPlain([]byte(body)) {
+		if !readsAsJSON(t, new(InstanceRequest), new(InstanceRequest), []byte(body)) {
 			t.Errorf("not read: %s", body)
-		}
-		if err := json.Unmarshal([]byte(body), &want); err != nil {
-			t.Fatal(err)
-		}
-		if d := cmp.Diff(want, read); d != "" {
-			t.Errorf("%s\n%s", body, d)
 		}
 	}
 }
@@ -94,18 +88,159 @@ func FuzzPlain(f *testing.F) {
 	for _, body := range usual {
 		f.Add([]byte(body))
 	}
+	for _, body := range usualOfConfigs {
+		f.Add([]byte(body))
+	}
+	for _, body := range acks {
+		f.Add([]byte(body))
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		var read, want InstanceRequest
-		if !read.readPlain(body) {
-			return
-		}
-		if err := json.Unmarshal(body, &want); err != nil {
-			t.Fatalf("encoding/json does not read it: %v", err)
-		}
-		if d := cmp.Diff(want, read); d != "" {
-			t.Fatal(d)
+		readsAsJSON(t, new(InstanceRequest), new(InstanceRequest), body)
+		readsAsJSON(t, new(ConfigQueryRequest), new(ConfigQueryRequest), body)
+		readsAsJSON(t, new(ConfigPublishRequest), new(ConfigPublishRequest), body)
+		if read, ok := readAck(body); ok {
+			want, err := decodeAck(body)
+			if err != nil {
+				t.Fatalf("encoding/json does not read it: %v", err)
+			}
+			if d := cmp.Diff(*want, read); d != "" {
+				t.Fatal(d)
+			}
 		}
 	})
+}
+
+// readsAsJSON reports whether a body was read, and then it was read as by encoding/json.
+func readsAsJSON(t *testing.T, read, want plainReader, body []byte) bool {
+	t.Helper()
+	if !read.readPlain(body) {
+		return false
+	}
+	if err := json.Unmarshal(body, want); err != nil {
+		t.Fatalf("encoding/json does not read it: %v", err)
+	}
+	if d := cmp.Diff(want, read); d != "" {
+		t.Fatal(d)
+	}
+	return true
+}
+
+// Requests for configs; each is both a query and what is published.
+var usualOfConfigs = []string{
+	`{"headers":{"exConfigInfo":"true"},"requestId":null,"dataId":"a.yaml","group":"DEFAULT_GROUP","tenant":"","module":"config"}`,
+	`{}`,
+}
+
+// What only a publish has.
+var usualPublishes = []string{
+	`{"headers":{},"module":"config","requestId":"7","dataId":"a","group":"g","tenant":"public","content":"a: 1\n\"b\":\t2\r\n\\ \/ \b\f höfe \u00f6\u003C\u0000","casMd5":null,"additionMap":{"type":"yaml","src_user":"me"}}`,
+	`{"content":"","additionMap":null}`,
+	`{"content":null}`,
+	`{"content":"a","content":"b"}`,
+	`{"content":"\\"}`,
+	`{"content":" "}`,
+}
+
+func TestUsualConfigRequestsAreReadPlainly(t *testing.T) {
+	for _, body := range usualOfConfigs {
+		if !readsAsJSON(t, new(ConfigQueryRequest), new(ConfigQueryRequest), []byte(body)) {
+			t.Errorf("no query: %s", body)
+		}
+	}
+	for _, body := range append(usualPublishes, usualOfConfigs...) {
+		if !readsAsJSON(t, new(ConfigPublishRequest), new(ConfigPublishRequest), []byte(body)) {
+			t.Errorf("nothing published: %s", body)
+		}
+	}
+}
+
+func TestUnusualContentsAreLeftToJSON(t *testing.T) {
+	for name, body := range map[string]string{
+		"no end":                   `{"content":"a`,
+		"no end behind an escape":  `{"content":"a\n`,
+		"a quote that is escaped":  `{"content":"a\"}`,
+		"half an escape":           `{"content":"a\`,
+		"an escape of nothing":     `{"content":"\x"}`,
+		"half a character":         `{"content":"\ud83d\ude00"}`,
+		"digits that are none":     `{"content":"\u00g0"}`,
+		"digits that lack":         `{"content":"\u00"}`,
+		"a sign among digits":      `{"content":"\u+0f0"}`,
+		"a line":                   "{\"content\":\"a\nb\"}",
+		"a line behind an escape":  "{\"content\":\"\\n\n\"}",
+		"bytes that are not UTF-8": "{\"content\":\"\xff\"}",
+		"those behind an escape":   "{\"content\":\"\\n\xff\"}",
+		"a number":                 `{"content":1}`,
+		"a list":                   `{"content":[]}`,
+		"an unknown member":        `{"Content":"a"}`,
+		"null in a map":            `{"additionMap":{"type":null}}`,
+	} {
+		var read ConfigPublishRequest
+		if read.readPlain([]byte(body)) {
+			t.Errorf("%s: it was read", name)
+		}
+		if d := cmp.Diff(ConfigPublishRequest{}, read); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+	}
+}
+
+var acks = []string{
+	`{"resultCode":200,"errorCode":0,"success":true,"message":null,"requestId":"7"}`,
+	`{"resultCode":500,"errorCode":1,"success":false,"message":"no","requestId":"8","module":"config"}`,
+	`{"requestId":"7","message":"a","message":null}`,
+	`{"resultCode":200}`,
+}
+
+func TestUsualAcknowledgementsAreReadPlainly(t *testing.T) {
+	for _, body := range acks {
+		read, ok := readAck([]byte(body))
+		want, err := decodeAck([]byte(body))
+		if !ok || err != nil {
+			t.Fatalf("%s: %v %v", body, ok, err)
+		}
+		if d := cmp.Diff(*want, read); d != "" {
+			t.Errorf("%s\n%s", body, d)
+		}
+	}
+}
+
+func TestWrittenRepliesAreWhatJSONWouldWrite(t *testing.T) {
+	for _, reply := range []Reply{
+		&ConfigQueryResponse{Response: Succeeded()},
+		&ConfigQueryResponse{
+			Response: Failed(300, `a "quote"`), Content: "a: 1\n\t\"b\"\\ \x00\x08\u2028 <höfe>", EncryptedDataKey: "k", ContentType: "yaml",
+			MD5: "0cc175b9c0f1b6a831c399e269772661", LastModified: 1_700_000_000_000, Beta: true, Tag: "t",
+		},
+		&ConfigPublishResponse{Response: Failed(400, "no")},
+		&HealthCheckResponse{Response: Succeeded()},
+	} {
+		plain, err := json.Marshal(reply)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := Encode(reply, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want, got map[string]any
+		if err := errors.Join(json.Unmarshal(plain, &want), json.Unmarshal(p.GetBody().GetValue(), &got)); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s\n%s", p.GetBody().GetValue(), d)
+		}
+	}
+}
+
+func BenchmarkDecodeConfigPublishRequest(b *testing.B) {
+	p := payload("ConfigPublishRequest", `{"module":"config","requestId":"","tenant":"","group":"DEFAULT_GROUP","dataId":"a","content":"`+
+		strings.Repeat("key: value\\n", 90)+`","additionMap":{"type":"text"}}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Decode(p); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 func BenchmarkDecodeInstanceRequest(b *testing.B) {
