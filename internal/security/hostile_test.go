@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/anypb"
 
@@ -407,4 +409,74 @@ func (bare) Unmarshal(b []byte, v any) error {
 	}
 	*out = b
 	return nil
+}
+
+// TestUnfinishedMessagesAreBounded: gRPC keeps what has come of a message until the rest
+// comes, of whoever it is.
+func TestUnfinishedMessagesAreBounded(t *testing.T) {
+	s := start(t)
+	s.under(func() {
+		for range 2 {
+			c, err := net.DialTimeout("tcp", s.GRPC, 5*time.Second)
+			require.NoError(t, err)
+			s.beginMessages(c)
+			defer c.Close()
+		}
+	})
+}
+
+// beginMessages sends as much as it may of a hundred large messages, and the end of none.
+func (s *site) beginMessages(c net.Conn) {
+	var out bytes.Buffer
+	f := http2.NewFramer(&out, c)
+	var head bytes.Buffer
+	enc := hpack.NewEncoder(&head)
+	const streams, size = 100, 10 << 20
+	sent, may, all := map[uint32]int{}, map[uint32]int{}, 1<<16-1
+	out.WriteString(http2.ClientPreface)
+	require.NoError(s.t, f.WriteSettings())
+	for i := range uint32(streams) {
+		id := 2*i + 1
+		head.Reset()
+		for _, h := range [][2]string{{":method", "POST"}, {":scheme", "http"}, {":path", wire.RequestMethod}, {":authority", "x"}, {"content-type", "application/grpc"}, {"te", "trailers"}} {
+			require.NoError(s.t, enc.WriteField(hpack.HeaderField{Name: h[0], Value: h[1]}))
+		}
+		require.NoError(s.t, f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: head.Bytes(), EndHeaders: true}))
+		require.NoError(s.t, f.WriteData(id, false, []byte{0, size >> 24, size >> 16 & 0xff, size >> 8 & 0xff, 0}))
+		sent[id], may[id], all = 5, 1<<16-1, all-5
+	}
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	zeros := make([]byte, 16<<10)
+	for total := 0; total < streams*(size-1); {
+		for id := range sent {
+			n := min(len(zeros), may[id]-sent[id], all, size-1-sent[id])
+			if n <= 0 {
+				continue
+			}
+			require.NoError(s.t, f.WriteData(id, false, zeros[:n]))
+			sent[id], all, total = sent[id]+n, all-n, total+n
+		}
+		if _, err := c.Write(out.Bytes()); err != nil {
+			return // it was cut
+		}
+		out.Reset()
+		frame, err := f.ReadFrame()
+		if err != nil {
+			return
+		}
+		switch w := frame.(type) {
+		case *http2.SettingsFrame:
+			if !w.IsAck() {
+				require.NoError(s.t, f.WriteSettingsAck())
+			}
+		case *http2.PingFrame:
+			require.NoError(s.t, f.WritePing(true, w.Data))
+		case *http2.WindowUpdateFrame:
+			if w.StreamID == 0 {
+				all += int(w.Increment)
+			} else {
+				may[w.StreamID] += int(w.Increment)
+			}
+		}
+	}
 }

@@ -31,8 +31,20 @@ func (codec) Marshal(v any) (mem.BufferSlice, error) {
 	return out, nil
 }
 
-// Unmarshal is gRPC's.
-func (codec) Unmarshal(data mem.BufferSlice, v any) error { return protobuf.Unmarshal(data, v) }
+// Unmarshal is gRPC's, but that it tells a received how large it is.
+func (codec) Unmarshal(data mem.BufferSlice, v any) error {
+	if r, ok := v.(*received); ok {
+		r.bytes = int64(data.Len())
+		v = &r.Payload
+	}
+	return protobuf.Unmarshal(data, v)
+}
+
+// received is a request that has come.
+type received struct {
+	wire.Payload
+	bytes int64 // as it came
+}
 
 // Name is what clients call it.
 func (codec) Name() string { return protobuf.Name() }

@@ -22,7 +22,7 @@ var requestService = grpc.ServiceDesc{
 		MethodName: "request",
 		Handler: func(srv any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
 			deepen(0)
-			in := new(wire.Payload)
+			in := new(received)
 			if err := decode(in); err != nil {
 				return nil, err
 			}
@@ -32,7 +32,7 @@ var requestService = grpc.ServiceDesc{
 			}
 			info := &grpc.UnaryServerInfo{Server: srv, FullMethod: wire.RequestMethod}
 			return intercept(ctx, in, info, func(ctx context.Context, in any) (any, error) {
-				return s.serveRequest(ctx, in.(*wire.Payload))
+				return s.serveRequest(ctx, in.(*received))
 			})
 		},
 	}},
@@ -102,25 +102,43 @@ var ofServers = map[string]bool{
 // textUnreadable is what Nacos says of a body that is no JSON, or not of the type's shape.
 const textUnreadable = "errCode: 101, errMsg: Nacos deserialize failed.  "
 
+const textUnregistered = "Connection is unregistered."
+
 // busyDelay slows down a client that asks too much.
 const busyDelay = time.Second
 
 // serveRequest answers one unary call. Refusals are payloads; the error of gRPC
 // is left to transports that are gone.
-func (s *Server) serveRequest(ctx context.Context, in *wire.Payload) (*wire.Message, error) {
+func (s *Server) serveRequest(ctx context.Context, in *received) (*wire.Message, error) {
 	began := time.Now()
 	t := transportOf(ctx)
 	if t == nil {
 		return nil, status.Error(codes.Internal, "no connection")
 	}
 	name := in.GetMetadata().GetType()
-	reply := s.answer(ctx, t, name, in, began)
+	reply := s.answerLarge(ctx, t, name, in, began)
 	if _, known := s.handlers[name]; !known && name != "ServerCheckRequest" {
 		name = "other"
 	}
 	base := reply.Base()
 	s.metrics.answered(name, base.ErrorCode, time.Since(began))
 	return wire.NewMessage(reply, "")
+}
+
+// answerLarge is answer, with a bound on what requests take that are under way.
+func (s *Server) answerLarge(ctx context.Context, t *transport, name string, in *received, began time.Time) wire.Reply {
+	h, served := s.handlers[name]
+	if in.bytes <= requestBytesFree || !served || !s.cfg.Ready() { // the latter are answered at once
+		return s.answer(ctx, t, name, &in.Payload, began)
+	}
+	if !s.room.meet(ctx, t, in.bytes) {
+		return wire.NewErrorResponse(301, textUnregistered)
+	}
+	if !s.room.enter(ctx, in.bytes) {
+		return h.failed(wire.Failed(wire.Busy.RPCCode(), "too many large requests are under way, please try again later"))
+	}
+	defer s.room.leave(in.bytes)
+	return s.answer(ctx, t, name, &in.Payload, began)
 }
 
 // answer follows Nacos's order of checks.
@@ -143,7 +161,7 @@ func (s *Server) answer(ctx context.Context, t *transport, name string, in *wire
 	}
 	c := t.registered(ctx)
 	if c == nil {
-		return wire.NewErrorResponse(301, "Connection is unregistered.")
+		return wire.NewErrorResponse(301, textUnregistered)
 	}
 	c.alive(began)
 	request, err := wire.Decode(in)

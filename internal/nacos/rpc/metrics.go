@@ -35,6 +35,7 @@ type metrics struct {
 	connections prometheus.Gauge
 	closed      *prometheus.CounterVec
 	refused     prometheus.Counter
+	stalled     prometheus.Counter
 	requests    telemetry.Timers[Answered]
 	seconds     *telemetry.Histograms
 	pushes      telemetry.Timers[Pushed]
@@ -52,6 +53,9 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "zensus_rpc_refused_total", Help: "TCP connections refused because of a limit.",
 		}),
+		stalled: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "zensus_rpc_stalled_total", Help: "TCP connections cut because messages that had not come to their end took too much memory.",
+		}),
 		seconds: telemetry.NewHistograms(prometheus.HistogramOpts{
 			Name: "zensus_rpc_request_seconds", Help: "Time to answer a Nacos gRPC request.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9),
@@ -62,7 +66,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		}),
 	}
 	for _, c := range []prometheus.Collector{
-		m.connections, m.closed, m.refused, m.seconds, m.ackSeconds,
+		m.connections, m.closed, m.refused, m.stalled, m.seconds, m.ackSeconds,
 		telemetry.Counter(&m.requests, "zensus_rpc_requests_total", "Nacos gRPC requests by type and error code.",
 			func(k Answered) []string { return []string{k.Type, strconv.Itoa(k.Code)} }, "type", "code"),
 		telemetry.Counter(&m.pushes, "zensus_rpc_pushes_total", "Pushes to Nacos clients by type and result.",

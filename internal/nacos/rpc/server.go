@@ -130,6 +130,8 @@ type Server struct {
 
 	pushIDs  atomic.Int64
 	draining atomic.Bool
+	arriving *arriving
+	room     *room
 	stopping chan struct{}  // closed when the service ends
 	tasks    sync.WaitGroup // goroutines of connections
 
@@ -149,7 +151,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.Log, metrics: m, handlers: map[string]handler{}, stopping: make(chan struct{})}
+	s := &Server{cfg: cfg, log: cfg.Log, metrics: m, handlers: map[string]handler{}, stopping: make(chan struct{}), arriving: newArriving(), room: newRoom()}
 	s.mu.transports = map[*transport]struct{}{}
 	s.mu.perIP = map[string]int{}
 	s.mu.conns = map[string]*Conn{}

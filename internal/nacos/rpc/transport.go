@@ -79,6 +79,8 @@ type transport struct {
 	addr     transportAddr
 	accepted time.Time
 
+	meter      meter         // of Read's caller
+	forgotten  bool          // of arriving, with its lock
 	foreign    atomic.Bool   // it carries other services than Nacos's
 	streamOpen chan struct{} // closed when the stream was opened
 	setUp      chan struct{} // closed when conn was set
@@ -124,6 +126,7 @@ func (s *Server) admit(c net.Conn) *transport {
 		streamOpen: make(chan struct{}), setUp: make(chan struct{}), closed: make(chan struct{}),
 	}
 	t.addr = transportAddr{Addr: remote, transport: t}
+	t.meter.now, t.meter.count = s.arriving.now, t.holds
 	t.id = fmt.Sprintf("%d_%s_%s", now.UnixMilli(), ip, port)
 
 	s.mu.Lock()
@@ -154,10 +157,20 @@ func (t *transport) RemoteAddr() net.Addr { return &t.addr }
 // Read notes how the client's side ended.
 func (t *transport) Read(b []byte) (int, error) {
 	n, err := t.Conn.Read(b)
+	t.meter.read(b[:n])
 	if err != nil {
 		t.note(reasonOf(err))
 	}
 	return n, err
+}
+
+// holds is told of what the meter finds.
+func (t *transport) holds(bytes int64, since float64) {
+	for _, t := range t.server.arriving.add(t, parts{bytes, since}) {
+		t.server.metrics.stalled.Inc()
+		t.server.log.Warn("client leaves messages unfinished and there are too many, cutting it off", "client", t.id)
+		t.shut(Silent)
+	}
 }
 
 // Write notes it likewise.
@@ -226,6 +239,7 @@ func (t *transport) Close() error {
 	}
 	close(t.closed)
 	s := t.server
+	s.arriving.forget(t)
 	s.mu.Lock()
 	delete(s.mu.transports, t)
 	if s.mu.perIP[t.ip]--; s.mu.perIP[t.ip] <= 0 {

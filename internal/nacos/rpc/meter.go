@@ -1,0 +1,172 @@
+package rpc
+
+import (
+	"encoding/binary"
+	"strings"
+
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+)
+
+// meter reads along what a client sends: so much of HTTP/2 as tells which messages have
+// begun and not come to their end. It refuses nothing, which is for gRPC to do. Whoever
+// reads the connection uses it, and nobody else.
+type meter struct {
+	// count is told of what is held more, or less.
+	count func(bytes int64, since float64)
+	now   func() float64
+
+	preface int  // bytes of it that have come
+	off     bool // it is none: this is not HTTP/2
+
+	head   [frameHeadBytes]byte // of a frame
+	headed int                  // bytes of head that have come
+	left   int                  // bytes of its payload that have not
+
+	// Of a frame with data.
+	data    bool
+	padded  bool // how much padding there is has not come
+	padding int  // it ends the payload
+	last    bool // nothing follows on the stream
+	stream  uint32
+	begun   begun
+	fresh   int64 // bytes of the frame that belong to a message that is not whole
+	whole   bool  // a message came to its end in it
+
+	open map[uint32]begun // streams that are in the middle of a message
+}
+
+// begun is what has come of a message.
+type begun struct {
+	prefix   [prefixBytes]byte
+	prefixed int   // bytes of it that have come
+	left     int64 // bytes that are to come after the prefix
+	held     parts
+}
+
+// What stands before a frame, and before a message.
+const (
+	preface        = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+	frameHeadBytes = 9 // 3 of length, type, flags, 4 of stream
+	prefixBytes    = 5 // whether it is packed, 4 of length
+)
+
+// Of frames.
+const (
+	typeData      = 0
+	typeReset     = 3
+	flagEndStream = 1
+	flagPadded    = 8
+)
+
+// read takes what comes next.
+func (m *meter) read(b []byte) {
+	for len(b) > 0 && !m.off {
+		switch {
+		case m.preface < len(preface):
+			n := min(len(b), len(preface)-m.preface)
+			m.off = !strings.HasPrefix(preface[m.preface:], string(b[:n]))
+			m.preface += n
+			b = b[n:]
+		case m.headed < frameHeadBytes:
+			n := copy(m.head[m.headed:], b)
+			m.headed += n
+			b = b[n:]
+			if m.headed == frameHeadBytes {
+				m.begin()
+			}
+		default:
+			n := min(len(b), m.left)
+			if m.data {
+				m.payload(b[:n])
+			}
+			m.left -= n
+			b = b[n:]
+		}
+		if m.headed == frameHeadBytes && m.left == 0 {
+			m.end()
+		}
+	}
+}
+
+// begin is at the beginning of a frame's payload.
+func (m *meter) begin() {
+	m.left = int(m.head[0])<<16 | int(m.head[1])<<8 | int(m.head[2])
+	m.stream = binary.BigEndian.Uint32(m.head[5:]) &^ (1 << 31)
+	flags := m.head[4]
+	m.data = m.head[3] == typeData
+	if !m.data {
+		return
+	}
+	m.last, m.padded, m.padding = flags&flagEndStream != 0, flags&flagPadded != 0, 0
+	m.begun, m.fresh, m.whole = m.open[m.stream], 0, false
+}
+
+// payload is what comes of a frame's data; m.left counts it still.
+func (m *meter) payload(b []byte) {
+	if m.padded && len(b) > 0 {
+		m.padded, m.padding = false, int(b[0])
+		b = b[1:]
+		m.left--
+		defer func() { m.left++ }()
+	}
+	b = b[:max(0, min(len(b), m.left-m.padding))]
+	for len(b) > 0 {
+		g := &m.begun
+		if g.prefixed < prefixBytes {
+			n := copy(g.prefix[g.prefixed:], b)
+			g.prefixed += n
+			b = b[n:]
+			m.fresh += int64(n)
+			if g.prefixed == prefixBytes {
+				g.left = int64(binary.BigEndian.Uint32(g.prefix[1:]))
+			}
+		} else {
+			n := min(int64(len(b)), g.left)
+			g.left -= n
+			b = b[n:]
+			m.fresh += n
+		}
+		if g.prefixed == prefixBytes && g.left == 0 {
+			m.whole, m.fresh = true, 0
+			g.prefixed = 0
+		}
+	}
+}
+
+// end is at the end of a frame.
+func (m *meter) end() {
+	m.headed = 0
+	switch {
+	case m.data:
+		g := m.begun
+		if m.whole || m.last {
+			m.letGo(g.held)
+			g.held = parts{}
+		}
+		if m.last || m.fresh == 0 && g.prefixed == 0 {
+			delete(m.open, m.stream)
+			return
+		}
+		if g.prefixed == prefixBytes && binary.BigEndian.Uint32(g.prefix[1:]) > wire.MaxMessageBytes {
+			m.fresh = 0 // gRPC keeps nothing of it
+		}
+		more := m.fresh + frameBytes
+		since := float64(more) * m.now()
+		g.held.bytes += more
+		g.held.since += since
+		m.count(more, since)
+		if m.open == nil {
+			m.open = map[uint32]begun{}
+		}
+		m.open[m.stream] = g
+	case m.head[3] == typeReset:
+		m.letGo(m.open[m.stream].held)
+		delete(m.open, m.stream)
+	}
+}
+
+func (m *meter) letGo(p parts) {
+	if p.bytes > 0 {
+		m.count(-p.bytes, -p.since)
+	}
+}
