@@ -281,7 +281,7 @@ func (r *Replica) forwarded(from core.PeerID, m *forward) {
 	case r.ownerOf(m.session) != from:
 		refuse(core.SessionMoved)
 		return
-	case r.diskLow && m.op != wire.OpCloseSession && !r.frees(m.op, wire.NewReader(m.body)):
+	case r.diskLow && m.op != wire.OpCloseSession && !r.frees(m.op, wire.NewReader(m.body), true): // it may be the learner's own
 		refuse(core.SystemError)
 		return
 	}

@@ -128,10 +128,23 @@ func (r *Replica) workOff(c *conn) {
 	}
 }
 
-// frees reports whether a write frees something: a delete of what is there. One
-// that would only be logged as a failure is refused as everything else.
-func (r *Replica) frees(op wire.OpCode, rd wire.Reader) bool {
-	return op == wire.OpDelete && r.state.Exists(rd.Bytes())
+// How much larger a write of the process itself may make the data while the disk is nearly
+// full: one that notes a state, and one that deletes something and notes that.
+const (
+	noteBytes     = 512
+	deletionBytes = 4 << 10
+)
+
+// frees reports whether a write is taken while the disk is nearly full. A client's has to
+// be a delete of what is there: one that would only be logged as a failure is refused as
+// everything else. The process's own sessions go on: what they serve is read, renewed and
+// deleted by transactions. Only what makes the data larger is refused to them.
+func (r *Replica) frees(op wire.OpCode, rd wire.Reader, own bool) bool {
+	if !own {
+		return op == wire.OpDelete && r.state.Exists(rd.Bytes())
+	}
+	bytes, deletes := r.state.Growth(op, rd)
+	return bytes <= noteBytes || deletes && bytes <= deletionBytes
 }
 
 // request looks at one request of a connection with a session.
@@ -155,7 +168,7 @@ func (r *Replica) request(c *conn, frame []byte) {
 			return
 		}
 		w.kind, w.body = waitRead, append([]byte(nil), rd.Rest()...)
-	case state.IsWrite(h.Op) && r.diskLow && r.learner == nil && !c.local && h.Op != wire.OpCloseSession && !r.frees(h.Op, rd):
+	case state.IsWrite(h.Op) && r.diskLow && r.learner == nil && h.Op != wire.OpCloseSession && !r.frees(h.Op, rd, c.local):
 		w.kind, w.code = waitReply, core.SystemError // nearly full: only what frees something is taken
 	case state.IsWrite(h.Op):
 		r.write(c, w, rd.Rest())

@@ -214,6 +214,6 @@ func TestALeaderWithLittleRoomHandsOverOnce(t *testing.T) {
 		handed -= s.r.Status().Zab.Handed
 	}
 	require.Zero(t, handed, "they do not hand it round for ever")
-	h, _ = n.ask(p, wire.OpCreate, create("/b", core.Persistent))
+	h, _ = n.ask(p, wire.OpCreate, wire.AppendCreate(nil, wire.OpCreate, "/b", make([]byte, 2*noteBytes), core.OpenACL(), 0, 0))
 	require.Equal(t, core.SystemError, h.Err)
 }
