@@ -296,7 +296,7 @@ func runHTTP(ctx context.Context, srv *http.Server, l net.Listener) error {
 			_ = srv.Close()
 		}
 	})
-	err := srv.Serve(l)
+	err := srv.Serve(patientListener{l})
 	if !stop() {
 		<-done
 	}

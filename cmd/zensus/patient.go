@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"time"
 )
@@ -49,4 +50,51 @@ func (b *patientBody) Read(p []byte) (int, error) {
 		b.wait()
 	}
 	return n, err
+}
+
+// What is written of an answer must have been taken off within answerPatience, and as much
+// again for every answerProgress of it, as internal/plainhttp has it.
+const (
+	answerPatience = time.Minute
+	answerProgress = 1 << 20
+)
+
+// patientListener is a listener whose connections do not wait for ever for clients who
+// ask and do not read.
+type patientListener struct{ net.Listener }
+
+// Accept implements net.Listener.
+func (l patientListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &patientConn{Conn: c}, nil
+}
+
+// patientConn is written to by one at a time.
+type patientConn struct {
+	net.Conn
+	writeBy time.Time
+}
+
+// Write implements net.Conn. The deadline is left as it is while it is right but for a
+// tenth: to set it costs something.
+func (c *patientConn) Write(p []byte) (int, error) {
+	within := answerPatience * time.Duration(1+len(p)/answerProgress)
+	if left := time.Until(c.writeBy); left < within-within/10 || left > within {
+		c.writeBy = time.Now().Add(within)
+		if err := c.SetWriteDeadline(c.writeBy); err != nil {
+			return 0, err
+		}
+	}
+	return c.Conn.Write(p)
+}
+
+// CloseWrite passes a half close on, where the connection knows one.
+func (c *patientConn) CloseWrite() error {
+	if h, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return h.CloseWrite()
+	}
+	return nil
 }

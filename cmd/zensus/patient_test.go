@@ -33,7 +33,7 @@ func talk(t *testing.T, h http.HandlerFunc, client func(t *testing.T, c net.Conn
 	synctest.Test(t, func(t *testing.T) {
 		in := &instance{log: hclog.NewNullLogger()}
 		srv, l := in.httpServer(h), make(pipes)
-		go func() { _ = srv.Serve(l) }()
+		go func() { _ = srv.Serve(patientListener{l}) }()
 		here, there := net.Pipe()
 		l <- there
 		client(t, here)
@@ -109,4 +109,43 @@ func TestABodyThatComesIsWaitedFor(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestWhoDoesNotTakeAnAnswerIsNotWaitedForForEver(t *testing.T) {
+	for size, patience := range map[int]time.Duration{600 << 10: answerPatience, 5<<20 + 8<<10: 6 * answerPatience} {
+		var failed chan time.Duration // of the bubble
+		talk(t, func(w http.ResponseWriter, _ *http.Request) {
+			began := time.Now()
+			_, err := w.Write(make([]byte, size))
+			if err == nil {
+				t.Error("it was taken")
+			}
+			failed <- time.Since(began)
+		}, func(t *testing.T, c net.Conn) {
+			failed = make(chan time.Duration, 1)
+			_, err := c.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
+			require.NoError(t, err)
+			_, err = io.ReadFull(c, make([]byte, 4096)) // the head, and the beginning, are written first
+			require.NoError(t, err)
+			require.Equal(t, patience, <-failed)
+		})
+	}
+}
+
+func TestWhoTakesALargeAnswerIsServedOn(t *testing.T) {
+	talk(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(make([]byte, 600<<10)) // the client says whether it came
+	}, func(t *testing.T, c net.Conn) {
+		r := bufio.NewReader(c)
+		for range 3 {
+			_, err := c.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
+			require.NoError(t, err)
+			answer, err := http.ReadResponse(r, nil)
+			require.NoError(t, err)
+			body, err := io.ReadAll(answer.Body)
+			require.NoError(t, err)
+			require.Len(t, body, 600<<10)
+			time.Sleep(answerPatience + time.Second)
+		}
+	})
 }
