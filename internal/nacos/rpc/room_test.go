@@ -17,8 +17,9 @@ import (
 // those of whom it is not known who sends them.
 func TestLargeRequestsAreBoundedTogether(t *testing.T) {
 	let := make(chan struct{})
+	room := &room{semaphore.NewWeighted(1 << 20), semaphore.NewWeighted(1 << 20), semaphore.NewWeighted(1 << 20)}
 	v := serve(t, Config{}, func(s *Server) {
-		s.room = &room{semaphore.NewWeighted(1 << 20), semaphore.NewWeighted(1 << 20), semaphore.NewWeighted(1 << 20)}
+		s.room = room
 		Register(s, func(ctx context.Context, _ *Conn, in *wire.ServiceQueryRequest) (*wire.QueryServiceResponse, error) {
 			if in.ServiceName == "waits" {
 				select {
@@ -37,19 +38,30 @@ func TestLargeRequestsAreBoundedTogether(t *testing.T) {
 		return r
 	}
 	var answers sync.WaitGroup
-	for range 2 { // one is served, and one waits for that
+	taken := func(part *semaphore.Weighted) func() bool {
+		return func() bool {
+			if part.TryAcquire(1 << 19) {
+				part.Release(1 << 19)
+				return false
+			}
+			return true
+		}
+	}
+	// One is served, and then one waits for that.
+	for _, part := range []*semaphore.Weighted{room.inside, room.before} {
 		answers.Go(func() {
 			reply, err := c.askWith(request("waits"), large)
 			require.NoError(t, err)
 			require.True(t, reply.(*wire.QueryServiceResponse).Success)
 		})
+		require.Eventually(t, taken(part), 5*time.Second, time.Millisecond)
 	}
 	busy := func() bool {
 		reply, err := c.askWith(request("x"), large)
 		require.NoError(t, err)
 		return reply.(*wire.QueryServiceResponse).ErrorCode == wire.Busy.RPCCode()
 	}
-	require.Eventually(t, busy, 5*time.Second, time.Millisecond)
+	require.True(t, busy())
 	require.True(t, c.ask(request("x")).(*wire.QueryServiceResponse).Success, "a small one needs no room")
 	close(let)
 	answers.Wait()
