@@ -24,7 +24,7 @@ func startRegistry(t *testing.T, engine *coretest.Fake, addr, name string) *serv
 	if err != nil {
 		t.Fatal(err)
 	}
-	service, err := realregistry.New(realregistry.Config{Client: session, Sessions: engine, Node: name})
+	service, err := realregistry.New(realregistry.Config{Client: session, Sessions: engine, Node: name, Form: nacosapi.AppendInstance})
 	if err != nil {
 		t.Fatal(err)
 	}
