@@ -45,10 +45,10 @@ func (c *Center) getEarly(ctx context.Context, k configcenter.Key) *configcenter
 		return nil
 	default:
 	}
-	it, ok, err := c.store.GetAlone(ctx, k)
+	it, changed, ok, err := c.store.GetAlone(ctx, k)
 	if !ok || err != nil {
 		return nil // the picture tells why
 	}
-	c.early.note(it.Revision)
+	c.early.note(changed)
 	return it
 }

@@ -3,6 +3,7 @@ package center_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -25,13 +26,13 @@ func (s slowToList) Watch(ctx context.Context, path string, mode core.WatchMode)
 	return slowToHear{w, s.hear}, err
 }
 
-func (s slowToList) Children(ctx context.Context, path string) ([]string, core.Stat, error) {
-	names, st, err := s.Client.Children(ctx, path)
-	if len(names) == 1 && names[0] == "gray-beta" { // all configs have been read
+func (s slowToList) Get(ctx context.Context, path string) ([]byte, core.Stat, error) {
+	data, st, err := s.Client.Get(ctx, path)
+	if strings.HasSuffix(path, "/gray-beta") { // all configs have been read
 		close(s.listed)
 		<-s.list
 	}
-	return names, st, err
+	return data, st, err
 }
 
 type slowToHear struct {
@@ -44,9 +45,12 @@ func (s slowToHear) Next(ctx context.Context) ([]core.Event, error) {
 	return s.Watch.Next(ctx)
 }
 
-func TestWhatWasReadBeforeThePictureWasThereDoesNotGoBack(t *testing.T) {
+// startSlow starts a center on a config "x" and one "gray", which has a gray version. Its
+// picture waits for list, and hears of nothing before hear.
+func startSlow(t *testing.T) (c, other *center.Center, listed <-chan struct{}, list, hear func()) {
+	t.Helper()
 	engine := coretest.NewFake()
-	other := start(t, engine, configcenter.Limits{})
+	other = start(t, engine, configcenter.Limits{})
 	publish(t, other, "x", "1")
 	publish(t, other, "gray", "1")
 	if _, err := other.PublishGray(t.Context(), &configcenter.GrayPublish{
@@ -58,18 +62,42 @@ func TestWhatWasReadBeforeThePictureWasThereDoesNotGoBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer session.Close()
 	client := slowToList{session, make(chan struct{}), make(chan struct{}), make(chan struct{})}
-	c, err := center.New(center.Config{Client: client})
-	if err != nil {
+	if c, err = center.New(center.Config{Client: client}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- c.Run(ctx) }()
-	list, hear := sync.OnceFunc(func() { close(client.list) }), sync.OnceFunc(func() { close(client.hear) })
-	defer func() { cancel(); list(); hear(); <-done }()
+	list, hear = sync.OnceFunc(func() { close(client.list) }), sync.OnceFunc(func() { close(client.hear) })
+	t.Cleanup(func() { cancel(); list(); hear(); <-done; session.Close() })
+	return c, other, client.listed, list, hear
+}
 
+func TestAGrayVersionThatWasGoneBeforeThePictureWasThereDoesNotComeBack(t *testing.T) {
+	c, other, listed, list, hear := startSlow(t)
+	<-listed
+	if there, err := other.RemoveGray(t.Context(), key("gray"), configcenter.GrayBeta, configcenter.Origin{}); err != nil || !there {
+		t.Fatal(there, err)
+	}
+	if cfg, err := c.Config(t.Context(), key("gray")); err != nil || len(cfg.Grays) > 0 {
+		t.Fatalf("before the picture is there: %+v, %v", cfg, err)
+	}
+	list()
+	<-c.Ready()
+	soon, end := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer end()
+	if cfg, err := c.Config(soon, key("gray")); err == nil && len(cfg.Grays) > 0 {
+		t.Error("it has its gray version again")
+	}
+	hear()
+	if cfg, err := c.Config(t.Context(), key("gray")); err != nil || len(cfg.Grays) > 0 {
+		t.Errorf("with the picture: %+v, %v", cfg, err)
+	}
+}
+
+func TestWhatWasReadBeforeThePictureWasThereDoesNotGoBack(t *testing.T) {
+	c, other, listed, list, hear := startSlow(t)
 	if it, err := c.Get(t.Context(), key("x")); err != nil || it.Content != "1" {
 		t.Fatalf("before the picture is there: %+v, %v", it, err)
 	}
@@ -80,7 +108,7 @@ func TestWhatWasReadBeforeThePictureWasThereDoesNotGoBack(t *testing.T) {
 		}
 		end()
 	}
-	<-client.listed
+	<-listed
 	publish(t, other, "x", "2")
 	if cfg, err := c.Config(t.Context(), key("x")); err != nil || cfg.Formal.Content != "2" || len(cfg.Grays) > 0 {
 		t.Fatalf("before the picture is there: %+v, %v", cfg, err)

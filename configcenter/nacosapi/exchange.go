@@ -464,7 +464,7 @@ func (a *API) clone(ctx context.Context, in cloneV3Params) (*result, error) {
 		}
 		as := named[idText(it)]
 		wishes[i] = configcenter.Publish{
-			Key:     configcenter.MakeKey(in.Tenant, cmp.Or(as.Group, it.Key.Group), cmp.Or(as.DataID, it.Key.DataID)),
+			Key:     configcenter.MakeKey(in.Tenant, cmp.Or(strings.TrimSpace(as.Group), it.Key.Group), cmp.Or(strings.TrimSpace(as.DataID), it.Key.DataID)),
 			Content: it.Content, Attributes: it.Attributes,
 		}
 	}

@@ -77,18 +77,19 @@ func (s *Store) Get(ctx context.Context, k configcenter.Key) (*configcenter.Item
 	return it, err
 }
 
-// GetAlone is Get of a config with nothing below its znode: ok is false if there are gray
-// versions of it, or its content is in pieces.
-func (s *Store) GetAlone(ctx context.Context, k configcenter.Key) (it *configcenter.Item, ok bool, err error) {
+// GetAlone is Get of a config with nothing below its znode, and of when that was last
+// changed, or what is below it was: that there are no gray versions is part of the answer.
+// ok is false if there are some, or the content is in pieces.
+func (s *Store) GetAlone(ctx context.Context, k configcenter.Key) (it *configcenter.Item, changed core.Zxid, ok bool, err error) {
 	value, st, err := s.client.Get(ctx, ItemPath(k))
 	switch {
 	case errors.Is(err, core.NoNode):
-		return nil, false, configcenter.ErrNotFound
+		return nil, 0, false, configcenter.ErrNotFound
 	case err != nil || st.NumChildren > 0:
-		return nil, false, err
+		return nil, 0, false, err
 	}
 	it, err = Assemble(k, value, st, func(string) []byte { return nil })
-	return it, err == nil, err
+	return it, max(st.Mzxid, st.Pzxid), err == nil, err
 }
 
 // get reads a config, the Stat of its znode, and the stage of its pieces. Where

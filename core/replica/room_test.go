@@ -51,6 +51,10 @@ func TestNearlyFullDiskGrowsByNothingOfTheProcessEither(t *testing.T) {
 		{"in a sequence", wire.OpCreate, add("/config", large, core.PersistentSequential)},
 		{"a larger one", wire.OpSetData, set(make([]byte, 11_000))},
 		{"one with its history", wire.OpMulti, multi(wire.OpSetData, set(large), wire.OpCreate, add("/history/1", large, core.Persistent))},
+		{"what an ephemeral does not take", wire.OpCreate, add("/e", large, core.Ephemeral)},
+		{"a list of rights", wire.OpSetACL, wire.AppendSetACL(nil, "/config", []core.ACL{{Perms: core.PermAll, Scheme: "world", ID: string(large)}}, -1)},
+		{"in the place of what it deletes", wire.OpMulti, multi(wire.OpDelete, remove("/history"), wire.OpCreate, add("/history", large, core.Persistent))},
+		{"what it has made itself", wire.OpMulti, multi(wire.OpCreate, add("/new", nil, core.Persistent), wire.OpSetData, wire.AppendSetData(nil, "/new", large, -1))},
 		{"a deletion that makes more", wire.OpMulti, multi(wire.OpDelete, remove("/history"), wire.OpCreate, add("/new", large, core.Persistent))},
 		{"a deletion of nothing that makes more", wire.OpMulti, multi(wire.OpDelete, remove("/none"), wire.OpCreate, add("/new", large[:1000], core.Persistent))},
 	} {

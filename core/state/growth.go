@@ -7,13 +7,13 @@ import (
 
 // Growth is by how many bytes a write makes the data larger, or smaller if it is negative,
 // and whether it deletes what is there, after everything that has been prepared and unless
-// it is refused. Ephemeral znodes, which end with their session, count for nothing when
-// they are made, and neither does what cannot be read.
+// it is refused. Of ephemeral znodes, which end with their session, only what is beyond
+// ephemeralFree counts when they are made; what cannot be read counts for nothing.
 func (s *State) Growth(op wire.OpCode, rd wire.Reader) (bytes int, deletes bool) {
 	var o multiOp
 	if op == wire.OpMulti {
 		for o.decode(&rd) && !o.done {
-			n, d := s.growth(&o)
+			n, d := s.growth(&o, true)
 			bytes, deletes = bytes+n, deletes || d
 		}
 		return bytes, deletes
@@ -25,34 +25,53 @@ func (s *State) Growth(op wire.OpCode, rd wire.Reader) (bytes int, deletes bool)
 		o.path = wire.DecodePathVersion(&rd)
 	case wire.OpSetData:
 		o.set = wire.DecodeSetData(&rd)
+	case wire.OpSetACL:
+		bytes = bytesOf(wire.DecodeSetACL(&rd).ACL)
 	}
 	if rd.Err() != nil {
 		return 0, false
 	}
-	return s.growth(&o)
+	if op == wire.OpSetACL {
+		return bytes, false
+	}
+	return s.growth(&o, false)
 }
 
-// growth is Growth of one operation.
-func (s *State) growth(o *multiOp) (bytes int, deletes bool) {
+func bytesOf(acl []wire.RawACL) (n int) {
+	for i := range acl {
+		n += len(acl[i].Scheme) + len(acl[i].ID)
+	}
+	return n
+}
+
+// ephemeralFree is what a registration takes, and some more.
+const ephemeralFree = 4 << 10
+
+// growth is Growth of one operation; together says that it is one of a multi, of which
+// those before it may have made its znode, or removed it.
+func (s *State) growth(o *multiOp, together bool) (bytes int, deletes bool) {
 	var at place
 	switch o.op {
 	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL:
 		mode := core.CreateMode(o.create.Flags)
+		bytes = len(o.create.Path) + len(o.create.Data) + bytesOf(o.create.ACL)
 		if mode.IsEphemeral() {
-			return 0, false
+			bytes = max(0, bytes-ephemeralFree)
 		}
-		if !mode.IsSequential() {
+		if !mode.IsSequential() && !together {
 			if s.look(&at, wire.View(o.create.Path)); at.exists {
 				return 0, false // it fails
 			}
 		}
-		return len(o.create.Path) + len(o.create.Data), false
+		return bytes, false
 	case wire.OpDelete:
 		s.look(&at, wire.View(o.path.Path))
 		return -at.bytes, at.exists
 	case wire.OpSetData:
 		if s.look(&at, wire.View(o.set.Path)); at.exists {
 			return len(o.set.Data) - at.bytes, false
+		} else if together {
+			return len(o.set.Data), false
 		}
 	}
 	return 0, false

@@ -69,6 +69,7 @@ func Open(o Options) (*Store, *Recovered, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, s.release())
 	}
+	s.opt.Restore, s.opt.Logged, s.opt.Both = nil, nil, nil // what they hold need not live as long as the store
 	return s, rec, nil
 }
 

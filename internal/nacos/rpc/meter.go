@@ -31,6 +31,7 @@ type meter struct {
 	begun   begun
 	fresh   int64 // bytes of the frame that belong to a message that is not whole
 	whole   bool  // a message came to its end in it
+	kept    int64 // bytes of that, if gRPC has it, and it is large, until the stream ends
 
 	open map[uint32]begun // streams that are in the middle of a message
 }
@@ -98,7 +99,7 @@ func (m *meter) begin() {
 		return
 	}
 	m.last, m.padded, m.padding = flags&flagEndStream != 0, flags&flagPadded != 0, 0
-	m.begun, m.fresh, m.whole = m.open[m.stream], 0, false
+	m.begun, m.fresh, m.whole, m.kept = m.open[m.stream], 0, false, 0
 }
 
 // payload is what comes of a frame's data; m.left counts it still.
@@ -127,7 +128,10 @@ func (m *meter) payload(b []byte) {
 			m.fresh += n
 		}
 		if g.prefixed == prefixBytes && g.left == 0 {
-			m.whole, m.fresh = true, 0
+			m.whole, m.fresh, m.kept = true, 0, 0
+			if n := int64(binary.BigEndian.Uint32(g.prefix[1:])); n > requestBytesFree {
+				m.kept = n
+			}
 			g.prefixed = 0
 		}
 	}
@@ -143,14 +147,22 @@ func (m *meter) end() {
 			m.letGo(g.held)
 			g.held = parts{}
 		}
-		if m.last || m.fresh == 0 && g.prefixed == 0 {
+		switch {
+		case m.last:
 			delete(m.open, m.stream)
+			return
+		case m.fresh == 0 && m.kept == 0 && g.prefixed == 0:
+			if g.held.bytes == 0 {
+				delete(m.open, m.stream)
+			}
 			return
 		}
 		if g.prefixed == prefixBytes && binary.BigEndian.Uint32(g.prefix[1:]) > wire.MaxMessageBytes {
 			m.fresh = 0 // gRPC keeps nothing of it
 		}
-		more := m.fresh + frameBytes
+		// Until its stream ends, gRPC does not hand on a message that is whole: there could
+		// be a second.
+		more := m.fresh + m.kept + frameBytes
 		since := float64(more) * m.now()
 		g.held.bytes += more
 		g.held.since += since

@@ -254,8 +254,8 @@ func AsError(err error) *Error {
 		return RefuseBy(Conflict, err)
 	case errors.Is(err, core.BadArguments):
 		return RefuseBy(ParameterInvalid, err)
-	case errors.Is(err, core.SystemError): // the engine has no other use for it
-		return &Error{Kind: Busy, Text: "the disk is nearly full, only what frees space is accepted: " + err.Error(), Err: err}
+	case errors.Is(err, core.SystemError): // our own engine has no other use for it
+		return &Error{Kind: Busy, Text: "refused by the engine, which of ours means that its disk is nearly full and only what frees space is accepted: " + err.Error(), Err: err}
 	case errors.Is(err, core.ThrottledOp):
 		return RefuseBy(Busy, err)
 	}
