@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/zensus-io/zensus/internal/plainhttp"
 )
 
 // bodyPatience is how long so many bytes of a request's body may take to come, or all of
@@ -52,15 +54,8 @@ func (b *patientBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// What is written of an answer must have been taken off within answerPatience, and as much
-// again for every answerProgress of it, as internal/plainhttp has it.
-const (
-	answerPatience = time.Minute
-	answerProgress = 1 << 20
-)
-
 // patientListener is a listener whose connections do not wait for ever for clients who
-// ask and do not read.
+// ask and do not read, but for as long as those of internal/plainhttp.
 type patientListener struct{ net.Listener }
 
 // Accept implements net.Listener.
@@ -81,7 +76,7 @@ type patientConn struct {
 // Write implements net.Conn. The deadline is left as it is while it is right but for a
 // tenth: to set it costs something.
 func (c *patientConn) Write(p []byte) (int, error) {
-	within := answerPatience * time.Duration(1+len(p)/answerProgress)
+	within := plainhttp.WriteTime(len(p))
 	if left := time.Until(c.writeBy); left < within-within/10 || left > within {
 		c.writeBy = time.Now().Add(within)
 		if err := c.SetWriteDeadline(c.writeBy); err != nil {

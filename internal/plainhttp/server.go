@@ -146,8 +146,11 @@ const (
 	writeBytes = 1 << 20
 )
 
+// WriteTime is how long so many bytes of an answer may take.
+func WriteTime(bytes int) time.Duration { return writeTime * time.Duration(1+bytes/writeBytes) }
+
 func (c *conn) send(out, long []byte) (err error) {
-	within := writeTime * time.Duration(1+(len(out)+len(long))/writeBytes)
+	within := WriteTime(len(out) + len(long))
 	// It is left as it is while it is right but for a tenth, as that of reads.
 	if now := time.Now(); c.writeBy.Sub(now) < within-within/10 || c.writeBy.Sub(now) > within {
 		c.writeBy = now.Add(within)
