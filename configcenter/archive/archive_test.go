@@ -155,6 +155,9 @@ func TestMetadataCostNoMoreThanTheyMay(t *testing.T) {
 }
 
 func TestWhatIsAsLargeAsMayBeIsReadAgain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("packs as much as may be, on one goroutine: the whole run has it")
+	}
 	configs := make([]Config, filesMax-1)
 	for i := range configs {
 		configs[i] = Config{Group: "DEFAULT_GROUP", DataID: fmt.Sprintf("application-%d.yaml", i), Type: "yaml", AppName: "orders", Desc: "what it is for, in a few words", Content: "a: 1"}

@@ -26,6 +26,9 @@ func (n noise) Read(p []byte) (int, error) {
 }
 
 func TestWhatIsExportedCanBeUploaded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("packs as much as may be, on one goroutine: the whole run has it")
+	}
 	const piece = 9 << 20
 	content, err := io.ReadAll(io.LimitReader(noise{rand.New(rand.NewPCG(1, 2))}, piece))
 	require.NoError(t, err)

@@ -23,6 +23,19 @@ var (
 // the same run with the same length.
 const seconds = 40
 
+// seeds is how many worlds a test runs: many by -long, and two by -short, under the race
+// detector: a world is one goroutine's, so that there is little to find but what two
+// worlds should not share. What all have met is then no measure.
+func seeds(usual, long uint64) uint64 {
+	switch {
+	case *longFlag:
+		return long
+	case testing.Short():
+		return 2
+	}
+	return usual
+}
+
 // TestSim runs worlds and requires that together they have met what they are for.
 func TestSim(t *testing.T) {
 	if *seedFlag != 0 {
@@ -34,12 +47,12 @@ func TestSim(t *testing.T) {
 		require.NoError(t, rep.Err)
 		return
 	}
-	count := uint64(8)
-	if *longFlag {
-		count = 100
-	}
+	count := seeds(8, 100)
 	met := runSeeds(t, "TestSim", count, func(seed uint64) Options { return Options{Seed: seed, Seconds: seconds} })
 	saveEvidence(t, "sim-coverage.txt", met)
+	if testing.Short() {
+		return
+	}
 	for _, name := range required {
 		if met[name] == 0 {
 			t.Errorf("in %d seeds this never happened: %s", count, name)
@@ -61,7 +74,11 @@ func runSeeds(t *testing.T, test string, count uint64, world func(seed uint64) O
 	var mu sync.Mutex
 	inParallel(count, func(i uint64) {
 		seed := i + 1
-		rep := Run(world(seed))
+		opt := world(seed)
+		if testing.Short() {
+			opt.Seconds /= 4
+		}
+		rep := Run(opt)
 		mu.Lock()
 		defer mu.Unlock()
 		if rep.Err != nil {
@@ -99,12 +116,12 @@ func TestEnsembles(t *testing.T) {
 		require.NoError(t, rep.Err)
 		return
 	}
-	count := uint64(6)
-	if *longFlag {
-		count = 200
-	}
+	count := seeds(6, 200)
 	met := runSeeds(t, "TestEnsembles", count, ensembleOf)
 	saveEvidence(t, "sim-ensemble-coverage.txt", met)
+	if testing.Short() {
+		return
+	}
 	want := requiredOfEnsembles
 	if *longFlag {
 		want = append(slices.Clone(want), requiredOfEnsemblesInLong...)
@@ -147,16 +164,15 @@ func TestSameSeedIsTheSameRun(t *testing.T) {
 	for seed := uint64(1); seed <= 2; seed++ {
 		twice = append(twice, Options{Seed: seed, Seconds: 15})
 	}
-	ensembles := uint64(3)
-	if *longFlag {
-		ensembles = 50
-	}
-	for seed := uint64(1); seed <= ensembles; seed++ {
+	for seed := uint64(1); seed <= seeds(3, 50); seed++ {
 		opt := ensembleOf(seed)
 		if opt.Seconds = 5; *longFlag {
 			opt.Seconds = 15
 		}
 		twice = append(twice, opt)
+	}
+	if testing.Short() {
+		twice = twice[1:3]
 	}
 	inParallel(uint64(len(twice)), func(i uint64) {
 		a, b := Run(twice[i]), Run(twice[i])

@@ -18,6 +18,9 @@ import (
 // ZENSUS_SEEDS that many.
 func TestRandomLives(t *testing.T) {
 	first, n := uint64(1), uint64(600)
+	if testing.Short() {
+		n = 100
+	}
 	if v, err := strconv.ParseUint(os.Getenv("ZENSUS_SEEDS"), 10, 64); err == nil {
 		n = v
 	}

@@ -134,13 +134,16 @@ func TestDamageInOlderLogIsFoundWhenIdle(t *testing.T) {
 	s, _ := mustOpen(t, smallOptions(im.mem.Clone()))
 	left := unread(s)
 	must(t, s.Close())
-	outcomes := map[string]int{}
+	outcomes, every := map[string]int{}, 5
+	if testing.Short() {
+		every = 25
+	}
 	for _, g := range []*segment{left[0], left[len(left)/2], left[len(left)-1]} {
 		name := s.segmentPath(g.place)
 		size, err := im.mem.Size(name)
 		must(t, err)
 		for i, off := range interesting(t, im.mem, vfs.FileInfo{Name: name, Bytes: size}) {
-			if off >= headerBytes && i%5 > 0 {
+			if off >= headerBytes && i%every > 0 {
 				continue
 			}
 			mem := im.mem.Clone()
@@ -285,13 +288,17 @@ func TestWhatIsMissingOfOlderLogIsNotTheEnd(t *testing.T) {
 	s, _ := mustOpen(t, smallOptions(im.mem.Clone()))
 	left := unread(s)
 	must(t, s.Close())
+	every := int64(104)
+	if testing.Short() {
+		every = 520
+	}
 	for _, g := range []*segment{left[0], left[len(left)/2], left[len(left)-1]} {
 		name := s.segmentPath(g.place)
 		mem := im.mem.Clone()
 		must(t, mem.Remove(name))
 		im.damaged(t, mem, name+" removed")
 		for off := int64(0); off <= g.end; off += frameAlign {
-			if off > headerBytes && off%104 > 0 {
+			if off > headerBytes && off%every > 0 {
 				continue
 			}
 			mem := im.mem.Clone()
