@@ -13,7 +13,7 @@ import (
 
 // bounded is a context that a test gives up with.
 func bounded(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -43,7 +43,7 @@ func TestASessionInProcessReadsWithoutAQuorumAndWritesNothing(t *testing.T) {
 		e.stop(id)
 	}
 	<-changed
-	require.Eventually(t, func() bool { return !connected() }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return !connected() }, patience, time.Millisecond)
 	now, _ := e.nodes[at].Contact()
 	require.False(t, now.Serving)
 	require.Greater(t, now.Troubles, before.Troubles)
@@ -87,7 +87,7 @@ func TestACloseWithoutAQuorumSaysSoAndCanBeMadeUpFor(t *testing.T) {
 			e.stop(id)
 		}
 	}
-	require.Eventually(t, func() bool { return !e.status(at).Serving }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return !e.status(at).Serving }, patience, time.Millisecond)
 	require.ErrorIs(t, c.Close(), core.NotReadOnly)
 	for _, id := range others {
 		e.start(id)
@@ -117,7 +117,7 @@ func TestAWatchInProcessHearsWhatHappenedWhileItsNodeWasAway(t *testing.T) {
 	require.NoError(t, err)
 	other := e.open(e.leader())
 	e.nodes[at].cut()
-	require.Eventually(t, func() bool { return !e.status(at).Serving }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return !e.status(at).Serving }, patience, time.Millisecond)
 	paths := []string{"/a", "/b", "/c"}
 	for _, path := range paths {
 		_, _, err := other.Create(ctx, path, []byte(path), core.CreateOptions{})
@@ -154,10 +154,10 @@ func TestASessionInProcessThatEndedMeanwhileIsOver(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, err := other.Exists(ctx, "/mine")
 		return errors.Is(err, core.NoNode)
-	}, 20*time.Second, 10*time.Millisecond)
+	}, patience, 10*time.Millisecond)
 	e.nodes[at].mend()
 	require.Eventually(t, func() bool {
 		_, err := c.Exists(ctx, "/mine")
 		return core.IsSessionOver(err)
-	}, 20*time.Second, 10*time.Millisecond)
+	}, patience, 10*time.Millisecond)
 }

@@ -125,6 +125,10 @@ func (e *ensemble) startAll() {
 	}
 }
 
+// patience is how long a test waits for what comes in a moment, unless something else
+// has the machine.
+const patience = time.Minute
+
 // await waits until a node serves in a role.
 func (e *ensemble) await(id core.PeerID) replica.Status {
 	e.t.Helper()
@@ -132,7 +136,7 @@ func (e *ensemble) await(id core.PeerID) replica.Status {
 	require.Eventually(e.t, func() bool {
 		st = e.status(id)
 		return st.Serving
-	}, 20*time.Second, time.Millisecond, "server %d does not serve", id)
+	}, patience, time.Millisecond, "server %d does not serve", id)
 	return st
 }
 
@@ -159,7 +163,7 @@ func (e *ensemble) leader() (leader core.PeerID) {
 			leader = st.Leader
 		}
 		return e.nodes[leader] != nil
-	}, 20*time.Second, time.Millisecond, "nobody leads")
+	}, patience, time.Millisecond, "nobody leads")
 	return leader
 }
 
@@ -191,7 +195,7 @@ func (e *ensemble) alike() {
 			require.Equal(e.t, first.Digest, st.Digest, "the trees differ at %v", st.Applied)
 		}
 		return true
-	}, 20*time.Second, 5*time.Millisecond)
+	}, patience, 5*time.Millisecond)
 }
 
 func (e *ensemble) open(id core.PeerID) core.Client {
@@ -267,7 +271,7 @@ func TestSessionsInProcessOutliveALeader(t *testing.T) {
 		}
 		return err
 	})
-	soon, cancel := context.WithTimeout(ctx, 20*time.Second)
+	soon, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for seen := false; !seen; {
 		events, err := w.Next(soon)

@@ -39,7 +39,7 @@ func TestTheLossOfTheQuorumIsAWarning(t *testing.T) {
 		}
 		return list
 	}
-	require.Eventually(t, func() bool { return len(warnings()) > 0 }, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return len(warnings()) > 0 }, patience, 10*time.Millisecond)
 	others := []string{`"unreached":[2,3]`, `"unreached":[1,3]`, `"unreached":[1,2]`}[lone-1]
 	require.Contains(t, warnings()[0], others)
 	require.Contains(t, warnings()[0], `"voters":[1,2,3]`)
@@ -53,6 +53,6 @@ func TestTheLossOfTheQuorumIsAWarning(t *testing.T) {
 		}
 	}
 	e.await(lone)
-	require.Eventually(t, func() bool { return strings.Contains(logs[lone].String(), `"@message":"the quorum is back"`) }, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(logs[lone].String(), `"@message":"the quorum is back"`) }, patience, 10*time.Millisecond)
 	require.Len(t, warnings(), 1)
 }

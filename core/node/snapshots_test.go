@@ -268,7 +268,7 @@ func (l *lagging) fails() error {
 	l.t.Helper()
 	require.Eventually(l.t, func() bool {
 		return errors.Is(l.nodes[third].Do(context.Background(), func(*replica.Replica) {}), core.ErrClosed)
-	}, 20*time.Second, time.Millisecond, "it goes on")
+	}, patience, time.Millisecond, "it goes on")
 	l.nodes[third].stop()
 	delete(l.nodes, third)
 	return <-l.ended
@@ -448,7 +448,7 @@ func TestABeginningThatIsOfNoUseIsRemoved(t *testing.T) {
 	if l.leader() == 1 {
 		_, err := l.nodes[1].Transfer(context.Background(), 2)
 		require.NoError(t, err)
-		require.Eventually(t, func() bool { return l.leader() == 2 }, 20*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return l.leader() == 2 }, patience, time.Millisecond)
 	}
 	l.wires[2].shutNext(4)
 	l.startThird()
