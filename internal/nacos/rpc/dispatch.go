@@ -102,7 +102,18 @@ var ofServers = map[string]bool{
 // textUnreadable is what Nacos says of a body that is no JSON, or not of the type's shape.
 const textUnreadable = "errCode: 101, errMsg: Nacos deserialize failed.  "
 
-const textUnregistered = "Connection is unregistered."
+// unregistered answers what comes on a connection without a setup, as one is that grpc
+// made by itself, after the one before was lost. Its code is 301, by which a client makes a
+// new one with a setup; of a health check it is 500. Nacos answers those with 301 too, and
+// nacos-sdk-python 2.0.11 takes any code from 300 to 399 there for health: if its server was
+// back within the five seconds between two of its checks it never again heard of a config.
+func unregistered(name string) wire.Reply {
+	code := 301
+	if name == "HealthCheckRequest" {
+		code = 500
+	}
+	return wire.NewErrorResponse(code, "Connection is unregistered.")
+}
 
 // busyDelay slows down a client that asks too much.
 const busyDelay = time.Second
@@ -132,7 +143,7 @@ func (s *Server) answerLarge(ctx context.Context, t *transport, name string, in 
 		return s.answer(ctx, t, name, &in.Payload, began)
 	}
 	if !s.room.meet(ctx, t, in.bytes) {
-		return wire.NewErrorResponse(301, textUnregistered)
+		return unregistered(name)
 	}
 	if !s.room.enter(ctx, in.bytes) {
 		return h.failed(wire.Failed(wire.Busy.RPCCode(), "too many large requests are under way, please try again later"))
@@ -161,7 +172,7 @@ func (s *Server) answer(ctx context.Context, t *transport, name string, in *wire
 	}
 	c := t.registered(ctx)
 	if c == nil {
-		return wire.NewErrorResponse(301, textUnregistered)
+		return unregistered(name)
 	}
 	c.alive(began)
 	request, err := wire.Decode(in)

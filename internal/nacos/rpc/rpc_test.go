@@ -255,7 +255,11 @@ func TestGoClientGetsNoSetupAck(t *testing.T) {
 
 func TestRefusalsComeInNacosOrder(t *testing.T) {
 	ready := true
-	v := serve(t, Config{Ready: func() bool { return ready }})
+	v := serve(t, Config{Ready: func() bool { return ready }}, func(s *Server) {
+		Register(s, func(context.Context, *Conn, *wire.ServiceQueryRequest) (*wire.QueryServiceResponse, error) {
+			return nil, errors.New("asked without a setup")
+		})
+	})
 	c := dial(t, v.addr)
 	for _, x := range []struct {
 		what, typ, body string
@@ -265,7 +269,8 @@ func TestRefusalsComeInNacosOrder(t *testing.T) {
 		{"what only servers send", "DistroDataRequest", `{}`, 502, " invoke DistroDataRequest from sdk is forbidden"},
 		{"a type without a handler", "LockOperationRequest", `{}`, 302, "RequestHandler Not Found"},
 		{"the legacy acknowledgement", "PushAckRequest", `{}`, 302, "RequestHandler Not Found"},
-		{"before the setup", "HealthCheckRequest", `{}`, 301, "Connection is unregistered."},
+		{"before the setup", "ServiceQueryRequest", `{}`, 301, "Connection is unregistered."},
+		{"a health check, not to be taken for health", "HealthCheckRequest", `{}`, 500, "Connection is unregistered."},
 	} {
 		p := &wire.Payload{Metadata: &wire.Metadata{Type: x.typ}}
 		out := new(wire.Payload)
