@@ -111,34 +111,6 @@ func TestAnItemThatCannotBeReadKeepsItsFormerState(t *testing.T) {
 	}
 }
 
-func TestLike(t *testing.T) {
-	for _, c := range []struct {
-		pattern, s string
-		want       bool
-	}{
-		{"", "", true},
-		{"*", "", true},
-		{"*", "abc", true},
-		{"a", "a", true},
-		{"a", "ab", false},
-		{"a*", "abc", true},
-		{"*c", "abc", true},
-		{"*b*", "abc", true},
-		{"a*c", "abc", true},
-		{"a*c", "abcd", false},
-		{"a*b*c", "aXbYc", true},
-		{"ab*ba", "aba", false},
-		{"a**b", "ab", true},
-		{"*aab", "aaab", true},
-		{"_", "x", false},
-		{"%", "x", false},
-	} {
-		if got := Like(c.pattern, c.s); got != c.want {
-			t.Errorf("Like(%q, %q) = %v", c.pattern, c.s, got)
-		}
-	}
-}
-
 func TestGrayVersionsComeAndGo(t *testing.T) {
 	client, err := coretest.NewFake().Open(t.Context(), core.SessionOptions{})
 	if err != nil {

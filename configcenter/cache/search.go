@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/internal/names"
 )
 
 // Query says which configs of a namespace are looked for. A blank field means
@@ -108,32 +109,8 @@ func (q *Query) field(pattern, s string) bool {
 	case pattern == "":
 		return true
 	case q.Blur:
-		return Like(pattern, s)
+		return names.Match(pattern, s)
 	default:
 		return pattern == s
-	}
-}
-
-// Like reports whether s is like pattern, in which * stands for any characters.
-// It never goes back: the first place at which a part fits is good enough.
-func Like(pattern, s string) bool {
-	first, rest, star := strings.Cut(pattern, "*")
-	if !star {
-		return pattern == s
-	}
-	s, ok := strings.CutPrefix(s, first)
-	if !ok {
-		return false
-	}
-	for {
-		part, after, more := strings.Cut(rest, "*")
-		if !more {
-			return strings.HasSuffix(s, part)
-		}
-		i := strings.Index(s, part)
-		if i < 0 {
-			return false
-		}
-		s, rest = s[i+len(part):], after
 	}
 }

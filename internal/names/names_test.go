@@ -41,6 +41,13 @@ func TestMatch(t *testing.T) {
 		{"a*b*c", "aXcYb", false},
 		{"**", "abc", true},
 		{"a?", "ab", false},
+		{"*b*", "abc", true},
+		{"a*c", "abcd", false},
+		{"ab*ba", "aba", false},
+		{"a**b", "ab", true},
+		{"*aab", "aaab", true},
+		{"_", "x", false}, // of SQL, as % is
+		{"%", "x", false},
 	} {
 		require.Equal(t, c.ok, Match(c.pattern, c.text), "%q against %q", c.pattern, c.text)
 	}
