@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gin-gonic/gin"
-
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/configcenter/cache"
 	"github.com/zensus-io/zensus/internal/auth"
@@ -23,20 +21,14 @@ const publishBodyBytes = 3*(16<<20) + 1<<20
 
 // Routes mounts the HTTP interfaces on g, whose path is the context path of
 // Nacos: /nacos.
-func (a *API) Routes(g *gin.RouterGroup) {
+func (a *API) Routes(g *rest.Group) {
 	limit := rest.BodyLimit(publishBodyBytes)
 	read, write, user := a.guard.Config(auth.Read), a.guard.Config(auth.Write), a.guard.User()
-	a.routesV1(g.Group("/v1/cs", a.markBehind), limit, read, write, user)
-	a.routesV2(g.Group("/v2/cs", a.markBehind), limit, read, write)
-	a.routesV3(g.Group("/v3", a.markBehind), limit, read, write, user)
-	a.routesConsole(g.Group("/v3/console/cs", a.markBehind), limit, read, write, user)
-}
-
-// markBehind marks every answer that may be behind what is committed, refusals too.
-func (a *API) markBehind(c *gin.Context) {
-	if a.center.Stale() {
-		c.Header(wire.HeaderStale, "true")
-	}
+	mark := rest.Behind(a.center.Stale)
+	a.routesV1(g.Group("/v1/cs", mark), limit, read, write, user)
+	a.routesV2(g.Group("/v2/cs", mark), limit, read, write)
+	a.routesV3(g.Group("/v3", mark), limit, read, write, user)
+	a.routesConsole(g.Group("/v3/console/cs", mark), limit, read, write, user)
 }
 
 // keyParams name a config in every version of the interface. Where a name has

@@ -1,13 +1,11 @@
 package nacosapi
 
 import (
-	"github.com/gin-gonic/gin"
-
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 )
 
 // routesConsole mounts what Nacos's console calls: v3 under other paths.
-func (a *API) routesConsole(g *gin.RouterGroup, limit, read, write, user gin.HandlerFunc) {
+func (a *API) routesConsole(g *rest.Group, limit, read, write, user rest.HandlerFunc) {
 	g.GET("/config", read, checkNames, rest.Handle(a.detailV3)) // it asks before it publishes
 	g.POST("/config", limit, write, checkNames, rest.Handle(a.publishV3))
 	g.DELETE("/config", write, checkNames, rest.Handle(a.removeV3))

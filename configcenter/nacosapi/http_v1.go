@@ -3,11 +3,10 @@ package nacosapi
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/gin-gonic/gin"
 
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/configcenter/listen"
@@ -16,7 +15,7 @@ import (
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
-func (a *API) routesV1(g *gin.RouterGroup, limit, read, write, user gin.HandlerFunc) {
+func (a *API) routesV1(g *rest.Group, limit, read, write, user rest.HandlerFunc) {
 	g.POST("/configs", limit, write, a.postV1())
 	g.GET("/configs", read, rest.With(rest.V1Config, a.getV1))
 	g.DELETE("/configs", write, rest.With(rest.V1Config, a.deleteV1))
@@ -40,16 +39,15 @@ func (a *API) routesV1(g *gin.RouterGroup, limit, read, write, user gin.HandlerF
 func (a *API) postV1() rest.HandlerFunc {
 	publish, clone := rest.With(rest.V1Config, a.publishHTTP), rest.With(rest.V1Config, a.cloneV1)
 	bringIn := rest.With(rest.V1Config, a.importV1)
-	return func(c *gin.Context) {
-		switch q := c.Request.URL.Query(); {
+	return rest.ByQuery(func(q url.Values) rest.HandlerFunc {
+		switch {
 		case q.Get("import") == "true":
-			bringIn(c)
+			return bringIn
 		case q.Get("clone") == "true":
-			clone(c)
-		default:
-			publish(c)
+			return clone
 		}
-	}
+		return publish
+	})
 }
 
 // getV1Params are everything that GET /v1/cs/configs may be asked for.

@@ -4,14 +4,12 @@ import (
 	"context"
 	"strings"
 
-	"github.com/gin-gonic/gin"
-
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 )
 
-func (a *API) routesV2(g *gin.RouterGroup, limit, read, write gin.HandlerFunc) {
+func (a *API) routesV2(g *rest.Group, limit, read, write rest.HandlerFunc) {
 	g.GET("/config", read, rest.Handle(a.getV2))
 	g.POST("/config", limit, write, rest.Handle(a.publishHTTP))
 	g.DELETE("/config", write, rest.Handle(a.removeHTTP))

@@ -5,15 +5,13 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/gin-gonic/gin"
-
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
-func (a *API) routesV3(g *gin.RouterGroup, limit, read, write, user gin.HandlerFunc) {
+func (a *API) routesV3(g *rest.Group, limit, read, write, user rest.HandlerFunc) {
 	g.GET("/client/cs/config", read, checkNames, rest.With(rest.V3Text, a.getClientV3))
 	g.GET("/admin/cs/config", read, checkNames, rest.Handle(a.getV3))
 	g.POST("/admin/cs/config", limit, write, checkNames, rest.Handle(a.publishV3))
@@ -39,7 +37,7 @@ func (a *API) routesV3(g *gin.RouterGroup, limit, read, write, user gin.HandlerF
 	a.routesOwnV3(g.Group("/admin/cs"), limit, read, write)
 }
 
-func (a *API) routesHistoryV3(g *gin.RouterGroup, read gin.HandlerFunc) {
+func (a *API) routesHistoryV3(g *rest.Group, read rest.HandlerFunc) {
 	g.GET("", read, checkNames, rest.Handle(a.historyItemV3))
 	g.GET("/list", read, checkNames, rest.Handle(a.historyV3))
 	g.GET("/previous", read, checkNames, rest.Handle(a.previousV3))

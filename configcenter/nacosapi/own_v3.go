@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/gin-gonic/gin"
-
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/configcenter/validate"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
@@ -14,7 +12,7 @@ import (
 // What Nacos does not have: a look at a content before it is published, and at what changed
 // between two versions; the way back to any of them.
 
-func (a *API) routesOwnV3(g *gin.RouterGroup, limit, read, write gin.HandlerFunc) {
+func (a *API) routesOwnV3(g *rest.Group, limit, read, write rest.HandlerFunc) {
 	g.POST("/config/validate", limit, read, checkNames, rest.Handle(a.validateV3))
 	g.GET("/history/diff", read, checkNames, rest.Handle(a.diffV3))
 	g.POST("/history/rollback", write, checkNames, rest.Handle(a.rollbackV3))

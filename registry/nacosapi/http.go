@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"strings"
 
-	"github.com/gin-gonic/gin"
-
 	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
@@ -18,19 +16,20 @@ import (
 
 // Routes mounts HTTP v1, v2 and v3 on a group that stands for Nacos's context path
 // (/nacos).
-func (a *API) Routes(g *gin.RouterGroup) {
+func (a *API) Routes(g *rest.Group) {
 	mayRead, mayWrite := a.guard.Naming(auth.Read), a.guard.Naming(auth.Write)
-	read, write, list := both(mayRead, checkNames), both(mayWrite, checkNames), both(mayRead, checkListNames)
-	a.routesV1(g.Group("/v1/ns", a.admit, a.markBehind), read, write, list)
-	a.routesV2(g.Group("/v2/ns", a.admit, a.markBehind), read, write, list)
-	admin := g.Group("/v3/admin/ns", a.admit, a.markBehind)
-	a.routesV3(g.Group("/v3/client/ns", a.admit, a.markBehind), admin, read, write, list)
+	read, write, list := rest.Both(mayRead, checkNames), rest.Both(mayWrite, checkNames), rest.Both(mayRead, checkListNames)
+	admit, mark := rest.Instead(a.limited), rest.Behind(a.svc.Behind)
+	a.routesV1(g.Group("/v1/ns", admit, mark), read, write, list)
+	a.routesV2(g.Group("/v2/ns", admit, mark), read, write, list)
+	admin := g.Group("/v3/admin/ns", admit, mark)
+	a.routesV3(g.Group("/v3/client/ns", admit, mark), admin, read, write, list)
 	a.routesOverride(admin, read, write)
-	a.routesConsole(g.Group("/v3/console/ns", a.markBehind), read, write)
-	a.routesPrometheus(g.Group("/prometheus", a.markBehind))
+	a.routesConsole(g.Group("/v3/console/ns", mark), read, write)
+	a.routesPrometheus(g.Group("/prometheus", mark))
 }
 
-func (a *API) routesV1(g *gin.RouterGroup, read, write, list gin.HandlerFunc) {
+func (a *API) routesV1(g *rest.Group, read, write, list rest.HandlerFunc) {
 	g.POST("/instance", write, rest.With(rest.V1, a.registerV1))
 	g.DELETE("/instance", write, rest.With(rest.V1, a.deregister))
 	g.PUT("/instance", write, rest.With(rest.V1, a.replaceOverride))
@@ -66,7 +65,7 @@ func (a *API) routesV1(g *gin.RouterGroup, read, write, list gin.HandlerFunc) {
 	}
 }
 
-func (a *API) routesV2(g *gin.RouterGroup, read, write, list gin.HandlerFunc) {
+func (a *API) routesV2(g *rest.Group, read, write, list rest.HandlerFunc) {
 	g.POST("/instance", write, rest.Handle(a.registerV2))
 	g.DELETE("/instance", write, rest.Handle(a.deregister))
 	g.PUT("/instance", write, rest.Handle(a.replaceOverride))
@@ -97,22 +96,16 @@ func (a *API) routesV2(g *gin.RouterGroup, read, write, list gin.HandlerFunc) {
 	g.GET("/client", admin, rest.With(rest.V2Single, a.clientV2))
 	g.GET("/client/publish/list", admin, rest.With(rest.V2Single, a.publishedV2))
 	g.GET("/client/subscribe/list", admin, rest.With(rest.V2Single, a.subscribedV2))
-	g.GET("/client/service/publisher/list", both(admin, checkNames), rest.With(rest.V2Single, a.publishersV2))
-	g.GET("/client/service/subscriber/list", both(admin, checkNames), rest.With(rest.V2Single, a.listenersV2))
+	g.GET("/client/service/publisher/list", rest.Both(admin, checkNames), rest.With(rest.V2Single, a.publishersV2))
+	g.GET("/client/service/subscriber/list", rest.Both(admin, checkNames), rest.With(rest.V2Single, a.listenersV2))
 }
 
 // mayReadGroup stands before what lists all services of a group, mayReadAll before what
 // finds services in all of a namespace.
-func (a *API) mayReadGroup() gin.HandlerFunc { return both(a.guard.Group(auth.Read), checkNames) }
+func (a *API) mayReadGroup() rest.HandlerFunc { return rest.Both(a.guard.Group(auth.Read), checkNames) }
 
-func (a *API) mayReadAll() gin.HandlerFunc { return both(a.guard.Services(auth.Read), checkNames) }
-
-// both is a guard with a check behind it, which does nothing if the guard refused.
-func both(guard, check gin.HandlerFunc) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		guard(c)
-		check(c)
-	}
+func (a *API) mayReadAll() rest.HandlerFunc {
+	return rest.Both(a.guard.Services(auth.Read), checkNames)
 }
 
 // keyNames are the parameters that name a service, or are looked for in names.
@@ -166,13 +159,6 @@ var checkListNames = rest.Check(func(in listNames) error {
 	}
 	return nil
 })
-
-// markBehind sets the header of every answer that may be behind, refusals too.
-func (a *API) markBehind(c *gin.Context) {
-	if a.svc.Behind() {
-		c.Header(wire.HeaderStale, "true")
-	}
-}
 
 // mark sets the header if what this node shows may be behind or ahead.
 func (a *API) mark(ctx context.Context) { reply(ctx, a.svc.Stale()) }

@@ -5,11 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
-	"net/http"
 	"strconv"
 	"strings"
-
-	"github.com/gin-gonic/gin"
 
 	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
@@ -394,7 +391,7 @@ func (f *statusesForm) service() (k registry.ServiceKey, ok bool) {
 	return registry.NewServiceKey(namespace, "", grouped), strings.Contains(grouped, "@@")
 }
 
-func (a *API) mayReadStatuses() gin.HandlerFunc {
+func (a *API) mayReadStatuses() rest.HandlerFunc {
 	return rest.Needs(a.guard, func(in statusesForm) auth.Need {
 		k, ok := in.service()
 		if !ok {
@@ -439,7 +436,7 @@ func (a *API) healthServer(context.Context, rest.None) (*rest.Raw, error) {
 	if a.ready() {
 		return raw([]byte(`{"msg":"Hello! I am Zensus and healthy!"}`)), nil
 	}
-	return &rest.Raw{Status: http.StatusServiceUnavailable, ContentType: "text/plain;charset=UTF-8", Body: []byte("server is STARTINGnow, please try again later!")}, nil
+	return unavailable("server is STARTINGnow, please try again later!"), nil
 }
 
 func (a *API) ready() bool {

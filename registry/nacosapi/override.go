@@ -6,15 +6,13 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/gin-gonic/gin"
-
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/registry"
 )
 
 // routesOverride are ours: Nacos shows what an operator has set as if the client had
 // published it, and takes nothing back.
-func (a *API) routesOverride(admin *gin.RouterGroup, read, write gin.HandlerFunc) {
+func (a *API) routesOverride(admin *rest.Group, read, write rest.HandlerFunc) {
 	admin.GET("/instance/override", read, rest.Handle(a.overrides))
 	admin.DELETE("/instance/override", write, rest.Handle(a.resetOverrides))
 }

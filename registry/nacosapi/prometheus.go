@@ -6,15 +6,13 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gin-gonic/gin"
-
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/registry"
 )
 
 // routesPrometheus are what a Prometheus server finds its targets by (http_sd_configs).
 // They show every service, so they are for administrators.
-func (a *API) routesPrometheus(g *gin.RouterGroup) {
+func (a *API) routesPrometheus(g *rest.Group) {
 	admin := a.guard.Admin()
 	targets := rest.With(rest.V2Bare, a.targets)
 	g.GET("", admin, targets)

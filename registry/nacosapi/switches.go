@@ -3,10 +3,9 @@ package nacosapi
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
-
-	"github.com/gin-gonic/gin"
 
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/registry"
@@ -105,21 +104,26 @@ func (a *API) setSwitch(ctx context.Context, in switchForm) (string, error) {
 	return a.done(ctx, a.svc.SetSwitch(ctx, in.Entry, in.Value, in.Debug))
 }
 
-// admit answers requests that a switch keeps from being served. Those of operators are
-// not asked: they could not set the switch back.
-func (a *API) admit(c *gin.Context) {
+// limited is the answer to a request that a switch keeps from being served, nil for all
+// others. Operators are let in: they could not set the switch back.
+func (a *API) limited(method string, u *url.URL) *rest.Raw {
 	s := a.svc.Switches()
-	if s.ServerStatus == "" && len(s.LimitedURLs) == 0 || isOperators(c.Request.URL.Path) {
-		return
+	if s.ServerStatus == "" && len(s.LimitedURLs) == 0 || isOperators(u.Path) {
+		return nil
 	}
-	if status := s.Limited(c.Request.URL.Path + "?" + c.Request.URL.RawQuery); status != 0 {
-		c.AbortWithStatus(status)
-		return
+	if status := s.Limited(u.Path + "?" + u.RawQuery); status != 0 {
+		return &rest.Raw{Status: status}
 	}
-	if s.Refuses(c.Request.Method == http.MethodGet) {
-		c.Abort()
-		c.String(http.StatusServiceUnavailable, "server is "+s.ServerStatus+"now, please try again later!")
+	if s.Refuses(method == http.MethodGet) {
+		return unavailable("server is " + s.ServerStatus + "now, please try again later!")
 	}
+	return nil
+}
+
+func unavailable(text string) *rest.Raw {
+	answer := rest.Text(text)
+	answer.Status = http.StatusServiceUnavailable
+	return answer
 }
 
 func isOperators(path string) bool {

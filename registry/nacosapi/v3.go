@@ -8,15 +8,13 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/gin-gonic/gin"
-
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/registry"
 	"github.com/zensus-io/zensus/registry/catalog"
 )
 
-func (a *API) routesV3(client, admin *gin.RouterGroup, read, write, list gin.HandlerFunc) {
+func (a *API) routesV3(client, admin *rest.Group, read, write, list rest.HandlerFunc) {
 	client.POST("/instance", write, rest.Handle(a.registerV3))
 	client.DELETE("/instance", write, rest.Handle(a.deregister))
 	client.GET("/instance/list", list, rest.Handle(a.instancesV3))
@@ -48,12 +46,12 @@ func (a *API) routesV3(client, admin *gin.RouterGroup, read, write, list gin.Han
 	admin.GET("/client", operator, rest.With(rest.V2Single, a.clientV3))
 	admin.GET("/client/publish/list", operator, rest.With(rest.V2Single, a.publishedV3))
 	admin.GET("/client/subscribe/list", operator, rest.With(rest.V2Single, a.subscribedV3))
-	admin.GET("/client/service/publisher/list", both(operator, checkNames), rest.Handle(a.publishersV3))
-	admin.GET("/client/service/subscriber/list", both(operator, checkNames), rest.Handle(a.listenersV3))
+	admin.GET("/client/service/publisher/list", rest.Both(operator, checkNames), rest.Handle(a.publishersV3))
+	admin.GET("/client/service/subscriber/list", rest.Both(operator, checkNames), rest.Handle(a.listenersV3))
 }
 
 // routesConsole is what the page of Nacos's console asks.
-func (a *API) routesConsole(console *gin.RouterGroup, read, write gin.HandlerFunc) {
+func (a *API) routesConsole(console *rest.Group, read, write rest.HandlerFunc) {
 	console.POST("/service", write, rest.Handle(a.createServiceV2))
 	console.PUT("/service", write, rest.Handle(a.updateServiceV2))
 	console.DELETE("/service", write, rest.Handle(a.deleteService))

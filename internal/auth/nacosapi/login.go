@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/gin-gonic/gin"
-
 	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
@@ -22,7 +20,7 @@ func New(a *auth.Auth) *API { return &API{auth: a, guard: rest.NewGuard(a)} }
 
 // Routes adds all routes below g, which is /nacos on the main port and empty on
 // the console's.
-func (a *API) Routes(g *gin.RouterGroup) {
+func (a *API) Routes(g *rest.Group) {
 	for _, path := range []string{"/v1/auth/login", "/v1/auth/users/login", "/v3/auth/user/login"} {
 		g.POST(path, rest.With(rest.V2Bare, a.login))
 	}

@@ -4,15 +4,13 @@ import (
 	"context"
 	"time"
 
-	"github.com/gin-gonic/gin"
-
 	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
 // tokens are the routes of machines' tokens, which Nacos does not have.
-func (a *API) tokens(g *gin.RouterGroup) {
+func (a *API) tokens(g *rest.Group) {
 	admin := a.guard.Admin()
 	g.POST("/token", admin, rest.Handle(a.createToken))
 	g.DELETE("/token", admin, rest.Handle(a.revokeToken))

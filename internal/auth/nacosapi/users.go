@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/gin-gonic/gin"
-
 	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
@@ -16,7 +14,7 @@ import (
 )
 
 // v1 answers with RestResults, but bare pages and lists.
-func (a *API) v1(g *gin.RouterGroup) {
+func (a *API) v1(g *rest.Group) {
 	admin, user := a.guard.Admin(), a.guard.User()
 	for _, users := range []string{"/users", ""} { // the prefix alone means the users
 		g.POST(users, admin, rest.With(rest.V1Result, inV1(a.createUserV1)))
@@ -48,7 +46,7 @@ func inV1[In, Out any](serve func(context.Context, In) (Out, error)) func(contex
 }
 
 // v3 answers with the envelope throughout.
-func (a *API) v3(g *gin.RouterGroup) {
+func (a *API) v3(g *rest.Group) {
 	admin, user := a.guard.Admin(), a.guard.User()
 	g.POST("/user", admin, rest.Handle(a.createUser))
 	g.POST("/user/admin", admin, rest.Handle(a.createAdminV3))

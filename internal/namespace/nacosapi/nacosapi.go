@@ -12,8 +12,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/gin-gonic/gin"
-
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/internal/namespace"
@@ -49,7 +47,7 @@ func New(cfg Config) *API {
 
 // Routes adds all routes below g, which is /nacos on the main port and empty on
 // the console's.
-func (a *API) Routes(g *gin.RouterGroup) {
+func (a *API) Routes(g *rest.Group) {
 	// Nacos tells the names of namespaces to everybody: here somebody must be logged in.
 	admin, user := a.cfg.Guard.Admin(), a.cfg.Guard.User()
 	const v1 = "/v1/console/namespaces"
