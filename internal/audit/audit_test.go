@@ -129,7 +129,8 @@ func TestWhatIsWrittenHasItsName(t *testing.T) {
 		"/zensus/naming/public/G/s/DEFAULT~1.2.3.4:80-e01": {},
 		"/zensus/overrides/public/G/s/DEFAULT~1.2.3.4:80":  {Kind: KindNaming, Namespace: "public", Group: "G", Name: "s", Detail: "DEFAULT~1.2.3.4:80"},
 		"/zensus/namespaces/dev":                           {Kind: KindNamespace, Namespace: "dev", Name: "dev"},
-		"/zensus/quotas/namespaces/dev":                    {Kind: KindQuota, Name: "namespaces/dev"},
+		"/zensus/quotas/namespaces/dev":                    {Kind: KindQuota, Namespace: "dev", Name: "namespaces/dev"},
+		"/zensus/quotas/groups/G":                          {Kind: KindQuota, Namespace: "public", Group: "G", Name: "groups/G"},
 		"/zensus/quotas/all":                               {Kind: KindQuota, Name: "all"},
 		"/zensus/quotas/groups":                            {},
 		"/zensus/access/users/tom":                         {Kind: KindAccess, Name: "users/tom"},
@@ -299,6 +300,26 @@ func TestFilters(t *testing.T) {
 		"after":             {Filter{To: now}, false},
 	} {
 		require.Equal(t, c.want, c.f.Matches(&r), what)
+	}
+}
+
+// A misspelt type found nothing, as if nobody had done anything.
+func TestAFilterThatNothingCanMatchIsRefused(t *testing.T) {
+	l := open(t, coretest.NewFake(), some)
+	now := time.Now()
+	for text, f := range map[string]Filter{
+		`type is "configs", which is none of config, naming, namespace, quota, access, switches, cluster, znode`: {Kind: "configs"},
+		`result is "OK", which is none of ok, denied, refused, failed`:                                           {Result: "OK"},
+		"endTime is before startTime": {From: now, To: now.Add(-time.Second)},
+	} {
+		_, err := l.Query(t.Context(), f, 1, 1)
+		require.EqualError(t, err, text)
+	}
+	for _, kind := range everyKind {
+		require.NoError(t, (&Filter{Kind: kind}).Validate(), kind)
+	}
+	for _, result := range everyResult {
+		require.NoError(t, (&Filter{Result: result, From: now}).Validate(), result)
 	}
 }
 

@@ -30,10 +30,14 @@ type Page struct {
 }
 
 // Query reads one page, the newest first; pages are counted from 1. Its cost is that of
-// reading all that lies in the time of the filter.
+// reading all that lies in the time of the filter. It returns what Filter.Validate does,
+// ErrOff or ErrBusy.
 func (l *Log) Query(ctx context.Context, f Filter, page, size int) (Page, error) {
 	if !l.Enabled() {
 		return Page{}, ErrOff
+	}
+	if err := f.Validate(); err != nil {
+		return Page{}, err
 	}
 	select {
 	case l.queries <- struct{}{}:

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/zensus-io/zensus/internal/names"
+	"github.com/zensus-io/zensus/internal/refusal"
 )
 
 // Result is what became of an act.
@@ -24,6 +26,8 @@ const (
 	Refused Result = "refused" // it was asked for wrongly: invalid, not there, changed meanwhile
 	Failed  Result = "failed"  // it may or may not have taken effect
 )
+
+var everyResult = []Result{OK, Denied, Refused, Failed}
 
 // Kind is what sort of thing was written.
 type Kind string
@@ -39,6 +43,8 @@ const (
 	KindCluster   Kind = "cluster" // members, connections, everything else
 	KindZnode     Kind = "znode"   // through the console
 )
+
+var everyKind = []Kind{KindConfig, KindNaming, KindNamespace, KindQuota, KindAccess, KindSwitches, KindCluster, KindZnode}
 
 // Target is what was written. What is blank does not apply or is not known.
 type Target struct {
@@ -180,6 +186,30 @@ type Filter struct {
 	Kind                                 Kind
 	Result                               Result
 	From, To                             time.Time // From <= time < To; zero is open
+}
+
+// Validate refuses what no record has, and a time that is none: such a filter would find
+// nothing, which looks as if nothing had been done.
+func (f *Filter) Validate() error {
+	if f.Kind != "" && !slices.Contains(everyKind, f.Kind) {
+		return noneOf("type", f.Kind, everyKind)
+	}
+	if f.Result != "" && !slices.Contains(everyResult, f.Result) {
+		return noneOf("result", f.Result, everyResult)
+	}
+	if !f.From.IsZero() && !f.To.IsZero() && f.To.Before(f.From) {
+		return refusal.New(refusal.Invalid, "endTime is before startTime")
+	}
+	return nil
+}
+
+func noneOf[T ~string](parameter string, value T, all []T) error {
+	known := make([]string, len(all))
+	for i, one := range all {
+		known[i] = string(one)
+	}
+	return refusal.New(refusal.Invalid, fmt.Sprintf("%s is %q, which is none of %s",
+		parameter, names.Clip(string(value), 32, "..."), strings.Join(known, ", ")))
 }
 
 // Matches reports whether the filter selects r.

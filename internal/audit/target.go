@@ -89,7 +89,14 @@ func targetAt(path string) (Target, bool) {
 	case parts[0] == "namespaces" && n == 2:
 		return Target{Kind: KindNamespace, Namespace: parts[1], Name: parts[1]}, true
 	case parts[0] == "quotas" && n == 3:
-		return Target{Kind: KindQuota, Name: strings.Join(parts[1:], "/")}, true
+		t := Target{Kind: KindQuota, Name: strings.Join(parts[1:], "/")}
+		switch parts[1] {
+		case "namespaces":
+			t.Namespace = parts[2]
+		case "groups": // which are those of the public namespace
+			t.Namespace, t.Group = "public", parts[2]
+		}
+		return t, true
 	case parts[0] == "quotas" && n == 2 && parts[1] == "all":
 		return Target{Kind: KindQuota, Name: parts[1]}, true
 	case parts[0] == "access" && (n == 3 && (parts[1] == "users" || parts[1] == "tokens") || n == 4):
