@@ -21,6 +21,8 @@ var (
 	ErrTooLarge = errors.New("content is too large")
 	// ErrTooManyGrays is returned when a config has as many gray versions as it may have.
 	ErrTooManyGrays = fmt.Errorf("gray config version is over max count :%d", GraysMax)
+	// ErrGrayGone is returned by a change of a gray version that must be there and is not.
+	ErrGrayGone = errors.New("the gray version is not there any more")
 	// ErrNotReady is returned for a change of which this node cannot know yet, while it
 	// starts, whether it may be. Nothing was written.
 	ErrNotReady = errors.New("the server is starting")

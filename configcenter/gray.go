@@ -175,6 +175,8 @@ type GrayPublish struct {
 	Publish
 	Name string
 	Rule Rule
+	// MustExist refuses to make a version that is not there.
+	MustExist bool
 }
 
 // Validate checks a wish against the limits. It returns an *InvalidError.

@@ -128,7 +128,7 @@ func TestAVersionThatWasPublishedUncheckedIsLookedAtWhenItComesBack(t *testing.T
 	if _, err := lax.PublishGray(t.Context(), g); err != nil {
 		t.Fatal(err)
 	}
-	_, err = strict.Rollback(t.Context(), key("a"), 1, configcenter.Origin{}, "")
+	_, err = strict.Rollback(t.Context(), &center.Rollback{Key: key("a"), Seq: 1})
 	refused(t, err, "line 1, column 2: unexpected end of JSON input")
 	_, err = strict.Promote(t.Context(), key("a"), "some", configcenter.Origin{})
 	refused(t, err, "line 1, column 2: unexpected end of JSON input")
@@ -190,7 +190,7 @@ func TestASchemaBindsHoweverStrictTheCenterIs(t *testing.T) {
 	must(err)
 	_, err = c.Promote(ctx, key("a"), "some", configcenter.Origin{})
 	refused(t, err, "got number, want string")
-	_, err = c.Rollback(ctx, key("a"), 2, configcenter.Origin{}, "") // comes with the schema of then
+	_, err = c.Rollback(ctx, &center.Rollback{Key: key("a"), Seq: 2}) // comes with the schema of then
 	must(err)
 	_, err = c.Publish(ctx, wish("a", "port: 5", "yaml", `{"type": 5}`))
 	refused(t, err, "schema is no JSON Schema")

@@ -2,6 +2,7 @@ package center
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/aymanbagabas/go-udiff"
@@ -9,26 +10,48 @@ import (
 	"github.com/zensus-io/zensus/configcenter"
 )
 
-// Rollback makes a config, or the gray version that the change was of, what the change seq
+// Rollback is a wish to go back to what a change of a config left.
+type Rollback struct {
+	Key    configcenter.Key
+	Seq    uint64 // of the change
+	Origin configcenter.Origin
+	// CASMD5, if not blank, is the md5 that must be there now.
+	CASMD5 string
+	// Gray, if not blank, is the name of the gray version that is meant, which then comes
+	// back if it is not there any more. Who does not name it does not expect to send a part
+	// of his clients back to what has been withdrawn or promoted.
+	Gray string
+}
+
+// Rollback makes a config, or the gray version that the change was of, what the change
 // left, in content and attributes. It is a publish like any other, whose entry in the
-// history says to which one it went back; casMD5, if not blank, is the md5 that must be
-// there now. It returns configcenter.ErrNotFound for a change that is not kept, an
-// *configcenter.InvalidError for a deletion, and otherwise what Publish does.
-func (c *Center) Rollback(ctx context.Context, k configcenter.Key, seq uint64, by configcenter.Origin, casMD5 string) (*configcenter.Item, error) {
-	v, err := c.store.Version(ctx, k, seq)
+// history says to which one it went back. It returns configcenter.ErrNotFound for a change
+// that is not kept, an *configcenter.InvalidError for a deletion, and for a change of
+// another version than the one that is named; configcenter.ErrGrayGone for one that is not
+// there and was not named; and otherwise what Publish does.
+func (c *Center) Rollback(ctx context.Context, r *Rollback) (*configcenter.Item, error) {
+	v, err := c.store.Version(ctx, r.Key, r.Seq)
 	if err != nil {
 		return nil, err
 	}
-	if v.Op == configcenter.Deleted {
+	switch {
+	case v.Op == configcenter.Deleted:
 		return nil, &configcenter.InvalidError{Field: "nid", Reason: "is a deletion, which left nothing to go back to"}
+	case r.Gray != "" && r.Gray != v.Gray && v.Gray == "":
+		return nil, &configcenter.InvalidError{Field: "nid", Reason: "is a change of the config itself"}
+	case r.Gray != "" && r.Gray != v.Gray:
+		return nil, &configcenter.InvalidError{Field: "nid", Reason: "is a change of the gray version " + v.Gray}
 	}
 	p := configcenter.Publish{
-		Key: k, Content: v.Content, Attributes: v.Attributes, Origin: by, CASMD5: casMD5, Restored: seq,
+		Key: r.Key, Content: v.Content, Attributes: v.Attributes, Origin: r.Origin, CASMD5: r.CASMD5, Restored: r.Seq,
 	}
 	if v.Gray == "" {
 		return c.Publish(ctx, &p)
 	}
-	g, err := c.PublishGray(ctx, &configcenter.GrayPublish{Name: v.Gray, Rule: v.Rule, Publish: p})
+	g, err := c.PublishGray(ctx, &configcenter.GrayPublish{Name: v.Gray, Rule: v.Rule, MustExist: r.Gray == "", Publish: p})
+	if errors.Is(err, configcenter.ErrGrayGone) {
+		err = fmt.Errorf("%w: it comes back if grayName is %s", err, v.Gray)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -38,25 +61,29 @@ func (c *Center) Rollback(ctx context.Context, k configcenter.Key, seq uint64, b
 // DiffBytesMax is the longest content of which Diff makes differences.
 const DiffBytesMax = 2 << 20
 
-// Diff is what changed from what one change of a config left to what another one did. It
-// returns configcenter.ErrNotFound for a change that is not kept, and an
+// Diff is what changed from what one change of a config left to what another one did, or
+// where to is 0, the newest one of the same version: the config itself, or the gray one that
+// from was of. It returns configcenter.ErrNotFound for a change that is not kept, and an
 // *configcenter.InvalidError for contents that are too long.
 func (c *Center) Diff(ctx context.Context, k configcenter.Key, from, to uint64) (*Difference, error) {
-	var d Difference
-	for _, side := range []struct {
-		seq uint64
-		to  *configcenter.Entry
-	}{{from, &d.From}, {to, &d.To}} {
-		v, err := c.store.Version(ctx, k, side.seq)
-		if err != nil {
+	v, err := c.store.Version(ctx, k, from)
+	if err != nil {
+		return nil, err
+	}
+	d := Difference{From: v.Entry}
+	if to == 0 {
+		if to, err = c.latest(ctx, k, v.Gray); err != nil {
 			return nil, err
 		}
-		*side.to = v.Entry
 	}
+	if v, err = c.store.Version(ctx, k, to); err != nil {
+		return nil, err
+	}
+	d.To = v.Entry
 	if len(d.From.Content) > DiffBytesMax || len(d.To.Content) > DiffBytesMax {
 		return nil, &configcenter.InvalidError{Field: "content", Reason: "is too large for a diff", Max: DiffBytesMax}
 	}
-	err := c.inspector.with(ctx, len(d.From.Content)+len(d.To.Content), func() (err error) {
+	err = c.inspector.with(ctx, len(d.From.Content)+len(d.To.Content), func() (err error) {
 		d.Unified, err = udiff.ToUnified(label(&d.From), label(&d.To), d.From.Content, udiff.Lines(d.From.Content, d.To.Content), udiff.DefaultContextLines)
 		return err
 	})
@@ -78,15 +105,25 @@ func label(e *configcenter.Entry) string {
 	return name
 }
 
-// Latest is the number of the newest change of a config. It returns
-// configcenter.ErrNotFound if none is kept.
-func (c *Center) Latest(ctx context.Context, k configcenter.Key) (uint64, error) {
-	entries, _, err := c.store.History(ctx, k, 0, 1)
-	if err == nil && len(entries) == 0 {
-		err = configcenter.ErrNotFound
+// latest is the number of the newest change of a config itself, or of its gray version of
+// that name. It returns configcenter.ErrNotFound if none is kept.
+func (c *Center) latest(ctx context.Context, k configcenter.Key, gray string) (uint64, error) {
+	for offset := 0; ; {
+		entries, _, err := c.store.History(ctx, k, offset, latestAtOnce)
+		if err != nil {
+			return 0, err
+		}
+		if len(entries) == 0 {
+			return 0, configcenter.ErrNotFound
+		}
+		for i := range entries {
+			if entries[i].Gray == gray {
+				return entries[i].Seq, nil
+			}
+		}
+		offset += len(entries)
 	}
-	if err != nil {
-		return 0, err
-	}
-	return entries[0].Seq, nil
 }
+
+// latestAtOnce is how many changes latest reads at once: the newest mostly is the one.
+const latestAtOnce = 16

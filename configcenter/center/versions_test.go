@@ -28,7 +28,7 @@ func aConfigGoesBackToAnyVersion(t *testing.T, engine opener) {
 	}
 	by := configcenter.Origin{User: "bob", IP: "10.0.0.1"}
 	for _, seq := range []uint64{2, 3, 5} { // 5 is the way back to 2
-		it, err := c.Rollback(t.Context(), k, seq, by, "")
+		it, err := c.Rollback(t.Context(), &center.Rollback{Key: k, Seq: seq, Origin: by})
 		if err != nil {
 			t.Fatalf("to %d: %v", seq, err)
 		}
@@ -44,17 +44,17 @@ func aConfigGoesBackToAnyVersion(t *testing.T, engine opener) {
 	if now, err := c.Get(t.Context(), k); err != nil || now.Content != "a: 1\nb: 2\n" || now.Desc != "d" {
 		t.Errorf("now: %+v, %v", now, err)
 	}
-	if _, err := c.Rollback(t.Context(), k, 1, by, "0"); !errors.Is(err, configcenter.ErrCASMismatch) {
+	if _, err := c.Rollback(t.Context(), &center.Rollback{Key: k, Seq: 1, Origin: by, CASMD5: "0"}); !errors.Is(err, configcenter.ErrCASMismatch) {
 		t.Errorf("with another md5: %v", err)
 	}
-	if _, err := c.Rollback(t.Context(), k, 4, by, ""); !errors.Is(err, configcenter.ErrInvalid) {
+	if _, err := c.Rollback(t.Context(), &center.Rollback{Key: k, Seq: 4, Origin: by}); !errors.Is(err, configcenter.ErrInvalid) {
 		t.Errorf("to a deletion: %v", err)
 	}
-	if _, err := c.Rollback(t.Context(), k, 99, by, ""); !errors.Is(err, configcenter.ErrNotFound) {
+	if _, err := c.Rollback(t.Context(), &center.Rollback{Key: k, Seq: 99, Origin: by}); !errors.Is(err, configcenter.ErrNotFound) {
 		t.Errorf("to a version that there is not: %v", err)
 	}
-	if seq, err := c.Latest(t.Context(), k); err != nil || seq != 7 {
-		t.Errorf("refusals left traces: %d, %v", seq, err)
+	if entries, _, err := c.History(t.Context(), k, 0, 1); err != nil || entries[0].Seq != 7 {
+		t.Errorf("refusals left traces: %+v, %v", entries, err)
 	}
 }
 
@@ -69,7 +69,7 @@ func TestAGrayVersionGoesBackToo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := c.Rollback(t.Context(), k, 2, configcenter.Origin{}, ""); err != nil {
+	if _, err := c.Rollback(t.Context(), &center.Rollback{Key: k, Seq: 2}); err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := c.Config(t.Context(), k)
@@ -78,6 +78,68 @@ func TestAGrayVersionGoesBackToo(t *testing.T) {
 	}
 	if v, err := c.Version(t.Context(), k, 4); err != nil || v.Restored != 2 || v.Gray != "some" {
 		t.Errorf("history: %+v, %v", v, err)
+	}
+}
+
+// Somebody who went back to an entry of the history sent a part of his clients to a
+// version that had been withdrawn long ago.
+func TestAGrayVersionThatIsGoneComesBackOnlyByItsName(t *testing.T) {
+	c := start(t, coretest.NewFake(), configcenter.Limits{})
+	k := key("gray")
+	publish(t, c, "gray", "formal")
+	if _, err := c.PublishGray(t.Context(), &configcenter.GrayPublish{
+		Name: "some", Rule: configcenter.TagRule("t"), Publish: configcenter.Publish{Key: k, Content: "one"},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Promote(t.Context(), k, "some", configcenter.Origin{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Rollback(t.Context(), &center.Rollback{Key: k, Seq: 2}); !errors.Is(err, configcenter.ErrGrayGone) || !strings.Contains(err.Error(), "some") {
+		t.Errorf("not named: %v", err)
+	}
+	for seq, name := range map[uint64]string{1: "some", 2: "other"} {
+		if _, err := c.Rollback(t.Context(), &center.Rollback{Key: k, Seq: seq, Gray: name}); !errors.Is(err, configcenter.ErrInvalid) {
+			t.Errorf("%d as %s: %v", seq, name, err)
+		}
+	}
+	if cfg, err := c.Config(t.Context(), k); err != nil || len(cfg.Grays) != 0 {
+		t.Errorf("refused, and there: %+v, %v", cfg, err)
+	}
+	if _, err := c.Rollback(t.Context(), &center.Rollback{Key: k, Seq: 2, Gray: "some"}); err != nil {
+		t.Errorf("named: %v", err)
+	}
+	if cfg, err := c.Config(t.Context(), k); err != nil || len(cfg.Grays) != 1 || cfg.Grays[0].Item.Content != "one" {
+		t.Errorf("named: %+v, %v", cfg, err)
+	}
+}
+
+func TestTheNewestOfAVersionIsNotThatOfAnother(t *testing.T) {
+	c := start(t, coretest.NewFake(), configcenter.Limits{})
+	k := key("gray")
+	publish(t, c, "gray", "formal")
+	publish(t, c, "gray", "formal too")
+	for i := range 40 { // more than are read at once
+		if _, err := c.PublishGray(t.Context(), &configcenter.GrayPublish{
+			Name: "some", Rule: configcenter.TagRule("t"), Publish: configcenter.Publish{Key: k, Content: strings.Repeat("x", i+1)},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish(t, c, "gray", "formal three")
+	for i := range 40 {
+		name := "other"
+		if _, err := c.PublishGray(t.Context(), &configcenter.GrayPublish{
+			Name: name, Rule: configcenter.TagRule("u"), Publish: configcenter.Publish{Key: k, Content: strings.Repeat("y", i+1)},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for from, to := range map[uint64]uint64{1: 43, 2: 43, 3: 42, 42: 42, 44: 83} {
+		d, err := c.Diff(t.Context(), k, from, 0)
+		if err != nil || d.To.Seq != to || d.To.Gray != d.From.Gray {
+			t.Errorf("from %d: to %d of %q, %v; want %d", from, d.To.Seq, d.To.Gray, err, to)
+		}
 	}
 }
 

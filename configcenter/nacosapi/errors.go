@@ -31,6 +31,7 @@ var refusals = []struct {
 	{configcenter.ErrTooLarge, wire.ContentTooLarge, ""},
 	{configcenter.ErrInvalid, wire.ParameterInvalid, ""},
 	{configcenter.ErrTooManyGrays, wire.GrayTooMany, ""},
+	{configcenter.ErrGrayGone, wire.Conflict, ""},
 	{configcenter.ErrContended, wire.Busy, ""},
 	{configcenter.ErrNotReady, wire.Starting, "Server is starting,please try later."},
 	{listen.ErrTooMany, wire.Busy, ""},

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/configcenter/center"
 	"github.com/zensus-io/zensus/configcenter/validate"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
 )
@@ -70,7 +71,8 @@ func (a *API) validateV3(ctx context.Context, in validateParams) (*verdictV3, er
 	return &verdictV3{len(faults) == 0, as.Type, as.HasSchema() && validate.Comparable(as.Type), faults}, nil
 }
 
-// diffParams name two versions by the changes that left them; the newest one if to is blank.
+// diffParams name two versions by the changes that left them. A blank to is the newest one
+// of what from was of: the config itself, or a gray version.
 type diffParams struct {
 	keyV3
 	From string `form:"from" binding:"required"`
@@ -109,15 +111,11 @@ func (a *API) diffV3(ctx context.Context, in diffParams) (*diffV3, error) {
 		return nil, err
 	}
 	a.freshen(ctx)
-	var to uint64
-	if in.To == "" {
-		to, err = a.center.Latest(ctx, k)
-		err = refusal(err)
-	} else {
-		to, err = parseID(in.To)
-	}
-	if err != nil {
-		return nil, err
+	var to uint64 // 0 is the newest
+	if in.To != "" {
+		if to, err = parseID(in.To); err != nil {
+			return nil, err
+		}
 	}
 	d, err := a.center.Diff(ctx, k, from, to)
 	if err != nil {
@@ -126,12 +124,14 @@ func (a *API) diffV3(ctx context.Context, in diffParams) (*diffV3, error) {
 	return &diffV3{leftBy(&d.From), leftBy(&d.To), d.Unified}, nil
 }
 
-// rollbackParams name the version to go back to.
+// rollbackParams name the version to go back to. A gray one that is not there any more
+// comes back only if it is named.
 type rollbackParams struct {
 	keyV3
-	NID     string `form:"nid" binding:"required"`
-	SrcUser string `form:"srcUser" alias:"src_user"`
-	CASMD5  string `header:"casMd5"`
+	NID      string `form:"nid" binding:"required"`
+	GrayName string `form:"grayName"`
+	SrcUser  string `form:"srcUser" alias:"src_user"`
+	CASMD5   string `header:"casMd5"`
 }
 
 func (a *API) rollbackV3(ctx context.Context, in rollbackParams) (bool, error) {
@@ -140,7 +140,9 @@ func (a *API) rollbackV3(ctx context.Context, in rollbackParams) (bool, error) {
 		return false, err
 	}
 	fresh := a.freshen(ctx)
-	it, err := a.center.Rollback(ctx, in.params().key(), seq, origin(ctx, rest.Of(ctx).ClientIP, in.SrcUser), in.CASMD5)
+	it, err := a.center.Rollback(ctx, &center.Rollback{
+		Key: in.params().key(), Seq: seq, Gray: in.GrayName, CASMD5: in.CASMD5, Origin: origin(ctx, rest.Of(ctx).ClientIP, in.SrcUser),
+	})
 	if errors.Is(err, configcenter.ErrNotFound) && !fresh {
 		return false, errBehind
 	}

@@ -170,6 +170,21 @@ func TestVersionsAreComparedAndBroughtBack(t *testing.T) {
 	if a := w.do("POST", "/v3/admin/cs/history/rollback", map[string]string{"casMd5": "0"}, append(name, "nid", "2")...); !strings.Contains(a.body, "server md5 may have changed") {
 		t.Errorf("with another md5: %+v", a)
 	}
+	// A gray version, between whose changes there are others.
+	gray := append(name, "grayName", "some", "grayType", "tag", "grayRuleExp", "t")
+	for _, content := range []string{"gray", "grey"} {
+		w.want(w.do("POST", "/v3/admin/cs/config/gray", nil, append(gray, "content", content)...), 200, `{"code":0,"message":"success","data":true}`)
+	}
+	w.do("POST", "/v3/admin/cs/config", nil, append(name, "content", "last")...)
+	d = data(w.do("GET", "/v3/admin/cs/history/diff", nil, append(name, "from", "5")...))
+	if to := d["to"].(map[string]any); to["id"] != "6" || to["grayName"] != "some" {
+		t.Errorf("diff with the newest of a gray version: %v", d)
+	}
+	w.do("DELETE", "/v3/admin/cs/config/gray", nil, gray...)
+	w.want(w.do("POST", "/v3/admin/cs/history/rollback", nil, append(name, "nid", "5")...), 409,
+		`{"code":20005,"message":"resource conflict","data":"the gray version is not there any more: it comes back if grayName is some"}`)
+	w.want(w.do("POST", "/v3/admin/cs/history/rollback", nil, append(name, "nid", "5", "grayName", "some")...), 200,
+		`{"code":0,"message":"success","data":true}`)
 	if a := w.do("GET", "/v3/admin/cs/history/diff", nil, "dataId", "none", "groupName", "g", "from", "1"); a.status != 404 {
 		t.Errorf("of a config that there is not: %+v", a)
 	}

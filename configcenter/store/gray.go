@@ -100,7 +100,7 @@ func (s *Store) gray(ctx context.Context, k configcenter.Key, name string) (g *c
 }
 
 // PublishGray sets a gray version of a config, which need not exist itself. It returns
-// what Publish does, and configcenter.ErrTooManyGrays.
+// what Publish does, configcenter.ErrTooManyGrays, and configcenter.ErrGrayGone.
 func (s *Store) PublishGray(ctx context.Context, p *configcenter.GrayPublish) (GrayResult, error) {
 	if err := p.Validate(s.limits); err != nil {
 		return GrayResult{}, err
@@ -154,6 +154,8 @@ func (s *Store) PublishGray(ctx context.Context, p *configcenter.GrayPublish) (G
 // refuses says why b does not take what is to be published.
 func (b *grayBase) refuses(p *configcenter.GrayPublish) error {
 	switch {
+	case b.gray == nil && p.MustExist:
+		return configcenter.ErrGrayGone
 	case b.gray == nil && b.others >= configcenter.GraysMax:
 		return configcenter.ErrTooManyGrays
 	case b.gray != nil && p.CASMD5 != "" && p.CASMD5 != b.gray.Item.MD5:
