@@ -30,6 +30,7 @@ type Leases interface {
 	Set(ctx context.Context, id string, opt lease.Options, k registry.ServiceKey, instances []registry.Instance) (core.Zxid, bool, error)
 	Amend(id string, k registry.ServiceKey, instances []registry.Instance) error
 	Alive(id string) bool
+	Sustain(id string) bool
 	Holds(id string, k registry.ServiceKey) bool
 	End(id string)
 }
@@ -57,6 +58,7 @@ type watched struct {
 	instance registry.Instance // as registered: healthy
 	last     time.Time
 	sick     bool
+	longer   bool // it may be silent for longer than its session lasts by itself
 }
 
 // BeatsConfig is what Beats need. Leases is required.
@@ -145,7 +147,9 @@ func (b *Beats) Register(ctx context.Context, k registry.ServiceKey, i registry.
 		b.endUnwatchedLocked(id)
 		return 0, false, err
 	}
-	b.mu.watched[id] = &watched{id: id, service: k, instance: i, last: time.Now(), sick: !i.Healthy}
+	b.mu.watched[id] = &watched{
+		id: id, service: k, instance: i, last: time.Now(), sick: !i.Healthy, longer: b.leases.Sustain(id),
+	}
 	return zxid, pending, nil
 }
 
@@ -277,7 +281,7 @@ func (b *Beats) forgive(late time.Duration) {
 // look acts on the silence of instances.
 func (b *Beats) look(now time.Time) {
 	var sick, gone []*watched
-	var kept []string
+	var kept, silent []string
 	off := b.cfg.Off()
 	b.mu.Lock()
 	for _, w := range b.mu.watched {
@@ -289,13 +293,20 @@ func (b *Beats) look(now time.Time) {
 		switch silence := now.Sub(w.last); {
 		case silence >= w.instance.DeleteTimeout():
 			gone = append(gone, w)
+			continue
 		case silence >= w.instance.BeatTimeout() && !w.sick:
 			sick = append(sick, w)
+		}
+		if w.longer {
+			silent = append(silent, w.id)
 		}
 	}
 	b.mu.Unlock()
 	for _, id := range kept { // their sessions would end
 		b.leases.Alive(id)
+	}
+	for _, id := range silent {
+		b.leases.Sustain(id)
 	}
 	for _, w := range sick {
 		b.mark(w, true)

@@ -26,6 +26,8 @@ type leases struct {
 	want    map[string][]registry.Instance
 	timeout map[string]time.Duration
 	alive   int
+	short   atomic.Bool // sessions are shorter than was asked for
+	kept    atomic.Int64
 	setting chan struct{} // holds a Set up, if there is one
 	refuse  error         // what Set says
 	ended   int
@@ -65,6 +67,11 @@ func (l *leases) Alive(id string) bool {
 	defer l.mu.Unlock()
 	l.alive++
 	return l.want[id] != nil
+}
+
+func (l *leases) Sustain(string) bool {
+	l.kept.Add(1)
+	return l.short.Load()
 }
 
 func (l *leases) Holds(id string, _ registry.ServiceKey) bool {
@@ -155,6 +162,33 @@ func TestTimeoutsComeFromTheInstance(t *testing.T) {
 		require.Equal(t, "sick", l.state(id))
 		time.Sleep(time.Second)
 		require.Equal(t, "gone", l.state(id))
+	})
+}
+
+// A client that registered again with a longer delete timeout lost its instance after the
+// shorter one, when its session ended.
+func TestASessionThatIsTooShortIsKeptUpWhileItsInstanceMayBeSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, l, _ := start(t)
+		l.short.Store(true)
+		i := at(80, map[string]string{registry.MetaDeleteTimeout: "300000"})
+		_, _, err := b.Register(t.Context(), shop, i)
+		require.NoError(t, err)
+		time.Sleep(299 * time.Second)
+		require.Equal(t, "sick", l.state(clientID(shop, i.IP, i.Port)))
+		require.Zero(t, l.signs(), "silence is no sign of life")
+		require.Greater(t, l.kept.Load(), int64(299))
+		time.Sleep(2 * time.Second)
+		require.Equal(t, "gone", l.state(clientID(shop, i.IP, i.Port)))
+		kept := l.kept.Load()
+		time.Sleep(time.Minute)
+		require.Equal(t, kept, l.kept.Load())
+
+		l.short.Store(false)
+		_, _, err = b.Register(t.Context(), shop, i)
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		require.Equal(t, kept+1, l.kept.Load(), "it is long enough")
 	})
 }
 

@@ -16,12 +16,12 @@ import (
 
 // client is one Nacos client with registrations.
 type client struct {
-	id      string
-	name    string // in records
-	serial  uint64 // tells it from those with the same id, before and after it
-	beat    bool
-	timeout time.Duration
+	id     string
+	name   string // in records
+	serial uint64 // tells it from those with the same id, before and after it
+	beat   bool
 
+	timeout atomic.Int64 // nanoseconds; see Options. It never gets less
 	alive   atomic.Int64 // last sign of life, nanoseconds since 1970
 	touched atomic.Int64 // last touch of the session, likewise
 	seen    atomic.Uint64
@@ -93,7 +93,22 @@ type result struct {
 }
 
 func newClient(id string, serial uint64, opt Options) *client {
-	return &client{id: id, name: cmp.Or(opt.Name, id), serial: serial, beat: opt.Beat, timeout: opt.Timeout, kick: make(chan struct{}, 1)}
+	c := &client{id: id, name: cmp.Or(opt.Name, id), serial: serial, beat: opt.Beat, kick: make(chan struct{}, 1)}
+	c.timeout.Store(int64(opt.Timeout))
+	return c
+}
+
+// lasts is how long the client may be silent.
+func (c *client) lasts() time.Duration { return time.Duration(c.timeout.Load()) }
+
+// outlast lets the client be silent for longer, if that is longer.
+func (c *client) outlast(timeout time.Duration) {
+	for {
+		old := c.timeout.Load()
+		if int64(timeout) <= old || c.timeout.CompareAndSwap(old, int64(timeout)) {
+			return
+		}
+	}
 }
 
 // overlay names the client's overlays; it is never used again.

@@ -62,7 +62,7 @@ func goneError(id string) error {
 // remember notes that this node ends a session, or has found it ended.
 func (m *Manager) remember(c *client, session core.SessionID, found bool) {
 	c.mu.Lock()
-	bye := &farewell{found: found, client: c, services: c.mu.wishes.services(), until: time.Now().Add(c.timeout + farewellExtra)}
+	bye := &farewell{found: found, client: c, services: c.mu.wishes.services(), until: time.Now().Add(c.lasts() + farewellExtra)}
 	c.mu.Unlock()
 	m.mu.Lock()
 	m.mu.ended[session] = bye
@@ -87,7 +87,7 @@ func (m *Manager) forgetEnded(now time.Time) {
 	m.mu.Lock()
 	for id, bye := range m.mu.ended {
 		if stale { // nothing expires
-			bye.until = now.Add(bye.client.timeout + farewellExtra)
+			bye.until = now.Add(bye.client.lasts() + farewellExtra)
 		}
 		if now.After(bye.until) {
 			over = append(over, bye)
@@ -214,5 +214,5 @@ func (m *Manager) explained(c *client, r *catalog.Removed) bool {
 
 // stillAlive reports whether a client was heard of within its timeout.
 func (m *Manager) stillAlive(c *client) bool {
-	return time.Since(time.Unix(0, c.alive.Load())) < c.timeout
+	return time.Since(time.Unix(0, c.alive.Load())) < c.lasts()
 }

@@ -245,6 +245,29 @@ func (n *node) eventually(t testing.TB, what string, holds func() bool) {
 	require.Eventually(t, holds, 10*time.Second, time.Millisecond, what)
 }
 
+func TestASessionThatWasMadeForLessIsSustained(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &engine{Fake: coretest.NewFake()}
+		n := start(t, e, "a")
+		require.False(t, n.Sustain("c"), "there is no such client")
+		n.set(t, "c", at("1.1.1.1"))
+		require.False(t, n.Sustain("c"))
+		session := n.Sessions()[0]
+		longer := lease.Options{Timeout: 5 * time.Minute}
+		_, _, err := n.Set(t.Context(), "c", longer, shop, []registry.Instance{at("1.1.1.1")})
+		require.NoError(t, err)
+		touched := e.Touched(session)
+		require.True(t, n.Sustain("c"))
+		require.Equal(t, touched+1, e.Touched(session))
+		n.set(t, "c", at("1.1.1.1"))
+		require.True(t, n.Sustain("c"), "who asks for less later keeps what he has")
+
+		_, _, err = n.Set(t.Context(), "d", longer, shop, []registry.Instance{at("1.1.1.2")})
+		require.NoError(t, err)
+		require.False(t, n.Sustain("d"), "its session lasts as long by itself")
+	})
+}
+
 func TestLostReplyDoesNotRegisterTwice(t *testing.T) {
 	for _, c := range []struct {
 		name                  string

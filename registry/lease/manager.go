@@ -49,11 +49,13 @@ type Config struct {
 	Logger hclog.Logger // nil is silent
 }
 
-// Options describe a client at its first registration.
+// Options describe a client at its first registration; of later ones Timeout counts alone,
+// if it is longer.
 type Options struct {
 	// Name is what the records call the client; empty is its id.
 	Name string
-	// Timeout is how long the client's session outlives its last sign of life.
+	// Timeout is how long the client's session outlives its last sign of life. One that was
+	// opened for a shorter time needs Sustain for it.
 	Timeout time.Duration
 	// Beat says that the client has no connection and sends heartbeats. Its znodes
 	// are not created again if somebody deletes them: the next heartbeat does it.
@@ -210,6 +212,7 @@ func (m *Manager) Set(ctx context.Context, id string, opt Options, k registry.Se
 	if err != nil || c == nil {
 		return 0, false, err
 	}
+	c.outlast(opt.Timeout)
 	m.sign(c)
 	return m.set(ctx, c, k, instances)
 }
@@ -366,10 +369,31 @@ func (m *Manager) Alive(id string) bool {
 	return true
 }
 
+// Sustain keeps the session of a silent client up which would end before the client's
+// timeout does, and reports whether it is one of that kind: it was opened when that was
+// shorter, or the engine has bounds of its own. It is no sign of life. It never blocks.
+func (m *Manager) Sustain(id string) bool {
+	c, _ := m.client(id, Options{}, false)
+	if c == nil {
+		return false
+	}
+	c.mu.Lock()
+	var info core.SessionInfo
+	if c.mu.session != nil {
+		info = c.mu.session.Session()
+	}
+	c.mu.Unlock()
+	if info.ID == 0 || info.Timeout >= c.lasts() {
+		return false
+	}
+	m.cfg.Sessions.Touch(info.ID)
+	return true
+}
+
 func (m *Manager) sign(c *client) {
 	now := time.Now().UnixNano()
 	c.alive.Store(now)
-	if last := c.touched.Load(); now-last >= int64(min(touchEvery, c.timeout/4)) && c.touched.CompareAndSwap(last, now) {
+	if last := c.touched.Load(); now-last >= int64(min(touchEvery, c.lasts()/4)) && c.touched.CompareAndSwap(last, now) {
 		c.seen.Store(uint64(m.cfg.Picture.Zxid()))
 		c.mu.Lock()
 		id := c.sessionIDLocked()

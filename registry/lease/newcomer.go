@@ -22,7 +22,7 @@ func (n *newcomer) Multi(ctx context.Context, ops ...core.Op) ([]core.OpResult, 
 	if n.Client != nil {
 		return n.Client.Multi(ctx, ops...)
 	}
-	m, opt := n.manager, core.SessionOptions{Timeout: n.client.timeout, ACL: n.manager.cfg.Store.ACL()}
+	m, opt := n.manager, core.SessionOptions{Timeout: n.client.lasts(), ACL: n.manager.cfg.Store.ACL()}
 	if m.founding != nil {
 		session, results, zxid, err := m.founding.OpenMulti(ctx, opt, ops...)
 		if session != nil {
