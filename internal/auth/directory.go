@@ -390,15 +390,12 @@ func (d *Directory) Revoke(ctx context.Context, role, user string) error {
 	return d.change(ctx, func(x *index) error { return d.revokeAll(ctx, x, role) })
 }
 
-// revokeAll leaves nothing of a role. The last is what all the rest is below: if anything
-// was added meanwhile, that is NotEmpty.
+// revokeAll leaves nothing of a role, not even what this version cannot read: grants first,
+// then tokens, then permissions. The last is what all the rest is below: if anything was
+// added meanwhile, that is NotEmpty.
 func (d *Directory) revokeAll(ctx context.Context, x *index, role string) error {
-	for _, user := range slices.Sorted(maps.Keys(x.roles)) {
-		if slices.Contains(x.roles[user], role) {
-			if err := d.writeIfThere(ctx, core.DeleteOp{Path: grantPath(role, user), Version: core.AnyVersion}); err != nil {
-				return err
-			}
-		}
+	if err := d.removeBelow(ctx, rolePath(role)); err != nil {
+		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(x.named)) {
 		if x.named[name].Role == role {
@@ -407,10 +404,8 @@ func (d *Directory) revokeAll(ctx context.Context, x *index, role string) error 
 			}
 		}
 	}
-	for _, p := range x.permissions[role] {
-		if err := d.RemovePermission(ctx, p); err != nil {
-			return err
-		}
+	if err := d.removeBelow(ctx, permissionsOf(role)); err != nil {
+		return err
 	}
 	var ops []core.Op
 	for _, path := range []string{permissionsOf(role), rolePath(role)} {
@@ -422,6 +417,24 @@ func (d *Directory) revokeAll(ctx context.Context, x *index, role string) error 
 		return nil
 	}
 	return d.write(ctx, nil, nil, ops...)
+}
+
+// removeBelow removes everything that the picture shows below a path, one by one: each is
+// on record by itself.
+func (d *Directory) removeBelow(ctx context.Context, root string) error {
+	var below []string
+	d.picture.Walk(root, func(n *mirror.Node) bool {
+		if n.Path != root {
+			below = append(below, n.Path)
+		}
+		return true
+	})
+	for _, path := range slices.Backward(below) { // what is below others stands behind them
+		if err := d.writeIfThere(ctx, core.DeleteOp{Path: path, Version: core.AnyVersion}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *Directory) mutableRole(role string) error {

@@ -136,3 +136,22 @@ func TestAPermissionNeedsOneHolderOfTheRoleNotAll(t *testing.T) {
 	meanwhile(func() { require.NoError(t, quick.Revoke(ctx, "ops", "ann")) })
 	require.NoError(t, slow.AddPermission(ctx, Permission{Role: "ops", Resource: "dev:*:*", Action: Read}))
 }
+
+// Something below a role that no release of ours wrote kept it from being removed for good.
+func TestARoleGoesWithWhatCannotBeRead(t *testing.T) {
+	quick, slow, _ := twoNodes(t)
+	ctx := t.Context()
+	for _, path := range []string{
+		permissionsOf("ops") + "/%zz~rw", permissionsOf("ops") + "/x:*:*~everything", permissionsOf("ops") + "/no action",
+		rolePath("ops") + "/%zz", rolePath("ops") + "/%zz/below",
+	} {
+		_, _, err := quick.client.Create(ctx, path, []byte{99}, core.CreateOptions{})
+		require.NoError(t, err, path)
+	}
+	require.NoError(t, slow.Revoke(ctx, "ops", ""))
+	for _, path := range []string{permissionsOf("ops"), rolePath("ops")} {
+		_, err := quick.client.Exists(ctx, path)
+		require.ErrorIs(t, err, core.NoNode, path)
+	}
+	require.Empty(t, rolesOf(t, quick, "ann"))
+}
