@@ -2,7 +2,6 @@ package nacosapi
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/zensus-io/zensus/configcenter"
@@ -38,39 +37,13 @@ func (a *API) answerOthers() {
 	})
 }
 
-// gather asks all servers at once, and this one without a call. Those that do not answer
-// in time are left out, and the answer is marked then.
+// gather asks all servers. Those that do not answer in time are left out, and the answer
+// is marked then.
 func gather[In, Out any](ctx context.Context, a *API, name string, in *In, here func(context.Context, *In) *Out) []*Out {
-	if a.cluster == nil {
-		return []*Out{here(ctx, in)}
-	}
-	ctx, cancel := context.WithTimeout(ctx, gatherPatience)
+	waiting, cancel := context.WithTimeout(ctx, gatherPatience)
 	defer cancel()
-	ids := a.cluster.Live()
-	answers := make([]*Out, len(ids))
-	var asked sync.WaitGroup
-	for i, id := range ids {
-		asked.Go(func() {
-			if id == a.cluster.ID() {
-				answers[i] = here(ctx, in)
-				return
-			}
-			answer, err := cluster.Call[In, Out](ctx, a.cluster, id, name, in)
-			if err != nil {
-				a.log.Debug("a server says nothing of its clients", "node", id, "err", err)
-				return
-			}
-			answers[i] = answer
-		})
-	}
-	asked.Wait()
-	all := answers[:0]
-	for _, answer := range answers {
-		if answer != nil {
-			all = append(all, answer)
-		}
-	}
-	if len(all) < len(ids) {
+	all, complete := cluster.Gather(waiting, a.cluster, name, in, here)
+	if !complete {
 		rest.Of(ctx).Reply(wire.HeaderStale, "true")
 	}
 	return all

@@ -76,25 +76,32 @@ func Call[In, Out any](ctx context.Context, c *Cluster, node, name string, in *I
 	return out, nil
 }
 
-// CallOthers asks all other nodes that are live at once, and returns what those have
-// answered that did; complete reports whether all have.
-func CallOthers[In, Out any](ctx context.Context, c *Cluster, name string, in *In) (answers []*Out, complete bool) {
+// Gather asks all nodes that are live at once, this one by calling here, and returns what
+// those have answered that did, this one first; complete reports whether all have. Without a
+// cluster, c nil, this node is all that there is.
+func Gather[In, Out any](
+	ctx context.Context, c *Cluster, name string, in *In, here func(context.Context, *In) *Out,
+) (answers []*Out, complete bool) {
+	if c == nil {
+		return []*Out{here(ctx, in)}, true
+	}
 	ids := slices.DeleteFunc(c.Live(), func(id string) bool { return id == c.cfg.Self.ID })
-	found := make([]*Out, len(ids))
+	found := make([]*Out, 1+len(ids))
 	var under sync.WaitGroup
 	for i, id := range ids {
 		under.Go(func() {
 			answer, err := Call[In, Out](ctx, c, id, name, in)
 			if err != nil {
-				c.log.Debug("a node does not say what it was asked", "node", id, "err", err)
+				c.log.Debug("a node does not say what it was asked", "call", name, "node", id, "err", err)
 				return
 			}
-			found[i] = answer
+			found[1+i] = answer
 		})
 	}
+	found[0] = here(ctx, in)
 	under.Wait()
 	answers = slices.DeleteFunc(found, func(o *Out) bool { return o == nil })
-	return answers, len(answers) == len(ids)
+	return answers, len(answers) == 1+len(ids)
 }
 
 func (c *Cluster) call(ctx context.Context, id, name string, body []byte) ([]byte, error) {

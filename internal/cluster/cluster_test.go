@@ -262,14 +262,18 @@ func TestCalls(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	all, complete := CallOthers[word, word](t.Context(), a.Cluster, "echo", &word{"hello"})
-	require.Equal(t, []*word{{"a says hello"}}, all)
+	here := func(_ context.Context, in *word) *word { return &word{"here: " + in.Text} }
+	all, complete := Gather(t.Context(), a.Cluster, "echo", &word{"hello"}, here)
+	require.Equal(t, []*word{{"here: hello"}, {"a says hello"}}, all)
+	require.True(t, complete)
+	all, complete = Gather(t.Context(), nil, "echo", &word{"hello"}, here)
+	require.Equal(t, []*word{{"here: hello"}}, all)
 	require.True(t, complete)
 	b.stop()
 	_, err = Call[word, word](t.Context(), a.Cluster, "b", "echo", &word{"hello"})
 	require.ErrorIs(t, err, ErrUnreachable)
-	all, complete = CallOthers[word, word](t.Context(), a.Cluster, "echo", &word{"hello"})
-	require.Empty(t, all)
+	all, complete = Gather(t.Context(), a.Cluster, "echo", &word{"hello"}, here)
+	require.Equal(t, []*word{{"here: hello"}}, all)
 	require.False(t, complete)
 }
 

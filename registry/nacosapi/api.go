@@ -57,8 +57,8 @@ func New(deps Deps) (*API, error) {
 	a.fuzzy = newFuzzy(a.svc, deps.Log)
 	a.mu.conns = make(map[string]*connection)
 	if a.nodes != nil {
-		cluster.Handle(a.nodes, callSubscribers, func(_ context.Context, _ string, in *registry.ServiceKey) (*subscribersFound, error) {
-			return a.subscribersHere(*in), nil
+		cluster.Handle(a.nodes, callSubscribers, func(ctx context.Context, _ string, in *registry.ServiceKey) (*subscribersFound, error) {
+			return a.subscribersHere(ctx, in), nil
 		})
 	}
 	return a, nil

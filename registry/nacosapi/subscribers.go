@@ -52,9 +52,9 @@ type subscribersFound struct {
 }
 
 // subscribersHere are those of this server.
-func (a *API) subscribersHere(k registry.ServiceKey) *subscribersFound {
+func (a *API) subscribersHere(_ context.Context, k *registry.ServiceKey) *subscribersFound {
 	found := &subscribersFound{Subscribers: []subscriberV1{}}
-	for _, s := range a.svc.Subscribers(k) {
+	for _, s := range a.svc.Subscribers(*k) {
 		target, ok := s.Target.(*subscriber)
 		if !ok {
 			continue
@@ -74,17 +74,19 @@ func (a *API) subscribersHere(k registry.ServiceKey) *subscribersFound {
 // subscribersOf are those of all servers or of this one. Servers that do not answer are
 // left out, and the answer is marked then.
 func (a *API) subscribersOf(ctx context.Context, k registry.ServiceKey, everywhere bool) []subscriberV1 {
-	all := a.subscribersHere(k).Subscribers
-	if everywhere && a.nodes != nil {
-		ctx, cancel := context.WithTimeout(ctx, subscribersPatience)
-		defer cancel()
-		found, complete := cluster.CallOthers[registry.ServiceKey, subscribersFound](ctx, a.nodes, callSubscribers, &k)
-		for _, f := range found {
-			all = append(all, f.Subscribers...)
-		}
-		if !complete {
-			rest.Of(ctx).Reply(wire.HeaderStale, "true")
-		}
+	nodes := a.nodes
+	if !everywhere {
+		nodes = nil
+	}
+	waiting, cancel := context.WithTimeout(ctx, subscribersPatience)
+	defer cancel()
+	found, complete := cluster.Gather(waiting, nodes, callSubscribers, &k, a.subscribersHere)
+	if !complete {
+		rest.Of(ctx).Reply(wire.HeaderStale, "true")
+	}
+	all := []subscriberV1{}
+	for _, f := range found {
+		all = append(all, f.Subscribers...)
 	}
 	slices.SortFunc(all, func(x, y subscriberV1) int {
 		return cmp.Or(cmp.Compare(x.AddrStr, y.AddrStr), cmp.Compare(x.Agent, y.Agent), cmp.Compare(x.Cluster, y.Cluster))

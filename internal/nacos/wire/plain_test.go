@@ -91,6 +91,9 @@ func FuzzPlain(f *testing.F) {
 	for _, body := range usualOfConfigs {
 		f.Add([]byte(body))
 	}
+	for _, body := range usualPublishes {
+		f.Add([]byte(body))
+	}
 	for _, body := range acks {
 		f.Add([]byte(body))
 	}
