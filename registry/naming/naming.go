@@ -31,7 +31,7 @@ const (
 	readPatience = 2500 * time.Millisecond
 )
 
-// Config is what a Service needs. Client, Sessions and Node are required.
+// Config is what a Service needs. Client, Sessions, Node and Form are required.
 type Config struct {
 	// Client is the node's own session, which the caller opens and closes.
 	Client   core.Client
@@ -53,7 +53,7 @@ type Config struct {
 	// persistent instances, and a heartbeat is handed on to the node that watches its
 	// instance.
 	Peers Peers
-	// Form is that of the lists that are kept encoded; nil is catalog.Plain.
+	// Form is that of the protocol in which the lists are sent: they are kept in it.
 	Form catalog.Form
 	// Probe checks persistent instances; nil is health.Ask.
 	Probe      health.Probe
@@ -99,8 +99,8 @@ type Service struct {
 
 // New puts a Service together; Run makes it work.
 func New(cfg Config) (*Service, error) {
-	if cfg.Client == nil || cfg.Sessions == nil || cfg.Node == "" {
-		return nil, errors.New("naming: client, sessions and node are needed")
+	if cfg.Client == nil || cfg.Sessions == nil || cfg.Node == "" || cfg.Form == nil {
+		return nil, errors.New("naming: client, sessions, node and form are needed")
 	}
 	if cfg.Limits == (registry.Limits{}) {
 		cfg.Limits = registry.DefaultLimits()
@@ -110,9 +110,6 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.OverrideAge == 0 {
 		cfg.OverrideAge = 30 * 24 * time.Hour
-	}
-	if cfg.Form == nil {
-		cfg.Form = catalog.Plain
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()

@@ -39,6 +39,12 @@ func TestOnApacheZooKeeper(t *testing.T) {
 		TestNodeThatOnlyLooksOnShowsTheSameNumber, TestOfTwoClientsOfOneInstanceWhoIsNotThereLeavesNothing, TestPersistentInstancesNeedNoClient, TestLimitsAreKept, TestSwitchesHoldForAllServersAndOutliveThem)
 }
 
+func TestAServiceNeedsAFormForItsLists(t *testing.T) {
+	session, sessions := coretest.NewFake().Node(t)
+	_, err := New(Config{Client: session, Sessions: sessions, Node: "n"})
+	require.EqualError(t, err, "naming: client, sessions, node and form are needed")
+}
+
 var shop = registry.NewServiceKey("", "", "shop")
 
 // node is a running Service on an engine in memory.
@@ -52,7 +58,7 @@ func start(t testing.TB, engine coretest.Nodes, name string, tune ...func(*Confi
 	t.Helper()
 	session, sessions := engine.Node(t)
 	up := func(context.Context, *registry.Instance, *registry.Cluster) health.Result { return health.Up }
-	cfg := Config{Client: session, Sessions: sessions, Node: name, Probe: up}
+	cfg := Config{Client: session, Sessions: sessions, Node: name, Probe: up, Form: catalog.Plain}
 	for _, f := range tune {
 		f(&cfg)
 	}
@@ -818,7 +824,7 @@ func TestCallsBeforeTheCatalogIsReadWait(t *testing.T) {
 		engine := coretest.NewFake()
 		session, err := engine.Open(t.Context(), core.SessionOptions{Timeout: time.Minute, ACL: core.NodeACL()})
 		require.NoError(t, err)
-		s, err := New(Config{Client: session, Sessions: engine, Node: "n"})
+		s, err := New(Config{Client: session, Sessions: engine, Node: "n", Form: catalog.Plain})
 		require.NoError(t, err)
 		_, err = s.Query(t.Context(), shop, registry.Filter{})
 		require.ErrorIs(t, err, registry.ErrNotReady)
