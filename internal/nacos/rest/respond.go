@@ -59,10 +59,15 @@ type Page[T any] struct {
 // empty and has the full count.
 func PageOf[T any](all []T, pageNo, pageSize int) Page[T] {
 	pageNo, pageSize = max(pageNo, 1), max(pageSize, 1)
-	p := Page[T]{TotalCount: len(all), PageNumber: pageNo, PagesAvailable: (len(all) + pageSize - 1) / pageSize, PageItems: []T{}}
+	// No sum of two numbers, of which one is from outside: it may overflow.
+	pages := len(all) / pageSize
+	if len(all)%pageSize > 0 {
+		pages++
+	}
+	p := Page[T]{TotalCount: len(all), PageNumber: pageNo, PagesAvailable: pages, PageItems: []T{}}
 	if pageNo <= p.PagesAvailable {
 		from := (pageNo - 1) * pageSize
-		p.PageItems = append(p.PageItems, all[from:min(len(all), from+pageSize)]...)
+		p.PageItems = append(p.PageItems, all[from:from+min(len(all)-from, pageSize)]...)
 	}
 	return p
 }
