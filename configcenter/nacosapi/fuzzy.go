@@ -54,30 +54,19 @@ func (a *API) fuzzyWatch(ctx context.Context, c *rpc.Conn, in *wire.ConfigFuzzyW
 	return nil, refusal(err)
 }
 
-// fuzzyBody is a message as Nacos sends it. That there were no more has no numbers.
+// fuzzyBody is a message as Nacos sends it. That there were no more has no numbers. A config
+// that comes is one that changed, unless it is told among several.
 func fuzzyBody(m fuzzy.Message) wire.Body {
 	if m.Kind == fuzzy.Change {
-		body := &wire.ConfigFuzzyWatchChangeNotifyRequest{GroupKey: m.Keys[0].Text, ChangeType: wire.FuzzyConfigChanged}
-		if m.Keys[0].Gone {
-			body.ChangeType = wire.FuzzyDeleteConfig
+		return &wire.ConfigFuzzyWatchChangeNotifyRequest{
+			GroupKey: m.Keys[0].Text, ChangeType: fuzzypush.ChangeOf(m.Keys[0], wire.FuzzyConfigChanged, wire.FuzzyDeleteConfig),
 		}
-		return body
 	}
-	body := &wire.ConfigFuzzyWatchSyncRequest{GroupKeyPattern: m.Pattern, SyncType: wire.FuzzyFinishInitNotify}
-	if m.Kind == fuzzy.Finish {
-		return body
-	}
-	body.TotalBatch, body.CurrentBatch = m.Batches, m.Batch
-	body.SyncType = wire.FuzzyInitNotify
-	if m.Kind == fuzzy.Differs {
-		body.SyncType = wire.FuzzyDiffSyncNotify
-	}
+	body := &wire.ConfigFuzzyWatchSyncRequest{FuzzyWatchSync: fuzzypush.SyncOf(m)}
 	for _, d := range m.Keys {
-		item := wire.ConfigFuzzyWatchItem{GroupKey: d.Text, ChangedType: wire.FuzzyAddConfig}
-		if d.Gone {
-			item.ChangedType = wire.FuzzyDeleteConfig
-		}
-		body.Contexts = append(body.Contexts, item)
+		body.Contexts = append(body.Contexts, wire.ConfigFuzzyWatchItem{
+			GroupKey: d.Text, ChangedType: fuzzypush.ChangeOf(d, wire.FuzzyAddConfig, wire.FuzzyDeleteConfig),
+		})
 	}
 	return body
 }

@@ -56,31 +56,20 @@ func (a *API) fuzzyWatch(ctx context.Context, c *rpc.Conn, in *wire.NamingFuzzyW
 // part of one, without services.
 func fuzzyBody(m fuzzy.Message) wire.Body {
 	if m.Kind == fuzzy.Change {
-		body := &wire.NamingFuzzyWatchChangeNotifyRequest{
-			SyncType: wire.FuzzyResourceChanged, ServiceKey: m.Keys[0].Text, ChangedType: wire.FuzzyAddService,
+		return &wire.NamingFuzzyWatchChangeNotifyRequest{
+			SyncType: wire.FuzzyResourceChanged, ServiceKey: m.Keys[0].Text, ChangedType: changeOf(m.Keys[0]),
 		}
-		if m.Keys[0].Gone {
-			body.ChangedType = wire.FuzzyDeleteService
-		}
-		return body
 	}
-	body := &wire.NamingFuzzyWatchSyncRequest{
-		GroupKeyPattern: m.Pattern, Contexts: []wire.NamingFuzzyWatchItem{}, TotalBatch: m.Batches, CurrentBatch: m.Batch,
-	}
-	switch m.Kind {
-	case fuzzy.Finish:
-		body.SyncType, body.TotalBatch, body.CurrentBatch = wire.FuzzyFinishInitNotify, 1, 1
-	case fuzzy.Initial:
-		body.SyncType = wire.FuzzyInitNotify
-	default:
-		body.SyncType = wire.FuzzyDiffSyncNotify
+	body := &wire.NamingFuzzyWatchSyncRequest{FuzzyWatchSync: fuzzypush.SyncOf(m), Contexts: []wire.NamingFuzzyWatchItem{}}
+	if m.Kind == fuzzy.Finish {
+		body.TotalBatch, body.CurrentBatch = 1, 1
 	}
 	for _, d := range m.Keys {
-		item := wire.NamingFuzzyWatchItem{ServiceKey: d.Text, ChangedType: wire.FuzzyAddService}
-		if d.Gone {
-			item.ChangedType = wire.FuzzyDeleteService
-		}
-		body.Contexts = append(body.Contexts, item)
+		body.Contexts = append(body.Contexts, wire.NamingFuzzyWatchItem{ServiceKey: d.Text, ChangedType: changeOf(d)})
 	}
 	return body
+}
+
+func changeOf(d fuzzy.Difference) string {
+	return fuzzypush.ChangeOf(d, wire.FuzzyAddService, wire.FuzzyDeleteService)
 }

@@ -61,6 +61,29 @@ type Kind struct {
 	Find func(p fuzzy.Pattern, limit int) []fuzzy.Key
 }
 
+// SyncOf is what a message that is no Change says beside its keys. What numbers a Finish
+// has is the business of its kind.
+func SyncOf(m fuzzy.Message) wire.FuzzyWatchSync {
+	sync := wire.FuzzyWatchSync{
+		GroupKeyPattern: m.Pattern, SyncType: wire.FuzzyDiffSyncNotify, TotalBatch: m.Batches, CurrentBatch: m.Batch,
+	}
+	switch m.Kind {
+	case fuzzy.Initial:
+		sync.SyncType = wire.FuzzyInitNotify
+	case fuzzy.Finish:
+		sync.SyncType, sync.TotalBatch, sync.CurrentBatch = wire.FuzzyFinishInitNotify, 0, 0
+	}
+	return sync
+}
+
+// ChangeOf is a key's change in the words of its kind.
+func ChangeOf(d fuzzy.Difference, come, gone string) string {
+	if d.Gone {
+		return gone
+	}
+	return come
+}
+
 // Finding is Kind.Find by what lists the things of a namespace that match, limit at most,
 // where key is the key of one.
 func Finding[T any](

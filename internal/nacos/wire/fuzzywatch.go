@@ -31,14 +31,19 @@ type NamingFuzzyWatchRequest struct {
 // NamingFuzzyWatchResponse answers it.
 type NamingFuzzyWatchResponse struct{ Response }
 
+// FuzzyWatchSync is what the batches of both kinds have beside their matches.
+type FuzzyWatchSync struct {
+	GroupKeyPattern string `json:"groupKeyPattern"`
+	SyncType        string `json:"syncType"`
+	TotalBatch      int    `json:"totalBatch"`
+	CurrentBatch    int    `json:"currentBatch"`
+}
+
 // NamingFuzzyWatchSyncRequest pushes a batch of matches.
 type NamingFuzzyWatchSyncRequest struct {
 	Request
-	GroupKeyPattern string                 `json:"groupKeyPattern"`
-	SyncType        string                 `json:"syncType"`
-	Contexts        []NamingFuzzyWatchItem `json:"contexts"`
-	TotalBatch      int                    `json:"totalBatch"`
-	CurrentBatch    int                    `json:"currentBatch"`
+	FuzzyWatchSync
+	Contexts []NamingFuzzyWatchItem `json:"contexts"`
 }
 
 // NamingFuzzyWatchItem is one service of a batch.
@@ -76,11 +81,8 @@ type ConfigFuzzyWatchResponse struct{ Response }
 // ConfigFuzzyWatchSyncRequest pushes a batch of matches.
 type ConfigFuzzyWatchSyncRequest struct {
 	Request
-	GroupKeyPattern string                 `json:"groupKeyPattern"`
-	SyncType        string                 `json:"syncType"`
-	Contexts        []ConfigFuzzyWatchItem `json:"contexts,omitempty"` // of the end there are none
-	TotalBatch      int                    `json:"totalBatch"`
-	CurrentBatch    int                    `json:"currentBatch"`
+	FuzzyWatchSync
+	Contexts []ConfigFuzzyWatchItem `json:"contexts,omitempty"` // of the end there are none
 }
 
 // ConfigFuzzyWatchItem is one config of a batch.
