@@ -159,8 +159,9 @@ func (c *Conn) setUp(ctx context.Context, local *atomic.Pointer[string]) error {
 	}
 }
 
-// Call makes one request on this connection. It returns an *Error for a refusal;
-// everything else leaves the outcome open, and says so (ErrUnknownOutcome).
+// Call makes one request on this connection. It returns an *Error for a refusal, and that
+// of Config.Token where nothing was sent for want of one; everything else leaves the
+// outcome open, and says so (ErrUnknownOutcome).
 func (c *Conn) Call(ctx context.Context, request wire.Body, reply wire.Reply) error {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
