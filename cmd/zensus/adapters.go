@@ -226,12 +226,13 @@ func (a consoleConfigs) Delete(ctx context.Context, who console.Actor, key conso
 // consoleNamespaces shows the namespaces to the console.
 type consoleNamespaces struct{ namespaces *namespace.Namespaces }
 
-func (a consoleNamespaces) List(context.Context) ([]console.Namespace, error) {
-	var list []console.Namespace
-	for _, n := range a.namespaces.List() {
-		list = append(list, console.Namespace{ID: n.ID, Name: n.Name, Description: n.Description})
+func (a consoleNamespaces) List(ctx context.Context) ([]console.Namespace, error) {
+	all, err := a.namespaces.List(ctx)
+	list := make([]console.Namespace, len(all))
+	for i, n := range all {
+		list[i] = console.Namespace{ID: n.ID, Name: n.Name, Description: n.Description}
 	}
-	return list, nil
+	return list, translate(err, errorTable{{namespace.ErrStarting, console.ErrStarting}})
 }
 
 // consoleZnodes puts on record what the console writes in the tree.

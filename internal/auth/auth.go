@@ -97,7 +97,7 @@ func (a *Auth) Ready() <-chan struct{} { return a.Directory.picture.Ready() }
 
 // await returns when users and rights are known, or ErrStarting: nobody is to be refused,
 // nor counted as one who guesses, because the server does not know him yet.
-func (a *Auth) await(ctx context.Context) error { return a.Directory.picture.Await(ctx) }
+func (a *Auth) await(ctx context.Context) error { return a.Directory.Await(ctx) }
 
 // Enabled reports whether requests need an identity.
 func (a *Auth) Enabled() bool { return a.cfg.Enabled }

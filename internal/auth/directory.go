@@ -85,6 +85,10 @@ func newDirectory(client core.Client, log *slog.Logger, hashCost int) (*Director
 	return d, err
 }
 
+// Await returns when users and rights are known, or ErrStarting. Where no login is required
+// nobody has waited for that before he reads them.
+func (d *Directory) Await(ctx context.Context) error { return d.picture.Await(ctx) }
+
 // current is the index of what the picture shows now.
 func (d *Directory) current() *index {
 	if x := d.index.Load(); x != nil && x.changes == d.changes.Load() {

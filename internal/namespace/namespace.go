@@ -102,15 +102,19 @@ func (n *Namespaces) Run(ctx context.Context) error { return n.picture.Run(ctx) 
 // Ready is closed when the namespaces are known.
 func (n *Namespaces) Ready() <-chan struct{} { return n.picture.Ready() }
 
-// List is all namespaces, the public one first, the others by name.
-func (n *Namespaces) List() []Namespace {
+// List is all namespaces, the public one first, the others by name. It returns ErrStarting
+// before they are known.
+func (n *Namespaces) List(ctx context.Context) ([]Namespace, error) {
+	if err := n.picture.Await(ctx); err != nil {
+		return nil, err
+	}
 	all := []Namespace{public}
 	for _, child := range n.picture.Children(Root) {
 		id, err := segment.Unescape(child)
 		if err != nil {
 			continue
 		}
-		if ns, ok := n.Get(id); ok && ns.ID != Public {
+		if ns, ok := n.shown(id); ok && ns.ID != Public {
 			all = append(all, ns)
 		}
 	}
@@ -120,13 +124,27 @@ func (n *Namespaces) List() []Namespace {
 		}
 		return strings.Compare(a.ID, b.ID)
 	})
-	return all
+	return all, nil
 }
 
 var public = Namespace{ID: Public, Name: Public, Description: "Default Namespace"}
 
-// Get is one namespace; false if there is none of that id.
-func (n *Namespaces) Get(id string) (Namespace, bool) {
+// Get is one namespace. It returns ErrNotFound if there is none of that id, and ErrStarting
+// before that is known.
+func (n *Namespaces) Get(ctx context.Context, id string) (Namespace, error) {
+	if err := n.picture.Await(ctx); err != nil {
+		return Namespace{}, err
+	}
+	if ns, ok := n.shown(id); ok {
+		return ns, nil
+	}
+	return Namespace{}, notFound(id)
+}
+
+func notFound(id string) error { return say(ErrNotFound, "namespaceId [ "+id+" ] not exist") }
+
+// shown is a namespace as the picture has it; false if it has none of that id.
+func (n *Namespaces) shown(id string) (Namespace, bool) {
 	if id = Canonical(id); id == Public {
 		return public, true
 	}
@@ -145,11 +163,11 @@ func (n *Namespaces) Get(id string) (Namespace, bool) {
 // Has reports whether there is a namespace of that id. It returns ErrStarting before the
 // namespaces are known.
 func (n *Namespaces) Has(ctx context.Context, id string) (bool, error) {
-	if err := n.picture.Await(ctx); err != nil {
-		return false, err
+	_, err := n.Get(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
 	}
-	_, ok := n.Get(id)
-	return ok, nil
+	return err == nil, err
 }
 
 // Create adds a namespace and returns its id: a new UUID where id is blank. It
@@ -202,7 +220,7 @@ func (n *Namespaces) Update(ctx context.Context, id, name, description string) e
 	}
 	st, err := n.client.Set(ctx, pathOf(id), data, core.AnyVersion)
 	if errors.Is(err, core.NoNode) {
-		return say(ErrNotFound, "namespaceId [ "+id+" ] not exist")
+		return notFound(id)
 	}
 	if err != nil {
 		return err

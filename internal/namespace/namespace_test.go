@@ -30,26 +30,34 @@ func run(t *testing.T, engine *coretest.Fake) *Namespaces {
 	return n
 }
 
+func list(t *testing.T, n *Namespaces) []Namespace {
+	t.Helper()
+	all, err := n.List(t.Context())
+	require.NoError(t, err)
+	return all
+}
+
 func TestNamespacesAreKnownOnEveryNode(t *testing.T) {
 	engine := coretest.NewFake()
 	a, b := run(t, engine), run(t, engine)
 	ctx := t.Context()
-	require.Equal(t, []Namespace{public}, a.List(), "the public one is always there")
+	require.Equal(t, []Namespace{public}, list(t, a), "the public one is always there")
 	id, err := a.Create(ctx, "", "Unnamed", "")
 	require.NoError(t, err)
 	require.Len(t, id, 36, "a UUID")
 	_, err = a.Create(ctx, "dev", "A development", "ours")
 	require.NoError(t, err)
-	ns, ok := a.Get("dev")
-	require.True(t, ok, "the one who wrote reads it at once")
+	ns, err := a.Get(ctx, "dev")
+	require.NoError(t, err, "the one who wrote reads it at once")
 	require.Equal(t, Namespace{"dev", "A development", "ours"}, ns)
-	require.Eventually(t, func() bool { return len(b.List()) == 3 }, 2*time.Second, time.Millisecond)
-	require.Equal(t, []string{"public", "dev", id}, []string{b.List()[0].ID, b.List()[1].ID, b.List()[2].ID}, "by name")
+	require.Eventually(t, func() bool { return len(list(t, b)) == 3 }, 2*time.Second, time.Millisecond)
+	require.Equal(t, []string{"public", "dev", id}, []string{list(t, b)[0].ID, list(t, b)[1].ID, list(t, b)[2].ID}, "by name")
 	require.NoError(t, b.Update(ctx, "dev", "Dev", ""))
 	require.NoError(t, b.Delete(ctx, id))
 	require.NoError(t, b.Delete(ctx, id), "what is not there is no error")
-	require.Len(t, b.List(), 2)
-	ns, _ = b.Get("dev")
+	require.Len(t, list(t, b), 2)
+	ns, err = b.Get(ctx, "dev")
+	require.NoError(t, err)
 	require.Equal(t, "Dev", ns.Name)
 }
 
@@ -61,6 +69,10 @@ func TestNobodyIsToldThatThereIsNoneBeforeNamespacesAreKnown(t *testing.T) {
 		n, err := New(client, nil)
 		require.NoError(t, err)
 		_, err = n.Has(t.Context(), "dev")
+		require.ErrorIs(t, err, ErrStarting)
+		_, err = n.Get(t.Context(), "dev")
+		require.ErrorIs(t, err, ErrStarting)
+		_, err = n.List(t.Context())
 		require.ErrorIs(t, err, ErrStarting)
 	})
 	n := run(t, coretest.NewFake())
@@ -104,5 +116,5 @@ func TestForeignValuesArePassedOver(t *testing.T) {
 	}
 	_, err = n.Create(t.Context(), "good", "Good", "")
 	require.NoError(t, err)
-	require.Len(t, n.List(), 2)
+	require.Len(t, list(t, n), 2)
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -246,4 +247,30 @@ func TestGRPCRequestsAreChecked(t *testing.T) {
 		_, err := authorize(ctx, s.auth, "1.2.3.4", nil, wire.New(name))
 		require.ErrorIs(t, err, auth.ErrUnauthenticated, "%s without an identity", name)
 	}
+}
+
+// Where no login is required nothing before the handlers waits: a server that starts said
+// that there are no users.
+func TestNobodyReadsUsersBeforeTheyAreKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, err := coretest.NewFake().Open(t.Context(), core.SessionOptions{Timeout: time.Minute, ACL: core.NodeACL(), KeepAlive: true})
+		require.NoError(t, err)
+		defer client.Close()
+		a, err := auth.New(auth.Config{Client: client, Key: make([]byte, 32), HashCost: bcrypt.MinCost})
+		require.NoError(t, err)
+		e, err := rest.NewEngine(rest.Config{})
+		require.NoError(t, err)
+		New(a).Routes(e.Group("/nacos"))
+		read := 0
+		for _, route := range e.Routes() {
+			if route.Method != http.MethodGet {
+				continue
+			}
+			read++
+			w := httptest.NewRecorder()
+			e.ServeHTTP(w, httptest.NewRequest(http.MethodGet, route.Path+"?username=a&role=b&resource=c&action=r", nil))
+			require.Equal(t, http.StatusServiceUnavailable, w.Code, "%s: %s", route.Path, w.Body)
+		}
+		require.Greater(t, read, 10)
+	})
 }

@@ -14,7 +14,7 @@ func (a *API) tokens(g *rest.Group) {
 	admin := a.guard.Admin()
 	g.POST("/token", admin, rest.Handle(a.createToken))
 	g.DELETE("/token", admin, rest.Handle(a.revokeToken))
-	g.GET("/token/list", admin, rest.Handle(a.listTokens))
+	g.GET("/token/list", admin, rest.Handle(known(a, a.listTokens)))
 }
 
 type tokenForm struct {

@@ -21,16 +21,16 @@ func (a *API) v1(g *rest.Group) {
 		g.POST(users+"/admin", admin, rest.With(rest.V1Config, inV1(a.createAdminV1)))
 		g.PUT(users, user, rest.With(rest.V1Result, inV1(a.updateUser)))
 		g.DELETE(users, admin, rest.With(rest.V1Result, inV1(a.deleteUser)))
-		g.GET(users, admin, rest.With(rest.V1Config, a.users))
-		g.GET(users+"/search", admin, rest.With(rest.V1Config, a.searchUsers))
+		g.GET(users, admin, rest.With(rest.V1Config, known(a, a.users)))
+		g.GET(users+"/search", admin, rest.With(rest.V1Config, known(a, a.searchUsers)))
 	}
 	g.POST("/roles", admin, rest.With(rest.V1Result, inV1(a.grant)))
 	g.DELETE("/roles", admin, rest.With(rest.V1Result, inV1(a.revoke)))
-	g.GET("/roles", admin, rest.With(rest.V1Config, a.roles))
-	g.GET("/roles/search", admin, rest.With(rest.V1Config, a.searchRoles))
+	g.GET("/roles", admin, rest.With(rest.V1Config, known(a, a.roles)))
+	g.GET("/roles/search", admin, rest.With(rest.V1Config, known(a, a.searchRoles)))
 	g.POST("/permissions", admin, rest.With(rest.V1Result, inV1(a.addPermission)))
 	g.DELETE("/permissions", admin, rest.With(rest.V1Result, inV1(a.removePermission)))
-	g.GET("/permissions", admin, rest.With(rest.V1Config, a.permissionsV1))
+	g.GET("/permissions", admin, rest.With(rest.V1Config, known(a, a.permissionsV1)))
 }
 
 // inV1 answers a conflict, and what is not there, as a bad parameter: v1 knows nothing
@@ -52,16 +52,26 @@ func (a *API) v3(g *rest.Group) {
 	g.POST("/user/admin", admin, rest.Handle(a.createAdminV3))
 	g.PUT("/user", user, rest.Handle(a.updateUser))
 	g.DELETE("/user", admin, rest.Handle(a.deleteUser))
-	g.GET("/user/list", admin, rest.Handle(a.users))
-	g.GET("/user/search", admin, rest.Handle(a.searchUsers))
+	g.GET("/user/list", admin, rest.Handle(known(a, a.users)))
+	g.GET("/user/search", admin, rest.Handle(known(a, a.searchUsers)))
 	g.POST("/role", admin, rest.Handle(a.grant))
 	g.DELETE("/role", admin, rest.Handle(a.revoke))
-	g.GET("/role/list", admin, rest.Handle(a.roles))
-	g.GET("/role/search", admin, rest.Handle(a.searchRoles))
+	g.GET("/role/list", admin, rest.Handle(known(a, a.roles)))
+	g.GET("/role/search", admin, rest.Handle(known(a, a.searchRoles)))
 	g.POST("/permission", admin, rest.Handle(a.addPermission))
 	g.DELETE("/permission", admin, rest.Handle(a.removePermission))
-	g.GET("/permission/list", admin, rest.Handle(a.permissions))
-	g.GET("/permission", admin, rest.Handle(a.hasPermission))
+	g.GET("/permission/list", admin, rest.Handle(known(a, a.permissions)))
+	g.GET("/permission", admin, rest.Handle(known(a, a.hasPermission)))
+}
+
+// known is a handler that reads users or rights and waits until there are any to be read.
+func known[In, Out any](a *API, serve func(context.Context, In) (Out, error)) func(context.Context, In) (Out, error) {
+	return func(ctx context.Context, in In) (out Out, err error) {
+		if err := a.auth.Directory.Await(ctx); err != nil {
+			return out, err
+		}
+		return serve(ctx, in)
+	}
 }
 
 // firstAdmin is the name that Nacos gives to the first administrator.

@@ -159,19 +159,19 @@ func (a *API) item(ns namespace.Namespace, custom int, blankPublic bool) item {
 	return it
 }
 
-func (a *API) list(custom int, blankPublic bool) []item {
-	all := a.cfg.Namespaces.List()
+func (a *API) list(ctx context.Context, custom int, blankPublic bool) ([]item, error) {
+	all, err := a.cfg.Namespaces.List(ctx)
 	items := make([]item, len(all))
 	for i, ns := range all {
 		items[i] = a.item(ns, custom, blankPublic)
 	}
-	return items
+	return items, err
 }
 
-func (a *API) get(id string, custom int, blankPublic bool) (item, error) {
-	ns, ok := a.cfg.Namespaces.Get(id)
-	if !ok {
-		return item{}, &wire.Error{Kind: wire.NamespaceNotFound, Text: "namespaceId [ " + id + " ] not exist", Err: namespace.ErrNotFound}
+func (a *API) get(ctx context.Context, id string, custom int, blankPublic bool) (item, error) {
+	ns, err := a.cfg.Namespaces.Get(ctx, id)
+	if err != nil {
+		return item{}, refusal(err)
 	}
 	return a.item(ns, custom, blankPublic), nil
 }
@@ -184,19 +184,19 @@ type readForm struct {
 }
 
 // readV1 is three things on one path, told apart by their parameters.
-func (a *API) readV1(_ context.Context, in readForm) (any, error) {
+func (a *API) readV1(ctx context.Context, in readForm) (any, error) {
 	switch {
 	case in.CheckExists:
-		_, found := a.cfg.Namespaces.Get(in.CustomID)
-		return found && in.CustomID != "", nil
+		return a.exists(ctx, existForm{in.CustomID})
 	case in.Show == "all":
-		it, err := a.get(in.NamespaceID, typeCustomV1, a.cfg.BlankPublic)
-		if err != nil { // v1 knows no better code for it
-			return nil, wire.Refuse(wire.ServerError, err.Error())
+		it, err := a.get(ctx, in.NamespaceID, typeCustomV1, a.cfg.BlankPublic)
+		if errors.Is(err, namespace.ErrNotFound) { // v1 knows no better code for it
+			err = wire.Refuse(wire.ServerError, err.Error())
 		}
-		return it, nil
+		return it, err
 	}
-	return rest.RestResult{Code: 200, Data: a.list(typeCustomV1, a.cfg.BlankPublic)}, nil
+	all, err := a.list(ctx, typeCustomV1, a.cfg.BlankPublic)
+	return rest.RestResult{Code: 200, Data: all}, err
 }
 
 // refusals is the one table of the errors of namespaces. Others are left to wire.AsError.
@@ -307,20 +307,20 @@ func (a *API) delete(ctx context.Context, in idForm) (bool, error) {
 	return err == nil, refusal(err)
 }
 
-func (a *API) listV2(context.Context, rest.None) ([]item, error) {
-	return a.list(typeCustomV1, a.cfg.BlankPublic), nil
+func (a *API) listV2(ctx context.Context, _ rest.None) ([]item, error) {
+	return a.list(ctx, typeCustomV1, a.cfg.BlankPublic)
 }
 
-func (a *API) listV3(context.Context, rest.None) ([]item, error) {
-	return a.list(typeCustomV3, false), nil
+func (a *API) listV3(ctx context.Context, _ rest.None) ([]item, error) {
+	return a.list(ctx, typeCustomV3, false)
 }
 
-func (a *API) getV2(_ context.Context, in getForm) (item, error) {
-	return a.get(in.ID, typeCustomV1, a.cfg.BlankPublic)
+func (a *API) getV2(ctx context.Context, in getForm) (item, error) {
+	return a.get(ctx, in.ID, typeCustomV1, a.cfg.BlankPublic)
 }
 
-func (a *API) getV3(_ context.Context, in getForm) (item, error) {
-	return a.get(in.ID, typeCustomV3, false)
+func (a *API) getV3(ctx context.Context, in getForm) (item, error) {
+	return a.get(ctx, in.ID, typeCustomV3, false)
 }
 
 type existForm struct {
@@ -328,15 +328,16 @@ type existForm struct {
 }
 
 // exists is for whoever is about to make one: an id that is not given will be made up.
-func (a *API) exists(_ context.Context, in existForm) (bool, error) {
-	_, ok := a.cfg.Namespaces.Get(in.ID)
-	return ok && in.ID != "", nil
+func (a *API) exists(ctx context.Context, in existForm) (bool, error) {
+	there, err := a.cfg.Namespaces.Has(ctx, in.ID)
+	return there && in.ID != "", err
 }
 
 // count is exists for the maintainer's client, which reads a number.
-func (a *API) count(_ context.Context, in idForm) (int, error) {
-	if _, ok := a.cfg.Namespaces.Get(in.ID); ok {
-		return 1, nil
+func (a *API) count(ctx context.Context, in idForm) (int, error) {
+	there, err := a.cfg.Namespaces.Has(ctx, in.ID)
+	if there {
+		return 1, err
 	}
-	return 0, nil
+	return 0, err
 }

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -113,4 +114,29 @@ func TestV2AndV3(t *testing.T) {
 	want(t, h, "PUT", "/v3/console/core/namespace", "namespaceId=no&namespaceName=x", 404, `{"code":22001,"message":"namespace not exist","data":"namespaceId [ no ] not exist"}`)
 	want(t, h, "DELETE", "/v3/console/core/namespace?namespaceId=dev", "", 200, `{"code":0,"message":"success","data":true}`)
 	want(t, h, "DELETE", "/v2/console/namespace?namespaceId=public", "", 400, `{"code":22000,"message":"illegal namespace","data":"the public namespace cannot be deleted"}`)
+}
+
+// Where no login is required nothing before the handlers waits: a server that starts said
+// that there is no namespace but the public one.
+func TestNobodyReadsNamespacesBeforeTheyAreKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, err := coretest.NewFake().Open(t.Context(), core.SessionOptions{Timeout: time.Minute, ACL: core.NodeACL(), KeepAlive: true})
+		require.NoError(t, err)
+		defer client.Close()
+		n, err := namespace.New(client, nil)
+		require.NoError(t, err)
+		e, err := rest.NewEngine(rest.Config{})
+		require.NoError(t, err)
+		New(Config{Namespaces: n}).Routes(e.Group("/nacos"))
+		for _, route := range e.Routes() {
+			if route.Method != http.MethodGet {
+				continue
+			}
+			for _, more := range []string{"", "&show=all", "&checkNamespaceIdExist=true"} { // what v1 has on one path
+				w := httptest.NewRecorder()
+				e.ServeHTTP(w, httptest.NewRequest(http.MethodGet, route.Path+"?namespaceId=dev&customNamespaceId=dev"+more, nil))
+				require.Equal(t, http.StatusServiceUnavailable, w.Code, "%s with %s: %s", route.Path, more, w.Body)
+			}
+		}
+	})
 }
