@@ -492,8 +492,15 @@ func TestPageOf(t *testing.T) {
 		no, size, pages int
 		want            []int
 	}{
-		{1, 2, 3, []int{1, 2}}, {3, 2, 3, []int{5}}, {4, 2, 3, []int{}}, {0, 2, 3, []int{1, 2}}, {1, 1<<31 - 1, 1, all}, {1 << 31, 1 << 31, 1, []int{}},
-		{1, math.MaxInt, 1, all}, {2, math.MaxInt, 1, []int{}}, {math.MaxInt, 1, 5, []int{}},
+		{1, 2, 3, []int{1, 2}},
+		{3, 2, 3, []int{5}},
+		{4, 2, 3, []int{}},
+		{0, 2, 3, []int{1, 2}},
+		{1, 1<<31 - 1, 1, all},
+		{1 << 31, 1 << 31, 1, []int{}},
+		{1, math.MaxInt, 1, all},
+		{2, math.MaxInt, 1, []int{}},
+		{math.MaxInt, 1, 5, []int{}},
 	} {
 		p := PageOf(all, c.no, c.size)
 		require.Equal(t, c.want, p.PageItems)
