@@ -739,6 +739,8 @@ func TestSetupIsBounded(t *testing.T) {
 	v := serve(t, Config{})
 	for _, setup := range []*wire.ConnectionSetupRequest{
 		{ClientVersion: strings.Repeat("x", maxVersionBytes+1)},
+		{Labels: map[string]string{"AppName": strings.Repeat("x", maxSetupBytes)}},
+		{Tenant: strings.Repeat("x", maxSetupBytes)},
 		{Labels: func() map[string]string {
 			m := map[string]string{}
 			for i := range maxLabels + 1 {

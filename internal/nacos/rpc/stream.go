@@ -24,13 +24,17 @@ var streamService = grpc.ServiceDesc{
 	}},
 }
 
-// Bounds on a setup frame, beside that on its bytes.
+// Bounds on a setup frame. What it says is kept for as long as the connection lives, of
+// whoever it is, and some of it is shown: clients have less than 1 KiB to say.
 const (
+	maxSetupBytes   = 8 << 10
 	maxLabels       = 64
 	maxVersionBytes = 256
 )
 
 var errDraining = errors.New("the server is draining, use another")
+
+var errSetupTooLarge = errors.New("the setup is too large")
 
 var errSecondClient = errors.New("a second client on one TCP connection: a proxy multiplexes HTTP/2, let it pass TCP instead")
 
@@ -88,6 +92,9 @@ func (s *Server) setUp(t *transport, stream grpc.ServerStream) (*Conn, error) {
 	if err := stream.RecvMsg(p); err != nil {
 		return nil, nil
 	}
+	if len(p.GetBody().GetValue()) > maxSetupBytes {
+		return nil, errSetupTooLarge
+	}
 	body, err := wire.Decode(p)
 	if err != nil {
 		return nil, err
@@ -97,7 +104,7 @@ func (s *Server) setUp(t *transport, stream grpc.ServerStream) (*Conn, error) {
 		return nil, errors.New("the first frame is a " + body.PayloadType())
 	}
 	if len(setup.Labels) > maxLabels || len(setup.ClientVersion) > maxVersionBytes {
-		return nil, errors.New("the setup is too large")
+		return nil, errSetupTooLarge
 	}
 	if s.draining.Load() || !s.cfg.Ready() {
 		return nil, errors.New("the server is not ready")
