@@ -2,11 +2,15 @@ package nacosapi
 
 import (
 	"context"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/zensus-io/zensus/internal/nacos/rest"
+	"github.com/zensus-io/zensus/internal/names"
 	"github.com/zensus-io/zensus/registry"
 )
 
@@ -54,16 +58,29 @@ func (a *API) targets(ctx context.Context, in targetsForm) ([]targetGroup, error
 	return found, nil
 }
 
-// labelNames makes the names of metadata those of labels.
-var labelNames = strings.NewReplacer(".", "_", "-", "_")
+// labelName makes the name of metadata that of a label, as Nacos does with "." and "-", and
+// here with whatever no label's name may have: Prometheus before its version 3 takes none of
+// the targets if one of their labels has another.
+func labelName(name string) string {
+	label := strings.Map(func(r rune) rune {
+		if r < utf8.RuneSelf && names.Word(string(r), "_") {
+			return r
+		}
+		return '_'
+	}, name)
+	if label == "" || label[0] >= '0' && label[0] <= '9' {
+		label = "_" + label
+	}
+	return label
+}
 
 func targetOf(i *registry.Instance) targetGroup {
 	t := targetGroup{
 		Targets: []string{net.JoinHostPort(i.IP, strconv.Itoa(i.Port))},
 		Labels:  map[string]string{"__meta_clusterName": i.Cluster},
 	}
-	for name, value := range i.Metadata {
-		t.Labels[labelNames.Replace(name)] = value
+	for _, name := range slices.Sorted(maps.Keys(i.Metadata)) { // of two that become one, always the same counts
+		t.Labels[labelName(name)] = i.Metadata[name]
 	}
 	return t
 }

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/zensus-io/zensus/registry"
 )
 
 func TestPrometheusFindsItsTargets(t *testing.T) {
@@ -27,5 +29,19 @@ func TestPrometheusFindsItsTargets(t *testing.T) {
 		status, body := w.do("GET", path, "")
 		require.Equal(t, 200, status, path)
 		require.Equal(t, want, body, path)
+	}
+}
+
+// One instance with a key as those of Kubernetes kept Prometheus 2 from all targets.
+func TestNamesOfLabelsAreWhatPrometheusTakes(t *testing.T) {
+	for name, want := range map[string]string{
+		"version": "version", "preserved.register.source": "preserved_register_source", "a-b": "a_b",
+		"app.kubernetes.io/name": "app_kubernetes_io_name", "höhe": "h_he", "8": "_8", "": "_", "a b": "a_b", "__scheme__": "__scheme__",
+	} {
+		require.Equal(t, want, labelName(name), name)
+	}
+	i := registry.Instance{IP: "10.0.0.1", Port: 80, Cluster: "C", Metadata: map[string]string{"a.b": "1", "a-b": "2", "a/b": "3"}}
+	for range 20 {
+		require.Equal(t, map[string]string{"__meta_clusterName": "C", "a_b": "3"}, targetOf(&i).Labels)
 	}
 }
