@@ -165,10 +165,34 @@ func (s *Service) removePersistent(ctx context.Context, k registry.ServiceKey, k
 
 // registerPersistent makes i the one znode of its key.
 func (s *Service) registerPersistent(ctx context.Context, k registry.ServiceKey, i registry.Instance) error {
-	unlock := s.locks.lock(k, i.Key())
+	return s.setPersistent(ctx, k, i.Key(), func() *registry.Instance { return &i })
+}
+
+// setHealth writes the health of a persistent instance, as it is registered when that is
+// written. One that was deregistered meanwhile does not come back by it.
+func (s *Service) setHealth(ctx context.Context, k registry.ServiceKey, key registry.InstanceKey, healthy bool) error {
+	return s.setPersistent(ctx, k, key, func() *registry.Instance {
+		e := s.catalog.Newest(k, key)
+		if e == nil || e.Instance.Ephemeral {
+			return nil
+		}
+		i := e.Instance.Clone()
+		i.Healthy = healthy
+		return &i
+	})
+}
+
+// setPersistent makes what wish returns the one znode of its key; nil changes nothing. wish
+// is asked again whenever others have changed what is there.
+func (s *Service) setPersistent(ctx context.Context, k registry.ServiceKey, key registry.InstanceKey, wish func() *registry.Instance) error {
+	unlock := s.locks.lock(k, key)
 	defer unlock()
-	record := store.Record{Instance: i, Client: i.IP + ":" + strconv.Itoa(i.Port) + "#false", Node: s.cfg.Node}
 	return s.retry(ctx, func() (core.Zxid, error) {
+		i := wish()
+		if i == nil {
+			return 0, nil
+		}
+		record := store.Record{Instance: *i, Client: i.IP + ":" + strconv.Itoa(i.Port) + "#false", Node: s.cfg.Node}
 		svc, _, ok := s.catalog.Service(k)
 		if !ok {
 			if n := s.catalog.Count(""); n >= s.cfg.Limits.Services {
@@ -183,14 +207,14 @@ func (s *Service) registerPersistent(ctx context.Context, k registry.ServiceKey,
 			return 0, registry.KindError("register", k, true)
 		}
 		var drop []string
-		known := s.catalog.Entries(k, i.Key())
+		known := s.catalog.Entries(k, key)
 		for _, e := range known {
 			drop = append(drop, e.Path)
 		}
 		if len(known) == 0 && s.catalog.Size(k) >= s.cfg.Limits.InstancesPerService {
 			return 0, registry.Errorf(registry.ErrLimit, "instances: service %s has %d already.", k.Grouped(), s.cfg.Limits.InstancesPerService)
 		}
-		if len(known) == 1 && known[0].Instance.Equal(&i) {
+		if len(known) == 1 && known[0].Instance.Equal(i) {
 			return 0, nil
 		}
 		_, zxid, err := s.store.ReplaceOwn(ctx, k, drop, []*store.Record{&record})
@@ -334,18 +358,5 @@ func (s *Service) SetHealth(ctx context.Context, k registry.ServiceKey, key regi
 	if e == nil {
 		return registry.Errorf(registry.ErrInstanceNotFound, "instance not found, service: %s, ip: %s, port: %d, cluster: %s", k.Grouped(), key.IP, key.Port, key.Cluster)
 	}
-	i := e.Instance.Clone()
-	i.Healthy = healthy
-	return s.registerPersistent(ctx, k, i)
-}
-
-// checked writes what active checks found out of a persistent instance.
-func (s *Service) checked(ctx context.Context, k registry.ServiceKey, key registry.InstanceKey, healthy bool) error {
-	e := s.catalog.Newest(k, key)
-	if e == nil || e.Instance.Ephemeral {
-		return nil // it was deleted meanwhile
-	}
-	i := e.Instance.Clone()
-	i.Healthy = healthy
-	return s.registerPersistent(ctx, k, i)
+	return s.setHealth(ctx, k, key, healthy)
 }

@@ -143,7 +143,7 @@ func New(cfg Config) (*Service, error) {
 		Off: func() bool { return !s.Switches().HealthChecks }, Logger: cfg.Logger.Named("health"),
 	})
 	s.checks = health.NewChecks(health.ChecksConfig{
-		Source: s.catalog, Probe: cfg.Probe, Flip: s.checked, Shared: cfg.Peers != nil, Node: cfg.Node,
+		Source: s.catalog, Probe: cfg.Probe, Flip: s.setHealth, Shared: cfg.Peers != nil, Node: cfg.Node,
 		Switches: s.Switches, Logger: cfg.Logger.Named("health"),
 	})
 	s.hander = health.NewHander(cfg.Peers, cfg.Logger.Named("health"))

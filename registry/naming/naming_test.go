@@ -559,6 +559,55 @@ func TestInstanceWithoutBeatsTurnsSickAndGoes(t *testing.T) {
 	})
 }
 
+// late is a client that others are quicker than: what is set runs once, before its next
+// transaction.
+type late struct {
+	core.Client
+	first atomic.Pointer[func()]
+}
+
+func (l *late) Multi(ctx context.Context, ops ...core.Op) ([]core.OpResult, core.Zxid, error) {
+	if f := l.first.Swap(nil); f != nil {
+		(*f)()
+	}
+	return l.Client.Multi(ctx, ops...)
+}
+
+// A check of health that was under way brought an instance back that had been deregistered,
+// or as it had been before it was registered anew.
+func TestHealthIsWrittenOfWhatIsThere(t *testing.T) {
+	engine := coretest.NewFake()
+	l := new(late)
+	slow := start(t, engine, "a", func(cfg *Config) { l.Client, cfg.Client = cfg.Client, l })
+	quick := start(t, engine, "b")
+	i := at("10.0.0.1", 80)
+	i.Ephemeral = false
+	require.NoError(t, quick.Register(t.Context(), shop, i))
+	shows := func(n int) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			all, err := slow.Instances(t.Context(), shop)
+			return err == nil && len(all) == n
+		}, 5*time.Second, time.Millisecond)
+	}
+	shows(1)
+	meanwhile := func(f func()) { l.first.Store(&f) }
+	meanwhile(func() {
+		again := i
+		again.Weight = 7
+		require.NoError(t, quick.Register(t.Context(), shop, again))
+	})
+	require.NoError(t, slow.setHealth(t.Context(), shop, i.Key(), false))
+	now, err := slow.Instance(t.Context(), shop, i.Key())
+	require.NoError(t, err)
+	require.Equal(t, []any{7.0, false}, []any{now.Weight, now.Healthy})
+	meanwhile(func() { require.NoError(t, quick.Deregister(t.Context(), shop, i.Key(), false)) })
+	require.NoError(t, slow.setHealth(t.Context(), shop, i.Key(), true))
+	shows(0)
+	require.NoError(t, slow.setHealth(t.Context(), shop, i.Key(), true), "of nothing")
+	shows(0)
+}
+
 func TestPersistentInstanceThatDoesNotAnswerIsShownSick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var up atomic.Bool
