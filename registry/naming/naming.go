@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -89,6 +90,7 @@ type Service struct {
 	overrides *mirror.Mirror
 	switched  *mirror.Mirror
 	switches  atomic.Pointer[registry.Switches]
+	applying  sync.Mutex // held by who makes other switches hold, or two would half do so
 
 	named func(k registry.ServiceKey, there bool) // set before Run, may be nil
 
@@ -154,7 +156,7 @@ func New(cfg Config) (*Service, error) {
 		Lookup: s.catalog.Lookup, Guard: s.guard, SubscriptionsPerClient: cfg.Limits.SubscriptionsPerClient,
 		Logger: cfg.Logger.Named("push"), Pushed: s.metrics.pushed,
 	})
-	s.apply(registry.DefaultSwitches())
+	s.apply(func(*registry.Switches) registry.Switches { return registry.DefaultSwitches() })
 	return s, nil
 }
 

@@ -19,13 +19,16 @@ func (s *Service) SetSwitch(ctx context.Context, entry, value string, here bool)
 		return err
 	}
 	if here {
-		next := *s.Switches()
-		if err := next.Set(entry, value); err != nil {
-			return err
+		var err error
+		s.apply(func(now *registry.Switches) registry.Switches {
+			next := *now
+			err = next.Set(entry, value)
+			return next
+		})
+		if err == nil {
+			s.log.Info("a switch was set on this server only", "switch", registry.SwitchKey(entry, value))
 		}
-		s.log.Info("a switch was set on this server only", "switch", registry.SwitchKey(entry, value))
-		s.apply(next)
-		return nil
+		return err
 	}
 	zxid, err := s.store.SetSwitch(ctx, entry, value)
 	if err != nil {
@@ -49,12 +52,16 @@ func (s *Service) onSwitches(changes []mirror.Change, _ core.Zxid) {
 				s.log.Warn("the switches cannot be read, all have their defaults", "err", err)
 			}
 		}
-		s.apply(next)
+		s.apply(func(*registry.Switches) registry.Switches { return next })
 	}
 }
 
-// apply makes switches hold on this node.
-func (s *Service) apply(next registry.Switches) {
+// apply makes what change makes of the switches hold on this node; nil is what change is
+// given at first.
+func (s *Service) apply(change func(now *registry.Switches) registry.Switches) {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	next := change(s.switches.Load())
 	s.switches.Store(&next)
 	s.catalog.SetCacheMillis(next.PushCacheMillis)
 	s.hub.Enable(next.Push)

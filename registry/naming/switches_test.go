@@ -1,6 +1,8 @@
 package naming
 
 import (
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -55,4 +57,23 @@ func TestSwitchesNeedAQuorum(t *testing.T) {
 	require.NoError(t, n.SetSwitch(t.Context(), "check", "false", true), "for this server it can be done")
 	require.False(t, n.Switches().HealthChecks)
 	engine.Heal()
+}
+
+// Of two switches that were set at once on one server the first was lost.
+func TestSwitchesThatAreSetAtOnceAllHold(t *testing.T) {
+	n := start(t, coretest.NewFake(), "n1")
+	for millis := range 200 {
+		want := strconv.Itoa(10_000 + millis)
+		var both sync.WaitGroup
+		for _, entry := range []string{"pushCacheMillis", "clientBeatInterval"} {
+			both.Go(func() {
+				if err := n.SetSwitch(t.Context(), entry, want, true); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		both.Wait()
+		s := n.Switches()
+		require.Equal(t, [2]int64{int64(10_000 + millis), int64(10_000 + millis)}, [2]int64{s.PushCacheMillis, s.BeatMillis})
+	}
 }
