@@ -79,15 +79,16 @@ func TestASubscriberThatNeverReadsCostsOnlyItself(t *testing.T) {
 func TestAPushThatIsNotAcknowledgedIsRepeatedWithTheListOfThatMoment(t *testing.T) {
 	n := startNode(t, engines.New(t))
 	c, provider := dial(t, n.addr), dial(t, n.addr)
+	provider.publish(0, 1) // a service that is new is told of before its first instance
 	c.subscribe("")
-	c.pushed(0)
+	c.pushed(1)
 	c.mute.Store(true)
-	provider.publish(0, 1)
-	require.Equal(t, 1, c.holds(1))
-	provider.publish(0, 1, 2) // while the first one waits for its acknowledgement
-	provider.publish(0, 1, 2, 3)
+	provider.publish(0, 1, 2)
+	require.Equal(t, 1, c.holds(1, 2))
+	provider.publish(0, 1, 2, 3) // while the first one waits for its acknowledgement
+	provider.publish(0, 1, 2, 3, 4)
 	c.mute.Store(false)
-	require.Equal(t, 1, c.holds(1, 2, 3), "the next that it hears is the newest")
+	require.Equal(t, 1, c.holds(1, 2, 3, 4), "the next that it hears is the newest")
 	time.Sleep(100 * time.Millisecond)
 	require.Empty(t, c.pushes)
 }
