@@ -30,7 +30,7 @@ type disk struct {
 	restored replica.Restored // what Open has read, until it is asked for
 	checked  bool             // nothing of the log is left unread
 	troubled bool             // the last attempt to read it failed, which has been told
-	low      bool             // as the replica was last told
+	low      replica.DiskLow  // as the replica was last told
 	looked   time.Time        // when the free space was last looked at
 	written  int              // bytes of records since then
 	failed   chan error       // of capacity 1
@@ -266,12 +266,20 @@ func (d *disk) holdsUp(now int64) bool {
 // lookEvery is how often the free space is looked at.
 const lookEvery = time.Second
 
-// lookBytes is how much may be written between two looks.
-const lookBytes = 4 << 20
+// lookBytes is how much may be written between two looks, and lookLowBytes while the disk
+// is nearly full.
+const (
+	lookBytes    = 4 << 20
+	lookLowBytes = 256 << 10
+)
 
 // look tells the replica when the disk becomes nearly full, and when it no longer is.
 func (d *disk) look() error {
-	if time.Since(d.looked) < lookEvery && d.written < lookBytes {
+	most := lookBytes
+	if d.low.On {
+		most = lookLowBytes
+	}
+	if time.Since(d.looked) < lookEvery && d.written < most {
 		return nil
 	}
 	d.looked, d.written = time.Now(), 0
@@ -279,15 +287,20 @@ func (d *disk) look() error {
 	if err != nil && !errors.Is(err, storage.ErrDiskLow) {
 		return err
 	}
-	if low := err != nil; low != d.low {
-		d.low = low
-		if low {
-			d.node.log.Error("disk is nearly full, writes are refused", "err", err)
-		} else {
-			d.node.log.Info("disk has room again")
-		}
-		d.tell(replica.DiskLow{On: low})
+	low := replica.DiskLow{On: err != nil, Scarce: errors.Is(err, storage.ErrDiskScarce)}
+	if low == d.low {
+		return nil
 	}
+	switch {
+	case low.Scarce:
+		d.node.log.Error("disk is all but full, nothing is taken that makes the data larger", "err", err)
+	case low.On && !d.low.On:
+		d.node.log.Error("disk is nearly full, writes are refused", "err", err)
+	case !low.On:
+		d.node.log.Info("disk has room again")
+	}
+	d.low = low
+	d.tell(low)
 	return nil
 }
 
@@ -372,7 +385,7 @@ func (d *disk) portion(records []wire.Record) (n int, err error) {
 		return 0, err
 	}
 	most := lookBytes
-	if d.low {
+	if d.low.On {
 		most = lowBytes
 		select {
 		case <-d.made:

@@ -71,3 +71,53 @@ func TestALogThatFillsItsDiskGoes(t *testing.T) {
 		}, 10*time.Second, 10*time.Millisecond, "write %d", i)
 	}
 }
+
+// TestManySmallThingsDoNotFillTheDisk: registry and config center write in process, each time
+// as little as is taken while the disk is nearly full. When something has gone, more is taken.
+func TestManySmallThingsDoNotFillTheDisk(t *testing.T) {
+	const kib, mib = 1 << 10, 1 << 20
+	e := newEnsemble(t, 1)
+	disk := vfs.NewMem()
+	disk.SetQuota(24 * mib)
+	e.configure = func(c *node.Config) {
+		c.Storage.FS = disk
+		c.Storage.LowWaterBytes, c.Storage.BallastBytes, c.Storage.SegmentBytes = 8*mib, 2*mib, mib
+		c.Replica.SnapshotRestMillis = 1
+	}
+	e.startAll()
+	ctx := context.Background()
+	c := e.open(1)
+	_, _, err := c.Create(ctx, "/n", nil, core.CreateOptions{})
+	require.NoError(t, err)
+	fill := func(bytes int) (made []string) {
+		data := make([]byte, bytes)
+		for refused := 0; refused < 10; {
+			path, _, err := c.Create(ctx, "/n/", data, core.CreateOptions{Mode: core.PersistentSequential})
+			switch {
+			case err == nil:
+				made, refused = append(made, path), 0
+			default:
+				require.ErrorIs(t, err, core.SystemError)
+				refused++
+				time.Sleep(50 * time.Millisecond)
+			}
+			require.Less(t, len(made), 100_000)
+		}
+		return made
+	}
+	large := fill(256 * kib)
+	require.NotEmpty(t, large)
+	small := fill(400)
+	require.NotEmpty(t, small)
+	free, err := disk.FreeBytes("/")
+	require.NoError(t, err)
+	require.Greater(t, free, int64(3*mib))
+	for _, path := range large {
+		_, err := c.Delete(ctx, path, core.AnyVersion)
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool {
+		_, _, err := c.Create(ctx, "/n/", make([]byte, 256*kib), core.CreateOptions{Mode: core.PersistentSequential})
+		return err == nil
+	}, 10*time.Second, 10*time.Millisecond)
+}

@@ -198,6 +198,7 @@ func (r *Replica) tick() {
 	}
 	r.expire()
 	r.reap()
+	r.proposeForRoom()
 }
 
 func (r *Replica) sessionlessOver() (over []*conn) {

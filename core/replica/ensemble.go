@@ -281,7 +281,7 @@ func (r *Replica) forwarded(from core.PeerID, m *forward) {
 	case r.ownerOf(m.session) != from:
 		refuse(core.SessionMoved)
 		return
-	case r.diskLow && m.op != wire.OpCloseSession && !r.frees(m.op, wire.NewReader(m.body), true): // it may be the learner's own
+	case r.tooMuch(m.op, wire.NewReader(m.body), m.ids):
 		refuse(core.SystemError)
 		return
 	}
@@ -463,15 +463,20 @@ func (r *Replica) refused(m *refused) {
 	for i := c.pending.head; i < len(c.pending.items); i++ {
 		w := &c.pending.items[i]
 		if w.kind == waitWrite && w.zxid == 0 && w.xid == m.cxid {
-			w.kind, w.code = waitReply, m.code
-			c.forgetBody(w)
-			c.pending.writes--
-			r.inflight--
+			r.refuse(c, w, m.code)
 			break
 		}
 	}
 	r.advance(c)
 	r.workOff(c)
+}
+
+// refuse has a write that nobody has proposed answered with a code when its turn comes.
+func (r *Replica) refuse(c *conn, w *waiting, code core.Code) {
+	w.kind, w.code = waitReply, code
+	c.forgetBody(w)
+	c.pending.writes--
+	r.inflight--
 }
 
 // claim gives the first write of a connection that has no zxid yet the one at which

@@ -132,6 +132,10 @@ func (r *Replica) submitAllOf(c *conn) bool {
 		if !r.takesWrites() {
 			return false
 		}
+		if r.learner == nil && r.tooMuch(w.op, wire.NewReader(w.body), w.ids) {
+			r.refuse(c, w, core.SystemError)
+			continue
+		}
 		w.zxid = r.submit(&state.Request{
 			Session: c.asker.Session, Cxid: w.xid, Op: w.op, Body: w.body, IDs: w.ids, Internal: w.op == wire.OpCreateSession,
 		})

@@ -141,6 +141,7 @@ type Replica struct {
 	chain         uint64 // at state.Applied()
 	sinceSnapshot int
 	bytesSince    int64
+	dataSizes     [2]int64 // of the data in the last two snapshots, as far as they are known
 	snapshotting  bool
 	snapshotBegan int64 // monotonic milliseconds, as snapshotRest
 	snapshotRest  int64 // when the rest after the last one ends
@@ -152,8 +153,8 @@ type Replica struct {
 	drainedAt int64 // when it began to hand over for that last, monotonic milliseconds; 0 is never
 
 	short    bool // nothing has begun yet: there is to be room first
-	diskLow  bool
-	lowLeft  bool // since it is, this server has handed over once
+	disk     DiskLow
+	lowLeft  bool // since it is nearly full, this server has handed over once
 	lastTick int64
 	nextReap int64
 	reapFrom tree.Ref
@@ -233,6 +234,7 @@ func (r *Replica) Step(now Now, in Input, out *Output) {
 		}
 	case SnapshotLoaded:
 		r.state, r.sinceSnapshot, r.bytesSince = in.State, in.Txns, in.Bytes
+		r.noteDataSize()
 		r.start()
 	case MetaSynced:
 		r.ask(func(z *zab.Output) { r.zab.EpochsSynced(in.Generation, z) })
@@ -254,6 +256,7 @@ func (r *Replica) Step(now Now, in Input, out *Output) {
 			r.hangUp(c)
 		}
 		r.state, r.chain = in.State, in.At.Chain
+		r.noteDataSize()
 		r.ask(func(z *zab.Output) { r.zab.SnapshotInstalled(in.At, StateMembers(in.State), z) })
 	case LogRead:
 		r.logRead(in)
@@ -264,7 +267,7 @@ func (r *Replica) Step(now Now, in Input, out *Output) {
 	case SnapshotWritten:
 		r.snapshotWritten(in)
 	case DiskLow:
-		r.diskLow, r.lowLeft = in.On, false
+		r.disk, r.lowLeft = in, r.lowLeft && in.On
 	case SnapshotNow:
 		r.wantSnapshot = true
 		r.snapshot()

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/check"
@@ -128,23 +129,47 @@ func (r *Replica) workOff(c *conn) {
 	}
 }
 
-// How much larger a write of the process itself may make the data while the disk is nearly
-// full: one that notes a state, and one that deletes something and notes that.
+// How much larger a write of a server itself may make the data while the disk is nearly
+// full: one that notes a state, one that deletes something and notes that, and an ephemeral
+// znode, of which a registration takes this much and less.
 const (
-	noteBytes     = 512
-	deletionBytes = 4 << 10
+	noteBytes      = 512
+	deletionBytes  = 4 << 10
+	ephemeralBytes = 4 << 10
 )
 
-// frees reports whether a write is taken while the disk is nearly full. A client's has to
-// be a delete of what is there: one that would only be logged as a failure is refused as
-// everything else. The process's own sessions go on: what they serve is read, renewed and
-// deleted by transactions. Only what makes the data larger is refused to them.
-func (r *Replica) frees(op wire.OpCode, rd wire.Reader, own bool) bool {
-	if !own {
-		return op == wire.OpDelete && r.state.Exists(rd.Bytes())
+// tooMuch reports whether a write is refused as the disk of this leader is nearly full.
+// A client's has to be a delete of what is there: one that would only be logged as a
+// failure is refused as everything else. The servers' own sessions go on: what they serve
+// is read, renewed and deleted by transactions. Only what makes the data larger is refused
+// to them, and when the disk is scarce all that does, since many small things fill it too;
+// but to delete and note that goes on, which is how somebody makes room. What ends a
+// session is taken always, as is a change of the members by who may make one: another
+// server may have the room.
+//
+// Whose a write is its identities tell, also of one that a learner sends: with that of the
+// servers nobody comes over the network.
+func (r *Replica) tooMuch(op wire.OpCode, rd wire.Reader, ids []core.Identity) bool {
+	if !r.disk.On || !state.IsWrite(op) || op == wire.OpCloseSession {
+		return false
 	}
-	bytes, deletes := r.state.Growth(op, rd)
-	return bytes <= noteBytes || deletes && bytes <= deletionBytes
+	own := hasScheme(ids, core.NodeScheme)
+	switch {
+	case op == wire.OpReconfig:
+		return !own && !hasScheme(ids, core.SuperScheme)
+	case !own:
+		return op != wire.OpDelete || !r.state.Exists(rd.Bytes())
+	}
+	most, free := noteBytes, ephemeralBytes
+	if r.disk.Scarce {
+		most, free = 0, 0
+	}
+	bytes, deletes := r.state.Growth(op, rd, free)
+	return bytes > most && !(deletes && bytes <= deletionBytes)
+}
+
+func hasScheme(ids []core.Identity, scheme string) bool {
+	return slices.ContainsFunc(ids, func(id core.Identity) bool { return id.Scheme == scheme })
 }
 
 // request looks at one request of a connection with a session.
@@ -168,8 +193,8 @@ func (r *Replica) request(c *conn, frame []byte) {
 			return
 		}
 		w.kind, w.body = waitRead, append([]byte(nil), rd.Rest()...)
-	case state.IsWrite(h.Op) && r.diskLow && r.learner == nil && h.Op != wire.OpCloseSession && !r.frees(h.Op, rd, c.local):
-		w.kind, w.code = waitReply, core.SystemError // nearly full: only what frees something is taken
+	case r.learner == nil && r.tooMuch(h.Op, rd, c.asker.IDs):
+		w.kind, w.code = waitReply, core.SystemError
 	case state.IsWrite(h.Op):
 		r.write(c, w, rd.Rest())
 		return

@@ -1,6 +1,10 @@
 package replica
 
-import "github.com/zensus-io/zensus/core/zab"
+import (
+	"github.com/zensus-io/zensus/core/state"
+	"github.com/zensus-io/zensus/core/wire"
+	"github.com/zensus-io/zensus/core/zab"
+)
 
 // snapshot asks for a snapshot when enough has happened since the last one. The
 // point lies between half of the limit and the limit, by the server's id, so that
@@ -16,7 +20,8 @@ func (r *Replica) snapshot() {
 	limit := r.cfg.SnapshotTxns/2 + int(uint64(r.cfg.Zab.Self)*2654435761%uint64(r.cfg.SnapshotTxns/2+1))
 	limit = max(limit, r.state.Tree().Count()/snapshotShare)
 	due := r.sinceSnapshot >= limit && r.now.Mono >= r.snapshotRest
-	if r.diskLow && r.bytesSince >= lowBytes && (r.now.Mono >= r.snapshotRest || !r.serving) {
+	worth := max(r.bytesSince, r.dataGone())
+	if r.disk.On && worth >= lowBytes && (r.now.Mono >= r.snapshotRest || !r.serving) {
 		due = true // one that serves nobody yet needs no rest
 	}
 	if !due && !r.wantSnapshot && r.bytesSince < r.cfg.SnapshotBytes {
@@ -33,6 +38,7 @@ func (r *Replica) beginSnapshot() {
 	r.snapshotting = true
 	r.snapshotBegan = r.now.Mono
 	r.sinceSnapshot, r.bytesSince = 0, 0
+	r.noteDataSize()
 	r.out.Snapshot = &SnapshotJob{View: r.state.View(), Chain: r.chain}
 }
 
@@ -43,9 +49,32 @@ const (
 	// snapshotRests is how many times as long as a snapshot took the rest after it
 	// is: at most a quarter of the time goes into writing them.
 	snapshotRests = 3
-	// lowBytes is how much log a snapshot is worth when the disk is nearly full.
+	// lowBytes is how much log a snapshot is worth when the disk is nearly full, or how much
+	// that was deleted and is still in the snapshots before it.
 	lowBytes = 1 << 20
 )
+
+// noteDataSize notes what a snapshot has that begins, or was loaded.
+func (r *Replica) noteDataSize() {
+	r.dataSizes = [2]int64{r.dataSizes[1], r.state.Tree().DataSize()}
+}
+
+// dataGone is how much smaller the data is than in one of the last two snapshots: those
+// remain where there is little room, and so nothing that was deleted gives room before
+// there are two without it.
+func (r *Replica) dataGone() int64 {
+	return max(r.dataSizes[0], r.dataSizes[1]) - r.state.Tree().DataSize()
+}
+
+// proposeForRoom proposes a record that changes nothing where a snapshot would give room
+// and none can be due: there is no transaction behind the last one, and the disk is too
+// full for anybody to be let make one.
+func (r *Replica) proposeForRoom() {
+	if r.disk.On && !r.snapshotting && r.sinceSnapshot == 0 && r.dataGone() >= lowBytes && r.now.Mono >= r.snapshotRest &&
+		r.zab.Logged() == r.state.Applied() && r.zab.Ready() {
+		r.propose(&state.Request{Op: wire.OpError})
+	}
+}
 
 // makeRoom begins, at the start on a disk that has little room, with a snapshot of what
 // the log knows to be committed, if that is more than the last one has. Else a server
@@ -75,7 +104,7 @@ func (r *Replica) readForRoom(in LogRead) {
 // leaveLow hands over, once, when the disk of a leader is nearly full: another may have
 // room for what this one has to refuse.
 func (r *Replica) leaveLow() {
-	if r.diskLow && !r.lowLeft && r.leader != nil && !r.decidesAlone() {
+	if r.disk.On && !r.lowLeft && r.leader != nil && !r.decidesAlone() {
 		r.ask(func(z *zab.Output) { r.lowLeft = r.zab.Transfer(0, z) })
 	}
 }

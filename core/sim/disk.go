@@ -275,9 +275,12 @@ func (s *server) lookLater() {
 			s.diskFailed(err)
 			return
 		}
-		if low := err != nil; low != s.low {
+		if low := (replica.DiskLow{On: err != nil, Scarce: errors.Is(err, storage.ErrDiskScarce)}); low != s.low {
+			if low.Scarce {
+				s.w.cover.hit("disk scarce")
+			}
 			s.low, s.lowUntil = low, s.w.now
-			s.step(replica.DiskLow{On: low})
+			s.step(low)
 		}
 		s.lookLater()
 	})

@@ -254,7 +254,7 @@ func (o *oracle) planFor(l *link, q *request) *plan {
 
 // lowSince reports whether a server's disk was nearly full since then.
 func (o *oracle) lowSince(at int64) bool {
-	return slices.ContainsFunc(o.w.servers, func(s *server) bool { return s.low || s.lowUntil >= at })
+	return slices.ContainsFunc(o.w.servers, func(s *server) bool { return s.low.On || s.lowUntil >= at })
 }
 
 func codes(got, want core.Code) error {

@@ -76,11 +76,11 @@ type server struct {
 	stalls      int64      // time it stood still in this life, milliseconds
 	lastEpochs  zab.Epochs // that the disk has confirmed
 	said        saidState
-	syncing     syncMode       // "" is on no way to an epoch
-	was         replica.Status // behind the last Step
-	cut         bool           // the power goes with the next batch that is not synced
-	low         bool           // as the replica was told of the disk
-	lowUntil    int64          // when it was last told that it no longer is
+	syncing     syncMode        // "" is on no way to an epoch
+	was         replica.Status  // behind the last Step
+	cut         bool            // the power goes with the next batch that is not synced
+	low         replica.DiskLow // as the replica was told of the disk
+	lowUntil    int64           // when it was last told that it no longer is
 }
 
 // diskSpeed is how slow a disk is.
@@ -242,7 +242,7 @@ func (s *server) boot() error {
 	s.comes, s.sending, s.kept = nil, nil, make(map[core.PeerID]*sending)
 	s.said = saidState{promised: s.said.promised}
 	s.syncing, s.was = "", replica.Status{}
-	s.pausedUntil, s.waiting, s.serving, s.stalls, s.low, s.cut = 0, nil, false, 0, false, false
+	s.pausedUntil, s.waiting, s.serving, s.stalls, s.low, s.cut = 0, nil, false, 0, replica.DiskLow{}, false
 	s.began = w.now - between(w.sched, 0, 5)*second
 	s.up = true
 	w.logf("server %d life %d starts at %v", s.id, s.life, rec.LastLogged)

@@ -152,7 +152,7 @@ func (s *server) watchRole() {
 			s.w.cover.hit("election at a start")
 		case st.Zab.Handed > was.Zab.Handed && s.cfg.Zab.CounterMax > 0 && was.Logged.Counter() >= s.cfg.Zab.CounterMax:
 			s.w.cover.hit("election for a used up counter")
-		case st.Zab.Handed > was.Zab.Handed && s.low:
+		case st.Zab.Handed > was.Zab.Handed && s.low.On:
 			s.w.cover.hit("leadership left for a disk that is nearly full")
 		case st.Zab.Handed > was.Zab.Handed:
 			s.w.cover.hit("election for a hand-over")

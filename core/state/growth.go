@@ -7,13 +7,13 @@ import (
 
 // Growth is by how many bytes a write makes the data larger, or smaller if it is negative,
 // and whether it deletes what is there, after everything that has been prepared and unless
-// it is refused. Of ephemeral znodes, which end with their session, only what is beyond
-// ephemeralFree counts when they are made; what cannot be read counts for nothing.
-func (s *State) Growth(op wire.OpCode, rd wire.Reader) (bytes int, deletes bool) {
+// it is refused. Of each ephemeral znode, which ends with its session, only what is beyond
+// ephemeralFree bytes counts when it is made; what cannot be read counts for nothing.
+func (s *State) Growth(op wire.OpCode, rd wire.Reader, ephemeralFree int) (bytes int, deletes bool) {
 	var o multiOp
 	if op == wire.OpMulti {
 		for o.decode(&rd) && !o.done {
-			n, d := s.growth(&o, true)
+			n, d := s.growth(&o, ephemeralFree, true)
 			bytes, deletes = bytes+n, deletes || d
 		}
 		return bytes, deletes
@@ -34,7 +34,7 @@ func (s *State) Growth(op wire.OpCode, rd wire.Reader) (bytes int, deletes bool)
 	if op == wire.OpSetACL {
 		return bytes, false
 	}
-	return s.growth(&o, false)
+	return s.growth(&o, ephemeralFree, false)
 }
 
 func bytesOf(acl []wire.RawACL) (n int) {
@@ -44,12 +44,9 @@ func bytesOf(acl []wire.RawACL) (n int) {
 	return n
 }
 
-// ephemeralFree is what a registration takes, and some more.
-const ephemeralFree = 4 << 10
-
 // growth is Growth of one operation; together says that it is one of a multi, of which
 // those before it may have made its znode, or removed it.
-func (s *State) growth(o *multiOp, together bool) (bytes int, deletes bool) {
+func (s *State) growth(o *multiOp, ephemeralFree int, together bool) (bytes int, deletes bool) {
 	var at place
 	switch o.op {
 	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL:

@@ -13,6 +13,9 @@ var (
 	// ErrDiskLow is returned by DiskLow below the low-water mark, and by a snapshot
 	// for which there was no room. It is not fatal.
 	ErrDiskLow = errors.New("storage: disk space is low")
+	// ErrDiskScarce is an ErrDiskLow, and returned by DiskLow in its place below half of
+	// the low-water mark.
+	ErrDiskScarce = fmt.Errorf("%w: there is hardly any left", ErrDiskLow)
 	// ErrMismatch is returned by Truncate and ChainAt when the log has no record
 	// with exactly that zxid, or another chain at it. Nothing was changed.
 	ErrMismatch = errors.New("storage: no such position in the log")

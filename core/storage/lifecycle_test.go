@@ -431,6 +431,34 @@ func TestASpareIsNotBegunWithoutTheRoomForIt(t *testing.T) {
 	}
 }
 
+// In snapshots before those two was what had been deleted to make room.
+func TestPurgeKeepsTwoSnapshotsWhenThereIsLittleRoom(t *testing.T) {
+	mem := vfs.NewMem()
+	o := options(mem)
+	o.Retain, o.LowWaterBytes, o.BallastBytes = 3, 64<<10, 32<<10
+	s, _ := mustOpen(t, o)
+	var h history
+	write(t, s, h.epoch(1))
+	purge := func(want int) {
+		t.Helper()
+		_, err := s.Purge(0)
+		must(t, err)
+		l, err := listFiles(s.fs, s.opt.Dir)
+		must(t, err)
+		if len(l.snapshots) != want {
+			t.Fatalf("%d snapshots, want %d", len(l.snapshots), want)
+		}
+	}
+	for range 4 {
+		write(t, s, h.txns(10, 900)...)
+		_, err := snapshot(s, h.at.zxid, h.at.chain, false)
+		must(t, err)
+	}
+	purge(3)
+	mem.SetQuota(mem.Used() + o.LowWaterBytes + o.BallastBytes - 1)
+	purge(2)
+}
+
 // What had been purged of the log was set aside for what was to come, and the disk
 // remained nearly full.
 func TestPurgeSetsLittleAsideWhenThereIsLittleRoom(t *testing.T) {
@@ -718,8 +746,12 @@ func TestALowDiskIsReportedAndTheBallastHelps(t *testing.T) {
 	if n, err := mem.Size("/data/ballast"); n != o.BallastBytes || err != nil {
 		t.Fatalf("ballast: %d, %v", n, err)
 	}
+	mem.SetQuota(mem.Used() + 40<<10)
+	if err := s.DiskLow(); !errors.Is(err, ErrDiskLow) || errors.Is(err, ErrDiskScarce) || IsFatal(err) {
+		t.Fatalf("low disk: %v", err)
+	}
 	mem.SetQuota(mem.Used() + 8<<10)
-	if err := s.DiskLow(); !errors.Is(err, ErrDiskLow) || IsFatal(err) {
+	if err := s.DiskLow(); !errors.Is(err, ErrDiskScarce) || !errors.Is(err, ErrDiskLow) || IsFatal(err) {
 		t.Fatalf("low disk: %v", err)
 	}
 	// A snapshot that does not fit costs the snapshot only.

@@ -43,7 +43,8 @@ type Options struct {
 	// BallastBytes is set aside for the day when the disk is full. Default 32 MiB;
 	// negative: none.
 	BallastBytes int64
-	// LowWaterBytes is the free space below which DiskLow says ErrDiskLow.
+	// LowWaterBytes is the free space below which DiskLow says ErrDiskLow, and below half
+	// of which it says ErrDiskScarce.
 	// Default 128 MiB; negative: never.
 	LowWaterBytes int64
 	// Random gives the salts of segments and the id of a new directory. nil is the

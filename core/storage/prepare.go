@@ -143,8 +143,8 @@ func (s *Store) room() (int64, error) {
 	return free - max(0, s.opt.LowWaterBytes), nil
 }
 
-// DiskLow is nil, or ErrDiskLow when free space is below the low-water mark: the
-// leader then refuses writes, a follower says so in its pings (zab Z-07). Safe for
+// DiskLow is nil, ErrDiskLow when free space is below the low-water mark: the leader then
+// refuses writes, a follower says so in its pings (zab Z-07); or ErrDiskScarce. Safe for
 // concurrent use.
 func (s *Store) DiskLow() error {
 	if s.opt.LowWaterBytes < 0 {
@@ -154,7 +154,10 @@ func (s *Store) DiskLow() error {
 	if err != nil {
 		return err
 	}
-	if room < 0 {
+	switch {
+	case room < -s.opt.LowWaterBytes/2:
+		return fmt.Errorf("%w: %d bytes are free, less than half of %d", ErrDiskScarce, room+s.opt.LowWaterBytes, s.opt.LowWaterBytes)
+	case room < 0:
 		return fmt.Errorf("%w: %d bytes are free, less than %d", ErrDiskLow, room+s.opt.LowWaterBytes, s.opt.LowWaterBytes)
 	}
 	return nil

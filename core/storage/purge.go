@@ -13,8 +13,8 @@ import (
 // many files went. It keeps the newest Retain snapshots that are whole, every record
 // after the oldest of them, and, while there is room (Short), WindowBytes of log for
 // learners; with little room it leaves no more than one spare segment. With fewer whole
-// snapshots it removes nothing, but for log when there is no room: then two do, as a full
-// disk keeps a server from writing the others. Files are never merely counted (zab Z-12).
+// snapshots it removes nothing. When there is no room two do: a full disk keeps a server
+// from writing more, and in those before them is what was deleted to make room. Files are never merely counted (zab Z-12).
 // A snapshot is taken to be whole if this process has read it to its end within the last
 // RereadAfter and it still has the size that it had then; every other one is read now.
 // The caller says what time it is: now is monotonic, and only differences mean anything.
@@ -29,6 +29,14 @@ func (s *Store) Purge(now time.Duration) (removed int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("storage: purge: %w", err)
 	}
+	short, err := s.Short()
+	if err != nil {
+		return 0, fmt.Errorf("storage: purge: %w", err)
+	}
+	window, spares, retain := s.opt.WindowBytes, sparesMax, s.opt.Retain
+	if short {
+		window, spares, retain = 0, sparesShort, min(retain, shortRetain)
+	}
 	s.mu.Lock()
 	lineage, known := s.mu.lineage, s.mu.whole
 	s.mu.Unlock()
@@ -39,7 +47,7 @@ func (s *Store) Purge(now time.Duration) (removed int, err error) {
 		if p.lineage != lineage {
 			continue
 		}
-		if len(whole) == s.opt.Retain {
+		if len(whole) == retain {
 			drop = append(drop, p)
 			continue
 		}
@@ -52,14 +60,6 @@ func (s *Store) Purge(now time.Duration) (removed int, err error) {
 			return 0, fmt.Errorf("storage: purge: %w", err)
 		}
 	}
-	short, err := s.Short()
-	if err != nil {
-		return 0, fmt.Errorf("storage: purge: %w", err)
-	}
-	window, spares, least := s.opt.WindowBytes, sparesMax, s.opt.Retain
-	if short {
-		window, spares, least = 0, sparesShort, min(least, shortRetain)
-	}
 	s.cutting.Lock()
 	defer s.cutting.Unlock()
 	s.mu.Lock()
@@ -68,7 +68,7 @@ func (s *Store) Purge(now time.Duration) (removed int, err error) {
 		s.mu.whole = whole // without what has vanished or been damaged
 	}
 	s.mu.Unlock()
-	if another || len(whole) < least {
+	if another || len(whole) < retain {
 		return 0, nil
 	}
 	for _, p := range drop {
@@ -111,7 +111,7 @@ func (s *Store) Purge(now time.Duration) (removed int, err error) {
 	return removed, nil
 }
 
-// shortRetain is how many whole snapshots there must be for log to go where there is no
+// shortRetain is how many whole snapshots there must be, and are kept, where there is no
 // room: one is damaged, and the other is there.
 const shortRetain = 2
 
