@@ -13,6 +13,7 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/replica"
+	"github.com/zensus-io/zensus/core/restore"
 	"github.com/zensus-io/zensus/core/storage"
 	"github.com/zensus-io/zensus/core/zab"
 )
@@ -90,10 +91,10 @@ func New(cfg Config) (*Node, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
 	}
-	making := restoring{cfg: cfg.Replica.State}
-	cfg.Storage.Restore, cfg.Storage.Logged, cfg.Storage.Both = making.snapshot, making.logged, atOnce
+	making := restore.New(restore.Config{State: cfg.Replica.State})
+	cfg.Storage.Restore, cfg.Storage.Logged, cfg.Storage.Both = making.Snapshot, making.Logged, atOnce
 	store, rec, err := storage.Open(cfg.Storage)
-	restored := making.end(rec)
+	restored, doubt := making.End(rec)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +111,9 @@ func New(cfg Config) (*Node, error) {
 	n.touched.ids = make(map[core.SessionID]struct{})
 	n.local.init()
 	n.metrics = newMetrics(cfg.Registerer)
+	if doubt != nil {
+		n.log.Error("the log does not make the state that it says, and is read again", "err", doubt)
+	}
 	if err := n.recover(store, rec, restored); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}

@@ -93,7 +93,9 @@ func (s *server) load(job *diskWork) {
 	s.after(s.latency(), func() {
 		s.w.cover.hit("snapshot restored")
 		s.installParts(job)
-		s.step(replica.SnapshotLoaded{State: s.restored})
+		from := s.restored
+		s.restored = replica.Restored{}
+		s.step(replica.SnapshotLoaded{State: from.State, Txns: from.Txns, Bytes: from.Bytes})
 	})
 }
 

@@ -50,8 +50,8 @@ func serverLine(id core.PeerID, votes bool) string {
 // recoverMembers is what a server finds on its disk of the members, as core/node does.
 func (s *server) recoverMembers(d *zab.Durable, rec *storage.Recovered) error {
 	d.CommitHint = rec.CommitHint
-	if s.restored != nil {
-		d.Members = replica.StateMembers(s.restored)
+	if s.restored.State != nil {
+		d.Members = replica.StateMembers(s.restored.State)
 	}
 	for i := range rec.Configs {
 		m, err := replica.MembersOf(rec.Configs[i].Payload)

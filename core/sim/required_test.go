@@ -18,7 +18,7 @@ var required = []string{
 	"disk full recovered", "restart with torn tail",
 
 	"batch grew during a sync", "slow sync", "epoch advanced in place", "stall noticed",
-	"snapshot written", "snapshot restored", "writes during snapshot", "purge", "log begins behind a snapshot",
+	"snapshot written", "snapshot restored", "state made of the log", "log left to the replica", "writes during snapshot", "purge", "log begins behind a snapshot",
 	"requests held in the socket", "slow reader", "connection abandoned", "client gave up on a silent link",
 	"session expired", "session resumed", "session closed by its client", "client learnt that its session expired",
 	"watches re-armed", "watches re-armed with setWatches", "watches re-armed with setWatches2",

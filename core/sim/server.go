@@ -8,8 +8,8 @@ import (
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/replica"
+	"github.com/zensus-io/zensus/core/restore"
 	"github.com/zensus-io/zensus/core/sim/model"
-	"github.com/zensus-io/zensus/core/state"
 	"github.com/zensus-io/zensus/core/storage"
 	"github.com/zensus-io/zensus/core/vfs"
 	"github.com/zensus-io/zensus/core/wire"
@@ -33,6 +33,7 @@ type server struct {
 	cfg      replica.Config
 	opt      storage.Options
 	speed    diskSpeed
+	rare     bool // snapshots are
 
 	// What the world knows of the log: every record that was appended and may
 	// still be there, and the last that a sync confirmed.
@@ -61,7 +62,7 @@ type server struct {
 	rep         *replica.Replica
 	out         replica.Output
 	began       int64
-	restored    *state.State // what Open has read
+	restored    replica.Restored // what Open has read
 	pend        diskWork
 	comes       *incoming                // a snapshot that a leader is sending
 	sending     []func()                 // that end the sending of others
@@ -108,6 +109,7 @@ func newServer(w *World, id core.PeerID) *server {
 	for i := range voters {
 		s.cfg.Zab.Voters = append(s.cfg.Zab.Voters, core.PeerID(i+1))
 	}
+	s.snapshotsAreRare()
 	s.cfg.State.TTLNodes = !oneIn(r, 5)
 	s.changeable()
 	s.model.TTL = s.cfg.State.TTLNodes
@@ -136,11 +138,20 @@ func (s *server) configureLike(first *server) {
 	s.cfg.Zab.Self = s.id
 	s.model.Ensemble = s.cfg.State.Ensemble
 	s.cfg.SnapshotTxns = pick(r, 15, 60, 300)
+	s.snapshotsAreRare()
 	s.cfg.Zab.RecentBytes, s.cfg.Zab.WindowBytes = pick(r, 1, 2000, 0), pick(r, 500, 0)
 	s.model.TTL, s.model.Ensemble = s.cfg.State.TTLNodes, s.cfg.State.Ensemble
 	salts := rand.New(rand.NewPCG(s.w.opt.Seed, 5+uint64(s.id)<<8))
 	s.opt.Random = salts.Uint64
 	s.opt.WindowBytes = pick[int64](r, 1, 32<<10)
+}
+
+// snapshotsAreRare has some servers write none of their own accord: their starts are from
+// the log, unless a leader has sent one.
+func (s *server) snapshotsAreRare() {
+	if s.rare = oneIn(s.w.starts, 3); s.rare {
+		s.cfg.SnapshotTxns = 100_000
+	}
 }
 
 // leads reports whether the server serves as a leader.
@@ -183,12 +194,12 @@ func (s *server) boot() error {
 	if plan := w.bootPlan(s); plan != nil {
 		s.fs.SetPlan(plan)
 	}
-	s.restored = nil
-	s.opt.Restore = func(_ storage.SnapshotInfo, next func() ([]byte, error)) (err error) {
-		s.restored, err = state.Load(s.cfg.State, next)
-		return err
-	}
+	making := s.restore()
 	store, rec, err := storage.Open(s.opt)
+	var doubt error
+	if s.restored, doubt = making.End(rec); doubt != nil {
+		w.fail("server %d: what the start makes of the log: %w", s.id, doubt)
+	}
 	if err != nil {
 		w.logf("server %d life %d does not open: %v", s.id, s.life, err)
 		return err
@@ -196,8 +207,13 @@ func (s *server) boot() error {
 	if rec.TornBytes > 0 {
 		w.cover.hit("restart with torn tail")
 	}
-	if rec.Snapshot != nil {
+	switch {
+	case rec.Snapshot != nil:
 		w.cover.hit("snapshot found")
+	case s.restored.State != nil:
+		w.cover.hit("state made of the log")
+	case rec.CommitHint > 0:
+		w.cover.hit("log left to the replica")
 	}
 	for _, d := range rec.Damage {
 		w.cover.hit("damage reported")
@@ -222,11 +238,7 @@ func (s *server) boot() error {
 		durable.Voteable = w.opt.Mutant == TornTailTruncatesMiddle
 		s.lose(rec)
 	}
-	var chain uint64
-	if rec.Snapshot != nil {
-		chain = rec.Snapshot.Chain
-	}
-	rep, err := replica.New(s.cfg, durable, rec.Snapshot != nil, chain)
+	rep, err := replica.New(s.cfg, durable, s.restored.State != nil, s.restored.Chain)
 	if err != nil {
 		if rec.Lost {
 			w.cover.hit("middle corruption detected")
@@ -271,6 +283,20 @@ func (s *server) boot() error {
 	s.idleLater()
 	s.lookLater()
 	return nil
+}
+
+// restore prepares what a start reads to become a state, as core/node does. Now and then
+// the log is left to the replica, and the parts are small: they come between commits.
+func (s *server) restore() *restore.Restoring {
+	r := s.w.starts
+	making := restore.New(restore.Config{
+		State: s.cfg.State, BatchBytes: pick(r, 1, 1, 2000, 0), OpenBytesMax: pick(r, 500, 0, 0),
+	})
+	s.opt.Restore, s.opt.Logged = making.Snapshot, making.Logged
+	if oneIn(r, 5) {
+		s.opt.Logged = nil
+	}
+	return making
 }
 
 // compareLog holds what the disk has kept against what was appended: everything

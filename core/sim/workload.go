@@ -48,7 +48,9 @@ func (w *World) administer() {
 		c := w.clients[w.work.IntN(len(w.clients))]
 		switch w.work.IntN(12) {
 		case 0:
-			s.input(replica.SnapshotNow{})
+			if !s.rare {
+				s.input(replica.SnapshotNow{})
+			}
 		case 1:
 			if c.session != 0 {
 				s.input(replica.Kick{Session: c.session})

@@ -53,7 +53,7 @@ type World struct {
 	seq         uint64
 	queue       events
 
-	disk, work, faults, sched, network, firsts *rand.Rand
+	disk, work, faults, sched, network, firsts, starts *rand.Rand
 
 	servers []*server
 	pairs   []*pair
@@ -106,7 +106,7 @@ func Run(opt Options) (rep Report) {
 	w := &World{
 		opt:  opt,
 		disk: stream(opt.Seed, 1), work: stream(opt.Seed, 2), faults: stream(opt.Seed, 3), sched: stream(opt.Seed, 4),
-		network: stream(opt.Seed, 7), firsts: stream(opt.Seed, 8),
+		network: stream(opt.Seed, 7), firsts: stream(opt.Seed, 8), starts: stream(opt.Seed, 9),
 		cover: Coverage{},
 	}
 	w.healedAt = -1

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -69,8 +70,11 @@ func (v *View) Encode(write func(chunk []byte) error) error {
 	return v.Tree.Encode(write)
 }
 
+// ErrDigest is returned by Load where the tree has another digest than is said of it.
+var ErrDigest = errors.New("the digests differ")
+
 // Load reads what Encode wrote; next returns the chunks in order. The digest is
-// computed again and compared.
+// computed again and compared: ErrDigest.
 func Load(cfg Config, next func() ([]byte, error)) (*State, error) {
 	head, err := next()
 	if err != nil {
@@ -107,7 +111,7 @@ func Load(cfg Config, next func() ([]byte, error)) (*State, error) {
 		return nil, fmt.Errorf("state: load: %w", err)
 	}
 	if t.Digest() != digest {
-		return nil, fmt.Errorf("state: load: digest of the tree is %x, the snapshot says %x", t.Digest(), digest)
+		return nil, fmt.Errorf("state: load: %w: the tree has %x, the snapshot says %x", ErrDigest, t.Digest(), digest)
 	}
 	s := newState(cfg, t)
 	s.sessions = sessions
