@@ -293,7 +293,7 @@ func (d *disk) look() error {
 	}
 	switch {
 	case low.Scarce:
-		d.node.log.Error("disk is all but full, nothing is taken that makes the data larger", "err", err)
+		d.node.log.Error("disk is all but full, next to nothing is taken that makes the data larger", "err", err)
 	case low.On && !d.low.On:
 		d.node.log.Error("disk is nearly full, writes are refused", "err", err)
 	case !low.On:

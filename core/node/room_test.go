@@ -111,7 +111,7 @@ func TestManySmallThingsDoNotFillTheDisk(t *testing.T) {
 	require.NotEmpty(t, small)
 	free, err := disk.FreeBytes("/")
 	require.NoError(t, err)
-	require.Greater(t, free, int64(3*mib))
+	require.Greater(t, free, int64(2*mib))
 	for _, path := range large {
 		_, err := c.Delete(ctx, path, core.AnyVersion)
 		require.NoError(t, err)

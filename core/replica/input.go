@@ -83,7 +83,8 @@ type More struct{}
 
 // DiskLow says that the disk is nearly full, or that it no longer is: until then
 // clients' writes are refused, but for those that free something (zab Z-07). Scarce is
-// that so much is used of what was left that nothing may grow any more, whosever it is.
+// that so much is used of what was left that hardly anything may grow any more, whosever it
+// is.
 type DiskLow struct{ On, Scarce bool }
 
 // ViewRead is a long read: Output.ViewReads asks for it to be made, on a view and

@@ -152,13 +152,14 @@ type Replica struct {
 	draining  bool
 	drainedAt int64 // when it began to hand over for that last, monotonic milliseconds; 0 is never
 
-	short    bool // nothing has begun yet: there is to be room first
-	disk     DiskLow
-	lowLeft  bool // since it is nearly full, this server has handed over once
-	lastTick int64
-	nextReap int64
-	reapFrom tree.Ref
-	reapLeft int // of the round of reaping that is under way
+	short      bool // nothing has begun yet: there is to be room first
+	disk       DiskLow
+	scarceLeft int  // of scarceBytes
+	lowLeft    bool // since it is nearly full, this server has handed over once
+	lastTick   int64
+	nextReap   int64
+	reapFrom   tree.Ref
+	reapLeft   int // of the round of reaping that is under way
 
 	steps    uint64
 	resting  queue[*conn]     // that have had their share, in order
@@ -267,6 +268,9 @@ func (r *Replica) Step(now Now, in Input, out *Output) {
 	case SnapshotWritten:
 		r.snapshotWritten(in)
 	case DiskLow:
+		if in.Scarce && !r.disk.Scarce {
+			r.scarceLeft = scarceBytes
+		}
 		r.disk, r.lowLeft = in, r.lowLeft && in.On
 	case SnapshotNow:
 		r.wantSnapshot = true

@@ -136,14 +136,18 @@ const (
 	noteBytes      = 512
 	deletionBytes  = 4 << 10
 	ephemeralBytes = 4 << 10
+	// scarceBytes is how much all of that may be together while the disk is scarce, each
+	// counted with noteBytes beside its own: claims, without which nobody tidies up, and the
+	// names of servers that start.
+	scarceBytes = 1 << 20
 )
 
 // tooMuch reports whether a write is refused as the disk of this leader is nearly full.
 // A client's has to be a delete of what is there: one that would only be logged as a
 // failure is refused as everything else. The servers' own sessions go on: what they serve
 // is read, renewed and deleted by transactions. Only what makes the data larger is refused
-// to them, and when the disk is scarce all that does, since many small things fill it too;
-// but to delete and note that goes on, which is how somebody makes room. What ends a
+// to them, and when the disk is scarce nearly all that does, since many small things fill it
+// too; but to delete and note that goes on, which is how somebody makes room. What ends a
 // session is taken always, as is a change of the members by who may make one: another
 // server may have the room.
 //
@@ -160,12 +164,22 @@ func (r *Replica) tooMuch(op wire.OpCode, rd wire.Reader, ids []core.Identity) b
 	case !own:
 		return op != wire.OpDelete || !r.state.Exists(rd.Bytes())
 	}
-	most, free := noteBytes, ephemeralBytes
-	if r.disk.Scarce {
-		most, free = 0, 0
+	bytes, deletes := r.state.Growth(op, rd, ephemeralBytes)
+	switch {
+	case deletes && bytes <= deletionBytes:
+		return false
+	case bytes > noteBytes || !r.disk.Scarce:
+		return bytes > noteBytes
 	}
-	bytes, deletes := r.state.Growth(op, rd, free)
-	return bytes > most && !(deletes && bytes <= deletionBytes)
+	bytes, _ = r.state.Growth(op, rd, 0)
+	if bytes <= 0 {
+		return false
+	}
+	if bytes += noteBytes; bytes > r.scarceLeft {
+		return true
+	}
+	r.scarceLeft -= bytes
+	return false
 }
 
 func hasScheme(ids []core.Identity, scheme string) bool {

@@ -86,8 +86,8 @@ func TestNearlyFullDiskGrowsByNothingOfTheProcessEither(t *testing.T) {
 	p.create("/new", string(large), core.Persistent)
 }
 
-// TestScarceDiskGrowsByNothing: what is small is many.
-func TestScarceDiskGrowsByNothing(t *testing.T) {
+// TestScarceDiskGrowsByLittle: what is small is many.
+func TestScarceDiskGrowsByLittle(t *testing.T) {
 	s := startServer(t, Config{})
 	p := s.inProcess()
 	p.create("/config", "0123456789", core.Persistent)
@@ -97,6 +97,12 @@ func TestScarceDiskGrowsByNothing(t *testing.T) {
 		return wire.AppendCreate(nil, wire.OpCreate, path, data, core.OpenACL(), int32(mode), 0)
 	}
 	set := func(data string) []byte { return wire.AppendSetData(nil, "/config", []byte(data), -1) }
+	taken := 0
+	for p.code(wire.OpCreate, add("/claim", nil, core.EphemeralSequential)) == core.OK {
+		taken += noteBytes
+		require.Less(t, taken, scarceBytes)
+	}
+	require.Greater(t, taken, scarceBytes*9/10, "servers can claim what is to be tidied up")
 	require.Equal(t, core.SystemError, p.code(wire.OpCreate, add("/small", nil, core.Persistent)))
 	require.Equal(t, core.SystemError, p.code(wire.OpCreate, add("/e", nil, core.Ephemeral)), "a registration")
 	require.Equal(t, core.SystemError, p.code(wire.OpSetData, set("0123456789+")))
