@@ -54,10 +54,11 @@ type Node struct {
 		sync.Mutex
 		ids map[core.SessionID]struct{}
 	}
-	local   localClients
-	contact *contact
-	outage  outage        // owned by the loop
-	reading atomic.Uint64 // the role for which the log is read, or was last
+	local    localClients
+	contact  *contact
+	outage   outage        // owned by the loop
+	doubtful bool          // the log makes no state that is to be used
+	reading  atomic.Uint64 // the role for which the log is read, or was last
 
 	// owner is held by whoever has the loop in his hands: the Run goroutine as a
 	// rule, see help for the others.
@@ -112,8 +113,9 @@ func New(cfg Config) (*Node, error) {
 	n.local.init()
 	n.metrics = newMetrics(cfg.Registerer)
 	if doubt != nil {
-		n.log.Error("the log does not make the state that it says, and is read again", "err", doubt)
+		n.log.Error("the log does not make the state that it says; among others this server waits for a snapshot of the leader", "err", doubt)
 	}
+	n.doubtful = doubt != nil
 	if err := n.recover(store, rec, restored); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -140,6 +142,7 @@ func (n *Node) recover(store *storage.Store, rec *storage.Recovered, restored re
 		AcceptedEpoch: rec.Meta.AcceptedEpoch, CurrentEpoch: rec.Meta.CurrentEpoch,
 		LastLogged: rec.LastLogged, LastChain: rec.LastChain,
 		Voteable: rec.Meta.Voteable && !rec.Lost, Fresh: rec.Meta.Fresh && !rec.Lost,
+		Doubtful: n.doubtful,
 	}
 	alone, err := recoverMembers(&n.cfg.Replica.Zab, &durable, restored.State, rec, n.cfg.MembersSince)
 	if err != nil {
@@ -229,7 +232,7 @@ func (n *Node) loop(ctx context.Context) error {
 	defer ticker.Stop()
 	n.owner.Lock()
 	n.mark = time.Now()
-	n.step(n.at(n.mark), replica.Start{Short: n.disk.short()})
+	n.step(n.at(n.mark), replica.Start{Short: n.disk.short() && !n.doubtful})
 	n.perform()
 	n.idleSince = time.Now()
 	n.letGo()

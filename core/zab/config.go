@@ -73,6 +73,9 @@ type Durable struct {
 	// Voteable is false after damage in the middle of the log: such a server
 	// must be repaired before it counts (Z-04).
 	Voteable bool
+	// Doubtful: the log is whole, and another state comes of it than it says (Z-50). Among
+	// others such a server does not count before the state of a leader is in its place.
+	Doubtful bool
 	// Fresh: nothing was ever logged. Servers of which all are fresh may begin
 	// together (Z-14).
 	Fresh bool

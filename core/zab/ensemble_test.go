@@ -42,6 +42,8 @@ type peer struct {
 	told core.Zxid                 // applied
 	// members is the version of those that it knows to be committed, since its start.
 	members core.Zxid
+	// doubtful: another state comes of its log than that says, until a snapshot comes.
+	doubtful bool
 }
 
 // job is one thing that a disk was asked for.
@@ -117,7 +119,7 @@ func (e *ensemble) start(id core.PeerID) {
 	p := e.peers[id]
 	d := Durable{
 		AcceptedEpoch: p.meta.Accepted, CurrentEpoch: p.meta.Current, Voteable: p.meta.Voteable, Fresh: p.base.Zxid == 0 && len(p.disk) == 0,
-		Base: p.base.Zxid, LastLogged: p.base.Zxid, LastChain: p.base.Chain, Members: e.membersAt(p.base.Zxid),
+		Base: p.base.Zxid, LastLogged: p.base.Zxid, LastChain: p.base.Chain, Members: e.membersAt(p.base.Zxid), Doubtful: p.doubtful,
 	}
 	if p.base.Zxid != 0 {
 		d.Epochs = append(d.Epochs, EpochEnd{p.base.Zxid, p.base.Chain})
@@ -319,7 +321,8 @@ func (p *peer) do(j job) {
 	}
 	if j.install != nil {
 		require.GreaterOrEqual(p.e.t, j.install.Zxid, p.told, "a snapshot takes back what was applied")
-		p.base, p.disk, p.told = *j.install, nil, j.install.Zxid
+		require.False(p.e.t, p.doubtful && p.meta.Voteable, "after a crash it would vouch for what it has not come to yet")
+		p.base, p.disk, p.told, p.doubtful = *j.install, nil, j.install.Zxid, false
 	}
 	for _, r := range j.records {
 		require.True(p.e.t, follows(p.last().Zxid, r.Zxid), "%v behind %v (I5)", r.Zxid, p.last().Zxid)

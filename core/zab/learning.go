@@ -71,7 +71,7 @@ func (m *Machine) leaderInfo(f *following, in LeaderInfo, out *Output) {
 	}
 	f.epoch = in.Epoch
 	f.counted = in.Epoch > m.epochs.Accepted
-	if !f.counted {
+	if !f.counted && !m.doubtful { // of whom the disk has to say so before it has what vouches for it
 		m.ackTheEpoch(out)
 		return
 	}
@@ -83,9 +83,13 @@ func (m *Machine) ackTheEpoch(out *Output) {
 	f := m.following
 	f.accepted = true
 	m.phase = Synchronization
+	base := m.base
+	if m.doubtful {
+		base = m.logged + 1 // nothing behind any of it is of use: only a snapshot is
+	}
 	m.send(out, f.leader, AckEpoch{
 		Stream: f.stream, Counted: f.counted, Current: m.epochs.Current,
-		Last: m.logged, Chain: m.chain, Base: m.base, Epochs: m.epochTable(), Have: m.partial,
+		Last: m.logged, Chain: m.chain, Base: base, Epochs: m.epochTable(), Have: m.partial,
 	})
 }
 
@@ -170,7 +174,7 @@ func (m *Machine) forgetPartial(out *Output) {
 // members are those that it holds, nil if it says nothing of them.
 func (m *Machine) SnapshotInstalled(at Position, members *Members, out *Output) {
 	check.That(m.installing == at && at.Zxid != 0, "zab: no snapshot at %v was asked for", at.Zxid)
-	m.installing = Position{}
+	m.installing, m.doubtful = Position{}, false
 	m.base, m.logged, m.durable, m.chain = at.Zxid, at.Zxid, at.Zxid, at.Chain
 	m.ends = nil
 	m.recent = recent{most: m.cfg.RecentBytes, before: at.Zxid}

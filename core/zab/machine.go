@@ -76,6 +76,7 @@ type Machine struct {
 	synced  Epochs // of the one that is durable
 
 	fresh        bool // nothing was logged before this start
+	doubtful     bool // only the state of a leader is of use (Durable.Doubtful)
 	base         core.Zxid
 	logged       core.Zxid
 	chain        uint64
@@ -111,6 +112,9 @@ func New(cfg Config, d Durable) (*Machine, error) {
 	}
 	if !d.Voteable && m.Alone() {
 		return nil, fmt.Errorf("zab: the log is damaged and there is no other server to repair it from; `zensus data verify` on the directory says where")
+	}
+	if d.Doubtful && !m.Alone() {
+		d.Voteable, m.doubtful = false, true
 	}
 	if d.AcceptedEpoch < d.CurrentEpoch {
 		return nil, fmt.Errorf("zab: accepted epoch %d is below current epoch %d", d.AcceptedEpoch, d.CurrentEpoch)

@@ -197,3 +197,57 @@ func TestWhoIsReachedByAFewIsNotWaitedFor(t *testing.T) {
 		require.NotNil(t, e.leader(), e.dump())
 	}
 }
+
+// TestADoubtfulServerIsGivenASnapshot: its log is whole, but who has it does not come to the
+// state that it quotes. It comes back to a leader that it has promised already, and to one
+// that it has not.
+func TestADoubtfulServerIsGivenASnapshot(t *testing.T) {
+	for _, another := range []bool{false, true} {
+		e := newEnsemble(t, 1, 1, 2, 3)
+		e.startAll()
+		e.pass(3000)
+		require.EqualValues(t, 3, e.leader().id)
+		e.leader().propose("before")
+		e.pass(100)
+		e.kill(1)
+		if another {
+			e.kill(3)
+			e.start(3)
+			e.pass(3000)
+		}
+		one := e.peers[1]
+		one.doubtful = true
+		e.start(1)
+		require.False(t, one.m.synced.Voteable)
+		e.pass(5000)
+		require.False(t, one.doubtful, "a snapshot has come")
+		require.NotZero(t, one.base.Zxid)
+		require.True(t, one.meta.Voteable, "and it counts again")
+	}
+}
+
+// TestDoubtfulServersAreLeftAsTheyAre: a mistake of the reader is found by all of them.
+func TestDoubtfulServersAreLeftAsTheyAre(t *testing.T) {
+	e := newEnsemble(t, 1, 1, 2, 3)
+	e.startAll()
+	e.pass(3000)
+	z := e.leader().propose("acknowledged")
+	e.pass(100)
+	for _, id := range e.ids() {
+		e.kill(id)
+		e.peers[id].doubtful = true
+	}
+	e.startAll()
+	e.pass(5000)
+	require.Nil(t, e.leader())
+	for _, id := range e.ids() {
+		e.kill(id)
+		p := e.peers[id]
+		require.True(t, p.meta.Voteable)
+		require.Equal(t, z, p.last().Zxid)
+		p.doubtful = false
+	}
+	e.startAll()
+	e.pass(5000)
+	require.NotNil(t, e.leader())
+}
