@@ -59,8 +59,14 @@ func (s *Service) shown(ctx context.Context, zxid core.Zxid) error {
 // Alive tells of a message received from a connected client. It never blocks.
 func (s *Service) Alive(client string) { s.leases.Alive(client) }
 
-// End tells that a client is gone: its instances vanish at once.
+// End tells that a client has closed its connection: its instances vanish at once. If this
+// node stood still just before, the client may have given it up and be elsewhere, or on its
+// way: that is then as with Release.
 func (s *Service) End(client string) {
+	if s.pulse.feel(time.Now()) {
+		s.Release(client)
+		return
+	}
 	s.hub.Drop(client)
 	s.leases.End(client)
 }

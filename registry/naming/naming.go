@@ -96,7 +96,8 @@ type Service struct {
 
 	ready chan struct{}
 	gap   atomic.Bool // the mirror was stale when last looked at
-	locks stripes     // one writer a persistent instance
+	pulse pulse
+	locks stripes // one writer a persistent instance
 }
 
 // New puts a Service together; Run makes it work.
@@ -194,6 +195,7 @@ func (s *Service) Run(ctx context.Context) error {
 		g.Go(func() error { return s.hander.Run(ctx) })
 	}
 	g.Go(func() error { return s.keep(ctx) })
+	g.Go(func() error { return s.pulse.run(ctx) })
 	g.Go(func() error { return s.sweep(ctx) })
 	return g.Wait()
 }
