@@ -436,6 +436,42 @@ func nodeThatNoLongerHearsOfAClientDoesNotCallItSick(t *testing.T) {
 	}
 }
 
+// A heartbeat may come to a node after another one has registered its client, as when the
+// two do not reach one another yet. The next ones are handed on, and the silence after that
+// says as little.
+func TestNodeThatHandsHeartbeatsOnDoesNotCallTheirClientSick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const id = "10.0.0.1:80#true"
+		e := &engine{Fake: coretest.NewFake()}
+		a, b := start(t, e, "a"), start(t, e, "b")
+		beats := lease.Options{Timeout: 32 * time.Second, Beat: true}
+		sick := at("10.0.0.1")
+		sick.Healthy = false
+		_, _, err := a.Set(t.Context(), id, beats, shop, []registry.Instance{at("10.0.0.1")})
+		require.NoError(t, err)
+		require.True(t, a.Alive(id))
+		_, _, err = b.Set(t.Context(), id, beats, shop, []registry.Instance{at("10.0.0.1")})
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		require.True(t, a.Alive(id), "it is heard of where it was registered before")
+		synctest.Wait()
+		for range 15 {
+			time.Sleep(time.Second)
+			require.True(t, b.Alive(id))
+		}
+		require.NoError(t, a.Amend(id, shop, []registry.Instance{sick}))
+		time.Sleep(time.Second)
+		for _, n := range []*node{a, b} {
+			require.True(t, n.catalog.Instances(shop)[0].Healthy)
+		}
+		require.NoError(t, b.Amend(id, shop, []registry.Instance{sick}))
+		time.Sleep(time.Second)
+		for _, n := range []*node{a, b} {
+			require.False(t, n.catalog.Instances(shop)[0].Healthy)
+		}
+	})
+}
+
 // What is found out of a client that is silent changes its znode and does not remove it,
 // for how long ever it is that nobody could write.
 func TestFindingOfAnOutageIsWrittenAfterIt(t *testing.T) {

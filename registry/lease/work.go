@@ -551,6 +551,10 @@ func (m *Manager) compare(c *client, self core.SessionID, k registry.ServiceKey,
 			keep = "" // the client is here, now: its znode is to be the newest
 			add = append(add, r)
 		case w.requested || keep != "":
+		case moved && c.beat && !r.Instance.Healthy:
+			// Heartbeats are handed on to the node of the newest znode: it would have heard
+			// what was not heard here, also if one came here since.
+			c.owing.Store(true)
 		case moved && foreign > core.Zxid(c.seen.Load()):
 			// It has registered with another node since it was last heard of here. If
 			// it is heard of here again, it is here.
