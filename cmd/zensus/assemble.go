@@ -139,7 +139,7 @@ func (in *instance) listen() (listeners, error) {
 		in.ports = append(in.ports, openPort{want.key, l.Addr(), want.speaks})
 	}
 	if len(open) == 0 && len(errs) == 0 {
-		errs = append(errs, errors.New("no port to listen on"))
+		errs = append(errs, errNoPort)
 	}
 	if len(errs) > 0 {
 		for _, o := range open {

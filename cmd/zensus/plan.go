@@ -62,6 +62,14 @@ type plan struct {
 	warnings   []string
 }
 
+// errNoPort refuses a server that nobody could reach.
+var errNoPort = errors.New("no port to listen on")
+
+// opens reports whether there is a port to listen on.
+func (p *plan) opens() bool {
+	return p.http != "" || p.grpc != "" || p.zookeeper != "" || p.peer() != "" || p.admin != "" || p.metrics != ""
+}
+
 // inFile says in which file something is wrong; several things get lines of their
 // own.
 func inFile(file string, err error) error {

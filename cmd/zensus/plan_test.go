@@ -38,6 +38,27 @@ line 4: ssl.keyStore.location: "x.jks" is no .pem file: only PEM can be read`)
 	require.Contains(t, notes, "line 2: forceSync: ignored", "a refused file still has its warnings")
 }
 
+// The check let pass what the start refuses.
+func TestACheckRefusesAServerWithoutAPort(t *testing.T) {
+	_, _, err := serveCheck(t, "zensus.yaml", "listen: {http: \"off\", zookeeper: \"off\"}\n")
+	require.EqualError(t, err, "zensus.yaml: no port to listen on")
+	_, _, err = serveCheck(t, "zoo.cfg", "dataDir=d\n")
+	require.EqualError(t, err, "zoo.cfg: no port to listen on")
+	_, _, err = serveCheck(t, "zensus.yaml", "listen: {http: \"off\", grpc: 127.0.0.1:9848, zookeeper: \"off\"}\n")
+	require.NoError(t, err)
+}
+
+// Settings under another name were told that they lack a dataDir, which is no setting.
+func TestSettingsUnderTheNameOfSomethingElseAreToldSo(t *testing.T) {
+	const file = "listen:\n  http: 127.0.0.1:8848\n"
+	_, _, err := serveCheck(t, "zensus.conf", file)
+	require.EqualError(t, err, "zensus.conf: dataDir: is required\nzensus.conf was read as a zoo.cfg: the name of a zensus.yaml ends with .yaml or .yml")
+	_, _, err = serveCheck(t, "zensus.YAML", file)
+	require.NoError(t, err)
+	_, _, err = serveCheck(t, "zoo.cfg", "clientPort=2181\n")
+	require.EqualError(t, err, "zoo.cfg: dataDir: is required")
+}
+
 func TestFlagsBesideAZooCfgAreRefused(t *testing.T) {
 	const file = "dataDir=d\nclientPort=2181\n"
 	_, _, err := serveCheck(t, "zoo.cfg", file, "--http", ":1", "--insecure")

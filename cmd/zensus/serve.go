@@ -68,13 +68,19 @@ func (p *plan) serve(ctx context.Context, log io.Writer) error {
 // readPlan reads a zensus.yaml (also none: the defaults) or a zoo.cfg, of which
 // the settings are nil. Beside an error the plan is nil, or has its warnings.
 func readPlan(file string, cmd *cobra.Command) (*plan, *settings.Settings, error) {
-	if ext := filepath.Ext(file); file != "" && ext != ".yaml" && ext != ".yml" {
+	if ext := strings.ToLower(filepath.Ext(file)); file != "" && ext != ".yaml" && ext != ".yml" {
 		if given := settings.Given(cmd.Flags()); len(given) > 0 {
 			return nil, nil, fmt.Errorf("%s: %s: not beside a zoo.cfg, which says everything itself, also by its keys zensus.*", file, strings.Join(given, ", "))
 		}
 		p, err := fromZooCfg(file)
 		for _, name := range settings.GivenInEnvironment() {
 			p.warnings = append(p.warnings, name+": ignored beside a zoo.cfg")
+		}
+		switch {
+		case err != nil && ext != ".cfg":
+			err = fmt.Errorf("%w\n%s was read as a zoo.cfg: the name of a zensus.yaml ends with .yaml or .yml", err, file)
+		case err == nil && !p.opens():
+			err = inFile(file, errNoPort)
 		}
 		return p, nil, err
 	}
@@ -86,6 +92,9 @@ func readPlan(file string, cmd *cobra.Command) (*plan, *settings.Settings, error
 		return nil, nil, inFile(file, err)
 	}
 	p, err := fromSettings(s)
+	if err == nil && !p.opens() {
+		err = errNoPort
+	}
 	return p, s, inFile(file, err)
 }
 
