@@ -57,6 +57,12 @@ func TestWhereNothingAnswersTheLikelyReasonIsTold(t *testing.T) {
 	require.ErrorContains(t, run(t, clusterCommand(), "--server", l.Addr().String(), "status"), "zensus.listen.http")
 }
 
+// It was refused as a path that the server had no name for.
+func TestAURLIsNoConnectString(t *testing.T) {
+	require.EqualError(t, run(t, zkCommand(), "--server", "http://127.0.0.1:8848", "ls", "/"),
+		`--server: "http://127.0.0.1:8848" is a URL: want host:port,..., with an optional /path behind them`)
+}
+
 // The form in which a zensus.yaml has an observer was taken for a client's address.
 func TestTheFormsOfAServerThatIsAdded(t *testing.T) {
 	for arg, want := range map[string]string{

@@ -152,6 +152,9 @@ func (z *zk) session(ctx context.Context) (*zkclient.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if strings.Contains(z.server, "://") { // as the other commands take it
+		return nil, fmt.Errorf("--server: %q is a URL: want host:port,..., with an optional /path behind them", z.server)
+	}
 	addresses, chroot := zkclient.SplitConnect(z.server)
 	asking := ctx
 	ctx, cancel := context.WithTimeout(ctx, z.timeout)
