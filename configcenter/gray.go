@@ -103,11 +103,11 @@ func (r *Rule) Validate() error {
 		return nil
 	case RulePercent:
 		if _, ok := percent(r.Expr); !ok {
-			return &InvalidError{Field: "grayRule", Reason: "is no percentage"}
+			return &InvalidError{Field: "grayRule", Reason: "is no percentage, such as 25"}
 		}
 		return nil
 	}
-	return &InvalidError{Field: "grayRule", Reason: "is of an unknown type"}
+	return &InvalidError{Field: "grayRule", Reason: "is of an unknown type: there are beta, tag, label and percent"}
 }
 
 // ValidateTag checks a tag: letters, digits and "_-:.". It returns an *InvalidError.

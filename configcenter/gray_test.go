@@ -74,6 +74,18 @@ func TestRulesThatAreNone(t *testing.T) {
 	}
 }
 
+// They said that there was something wrong, and not what would do.
+func TestARefusedRuleSaysWhatThereIs(t *testing.T) {
+	for want, r := range map[string]Rule{
+		"is no percentage, such as 25":                                  {Type: RulePercent, Expr: "200"},
+		"is of an unknown type: there are beta, tag, label and percent": {Type: "percentage", Expr: "20"},
+	} {
+		if err := r.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
 func TestWhoReadsWhat(t *testing.T) {
 	k := MakeKey("", "g", "d")
 	item := func(s string) *Item { return &Item{Key: k, Content: s, MD5: Sum(s)} }

@@ -350,7 +350,11 @@ const promoteLagMax = 1000
 
 func (s *Server) transfer(ctx context.Context, to core.PeerID) (any, error) {
 	if to != 0 {
-		if m, known := s.members.Load().Server(to); !known || m.Role != member.Participant {
+		m, known := s.members.Load().Server(to)
+		if !known {
+			return nil, refuse("server %d is no member", to)
+		}
+		if m.Role != member.Participant {
 			return nil, refuse("server %d does not vote, and cannot lead", to)
 		}
 		reports, err := s.node.Survey(ctx)
