@@ -72,6 +72,7 @@ func HTTP(l *audit.Log) func(context.Context, rest.Asked) (context.Context, func
 		}
 		ctx, act := l.Begin(ctx, audit.Record{
 			From: r.ClientIP, Remote: r.RemoteIP, Via: "http", Action: r.Method + " " + strings.TrimPrefix(r.Route, contextPath),
+			Target: audit.Target{Kind: kindOf(r.Route)},
 		})
 		return ctx, func(ctx context.Context, out rest.Outcome) {
 			if out.Need != nil && out.Need.Action != "" {
@@ -81,6 +82,22 @@ func HTTP(l *audit.Log) func(context.Context, rest.Asked) (context.Context, func
 			act.End(ctx, resultOf(out.Done, err), why(err))
 		}
 	}
+}
+
+// kindOf is the kind of what is an administrator's and writes nothing, as when it is
+// refused; blank is for the audit to say. Where something is written, that says it.
+func kindOf(route string) audit.Kind {
+	switch {
+	case strings.Contains(route, "/auth/"):
+		return audit.KindAccess
+	case strings.HasSuffix(route, "/switches"):
+		return audit.KindSwitches
+	case strings.HasSuffix(route, "/quota"), strings.HasSuffix(route, "/capacity"):
+		return audit.KindQuota
+	case strings.HasSuffix(route, "/namespace"), strings.HasSuffix(route, "/namespaces"):
+		return audit.KindNamespace
+	}
+	return ""
 }
 
 // cause is why a request was not done; where only its status tells, that.
