@@ -3,14 +3,19 @@ package rpc
 import (
 	"encoding/binary"
 	"strings"
+	"sync"
 
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
 // meter reads along what a client sends: so much of HTTP/2 as tells which messages have
-// begun and not come to their end. It refuses nothing, which is for gRPC to do. Whoever
-// reads the connection uses it, and nobody else.
+// begun and not come to their end. It refuses nothing, which is for gRPC to do. It is safe
+// for one who reads the connection and one who writes to it.
 type meter struct {
+	// mu is of all below, and before the lock of an arriving. Whoever writes takes it for
+	// the streams alone that the server ends before the client.
+	mu sync.Mutex
+
 	// count is told of what is held more, or less.
 	count func(bytes int64, since float64)
 	now   func() float64
@@ -34,6 +39,12 @@ type meter struct {
 	kept    int64 // bytes of that, if gRPC has it, and it is large, until the stream ends
 
 	open map[uint32]begun // streams that are in the middle of a message
+
+	// Streams that the client has begun and nobody has ended. What comes for another one is
+	// kept by nobody.
+	newest uint32 // the highest number of a stream
+	recent uint32 // the one that was begun last, 0 where it has ended: often it ends at once
+	live   map[uint32]struct{}
 }
 
 // begun is what has come of a message.
@@ -54,6 +65,7 @@ const (
 // Of frames.
 const (
 	typeData      = 0
+	typeHeaders   = 1
 	typeReset     = 3
 	flagEndStream = 1
 	flagPadded    = 8
@@ -61,6 +73,8 @@ const (
 
 // read takes what comes next.
 func (m *meter) read(b []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for len(b) > 0 && !m.off {
 		switch {
 		case m.preface < len(preface):
@@ -140,45 +154,117 @@ func (m *meter) payload(b []byte) {
 // end is at the end of a frame.
 func (m *meter) end() {
 	m.headed = 0
-	switch {
+	switch last := m.head[4]&flagEndStream != 0; {
 	case m.data:
-		g := m.begun
-		if m.whole || m.last {
-			m.letGo(g.held)
-			g.held = parts{}
-		}
-		switch {
-		case m.last:
-			delete(m.open, m.stream)
-			return
-		case m.fresh == 0 && m.kept == 0 && g.prefixed == 0:
-			if g.held.bytes == 0 {
-				delete(m.open, m.stream)
+		m.endData()
+	case m.head[3] == typeReset, m.head[3] == typeHeaders && last:
+		m.endStream(m.stream)
+	case m.head[3] == typeHeaders && m.stream > m.newest:
+		if m.recent != 0 {
+			if m.live == nil {
+				m.live = map[uint32]struct{}{}
 			}
-			return
+			m.live[m.recent] = struct{}{}
 		}
-		if g.prefixed == prefixBytes && binary.BigEndian.Uint32(g.prefix[1:]) > wire.MaxMessageBytes {
-			m.fresh = 0 // gRPC keeps nothing of it
-		}
-		// Until its stream ends, gRPC does not hand on a message that is whole: there could
-		// be a second.
-		more := m.fresh + m.kept + frameBytes
-		since := float64(more) * m.now()
-		g.held.bytes += more
-		g.held.since += since
-		m.count(more, since)
-		if m.open == nil {
-			m.open = map[uint32]begun{}
-		}
-		m.open[m.stream] = g
-	case m.head[3] == typeReset:
-		m.letGo(m.open[m.stream].held)
-		delete(m.open, m.stream)
+		m.newest, m.recent = m.stream, m.stream
 	}
+}
+
+func (m *meter) endData() {
+	if m.last {
+		m.endStream(m.stream)
+		return
+	}
+	if !m.isLive(m.stream) {
+		return
+	}
+	g := m.begun
+	if m.whole {
+		m.letGo(g.held)
+		g.held = parts{}
+	}
+	if m.fresh == 0 && m.kept == 0 && g.prefixed == 0 {
+		if g.held.bytes == 0 {
+			delete(m.open, m.stream)
+		}
+		return
+	}
+	if g.prefixed == prefixBytes && binary.BigEndian.Uint32(g.prefix[1:]) > wire.MaxMessageBytes {
+		m.fresh = 0 // gRPC keeps nothing of it
+	}
+	// Until its stream ends, gRPC does not hand on a message that is whole: there could
+	// be a second.
+	more := m.fresh + m.kept + frameBytes
+	since := float64(more) * m.now()
+	g.held.bytes += more
+	g.held.since += since
+	m.count(more, since)
+	if m.open == nil {
+		m.open = map[uint32]begun{}
+	}
+	m.open[m.stream] = g
+}
+
+func (m *meter) isLive(stream uint32) bool {
+	if stream == m.recent {
+		return stream != 0
+	}
+	_, ok := m.live[stream]
+	return ok
+}
+
+// endStream is at the end of a stream, whoever ended it.
+func (m *meter) endStream(stream uint32) {
+	if stream == m.recent {
+		m.recent = 0
+	} else {
+		delete(m.live, stream)
+	}
+	m.letGo(m.open[stream].held)
+	delete(m.open, stream)
 }
 
 func (m *meter) letGo(p parts) {
 	if p.bytes > 0 {
 		m.count(-p.bytes, -p.since)
+	}
+}
+
+// serverEnded learns that the server takes nothing more of a stream.
+func (m *meter) serverEnded(stream uint32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.endStream(stream)
+}
+
+// ends reads along what the server sends, and tells which streams it ends that the client
+// has not: gRPC resets those, also behind a status. Whoever writes to the connection uses
+// it, and nobody else.
+type ends struct {
+	head   [frameHeadBytes]byte
+	headed int // bytes of head that have gone
+	left   int // bytes of the payload that have not
+}
+
+func (e *ends) write(b []byte, ended func(stream uint32)) {
+	for len(b) > 0 {
+		if e.headed < frameHeadBytes {
+			n := copy(e.head[e.headed:], b)
+			e.headed += n
+			b = b[n:]
+			if e.headed < frameHeadBytes {
+				return
+			}
+			e.left = int(e.head[0])<<16 | int(e.head[1])<<8 | int(e.head[2])
+			if e.head[3] == typeReset {
+				ended(binary.BigEndian.Uint32(e.head[5:]) &^ (1 << 31))
+			}
+		}
+		n := min(len(b), e.left)
+		e.left -= n
+		b = b[n:]
+		if e.left == 0 {
+			e.headed = 0
+		}
 	}
 }

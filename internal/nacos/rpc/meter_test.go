@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -23,6 +24,8 @@ type raw struct {
 	out bytes.Buffer
 	enc *hpack.Encoder
 	hb  bytes.Buffer
+
+	timeout string // as gRPC writes it
 }
 
 func newRaw(t *testing.T) *raw {
@@ -38,7 +41,11 @@ func newRaw(t *testing.T) *raw {
 func (r *raw) ask(stream uint32) {
 	r.t.Helper()
 	r.hb.Reset()
-	for _, h := range [][2]string{{":method", "POST"}, {":scheme", "http"}, {":path", wire.RequestMethod}, {":authority", "a"}, {"content-type", "application/grpc"}, {"te", "trailers"}} {
+	head := [][2]string{{":method", "POST"}, {":scheme", "http"}, {":path", wire.RequestMethod}, {":authority", "a"}, {"content-type", "application/grpc"}, {"te", "trailers"}}
+	if r.timeout != "" {
+		head = append(head, [2]string{"grpc-timeout", r.timeout})
+	}
+	for _, h := range head {
 		require.NoError(r.t, r.enc.WriteField(hpack.HeaderField{Name: h[0], Value: h[1]}))
 	}
 	require.NoError(r.t, r.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: r.hb.Bytes(), EndHeaders: true}))
@@ -78,7 +85,9 @@ func TestAMeterCountsWhatIsNotWhole(t *testing.T) {
 		data := func(stream uint32, last bool, b ...[]byte) {
 			require.NoError(t, r.WriteData(stream, last, bytes.Join(b, nil)))
 		}
-		r.ask(1)
+		for _, stream := range []uint32{1, 3, 5, 7, 9, 11} {
+			r.ask(stream)
+		}
 		say(0, "headers")
 		data(1, true, prefix(3), []byte("abc"))
 		say(0, "a whole message")
@@ -111,8 +120,111 @@ func TestAMeterCountsWhatIsNotWhole(t *testing.T) {
 		require.NoError(t, r.WriteRSTStream(3, http2.ErrCodeCancel))
 		data(9, true)
 		say(0, "ended in the middle")
+		data(9, false, prefix(9), nil, []byte("ab"))
+		data(13, false, prefix(9), nil, []byte("ab"))
+		say(0, "of streams that are over, or never began")
+		require.Empty(t, m.open)
+		data(5, true)
+		data(7, true)
+		say(0, "the other ends")
+		require.Zero(t, m.recent)
+		require.Empty(t, m.live)
+	}
+}
+
+// TestAStreamThatTheServerEndsIsNotCounted: whatever of it came, and comes later.
+func TestAStreamThatTheServerEndsIsNotCounted(t *testing.T) {
+	for _, step := range []int{7, 1 << 20} {
+		m, client, server := newMetered(), newRaw(t), newRaw(t)
+		server.out.Reset()
+		var e ends
+		say := func() {
+			for b := client.out.Bytes(); len(b) > 0; b = b[min(step, len(b)):] {
+				m.read(b[:min(step, len(b))])
+			}
+			client.out.Reset()
+		}
+		part := append(prefix(1000), make([]byte, 100)...)
+		for i := range uint32(100_000) {
+			stream := 2*i + 1
+			client.ask(stream)
+			require.NoError(t, client.WriteData(stream, false, part))
+			say()
+			require.EqualValues(t, 105+frameBytes, m.held)
+			require.NoError(t, server.WriteData(stream, false, make([]byte, 50)))
+			require.NoError(t, server.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, EndHeaders: true, EndStream: true}))
+			require.NoError(t, server.WriteRSTStream(stream, http2.ErrCodeNo))
+			for b := server.out.Bytes(); len(b) > 0; b = b[min(step, len(b)):] {
+				e.write(b[:min(step, len(b))], m.serverEnded)
+			}
+			server.out.Reset()
+			require.Zero(t, m.held)
+			require.NoError(t, client.WriteData(stream, false, make([]byte, 50)))
+			say()
+			require.Zero(t, m.held)
+		}
+		require.Zero(t, m.recent)
+		require.Empty(t, m.live)
 		require.Empty(t, m.open)
 	}
+}
+
+// TestStreamsThatTheServerEndsAreForgotten: a connection that lives long, and whose calls
+// run into their deadlines in the middle of what they say, holds nothing, and goes on.
+func TestStreamsThatTheServerEndsAreForgotten(t *testing.T) {
+	const streams = 10_000
+	var s *Server
+	v := serve(t, Config{Timing: Timing{SetupDeadline: time.Hour}}, func(made *Server) {
+		s = made
+		s.arriving.bytesMax = 2 << 20 // less than all of them would hold
+	})
+	c, err := net.Dial("tcp", v.addr)
+	require.NoError(t, err)
+	defer c.Close()
+	r := newRaw(t)
+	r.timeout = "1m" // milliseconds
+	in := http2.NewFramer(nil, c)
+	in.SetMaxReadFrameSize(1 << 20)
+	begun := map[uint32]bool{} // and not ended
+	for next := uint32(1); next < 2*streams || len(begun) > 0; {
+		for ; next < 2*streams && len(begun) < 100; next += 2 {
+			begun[next] = true
+			r.ask(next)
+			require.NoError(t, r.WriteData(next, false, append(prefix(1<<20), make([]byte, 100)...)))
+		}
+		_, err := c.Write(r.out.Bytes())
+		require.NoError(t, err)
+		r.out.Reset()
+		f, err := in.ReadFrame()
+		require.NoError(t, err, "after %d", next/2)
+		switch f := f.(type) {
+		case *http2.RSTStreamFrame:
+			delete(begun, f.StreamID)
+		case *http2.SettingsFrame:
+			if !f.IsAck() {
+				require.NoError(t, r.WriteSettingsAck())
+			}
+		case *http2.PingFrame:
+			if !f.IsAck() {
+				require.NoError(t, r.WritePing(true, f.Data))
+			}
+		case *http2.GoAwayFrame:
+			t.Fatalf("sent away after %d: %s %s", next/2, f.ErrCode, f.DebugData())
+		}
+	}
+	ts := s.allTransports()
+	require.Len(t, ts, 1)
+	s.arriving.mu.Lock()
+	total, of := s.arriving.mu.total, len(s.arriving.mu.of)
+	s.arriving.mu.Unlock()
+	require.Zero(t, total)
+	require.Zero(t, of)
+	m := &ts[0].meter
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	assert.Empty(t, m.open)
+	assert.Empty(t, m.live)
+	assert.Zero(t, m.recent)
 }
 
 func TestAMeterIsNotTroubledByWhatIsNoHTTP2(t *testing.T) {

@@ -79,7 +79,8 @@ type transport struct {
 	addr     transportAddr
 	accepted time.Time
 
-	meter      meter         // of Read's caller
+	meter      meter
+	ends       ends          // of Write's caller
 	forgotten  bool          // of arriving, with its lock
 	foreign    atomic.Bool   // it carries other services than Nacos's
 	streamOpen chan struct{} // closed when the stream was opened
@@ -175,6 +176,8 @@ func (t *transport) holds(bytes int64, since float64) {
 
 // Write notes it likewise.
 func (t *transport) Write(b []byte) (int, error) {
+	// Before the client can know of it: it may end the stream as well, or begin another.
+	t.ends.write(b, t.meter.serverEnded)
 	n, err := t.Conn.Write(b)
 	if err != nil {
 		t.note(reasonOf(err))
