@@ -16,6 +16,11 @@ func (s *Server) check(now time.Time) {
 	timing := &s.cfg.Timing
 	asked := 0
 	for _, t := range s.allTransports() {
+		if t.answers.stuck(now, timing.StuckWrite) {
+			s.log.Warn("client does not take a large answer, cutting it off", "client", t.id)
+			t.shut(Silent)
+			continue
+		}
 		t.mu.Lock()
 		c := t.mu.conn
 		t.mu.Unlock()

@@ -18,6 +18,9 @@ var protobuf = encoding.GetCodecV2(proto.Name)
 func (codec) Marshal(v any) (mem.BufferSlice, error) {
 	m, ok := v.(*wire.Message)
 	if !ok {
+		if u, large := v.(*untaken); large {
+			return u.pieces(), nil
+		}
 		return protobuf.Marshal(v)
 	}
 	out := make(mem.BufferSlice, 1, 3)

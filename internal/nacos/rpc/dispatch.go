@@ -120,7 +120,7 @@ const busyDelay = time.Second
 
 // serveRequest answers one unary call. Refusals are payloads; the error of gRPC
 // is left to transports that are gone.
-func (s *Server) serveRequest(ctx context.Context, in *received) (*wire.Message, error) {
+func (s *Server) serveRequest(ctx context.Context, in *received) (any, error) {
 	began := time.Now()
 	t := transportOf(ctx)
 	if t == nil {
@@ -133,7 +133,7 @@ func (s *Server) serveRequest(ctx context.Context, in *received) (*wire.Message,
 	}
 	base := reply.Base()
 	s.metrics.answered(name, base.ErrorCode, time.Since(began))
-	return wire.NewMessage(reply, "")
+	return s.message(ctx, t, name, reply)
 }
 
 // answerLarge is answer, with a bound on what requests take that are under way.

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
 
+	"github.com/zensus-io/zensus/internal/backlog"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
@@ -41,6 +42,9 @@ type Config struct {
 	Begin  func(ctx context.Context, c *Conn, request wire.Body) (context.Context, func(context.Context, error))
 	Limits Limits
 	Timing Timing
+	// Backlog bounds what large answers take until their clients have taken them, together
+	// with those of others. Default: one of its own.
+	Backlog *backlog.Backlog
 	// Options are added to gRPC's, such as credentials for TLS.
 	Options []grpc.ServerOption
 }
@@ -63,7 +67,7 @@ type Timing struct {
 	SetupFrame    time.Duration // how long a request waits for the setup of its connection; 2.5 s
 	SetupDeadline time.Duration // a connection that is never set up is cut; 60 s
 	StreamLost    time.Duration // a connection whose stream ended is cut; 10 s
-	StuckWrite    time.Duration // a client that does not read is cut; 60 s
+	StuckWrite    time.Duration // a client that does not read, or nothing of a large answer, is cut; 60 s
 	Request       time.Duration // the longest that a handler may take; 10 s
 	Drain         time.Duration // how long clients have to leave at shutdown; 1 s
 }
@@ -80,6 +84,9 @@ func (c *Config) fill() {
 	}
 	if c.Admits == nil {
 		c.Admits = func() bool { return true }
+	}
+	if c.Backlog == nil {
+		c.Backlog = backlog.New(backlog.BytesMax)
 	}
 	orInt(&c.Limits.Connections, 50_000)
 	orInt(&c.Limits.ConnectionsPerIP, 10_000)
@@ -132,6 +139,7 @@ type Server struct {
 	draining atomic.Bool
 	arriving *arriving
 	room     *room
+	backlog  *backlog.Backlog
 	stopping chan struct{}  // closed when the service ends
 	tasks    sync.WaitGroup // goroutines of connections
 
@@ -151,7 +159,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.Log, metrics: m, handlers: map[string]handler{}, stopping: make(chan struct{}), arriving: newArriving(), room: newRoom()}
+	s := &Server{cfg: cfg, log: cfg.Log, metrics: m, handlers: map[string]handler{}, stopping: make(chan struct{}), arriving: newArriving(), room: newRoom(), backlog: cfg.Backlog}
 	s.mu.transports = map[*transport]struct{}{}
 	s.mu.perIP = map[string]int{}
 	s.mu.conns = map[string]*Conn{}

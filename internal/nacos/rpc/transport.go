@@ -81,6 +81,7 @@ type transport struct {
 
 	meter      meter
 	ends       ends          // of Write's caller
+	answers    answers
 	forgotten  bool          // of arriving, with its lock
 	foreign    atomic.Bool   // it carries other services than Nacos's
 	streamOpen chan struct{} // closed when the stream was opened
@@ -243,6 +244,7 @@ func (t *transport) Close() error {
 	close(t.closed)
 	s := t.server
 	s.arriving.forget(t)
+	t.answers.close()
 	s.mu.Lock()
 	delete(s.mu.transports, t)
 	if s.mu.perIP[t.ip]--; s.mu.perIP[t.ip] <= 0 {

@@ -44,6 +44,11 @@ func (r *ConfigQueryResponse) Wrap(b []byte) (head, inner []byte) {
 	b = slices.Grow(b, len(r.Content)+len(r.Content)/16+256)
 	b = r.AppendMembers(append(b, '{'))
 	b = appendString(append(b, `,"content":`...), r.Content)
+	return r.appendRest(b), nil
+}
+
+// appendRest appends the members behind the content.
+func (r *ConfigQueryResponse) appendRest(b []byte) []byte {
 	b = appendString(append(b, `,"encryptedDataKey":`...), r.EncryptedDataKey)
 	b = appendString(append(b, `,"contentType":`...), r.ContentType)
 	b = appendString(append(b, `,"md5":`...), r.MD5)
@@ -52,7 +57,22 @@ func (r *ConfigQueryResponse) Wrap(b []byte) (head, inner []byte) {
 	if r.Tag != "" {
 		b = appendString(append(b, `,"tag":`...), r.Tag)
 	}
-	return b, nil
+	return b
+}
+
+// Quoted is a ConfigQueryResponse whose content is encoded already, as by AppendQuoted, and
+// may be under way to others too. It comes last then.
+type Quoted struct {
+	*ConfigQueryResponse
+	Content []byte
+}
+
+// Wrap writes it without its content.
+func (q Quoted) Wrap(b []byte) (head, inner []byte) {
+	short := *q.ConfigQueryResponse
+	short.Content = ""
+	b = short.appendRest(short.AppendMembers(append(b, '{')))
+	return append(b, `,"content":`...), q.Content
 }
 
 // Keys of ConfigPublishRequest.AdditionMap. A null or blank value means absent.

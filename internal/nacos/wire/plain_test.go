@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
 )
 
 var usual = []string{
@@ -252,6 +253,29 @@ func BenchmarkDecodeInstanceRequest(b *testing.B) {
 	for b.Loop() {
 		if _, err := Decode(p); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestAContentThatIsSharedArrivesAsItIs: encoded before, and as long as was said.
+func TestAContentThatIsSharedArrivesAsItIs(t *testing.T) {
+	for _, content := range []string{"", "a", "a\"b\\c\nd\re\tf\x00g\x1f\u007f", "é€\U0001f600\u2028", "\xff\xc3a\xe2\x82", strings.Repeat("x\n", 10_000)} {
+		text := AppendQuoted(nil, content)
+		require.EqualValues(t, len(text), QuotedBytes(content))
+		whole := &ConfigQueryResponse{
+			Response: Succeeded(), Content: content, EncryptedDataKey: "k", ContentType: "text", MD5: "m", LastModified: 5, Beta: true, Tag: "t",
+		}
+		for _, body := range []Body{whole, Quoted{whole, text}} {
+			p, err := Encode(body, nil)
+			require.NoError(t, err)
+			got, err := Decode(p)
+			require.NoError(t, err)
+			want := *whole
+			want.Content = strings.ToValidUTF8(content, "\ufffd")
+			if content == "\xff\xc3a\xe2\x82" {
+				want.Content = "\ufffd\ufffda\ufffd\ufffd"
+			}
+			require.Equal(t, &want, got)
 		}
 	}
 }

@@ -216,6 +216,29 @@ func appendFloat(b []byte, f float64) []byte {
 
 const hexDigits = "0123456789abcdef"
 
+// AppendQuoted writes a JSON string. Bytes that are not UTF-8 become U+FFFD.
+func AppendQuoted(b []byte, s string) []byte { return appendString(b, s) }
+
+// QuotedBytes is how many bytes AppendQuoted writes.
+func QuotedBytes(s string) int64 {
+	n := len(s) + 2
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"', c == '\\', c == '\n', c == '\r', c == '\t':
+			n++
+		case c < 0x20:
+			n += len(`\u0000`) - 1
+		case c >= utf8.RuneSelf:
+			r, size := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && size == 1 {
+				n += len("\ufffd") - 1
+			}
+			i += size - 1
+		}
+	}
+	return int64(n)
+}
+
 // appendString writes a JSON string. Bytes that are not UTF-8 become U+FFFD.
 func appendString(b []byte, s string) []byte {
 	b = append(b, '"')

@@ -1,0 +1,128 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+
+	"github.com/zensus-io/zensus/internal/backlog"
+	"github.com/zensus-io/zensus/internal/nacos/wire"
+)
+
+const largeBytes = 1_000_000
+
+// serveLarge serves configs of largeBytes whose names begin with large, each with a content
+// of its own, and small ones.
+func serveLarge(t *testing.T, room *backlog.Backlog, patience time.Duration) *served {
+	t.Helper()
+	contents := map[string]string{}
+	for i := range 40 {
+		contents[fmt.Sprint("large", i)] = strings.Repeat("\"x", largeBytes/3)
+	}
+	timing := quick
+	timing.Idle, timing.StuckWrite = time.Minute, patience
+	return serve(t, Config{Backlog: room, Timing: timing}, func(s *Server) {
+		Register(s, func(_ context.Context, _ *Conn, in *wire.ConfigQueryRequest) (*wire.ConfigQueryResponse, error) {
+			return &wire.ConfigQueryResponse{Content: contents[in.DataID], MD5: in.DataID}, nil
+		})
+	})
+}
+
+// leave asks and does not take the answer.
+func (c *client) leave(dataID string) grpc.ClientStream {
+	c.t.Helper()
+	call, err := c.conn.NewStream(context.Background(), &grpc.StreamDesc{ServerStreams: true}, wire.RequestMethod)
+	require.NoError(c.t, err)
+	p, err := wire.Encode(query(dataID), nil)
+	require.NoError(c.t, err)
+	require.NoError(c.t, call.SendMsg(p))
+	require.NoError(c.t, call.CloseSend())
+	return call
+}
+
+func query(dataID string) *wire.ConfigQueryRequest {
+	return &wire.ConfigQueryRequest{ConfigKey: wire.ConfigKey{DataID: dataID, Group: "g"}}
+}
+
+func (c *client) wantContent(dataID string) {
+	c.t.Helper()
+	reply := c.ask(query(dataID)).(*wire.ConfigQueryResponse)
+	require.True(c.t, reply.Success)
+	require.Equal(c.t, dataID, reply.MD5)
+	if strings.HasPrefix(dataID, "large") {
+		require.True(c.t, reply.Content == strings.Repeat("\"x", largeBytes/3))
+	}
+}
+
+// TestLargeAnswersThatNobodyTakesAreBounded: over all connections, and those who do not
+// take them are let go, also where they take everything else. Small answers wait for
+// nobody, and who takes large ones is served in the end.
+func TestLargeAnswersThatNobodyTakesAreBounded(t *testing.T) {
+	room := backlog.New(16 << 20)
+	v := serveLarge(t, room, 500*time.Millisecond)
+	var slow []*client
+	for i := range 12 {
+		c := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)
+		c.leave(fmt.Sprint("large", i))
+		slow = append(slow, c)
+	}
+	require.Eventually(t, func() bool { return room.Held() > 3_900_000 }, 5*time.Second, time.Millisecond)
+	c := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)
+	for range 20 {
+		require.LessOrEqual(t, room.Held(), int64(4<<20))
+		c.wantContent("small")
+	}
+	require.Len(t, v.Conns(), 13, "nobody is cut at once")
+	for i := range 20 {
+		c.wantContent(fmt.Sprint("large", i))
+		require.LessOrEqual(t, room.Held(), int64(4<<20))
+		slow[11].ask(&wire.HealthCheckRequest{})
+		if len(v.Conns()) < 13 {
+			break
+		}
+	}
+	for range slow {
+		select {
+		case e := <-v.ended:
+			require.Equal(t, Silent, e.reason)
+			require.NotEqual(t, c.id, e.id)
+		case <-time.After(10 * time.Second):
+			t.Fatal("who takes nothing was not cut")
+		}
+	}
+	c.wantContent("large7")
+	require.Eventually(t, func() bool { return room.Held() == 0 }, 5*time.Second, time.Millisecond)
+}
+
+// TestManyAreGivenTheSameLargeAnswer: it is there once, and all are served from that.
+func TestManyAreGivenTheSameLargeAnswer(t *testing.T) {
+	room := backlog.New(6 << 20) // a client has room for one
+	v := serveLarge(t, room, time.Minute)
+	c := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)
+	var calls []grpc.ClientStream
+	for range 100 {
+		calls = append(calls, c.leave("large1"))
+	}
+	// Each is under way: those who came later have not been waiting.
+	one := wire.QuotedBytes(strings.Repeat("\"x", largeBytes/3))
+	require.Eventually(t, func() bool {
+		ts := v.allTransports()[0]
+		ts.answers.mu.Lock()
+		defer ts.answers.mu.Unlock()
+		return len(ts.answers.all) == 100
+	}, 5*time.Second, time.Millisecond)
+	require.Equal(t, one, room.Held())
+	for _, call := range calls {
+		p := new(wire.Payload)
+		require.NoError(t, call.RecvMsg(p))
+		body, err := wire.Decode(p)
+		require.NoError(t, err)
+		require.Equal(t, "large1", body.(*wire.ConfigQueryResponse).MD5)
+	}
+	require.Eventually(t, func() bool { return room.Held() == 0 }, 5*time.Second, time.Millisecond)
+}
