@@ -20,6 +20,7 @@ import (
 	auditapi "github.com/zensus-io/zensus/internal/audit/nacosapi"
 	"github.com/zensus-io/zensus/internal/auth"
 	authapi "github.com/zensus-io/zensus/internal/auth/nacosapi"
+	"github.com/zensus-io/zensus/internal/backlog"
 	"github.com/zensus-io/zensus/internal/cluster"
 	"github.com/zensus-io/zensus/internal/lock"
 	lockapi "github.com/zensus-io/zensus/internal/lock/nacosapi"
@@ -243,8 +244,9 @@ func (in *instance) newNacosSide(ctx context.Context, client core.Client, secret
 // newProtocols puts the protocols of Nacos and the console in front.
 func (side *nacosSide) newProtocols(in *instance) error {
 	var err error
+	answers := backlog.New(backlog.BytesMax)
 	side.rpc, err = rpc.New(rpc.Config{
-		Log: in.log.Named("grpc"), Registerer: in.registry,
+		Log: in.log.Named("grpc"), Registerer: in.registry, Backlog: answers,
 		Abilities: wire.Abilities{wire.AbilityPersistentInstance: true, wire.AbilityFuzzyWatch: true, wire.AbilityLock: true},
 		Ready:     side.ready,
 		Admits:    func() bool { return !side.draining.Load() },
@@ -271,7 +273,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	side.configAPI.RegisterRPC(side.rpc)
 	lockapi.Register(side.rpc, side.locks)
 
-	engine, err := rest.NewEngine(rest.Config{Log: in.log.Named("http"), Registerer: in.registry, Requests: &side.requests, Begin: auditapi.HTTP(side.audit)})
+	engine, err := rest.NewEngine(rest.Config{Log: in.log.Named("http"), Registerer: in.registry, Requests: &side.requests, Backlog: answers, Begin: auditapi.HTTP(side.audit)})
 	if err != nil {
 		return err
 	}

@@ -73,18 +73,8 @@ type patientConn struct {
 	writeBy time.Time
 }
 
-// Write implements net.Conn. The deadline is left as it is while it is right but for a
-// tenth: to set it costs something.
-func (c *patientConn) Write(p []byte) (int, error) {
-	within := plainhttp.WriteTime(len(p))
-	if left := time.Until(c.writeBy); left < within-within/10 || left > within {
-		c.writeBy = time.Now().Add(within)
-		if err := c.SetWriteDeadline(c.writeBy); err != nil {
-			return 0, err
-		}
-	}
-	return c.Conn.Write(p)
-}
+// Write implements net.Conn.
+func (c *patientConn) Write(p []byte) (int, error) { return plainhttp.Write(c.Conn, &c.writeBy, p) }
 
 // CloseWrite passes a half close on, where the connection knows one.
 func (c *patientConn) CloseWrite() error {

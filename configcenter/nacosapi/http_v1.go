@@ -101,7 +101,8 @@ func (a *API) getV1(ctx context.Context, in getV1Params) (any, error) {
 	case err != nil:
 		return nil, err
 	}
-	r := rest.Text(it.Content)
+	r := rest.Text("")
+	r.Body, r.Shared = configcenter.Bytes(it.Content), true
 	r.Header = contentHeaders(it, g)
 	return r, nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unsafe"
 )
 
 // answer is what a handler writes. Like that of net/http it takes the headers as they are
@@ -16,7 +17,9 @@ type answer struct {
 	status int
 	head   []byte // nothing before there is a status
 	body   []byte
-	typed  bool // it has a type, or none on purpose
+	long   string // in place of body: it is kept as it lies
+	sent   func() // nil for nobody who wants to know
+	typed  bool   // it has a type, or none on purpose
 	closes bool
 }
 
@@ -65,8 +68,27 @@ func (a *answer) Write(b []byte) (int, error) {
 	if a.bare() {
 		return 0, http.ErrBodyNotAllowed
 	}
+	if a.long != "" && len(b) > 0 {
+		a.body, a.long = []byte(a.long), ""
+	}
 	a.body = append(a.body, b...)
 	return len(b), nil
+}
+
+// Keep says that the string which follows may be sent as it lies, and that sent is to be
+// called, once, when nothing of it is needed any more.
+func (a *answer) Keep(sent func()) { a.sent = sent }
+
+// WriteString implements io.StringWriter.
+func (a *answer) WriteString(s string) (int, error) {
+	if a.sent == nil || len(a.body) > 0 || len(s) <= answerBytesKept || a.long != "" {
+		return a.Write([]byte(s))
+	}
+	if _, err := a.Write(nil); err != nil {
+		return 0, err
+	}
+	a.long = s
+	return len(s), nil
 }
 
 // bare reports whether there can be no body.
@@ -80,25 +102,38 @@ func (a *answer) finish() (out, long []byte) {
 	if a.status == 0 {
 		a.WriteHeader(http.StatusOK)
 	}
+	body := a.body
+	if a.long != "" {
+		body = unsafe.Slice(unsafe.StringData(a.long), len(a.long))
+	}
 	if !a.bare() {
-		if !a.typed && len(a.body) > 0 {
-			a.head = append(append(append(a.head, "Content-Type: "...), http.DetectContentType(a.body)...), "\r\n"...)
+		if !a.typed && len(body) > 0 {
+			a.head = append(append(append(a.head, "Content-Type: "...), http.DetectContentType(body)...), "\r\n"...)
 		}
-		a.head = append(strconv.AppendInt(append(a.head, "Content-Length: "...), int64(len(a.body)), 10), "\r\n"...)
+		a.head = append(strconv.AppendInt(append(a.head, "Content-Length: "...), int64(len(body)), 10), "\r\n"...)
 	}
 	a.head = append(a.head, "\r\n"...)
-	if len(a.body) > answerBytesKept {
-		return a.head, a.body
+	if len(body) > answerBytesKept {
+		return a.head, body
 	}
-	a.head = append(a.head, a.body...)
+	a.head = append(a.head, body...)
 	return a.head, nil
 }
 
 // reset reports whether the answer can be used for another request.
 func (a *answer) reset() bool {
+	a.release()
 	clear(a.header)
 	a.status, a.head, a.body, a.closes = 0, a.head[:0], a.body[:0], false
 	return cap(a.head) <= answerBytesKept && cap(a.body) <= answerBytesKept
+}
+
+// release tells who wants to know that the answer is of no use any more.
+func (a *answer) release() {
+	if a.sent != nil {
+		a.sent()
+	}
+	a.sent, a.long = nil, ""
 }
 
 // oneLine keeps a value from being read as more than that.

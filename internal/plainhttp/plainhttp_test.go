@@ -374,3 +374,29 @@ func BenchmarkServe(b *testing.B) {
 type discard struct{ net.Conn }
 
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
+
+// TestALongTextIsSentAsItLies: it is told when it is not needed any more, and the answer is
+// that of the library.
+func TestALongTextIsSentAsItLies(t *testing.T) {
+	long := strings.Repeat("long", answerBytesKept)
+	for _, parts := range [][]string{{long}, {"short"}, {"before", long}, {long, "after"}, {long, long}} {
+		sent := 0
+		s := testServer()
+		s.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			a := w.(*answer)
+			a.Keep(func() { sent++ })
+			for _, part := range parts {
+				_, _ = a.WriteString(part)
+			}
+			if len(parts) == 1 && len(long) == len(parts[0]) {
+				require.Empty(t, a.body, "it was copied")
+			}
+			require.Zero(t, sent)
+		})
+		got := talk(t, func(c net.Conn) { s.Serve(t.Context(), c, nil) }, "GET /plain HTTP/1.1\r\nHost: x\r\n\r\n")
+		_, body, ok := bytes.Cut(got, []byte("\r\n\r\n"))
+		require.True(t, ok)
+		require.True(t, strings.Join(parts, "") == string(body))
+		require.Equal(t, 1, sent)
+	}
+}

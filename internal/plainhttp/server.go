@@ -130,6 +130,7 @@ func (c *conn) answer(r *http.Request) (alive bool) {
 		a = &answer{header: make(http.Header, 16)}
 	}
 	if !c.handle(a, r) {
+		a.release()
 		return false // the answer is not used again: who panicked may hold it
 	}
 	alive = c.send(a.finish()) == nil && !a.closes
@@ -139,29 +140,44 @@ func (c *conn) answer(r *http.Request) (alive bool) {
 	return alive
 }
 
-// An answer must have been taken off within writeTime, and as much again for every
-// writeBytes: its client holds it in memory here as long as he does not read.
+// Bounds of how long a client may take for an answer, which lies in memory here until then.
 const (
+	// All of it must be taken within writeTime, and as much again for every writeBytes.
 	writeTime  = time.Minute
 	writeBytes = 1 << 20
+	// Of a longer one, so much must be taken within writeTime.
+	pieceBytes = 256 << 10
 )
 
 // WriteTime is how long so many bytes of an answer may take.
 func WriteTime(bytes int) time.Duration { return writeTime * time.Duration(1+bytes/writeBytes) }
 
-func (c *conn) send(out, long []byte) (err error) {
-	within := WriteTime(len(out) + len(long))
-	// It is left as it is while it is right but for a tenth, as that of reads.
-	if now := time.Now(); c.writeBy.Sub(now) < within-within/10 || c.writeBy.Sub(now) > within {
-		c.writeBy = now.Add(within)
-		if err := c.net.SetWriteDeadline(c.writeBy); err != nil {
-			return err
+// Write writes to a connection, without waiting longer than WriteTime, or for longer than
+// a minute for one who takes nothing. by is the deadline of writes as it was set last. It
+// is left as it is while it is right but for a tenth: to set it costs something.
+func Write(c net.Conn, by *time.Time, b []byte) (n int, err error) {
+	now := time.Now()
+	end := now.Add(WriteTime(len(b)))
+	for {
+		within := min(writeTime, end.Sub(now))
+		if left := by.Sub(now); left < within-within/10 || left > within {
+			*by = now.Add(within)
+			if err := c.SetWriteDeadline(*by); err != nil {
+				return n, err
+			}
 		}
+		m, err := c.Write(b[n:min(len(b), n+pieceBytes)])
+		if n += m; err != nil || n == len(b) {
+			return n, err
+		}
+		now = time.Now()
 	}
-	if long == nil {
-		_, err = c.net.Write(out)
-	} else {
-		_, err = (&net.Buffers{out, long}).WriteTo(c.net)
+}
+
+func (c *conn) send(out, long []byte) error {
+	_, err := Write(c.net, &c.writeBy, out)
+	if err == nil && long != nil {
+		_, err = Write(c.net, &c.writeBy, long)
 	}
 	return err
 }

@@ -282,7 +282,9 @@ func (a *API) listV1(ctx context.Context, in listFormV1) (*rest.Raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	return raw(b), nil
+	r := raw(b)
+	r.Shared = true
+	return r, nil
 }
 
 func (a *API) listV2(ctx context.Context, in listForm) (*rest.Raw, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/zensus-io/zensus/internal/auth"
+	"github.com/zensus-io/zensus/internal/backlog"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/internal/telemetry"
 )
@@ -32,6 +33,9 @@ type Config struct {
 	Requests *telemetry.Timers[Answered]
 	// Access hears of every request when it has been answered. It must not block.
 	Access func(Access)
+	// Backlog bounds what large answers take until their clients have taken them, together
+	// with those of others. Default: one of its own.
+	Backlog *backlog.Backlog
 	// Begin, if set, hears of every request that has a route before anything looks at it,
 	// and gives the context with which it is served and what hears of its end: that is
 	// when the answer was made, and before it is complete at the client. Both may be nil.
@@ -78,6 +82,9 @@ func NewEngine(cfg Config) (*gin.Engine, error) {
 	if cfg.Requests == nil {
 		cfg.Requests = new(telemetry.Timers[Answered])
 	}
+	if cfg.Backlog == nil {
+		cfg.Backlog = backlog.New(backlog.BytesMax)
+	}
 	m, err := newMetrics(cfg.Registerer, cfg.Requests)
 	if err != nil {
 		return nil, err
@@ -102,9 +109,11 @@ func NewEngine(cfg Config) (*gin.Engine, error) {
 // observe counts requests and tells of them.
 func observe(cfg Config, m *metrics) gin.HandlerFunc {
 	all := newBodies()
+	var backlogOfAll any = cfg.Backlog
 	keys := sync.Pool{New: func() any { return make(map[any]any) }}
 	return func(c *gin.Context) {
 		c.Keys = keys.Get().(map[any]any) // gin makes a new map for each request
+		c.Keys[keyBacklog] = backlogOfAll
 		defer func() {
 			clear(c.Keys)
 			keys.Put(c.Keys)

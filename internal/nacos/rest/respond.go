@@ -14,6 +14,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/zensus-io/zensus/internal/backlog"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
@@ -38,6 +39,8 @@ type Raw struct {
 	Header      http.Header
 	ContentType string
 	Body        []byte
+	// Shared says that Body is somebody's who does not modify it, and goes to others as well.
+	Shared bool
 }
 
 // Text is a bare text answer with status 200.
@@ -262,6 +265,22 @@ var (
 const chunkedBytesMin = 2048
 
 func writeRaw(c *gin.Context, r *Raw) {
+	var hold *backlog.Hold
+	if len(r.Body) > answerBytesFree {
+		var shared []byte
+		if r.Shared {
+			shared = r.Body
+		}
+		var ok bool
+		if hold, ok = enter(c, int64(len(r.Body)), shared); !ok {
+			return
+		}
+	}
+	writeHeld(c, r, hold)
+}
+
+// writeHeld writes an answer that has room, or needs none.
+func writeHeld(c *gin.Context, r *Raw, hold *backlog.Hold) {
 	header := c.Writer.Header()
 	for name, values := range r.Header {
 		header[name] = values // as written: clients look for isBeta and the like
@@ -284,7 +303,7 @@ func writeRaw(c *gin.Context, r *Raw) {
 	}
 	c.Status(status)
 	c.Writer.WriteHeaderNow()
-	_, _ = c.Writer.Write(r.Body) // the client is gone if it fails
+	sendBody(c, r.Body, hold)
 }
 
 func writeText(c *gin.Context, status int, text string) {
@@ -292,16 +311,31 @@ func writeText(c *gin.Context, status int, text string) {
 }
 
 func writeJSON(c *gin.Context, status int, v any) {
+	var hold *backlog.Hold
+	if n := weigh(v); n > answerBytesFree {
+		var ok bool
+		if hold, ok = enter(c, n, nil); !ok {
+			return
+		}
+	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
+		if hold != nil {
+			hold.Done()
+		}
 		c.Set(keyError, err)
 		writeText(c, http.StatusInternalServerError, "the answer cannot be encoded")
 		return
 	}
 	body := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-	writeRaw(c, &Raw{Status: status, ContentType: jsonType, Body: body})
+	r := &Raw{Status: status, ContentType: jsonType, Body: body}
+	if hold == nil {
+		writeRaw(c, r)
+		return
+	}
+	writeHeld(c, r, hold)
 }
 
 // NotFound answers a path that nobody serves as Nacos does: 501 below v1/ns, and in

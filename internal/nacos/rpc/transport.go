@@ -80,7 +80,7 @@ type transport struct {
 	accepted time.Time
 
 	meter      meter
-	ends       ends          // of Write's caller
+	ends       ends // of Write's caller
 	answers    answers
 	forgotten  bool          // of arriving, with its lock
 	foreign    atomic.Bool   // it carries other services than Nacos's

@@ -60,6 +60,9 @@ func (r *ConfigQueryResponse) appendRest(b []byte) []byte {
 	return b
 }
 
+// Weigh is how much of its JSON is content.
+func (r *ConfigQueryResponse) Weigh() int64 { return QuotedBytes(r.Content) }
+
 // Quoted is a ConfigQueryResponse whose content is encoded already, as by AppendQuoted, and
 // may be under way to others too. It comes last then.
 type Quoted struct {
