@@ -107,9 +107,9 @@ func (b *Backlog) Enter(ctx context.Context, who string, bytes int64) (*Hold, er
 	b.mu.held += bytes
 	b.mu.Unlock()
 	return &Hold{free: func() {
+		b.left(who, bytes) // before the next one is counted
 		b.all.Release(bytes)
 		c.share.Release(bytes)
-		b.left(who, bytes)
 	}}, nil
 }
 
