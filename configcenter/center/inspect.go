@@ -27,17 +27,21 @@ const (
 const (
 	inspectedBytesMax  = 4 << 20
 	inspectedSmallSize = 64 << 10
+	// comparedMax is how many are compared with a schema at once, however small: each may
+	// take a second or two and some hundred MiB.
+	comparedMax = 2
 )
 
 // inspector looks at contents.
 type inspector struct {
 	strictness Strictness
 	schemas    *validate.Schemas
-	room       *semaphore.Weighted
+	room       *semaphore.Weighted // bytes
+	compared   *semaphore.Weighted
 }
 
 func newInspector(s Strictness) inspector {
-	return inspector{s, validate.NewSchemas(), semaphore.NewWeighted(inspectedBytesMax)}
+	return inspector{s, validate.NewSchemas(), semaphore.NewWeighted(inspectedBytesMax), semaphore.NewWeighted(comparedMax)}
 }
 
 // Faults are what is wrong with a content of a type that has a schema (blank: none), however
@@ -45,7 +49,7 @@ func newInspector(s Strictness) inspector {
 func (c *Center) Faults(ctx context.Context, typ, content, schema string) ([]*validate.Fault, error) {
 	var faults []*validate.Fault
 	err := c.inspector.with(ctx, len(content), func() (err error) {
-		faults, err = c.inspector.faults(typ, content, schema)
+		faults, err = c.inspector.faults(ctx, typ, content, schema)
 		return err
 	})
 	return faults, err
@@ -62,7 +66,7 @@ func (in *inspector) with(ctx context.Context, bytes int, f func() error) error 
 	return f()
 }
 
-func (in *inspector) faults(typ, content, schema string) ([]*validate.Fault, error) {
+func (in *inspector) faults(ctx context.Context, typ, content, schema string) ([]*validate.Fault, error) {
 	bound := configcenter.Attributes{Schema: schema}
 	if !bound.HasSchema() || !validate.Comparable(typ) {
 		if f := validate.Syntax(typ, content); f != nil {
@@ -70,6 +74,10 @@ func (in *inspector) faults(typ, content, schema string) ([]*validate.Fault, err
 		}
 		return nil, nil
 	}
+	if err := in.compared.Acquire(ctx, 1); err != nil {
+		return nil, fmt.Errorf("content: %w", context.Cause(ctx))
+	}
+	defer in.compared.Release(1)
 	s, err := in.schemas.Get(schema)
 	if err != nil {
 		return nil, &configcenter.InvalidError{Field: "schema", Reason: "is no JSON Schema: " + err.Error()}

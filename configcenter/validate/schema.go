@@ -5,15 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
-	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
+	lru "github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"go.yaml.in/yaml/v3"
@@ -29,10 +27,16 @@ const (
 	schemaTimeMax = 2 * time.Second
 	// matchOpsPerStep is how many steps of a regular expression count as one.
 	matchOpsPerStep = 64
-	// patternSizeMax bounds the instructions of a regular expression.
-	patternSizeMax = 10_000
-	// exponentMax bounds the exponents of a schema's numbers, which are computed exactly.
+	// patternSizeMax bounds the instructions of all regular expressions of a schema, as does
+	// runesPerInstruction the characters that they name.
+	patternSizeMax      = 10_000
+	runesPerInstruction = 8
+	// exponentMax and digitsMax bound a schema's numbers, which are computed exactly.
 	exponentMax = 400
+	digitsMax   = 400
+	// schemaDepthMax bounds the depth of a schema: the library writes out the place of each
+	// part of one.
+	schemaDepthMax = 100
 	// SchemaBytesMax is the longest content that is compared with a schema: a tree is made
 	// of it, and a fault of each of its values. Longer ones do not fit any.
 	SchemaBytesMax = 1 << 20
@@ -49,58 +53,7 @@ type Schema struct {
 	mu     sync.Mutex
 	schema *jsonschema.Schema
 	steps  *steps // guarded by mu
-}
-
-// steps counts what is evaluated. The library calls it for every subschema.
-type steps struct {
-	left  int
-	until time.Time
-}
-
-func (s *steps) reset() { s.left, s.until = schemaStepsMax, time.Now().Add(schemaTimeMax) }
-
-// errSteps is the panic by which an evaluation is given up: the library knows no other way.
-var errSteps = errors.New("too many steps")
-
-// Validate counts one step.
-func (s *steps) Validate(*jsonschema.ValidatorContext, any) { s.count(1) }
-
-func (s *steps) count(n int) {
-	if s.left -= n; s.left < 0 || time.Now().After(s.until) {
-		panic(errSteps)
-	}
-}
-
-// pattern is a regular expression whose steps count too.
-type pattern struct {
-	*regexp.Regexp
-	size  int // instructions
-	steps *steps
-}
-
-// MatchString reports whether s has a match.
-func (p *pattern) MatchString(s string) bool {
-	p.steps.count(len(s) * p.size / matchOpsPerStep)
-	return p.Regexp.MatchString(s)
-}
-
-func (s *steps) compile(text string) (jsonschema.Regexp, error) {
-	parsed, err := syntax.Parse(text, syntax.Perl)
-	if err != nil {
-		return nil, err
-	}
-	prog, err := syntax.Compile(parsed.Simplify())
-	if err != nil {
-		return nil, err
-	}
-	if len(prog.Inst) > patternSizeMax {
-		return nil, errors.New("the pattern is too large")
-	}
-	re, err := regexp.Compile(text)
-	if err != nil {
-		return nil, err
-	}
-	return &pattern{re, len(prog.Inst), s}, nil
+	size   int    // bytes of memory, roughly
 }
 
 // noFetch loads nothing: a schema must be complete in itself.
@@ -110,9 +63,12 @@ func (noFetch) Load(string) (any, error) {
 	return nil, errors.New("a schema cannot refer to another one that is not part of it")
 }
 
+const schemaURL = "schema:config"
+
+// What the parts of a compiled schema take, in bytes.
 const (
-	schemaURL = "schema:config"
-	stepsURL  = "vocabulary:steps"
+	subschemaBytes   = 1024
+	instructionBytes = 128
 )
 
 // Compile reads a JSON Schema, of draft 2020-12 unless it says otherwise ($schema). The
@@ -128,22 +84,24 @@ func Compile(text string) (*Schema, error) {
 	if err := soberNumbers(doc); err != nil {
 		return nil, err
 	}
-	s := &Schema{steps: &steps{}}
+	if depthOf(doc) > schemaDepthMax {
+		return nil, fmt.Errorf("is nested too deeply, more than %d levels", schemaDepthMax)
+	}
+	s := &Schema{steps: &steps{patterns: patternSizeMax}}
 	c := jsonschema.NewCompiler()
 	c.UseLoader(noFetch{})
-	c.RegisterVocabulary(&jsonschema.Vocabulary{
-		URL:     stepsURL,
-		Compile: func(*jsonschema.CompilerContext, map[string]any) (jsonschema.SchemaExt, error) { return s.steps, nil },
-	})
-	c.AssertVocabs()
 	c.UseRegexpEngine(s.steps.compile)
-	s.steps.reset()
+	s.steps.reset(0)
 	if err := guarded(func() error {
 		if err := c.AddResource(schemaURL, doc); err != nil {
 			return err
 		}
-		s.schema, err = c.Compile(schemaURL)
-		return err
+		if s.schema, err = c.Compile(schemaURL); err != nil {
+			return err
+		}
+		parts := s.steps.watch(s.schema)
+		s.size = 4*len(text) + parts*subschemaBytes + (patternSizeMax-s.steps.patterns)*instructionBytes
+		return nil
 	}); err != nil {
 		return nil, schemaError(err)
 	}
@@ -167,6 +125,9 @@ func soberNumbers(v any) error {
 		}
 	case json.Number:
 		i := strings.IndexAny(v.String(), "eE")
+		if len(v) > digitsMax {
+			return fmt.Errorf("the number %s is too long", clip(v.String()))
+		}
 		if i < 0 {
 			return nil
 		}
@@ -267,7 +228,7 @@ func (s *Schema) checkYAML(content string) []*Fault {
 // check compares a value; where says where the part of it is to which a path leads.
 func (s *Schema) check(v any, where func(path []string) (line, column int)) []*Fault {
 	s.mu.Lock()
-	s.steps.reset()
+	s.steps.reset(depthOf(v))
 	err := guarded(func() error { return s.schema.Validate(v) })
 	s.mu.Unlock()
 	if err == nil {
@@ -307,6 +268,7 @@ func (s *Schema) check(v any, where func(path []string) (line, column int)) []*F
 // leaves are the errors that have no other cause: what is really wrong.
 func leaves(e *jsonschema.ValidationError, out []*jsonschema.ValidationError) []*jsonschema.ValidationError {
 	if len(e.Causes) == 0 {
+		e.ErrorKind = kindOf(e.ErrorKind)
 		return append(out, e)
 	}
 	for _, cause := range e.Causes {
@@ -349,7 +311,11 @@ func isIndex(step string, i int) bool { return step == strconv.Itoa(i) }
 // Schemas compiles schemas and keeps those that were asked for last. It is safe for
 // concurrent use.
 type Schemas struct {
-	kept *lru.Cache[string, compiled]
+	mu struct {
+		sync.Mutex
+		kept *lru.LRU[string, compiled]
+		size int // bytes of those that are kept, roughly
+	}
 }
 
 type compiled struct {
@@ -357,24 +323,47 @@ type compiled struct {
 	err    error
 }
 
-// schemasKept bounds the cache: a schema has at most 32768 characters.
-const schemasKept = 256
+func (c compiled) size(text string) int {
+	if c.schema == nil {
+		return len(text)
+	}
+	return c.schema.size
+}
+
+// schemasKept and schemasBytesMax bound the cache.
+const (
+	schemasKept     = 256
+	schemasBytesMax = 32 << 20
+)
 
 // NewSchemas makes an empty cache.
 func NewSchemas() *Schemas {
-	kept, err := lru.New[string, compiled](schemasKept)
+	s := &Schemas{}
+	kept, err := lru.NewLRU(schemasKept, func(text string, c compiled) { s.mu.size -= c.size(text) })
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
-	return &Schemas{kept}
+	s.mu.kept = kept
+	return s
 }
 
 // Get is Compile, done once for each text.
 func (s *Schemas) Get(text string) (*Schema, error) {
-	if c, ok := s.kept.Get(text); ok {
+	s.mu.Lock()
+	c, ok := s.mu.kept.Get(text)
+	s.mu.Unlock()
+	if ok {
 		return c.schema, c.err
 	}
-	schema, err := Compile(text)
-	s.kept.Add(text, compiled{schema, err})
-	return schema, err
+	c.schema, c.err = Compile(text)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if other, ok := s.mu.kept.Get(text); ok { // somebody was faster
+		return other.schema, other.err
+	}
+	s.mu.kept.Add(text, c)
+	for s.mu.size += c.size(text); s.mu.size > schemasBytesMax && s.mu.kept.Len() > 1; {
+		s.mu.kept.RemoveOldest()
+	}
+	return c.schema, c.err
 }

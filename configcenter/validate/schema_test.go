@@ -93,18 +93,23 @@ func TestTOMLPlaces(t *testing.T) {
 
 func TestASchemaThatCannotBeUsedIsRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"type": 1}`:                               "at /type",
-		`{"type": "object", }`:                      "line 1, column 20: invalid character",
-		`{"type": "object"} x`:                      "after top-level value",
-		`{"$ref": "http://localhost/other"}`:        "cannot refer to another",
-		`{"$ref": "file:///etc/passwd"}`:            "cannot refer to another",
-		`{"$schema": "file:///etc/passwd"}`:         "cannot refer to another",
-		`{"$ref": "#/none"}`:                        "none",
-		`{"pattern": "(?=x)"}`:                      "regex",
-		`{"pattern": "(((a{100}){100}){9})"}`:       "pattern",
-		`{"minimum": 1e999999999}`:                  "out of range",
-		`{"multipleOf": 1e-999999999}`:              "out of range",
-		`{"enum": [[1, {"a": 1e999999999999999}]]}`: "out of range",
+		`{"type": 1}`:                                                    "at /type",
+		`{"type": "object", }`:                                           "line 1, column 20: invalid character",
+		`{"type": "object"} x`:                                           "after top-level value",
+		`{"$ref": "http://localhost/other"}`:                             "cannot refer to another",
+		`{"$ref": "file:///etc/passwd"}`:                                 "cannot refer to another",
+		`{"$schema": "file:///etc/passwd"}`:                              "cannot refer to another",
+		`{"$ref": "#/none"}`:                                             "none",
+		`{"pattern": "(?=x)"}`:                                           "regex",
+		`{"pattern": "(((a{100}){100}){9})"}`:                            "pattern",
+		`{"minimum": 1e999999999}`:                                       "out of range",
+		`{"multipleOf": 1e-999999999}`:                                   "out of range",
+		`{"enum": [[1, {"a": 1e999999999999999}]]}`:                      "out of range",
+		`{"const": ` + strings.Repeat("9", 30000) + `}`:                  "too long",
+		strings.Repeat(`{"not":`, 900) + `{}` + strings.Repeat("}", 900): "nested too deeply",
+		// Some hundred patterns that are small by themselves, and some characters of each of which stand for thousands.
+		`{"allOf": [` + strings.Repeat(`{"pattern": "(ab){900}"},`, 900) + `{}]}`: "pattern",
+		`{"pattern": "` + strings.Repeat(`[^\\pL]`, 4000) + `"}`:                  "pattern",
 	} {
 		if _, err := Compile(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q in it", text, err, want)
@@ -126,6 +131,19 @@ func TestASchemaThatAsksForTooMuchIsGivenUp(t *testing.T) {
 		{"references that double, none of which fits", doubling(`"not": {"$ref": "#/$defs/a0"}`, "anyOf"), `"x"`},
 		{"a recursion that doubles", `{"properties": {"a": {"allOf": [{"$ref": "#"}, {"$ref": "#"}]}}}`, strings.Repeat(`{"a":`, 60) + "1" + strings.Repeat("}", 60)},
 		{"patterns", `{"items": {"pattern": "(x+x+)+y{900}"}}`, `["` + strings.Repeat("x", 1<<19) + `"]`},
+		{
+			"a recursion that doubles, and of which nothing fits, within a negation",
+			`{"not": {"$ref": "#/$defs/a"}, "$defs": {"a": {"type": "array", "items": {"$ref": "#/$defs/a"}, "contains": {"$ref": "#/$defs/a"}}}}`,
+			strings.Repeat("[", 60) + "1" + strings.Repeat("]", 60),
+		},
+		{
+			"a recursion that doubles through an anchor that nothing else refers to",
+			`{"$dynamicRef": "#a", "$defs": {"x": {"$dynamicAnchor": "a", "not": {"items": {"$dynamicRef": "#a"}, "contains": {"$dynamicRef": "#a"}}}}}`,
+			strings.Repeat("[", 60) + "1" + strings.Repeat("]", 60),
+		},
+		{"types of which none fits", `{"items": {"anyOf": [` + strings.Repeat(`{"type": "object"},`, 1000) + `false]}}`, "[" + strings.Repeat("1,", 1<<18) + "1]"},
+		{"faults at deep places", `{"type": "array", "items": {"$ref": "#"}}`, strings.Repeat("[", 900) + strings.Repeat("1,", 1<<18) + "1" + strings.Repeat("]", 900)},
+		{"what is missing", `{"items": {"required": [` + manyNames(4000) + `]}}`, "[" + strings.Repeat("{},", 1<<18) + "{}]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			begin := time.Now()
@@ -137,6 +155,107 @@ func TestASchemaThatAsksForTooMuchIsGivenUp(t *testing.T) {
 				t.Errorf("took %v", took)
 			}
 		})
+	}
+}
+
+func manyNames(n int) string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("%q", fmt.Sprint(i))
+	}
+	return strings.Join(names, ",")
+}
+
+// forms are lists of lists, of n brackets each.
+func forms(n int) (out []string) {
+	if n == 0 {
+		return []string{""}
+	}
+	for within := range n {
+		for _, a := range forms(within) {
+			for _, b := range forms(n - 1 - within) {
+				out = append(out, strings.TrimSuffix("["+a+"],"+b, ","))
+			}
+		}
+	}
+	return out
+}
+
+// A value is not compared with each that it might be equal to: all of these are in a second
+// or two what took half an hour.
+func TestManyValuesAreComparedInTime(t *testing.T) {
+	lists := forms(10)
+	numbers := strings.TrimSuffix(strings.Repeat("1,2,3.5,", 2600), ",")
+	for _, c := range []struct{ name, schema, content, want string }{
+		{"an enumeration", `{"items": {"enum": [` + numbers + `]}}`, "[" + strings.Repeat("10e-1, 3.50, ", 1<<16) + "4]", "value must be one of"},
+		{"lists that are alike to a hash of their parts", `{"uniqueItems": true}`, "[[" + strings.Join(lists, "],[") + "],[" + lists[7] + "]]", "items at 7 and 16,796 are equal"},
+	} {
+		begin := time.Now()
+		faults := compile(t, c.schema).Check("json", c.content)
+		if len(faults) != 1 || !strings.Contains(faults[0].Reason, c.want) {
+			t.Errorf("%s: got %v", c.name, faults)
+		}
+		if took := time.Since(begin); took > 20*time.Second {
+			t.Errorf("%s took %v", c.name, took)
+		}
+	}
+}
+
+func TestValuesAreEqualAsASchemaHasIt(t *testing.T) {
+	for _, c := range []struct {
+		schema, typ, content string
+		fits                 bool
+	}{
+		{`{"const": 1}`, "json", "1.0", true},
+		{`{"const": 100}`, "json", "1e2", true},
+		{`{"const": 0.1e-3}`, "json", "0.0001", true},
+		{`{"const": -0}`, "json", "0", true},
+		{`{"const": -1}`, "json", "1", false},
+		{`{"const": 10}`, "json", "1", false},
+		{`{"const": "1"}`, "json", "1", false},
+		{`{"const": 31}`, "yaml", "0x1f", true},
+		{`{"const": 1.5}`, "toml", "a = 1.5", false},
+		{`{"const": {"a": 1.5}}`, "toml", "a = 1.50", true},
+		{`{"enum": [null, true, [1, "x"], {"a": {}, "b": []}]}`, "json", `{"b": [], "a": {}}`, true},
+		{`{"enum": [null, true, [1, "x"], {"a": {}, "b": []}]}`, "json", `[1.0, "x"]`, true},
+		{`{"enum": [null, true, [1, "x"], {"a": {}, "b": []}]}`, "json", `false`, false},
+		{`{"enum": [null, true, [1, "x"], {"a": {}, "b": []}]}`, "json", `["x", 1]`, false},
+		{`{"enum": [["a,b"]]}`, "json", `["a", "b"]`, false},
+		{`{"enum": [["as1:b"]]}`, "json", `["a", "b"]`, false},
+		{`{"uniqueItems": true}`, "json", `[1, "1", true, "true", null, [], {}, [[]], "", 0]`, true},
+		{`{"uniqueItems": true}`, "json", `[0, -0.0]`, false},
+		{`{"uniqueItems": true}`, "json", `[{"a": 1, "b": 2}, {"b": 2, "a": 1}]`, false},
+		{`{"type": "integer"}`, "json", "2.0", true},
+		{`{"type": "integer"}`, "json", "2.5", false},
+		{`{"type": ["null", "number"]}`, "json", "2.5", true},
+		{`{"type": ["null", "boolean"]}`, "yaml", "2.5", false},
+		{`{"additionalProperties": false}`, "json", `{"a": 1}`, false},
+		{`{"items": false}`, "json", `[1]`, false},
+		{`{"items": false}`, "json", `[]`, true},
+		{`{"$schema": "http://json-schema.org/draft-07/schema#", "format": "regex"}`, "json", `"a("`, false},
+		{`{"$schema": "http://json-schema.org/draft-07/schema#", "format": "ipv4"}`, "json", `"1.2.3"`, false},
+		{`{"$schema": "http://json-schema.org/draft-07/schema#", "format": "ipv4"}`, "json", `"1.2.3.4"`, true},
+		{`{"$ref": "https://json-schema.org/draft/2020-12/schema"}`, "json", `{"type": "strin"}`, false},
+	} {
+		if faults := compile(t, c.schema).Check(c.typ, c.content); len(faults) == 0 != c.fits {
+			t.Errorf("%s with %s: %v", c.content, c.schema, faults)
+		}
+	}
+}
+
+func TestSchemasThatAreKeptAreBounded(t *testing.T) {
+	s := NewSchemas()
+	for i := range 100 {
+		if _, err := s.Get(fmt.Sprintf(`{"const": %d, "allOf": [%s{"not": false}]}`, i, strings.Repeat(`{"not": {"type": "null"}},`, 1000))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	size := 0
+	for _, c := range s.mu.kept.Values() {
+		size += c.schema.size
+	}
+	if size != s.mu.size || size > schemasBytesMax || s.mu.kept.Len() < 5 {
+		t.Errorf("%d schemas of %d bytes, counted as %d", s.mu.kept.Len(), size, s.mu.size)
 	}
 }
 

@@ -161,6 +161,7 @@ func TestWhatIsManyIsReadInTime(t *testing.T) {
 		{"TOML inline", "toml", "a = {" + many(100_000, "a%d = 1, ") + "b = 1}"},
 		{"YAML keys", "yaml", many(100_000, "a%d: 1\n")},
 		{"YAML documents", "yaml", many(100_000, "--- %d\n")},
+		{"YAML directives", "yaml", many(yamlTagsMax, "%%TAG !a%d! tag:x\n") + "--- |\n" + strings.Repeat(" %TAG !a! x\n", 100_000)},
 		{"JSON keys", "json", "{" + many(1_000_000, "\"%d\":1,") + `"a":1}`},
 		{"XML attributes", "xml", "<a " + many(100_000, "a%d='' ") + "/>"},
 	} {
@@ -173,6 +174,13 @@ func TestWhatIsManyIsReadInTime(t *testing.T) {
 				t.Errorf("took %v", took)
 			}
 		})
+	}
+	begin := time.Now()
+	if f := Syntax("yaml", many(90_000, "%%TAG !a%d! tag:x\n")+"--- a\n"); f == nil || f.Line != yamlTagsMax+1 || f.Column != 1 {
+		t.Errorf("many directives: %v", f)
+	}
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("many directives took %v", took)
 	}
 	f := Syntax("toml", many(100_000, "a%d = 1\n")+"b = \n")
 	if f == nil || f.Line != 100_001 {

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -15,7 +16,31 @@ func yamlSyntax(content string) *Fault {
 	if end := strings.IndexByte(content, 0); end >= 0 { // for the library the text ends there
 		return faultAt(content, end, "control characters are not allowed")
 	}
+	if at := manyTagDirectives(content); at >= 0 {
+		return faultAt(content, at, fmt.Sprintf("there are more than %d %%TAG directives", yamlTagsMax))
+	}
 	return yamlDocuments(content, func(*yaml.Node) *Fault { return nil })
+}
+
+// yamlTagsMax bounds the directives of a text that name tags. The library compares each with
+// all others: 2 MiB of them took half a minute.
+const yamlTagsMax = 100
+
+// manyTagDirectives is where a text has one too many, -1 if it has not.
+func manyTagDirectives(content string) int {
+	const directive = "%TAG"
+	for at, n := 0, 0; ; at += len(directive) {
+		i := strings.Index(content[at:], directive)
+		if i < 0 {
+			return -1
+		}
+		at += i
+		if before, _ := utf8.DecodeLastRuneInString(content[:at]); at == 0 || strings.ContainsRune("\n\r\u0085\u2028\u2029", before) {
+			if n++; n > yamlTagsMax {
+				return at
+			}
+		}
+	}
 }
 
 // yamlDocuments calls f with the documents of a text, one after the other until it has a
