@@ -18,6 +18,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/zensus-io/zensus/configcenter/validate"
 	"github.com/zensus-io/zensus/internal/names"
 )
 
@@ -300,6 +301,9 @@ func newer(files []file, text string) (*Contents, error) {
 func load(text string, into *metadata) error {
 	if len(text) > metadataBytesMax || marks(text) > metadataMarksMax {
 		return errors.New("too long")
+	}
+	if validate.TagDirectives(text) >= 0 {
+		return errors.New("too many directives")
 	}
 	var root yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &root); err != nil {

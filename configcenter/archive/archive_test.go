@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -89,6 +90,7 @@ func TestWhatIsNotRecognizedIsNamed(t *testing.T) {
 }
 
 func TestBadArchivesAreRefused(t *testing.T) {
+	begin := time.Now()
 	many := make([]string, 0, 2*(filesMax+1))
 	for range filesMax + 1 {
 		many = append(many, "g/a", "")
@@ -108,6 +110,7 @@ func TestBadArchivesAreRefused(t *testing.T) {
 		"without a type":    {packed(t, "g/a", "1", ".metadata.yml", "metadata:\n- {group: g, dataId: a}\n"), ErrMetadata},
 		"long YAML":         {packed(t, "g/a", "1", ".metadata.yml", "metadata:\n- {group: g, dataId: a, type: text, desc: "+strings.Repeat("x", metadataBytesMax)+"}\n"), ErrMetadata},
 		"many lines":        {packed(t, "g/a", "1", ".metadata.yml", "metadata:\n- {group: g, dataId: a, type: text}\nx:\n"+strings.Repeat("- a\n", metadataMarksMax)), ErrMetadata},
+		"many directives":   {packed(t, "g/a", "1", ".metadata.yml", directives(90_000)+"--- {}\n"), ErrMetadata},
 		"anchors":           {packed(t, "g/a", "1", ".metadata.yml", "a: &a [x]\nmetadata: [*a, *a]\n"), ErrMetadata},
 		"nothing of old":    {packed(t, "g/a", "1", ".meta.yml", ""), ErrMetadata},
 		"a bad line of old": {packed(t, "g/a", "1", ".meta.yml", "no equals sign\r\n"), ErrMetadata},
@@ -122,6 +125,15 @@ func TestBadArchivesAreRefused(t *testing.T) {
 	}
 	_, err := Read(packed(t, files...))
 	require.ErrorIs(t, err, ErrTooLarge)
+	require.Less(t, time.Since(begin), 20*time.Second, "or reading them costs too much")
+}
+
+func directives(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "%%TAG !a%d! tag:x\n", i)
+	}
+	return b.String()
 }
 
 func FuzzRead(f *testing.F) {

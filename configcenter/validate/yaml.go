@@ -16,7 +16,7 @@ func yamlSyntax(content string) *Fault {
 	if end := strings.IndexByte(content, 0); end >= 0 { // for the library the text ends there
 		return faultAt(content, end, "control characters are not allowed")
 	}
-	if at := manyTagDirectives(content); at >= 0 {
+	if at := TagDirectives(content); at >= 0 {
 		return faultAt(content, at, fmt.Sprintf("there are more than %d %%TAG directives", yamlTagsMax))
 	}
 	return yamlDocuments(content, func(*yaml.Node) *Fault { return nil })
@@ -26,8 +26,9 @@ func yamlSyntax(content string) *Fault {
 // all others: 2 MiB of them took half a minute.
 const yamlTagsMax = 100
 
-// manyTagDirectives is where a text has one too many, -1 if it has not.
-func manyTagDirectives(content string) int {
+// TagDirectives is where a YAML text has one %TAG directive too many to be read, -1 if it
+// has not.
+func TagDirectives(content string) int {
 	const directive = "%TAG"
 	for at, n := 0, 0; ; at += len(directive) {
 		i := strings.Index(content[at:], directive)
