@@ -6,6 +6,7 @@ import (
 
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/configcenter/listen"
+	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
@@ -103,6 +104,8 @@ func (a *API) listen(ctx context.Context, c *rpc.Conn, in *wire.ConfigBatchListe
 	if err := a.ready(ctx); err != nil {
 		return nil, err
 	}
+	who := auth.SubjectOf(ctx)
+	s.who.Store(&who)
 	s.heard(watched)
 	changed, err := s.listener.Listen(watched)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/zensus-io/zensus/configcenter"
 	"github.com/zensus-io/zensus/configcenter/listen"
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
@@ -45,9 +46,10 @@ type subscriber struct {
 	api      *API
 	conn     *rpc.Conn
 	listener *listen.Listener
-	settled  atomic.Bool  // its first request has seen the current state
-	pushing  atomic.Bool  // a goroutine looks after its changes
-	underWay atomic.Int32 // pushes whose outcome is not known yet
+	settled  atomic.Bool                  // its first request has seen the current state
+	pushing  atomic.Bool                  // a goroutine looks after its changes
+	underWay atomic.Int32                 // pushes whose outcome is not known yet
+	who      atomic.Pointer[auth.Subject] // who listened last; nil before anybody did
 
 	mu       sync.Mutex
 	attempts map[watchedName]*attempts
@@ -148,6 +150,9 @@ func (s *subscriber) push() {
 		// An outcome that is still to come wakes again.
 		if room := pushWindow - int(s.underWay.Load()); room > 0 {
 			for _, change := range s.listener.Take(room) {
+				if !s.mayHear(change.Key) {
+					continue
+				}
 				s.underWay.Add(1)
 				s.api.pending.Add(1)
 				s.conn.Start(s.notification(change), func(err error) { s.delivered(change, err) })
@@ -162,6 +167,13 @@ func (s *subscriber) push() {
 			return
 		}
 	}
+}
+
+// mayHear reports whether who listens may still read a config: rights are those of the
+// moment.
+func (s *subscriber) mayHear(k configcenter.Key) bool {
+	who := s.who.Load()
+	return who == nil || s.api.guard.Allows(*who, auth.Need{Action: auth.Read, Resource: auth.ConfigResource(k.Namespace, k.Group, k.DataID)})
 }
 
 // due reports whether there is a change that may be pushed now.

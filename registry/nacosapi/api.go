@@ -40,9 +40,10 @@ type API struct {
 
 // connection is what is kept of an open gRPC connection.
 type connection struct {
-	conn   *rpc.Conn
-	closed chan struct{} // closed after reason was set
-	reason rpc.Reason
+	conn       *rpc.Conn
+	closed     chan struct{} // closed after reason was set
+	reason     rpc.Reason
+	subscriber *subscriber // nil before it subscribes; guarded by the API's mu
 }
 
 // New makes an API. Mount it with Routes and RegisterRPC.

@@ -277,7 +277,7 @@ func listenerOf(s *push.Subscriber) *listenerV3 {
 	if !ok {
 		return nil
 	}
-	c := (*rpc.Conn)(target)
+	c := target.conn
 	return &listenerV3{AppName: cmp.Or(c.AppName(), "unknown"), Agent: c.Version(), Address: c.ClientIP()}
 }
 

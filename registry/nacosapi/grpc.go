@@ -4,12 +4,16 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"sync/atomic"
 
+	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/fuzzy"
+	"github.com/zensus-io/zensus/internal/nacos/rest"
 	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/registry"
 	"github.com/zensus-io/zensus/registry/catalog"
+	"github.com/zensus-io/zensus/registry/push"
 )
 
 // RegisterRPC makes the API serve the naming requests of s. Call it once, before
@@ -192,7 +196,7 @@ func (a *API) subscribeService(ctx context.Context, c *rpc.Conn, in *wire.Subscr
 	var v *catalog.View
 	err := a.onConnection(c, func() (err error) {
 		if in.Subscribe {
-			v, err = a.svc.Subscribe(ctx, c.ID(), (*subscriber)(c), k, in.Clusters)
+			v, err = a.svc.Subscribe(ctx, c.ID(), a.subscriber(ctx, c), k, in.Clusters)
 		} else {
 			v, err = a.svc.Unsubscribe(ctx, c.ID(), k, in.Clusters)
 		}
@@ -205,24 +209,48 @@ func (a *API) subscribeService(ctx context.Context, c *rpc.Conn, in *wire.Subscr
 	return &subscribeReply{Response: wire.SucceededWith("success"), ServiceInfo: info(v, in.Clusters)}, nil
 }
 
-// subscriber is a connection to which lists are pushed.
-type subscriber rpc.Conn
+// subscriber is a connection to which lists are pushed, for as long as who subscribed last
+// may read them.
+type subscriber struct {
+	conn  *rpc.Conn
+	guard *rest.Guard
+	who   atomic.Pointer[auth.Subject]
+}
+
+// subscriber is that of a connection, for whoever asks now.
+func (a *API) subscriber(ctx context.Context, c *rpc.Conn) *subscriber {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := &subscriber{conn: c, guard: a.guard}
+	if state := a.mu.conns[c.ID()]; state != nil { // else it is over, and this one goes with it
+		if state.subscriber == nil {
+			state.subscriber = s
+		}
+		s = state.subscriber
+	}
+	who := auth.SubjectOf(ctx)
+	s.who.Store(&who)
+	return s
+}
 
 // Notify pushes a list and waits for its acknowledgement.
 func (s *subscriber) Notify(ctx context.Context, v *catalog.View, clusters string) error {
+	if !s.guard.Allows(*s.who.Load(), auth.Need{Action: auth.Read, Resource: auth.ServiceResource(v.Key.Namespace, v.Key.Group, v.Key.Name)}) {
+		return push.ErrNotAllowed
+	}
 	body := v.Memo("push/"+clusters, func() []byte {
 		b := append(make([]byte, 0, v.InfoBytes()+len(clusters)+16), `{"serviceInfo":`...)
 		b = appendInfo(b, v, bareName, clusters)
 		return append(b, '}')
 	})
-	return (*rpc.Conn)(s).Push(ctx, wire.Encoded{Type: (*wire.NotifySubscriberRequest)(nil).PayloadType(), JSON: body})
+	return s.conn.Push(ctx, wire.Encoded{Type: (*wire.NotifySubscriberRequest)(nil).PayloadType(), JSON: body})
 }
 
 // Closed reports whether the connection is over.
-func (s *subscriber) Closed() bool { return (*rpc.Conn)(s).Closed() }
+func (s *subscriber) Closed() bool { return s.conn.Closed() }
 
 // Close cuts the connection.
-func (s *subscriber) Close() { (*rpc.Conn)(s).Close() }
+func (s *subscriber) Close() { s.conn.Close() }
 
 // pageMax bounds the names of one page. Clients ask for 2^31-1 and mean all.
 const pageMax = 100_000

@@ -8,7 +8,6 @@ import (
 
 	"github.com/zensus-io/zensus/internal/cluster"
 	"github.com/zensus-io/zensus/internal/nacos/rest"
-	"github.com/zensus-io/zensus/internal/nacos/rpc"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/registry"
 )
@@ -62,7 +61,7 @@ func (a *API) subscribersHere(_ context.Context, k *registry.ServiceKey) *subscr
 		if len(found.Subscribers) == subscribersMax {
 			break
 		}
-		c := (*rpc.Conn)(target)
+		c := target.conn
 		found.Subscribers = append(found.Subscribers, subscriberV1{
 			AddrStr: c.ClientIP(), Agent: c.Version(), App: cmp.Or(c.AppName(), "-"), IP: c.ClientIP(),
 			NamespaceID: k.Namespace, ServiceName: k.Grouped(), Cluster: s.Clusters,

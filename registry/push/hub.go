@@ -33,10 +33,14 @@ const (
 	bytesPerMilli = 200_000
 )
 
+// ErrNotAllowed is returned by a Target whose client has lost the right to a list. It is
+// left until it changes: the client may have the right back then.
+var ErrNotAllowed = errors.New("push: the client may not read the list any more")
+
 // Target is where a subscriber's lists go.
 type Target interface {
-	// Notify hands a list over and returns when the client has acknowledged it.
-	// clusters is what the client asked for when it subscribed.
+	// Notify hands a list over and returns when the client has acknowledged it, or
+	// ErrNotAllowed. clusters is what the client asked for when it subscribed.
 	Notify(ctx context.Context, v *catalog.View, clusters string) error
 	// Closed reports whether the client is gone for good.
 	Closed() bool
@@ -341,6 +345,9 @@ func (h *Hub) step(ctx context.Context, s *subscription) (more bool) {
 		if ctx.Err() != nil || s.target.Closed() {
 			return false
 		}
+		if errors.Is(err, ErrNotAllowed) {
+			return h.giveUp(s)
+		}
 		h.cfg.Pushed(err, 0)
 		s.failed++
 		var answered interface{ Refused() bool }
@@ -374,8 +381,8 @@ func (h *Hub) step(ctx context.Context, s *subscription) (more bool) {
 	return false
 }
 
-// giveUp leaves a list that its subscriber refuses until it changes, and reports whether
-// it has.
+// giveUp leaves a list that its subscriber refuses, or may not have, until it changes, and
+// reports whether it has.
 func (h *Hub) giveUp(s *subscription) bool {
 	s.failed = 0
 	h.mu.Lock()
