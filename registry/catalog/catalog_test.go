@@ -261,6 +261,19 @@ func TestNamesArePagedInOrder(t *testing.T) {
 	found, total = tr.Search(Query{Namespace: "public", Group: "g", Name: "other", Exact: true, Limit: 5})
 	require.Equal(t, 0, total)
 	require.Empty(t, found)
+	asked := 0
+	found, total = tr.Search(Query{Namespace: "public", Limit: 2, Offset: 1, Pattern: func(grouped string) bool {
+		if asked++; !tr.mu.TryLock() {
+			t.Error("everybody waits for a pattern")
+			return false
+		}
+		tr.mu.Unlock()
+		return grouped == "g@@s3" || grouped == "g2@@other"
+	}})
+	require.Equal(t, 11, asked)
+	require.Equal(t, 2, total)
+	require.Len(t, found, 1)
+	require.Equal(t, "other", found[0].Key.Name)
 	for n := range 10 {
 		k := registry.ServiceKey{Namespace: "public", Group: "g", Name: fmt.Sprintf("s%d", n)}
 		tr.zxid++

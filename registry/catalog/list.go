@@ -1,7 +1,7 @@
 package catalog
 
 import (
-	"regexp"
+	"math"
 	"strings"
 
 	"github.com/zensus-io/zensus/core"
@@ -145,8 +145,9 @@ func (c *Catalog) Services(namespace string) (keys []registry.ServiceKey) {
 // Query says which services a list of them is to hold.
 type Query struct {
 	Namespace string
-	// Pattern, if set, must match the grouped name.
-	Pattern *regexp.Regexp
+	// Pattern, if set, must match the grouped name. It may take its time: nobody waits
+	// for it.
+	Pattern func(grouped string) bool
 	// Group and Name match where they occur, or exactly if Exact is set; empty
 	// ones match all.
 	Group, Name string
@@ -176,6 +177,9 @@ func (c *Catalog) Search(q Query) (found []Summary, total int) {
 }
 
 func (c *Catalog) search(q *Query) (page []*service, total int) {
+	if q.Pattern != nil {
+		return c.searchPattern(q)
+	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	c.mu.names.Ascend(q.Namespace+"\x00", func(_ string, s *service) bool {
@@ -193,11 +197,25 @@ func (c *Catalog) search(q *Query) (page []*service, total int) {
 	return page, total
 }
 
+// searchPattern is search with a pattern, which is asked without the lock: a regular
+// expression of somebody's may take seconds for all names.
+func (c *Catalog) searchPattern(q *Query) (page []*service, total int) {
+	all := *q
+	all.Pattern, all.Offset, all.Limit = nil, 0, math.MaxInt
+	candidates, _ := c.search(&all)
+	for _, s := range candidates {
+		if !q.Pattern(s.key.Grouped()) {
+			continue
+		}
+		if total++; total > q.Offset && len(page) < q.Limit {
+			page = append(page, s)
+		}
+	}
+	return page, total
+}
+
 func (q *Query) matches(s *service) bool {
 	if q.WithInstances && len(s.slots) == 0 {
-		return false
-	}
-	if q.Pattern != nil && !q.Pattern.MatchString(s.key.Grouped()) {
 		return false
 	}
 	if q.Exact {

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -305,12 +307,43 @@ type serviceNames struct {
 	Count    int                 `json:"count"`
 }
 
+// exprBytesMax and exprSizeMax bound an expression, in bytes and in what it compiles to:
+// each name in a namespace, of which there may be a hundred thousand, is matched with it.
+const (
+	exprBytesMax = 512
+	exprSizeMax  = 500
+)
+
+// expression compiles a regular expression that a request brought.
+func expression(text string) (*regexp.Regexp, error) {
+	if len(text) > exprBytesMax {
+		return nil, wire.Refuse(wire.ParameterInvalid, fmt.Sprintf("Param 'expr' is illegal, it is longer than %d bytes.", exprBytesMax))
+	}
+	illegal := wire.Refuse(wire.ParameterInvalid, "Param 'expr' is illegal, it is no regular expression.")
+	parsed, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return nil, illegal
+	}
+	prog, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return nil, illegal
+	}
+	if len(prog.Inst) > exprSizeMax {
+		return nil, wire.Refuse(wire.ParameterInvalid, "Param 'expr' is illegal, it is too large.")
+	}
+	expr, err := regexp.Compile(text)
+	if err != nil {
+		return nil, illegal
+	}
+	return expr, nil
+}
+
 // serviceNames finds services by a regular expression that their grouped names match,
 // in one namespace or in all.
 func (a *API) serviceNames(ctx context.Context, in namesForm) (*serviceNames, error) {
-	expr, err := regexp.Compile(in.Expr)
+	expr, err := expression(in.Expr)
 	if err != nil {
-		return nil, wire.Refuse(wire.ParameterInvalid, "Param 'expr' is illegal, it is no regular expression.")
+		return nil, err
 	}
 	namespaces := []string{in.Namespace}
 	if in.Namespace == "" {
@@ -321,7 +354,7 @@ func (a *API) serviceNames(ctx context.Context, in namesForm) (*serviceNames, er
 	}
 	out := &serviceNames{Services: make(map[string][]string, len(namespaces))}
 	for _, name := range namespaces {
-		found, total, err := a.svc.Search(ctx, catalog.Query{Namespace: name, Pattern: expr}, 1, pageMax)
+		found, total, err := a.svc.Search(ctx, catalog.Query{Namespace: name, Pattern: expr.MatchString}, 1, pageMax)
 		if err != nil {
 			return nil, refusal(err)
 		}

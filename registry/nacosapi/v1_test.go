@@ -2,6 +2,7 @@ package nacosapi
 
 import (
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,6 +42,10 @@ func TestHTTPv1FindsNamesInAllNamespaces(t *testing.T) {
 	require.Equal(t, map[string]any{"public": []any{"DEFAULT_GROUP@@order.a", "g1@@b"}, "dev": []any{"DEFAULT_GROUP@@order.a"}}, names(""))
 	require.Equal(t, map[string]any{"dev": []any{}}, names("namespaceId=dev&expr=g1"))
 	require.Equal(t, map[string]any{"public": []any{"g1@@b"}}, names("namespaceId=public&expr="+url.QueryEscape("^g1.*[ab]$")))
+	for _, costly := range []string{strings.Repeat("a", exprBytesMax+1), "(ab){900}"} {
+		status, body := w.do("GET", "/v1/ns/service/names", "expr="+costly)
+		require.Equal(t, 400, status, body)
+	}
 	status, body := w.do("GET", "/v1/ns/service/names", "expr=%5B")
 	require.Equal(t, 400, status, body)
 }
