@@ -220,6 +220,9 @@ func (o *oracle) after(s *server, in replica.Input, out *replica.Output) []deliv
 	begins := slices.ContainsFunc(out.Notes, func(n replica.Note) bool { return n.What == replica.NoteLeading })
 	switch in.(type) {
 	case replica.Synced, replica.Message, replica.MetaSynced:
+		// A learner that takes in what it has missed, and does not serve yet, answers a
+		// session in process only when its next write is there.
+		begins = begins || !s.serving
 		committing = !begins
 	case replica.LogRead:
 		begins = true
