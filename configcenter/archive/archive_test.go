@@ -7,7 +7,6 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -90,7 +89,6 @@ func TestWhatIsNotRecognizedIsNamed(t *testing.T) {
 }
 
 func TestBadArchivesAreRefused(t *testing.T) {
-	begin := time.Now()
 	many := make([]string, 0, 2*(filesMax+1))
 	for range filesMax + 1 {
 		many = append(many, "g/a", "")
@@ -125,7 +123,6 @@ func TestBadArchivesAreRefused(t *testing.T) {
 	}
 	_, err := Read(packed(t, files...))
 	require.ErrorIs(t, err, ErrTooLarge)
-	require.Less(t, time.Since(begin), 20*time.Second, "or reading them costs too much")
 }
 
 func directives(n int) string {
