@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/zensus-io/zensus/core"
 )
@@ -18,47 +17,30 @@ type batch struct {
 	at      map[string]int // path to index in changes
 }
 
-// apply brings the picture forward by events. Events that carry no znode are
+// apply brings the picture forward by events of w. Events that carry no znode are
 // read here, all together: the replies show at least what the events told.
-func (m *Mirror) apply(ctx context.Context, events []core.Event) error {
-	if slices.ContainsFunc(events, func(e core.Event) bool { return e.Type == core.Resync }) {
+func (m *Mirror) apply(ctx context.Context, w core.Watch, events []core.Event) error {
+	g := gathered{m: m}
+	if whole, err := g.gather(ctx, w, events); err != nil {
+		return err
+	} else if !whole {
 		// Older events of the batch are covered by the listing, and so are the
 		// newer ones: all of them were here before the listing began.
 		m.complete.Store(false)
 		m.log.Debug("mirror missed events and lists again", "path", m.cfg.Root)
 		return m.relist(ctx)
 	}
-	if m.listed > 0 {
-		// What the listing showed already must not be shown again, or the picture
-		// would step back.
-		events = slices.DeleteFunc(events, func(e core.Event) bool { return e.Zxid > 0 && e.Zxid <= m.listed })
-	}
-	var unread []string
+	events, found, parents := g.events, g.found, g.parents
 	var upTo core.Zxid
-	named := make(map[string]struct{})
 	for i := range events {
-		e := &events[i]
-		switch {
+		switch e := &events[i]; {
 		case e.Type == core.Progress:
 			m.progress.Store(true)
 			upTo = e.Zxid
-			continue
 		case e.Zxid > 0:
 			// More events of this zxid may follow in the next batch.
 			upTo = max(upTo, e.Zxid-1)
 		}
-		if _, ok := named[e.Path]; !ok && !e.HasNode && (e.Type != core.NodeDeleted || e.Zxid == 0) && e.Type != core.NodeChildrenChanged {
-			named[e.Path] = struct{}{}
-			unread = append(unread, e.Path)
-		}
-	}
-	found, err := m.read(ctx, unread)
-	if err != nil {
-		return err
-	}
-	parents, err := m.parents(ctx, events)
-	if err != nil {
-		return err
 	}
 
 	b := batch{m: m}
@@ -94,43 +76,6 @@ func (m *Mirror) apply(ctx context.Context, events []core.Event) error {
 	m.picture.mu.Unlock()
 	b.report(upTo)
 	return nil
-}
-
-// parents reads the Stats of those whose children came or went at a zxid that was
-// not told. Where it is told they are counted.
-func (m *Mirror) parents(ctx context.Context, events []core.Event) (map[string]core.Stat, error) {
-	named := make(map[string]bool)
-	var paths []string
-	for i := range events {
-		e := &events[i]
-		if e.Zxid > 0 || e.Type != core.NodeCreated && e.Type != core.NodeDeleted || e.Path == m.cfg.Root {
-			continue
-		}
-		path := core.ParentPath(e.Path)
-		if _, known := m.picture.get(path); known && !named[path] {
-			named[path] = true
-			paths = append(paths, path)
-		}
-	}
-	if len(paths) == 0 {
-		return nil, nil
-	}
-	var mu sync.Mutex
-	found := make(map[string]core.Stat, len(paths))
-	err := each(ctx, readsMax, paths, func(ctx context.Context, path string) error {
-		st, err := m.cfg.Client.Exists(ctx, path)
-		if err != nil {
-			if isAbsent(err) {
-				return nil
-			}
-			return err
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		found[path] = st
-		return nil
-	})
-	return found, err
 }
 
 // settle makes path what reading it showed: n, or nothing.

@@ -23,6 +23,7 @@ const (
 // relist reads the whole subtree and makes the picture what is there. It reports
 // only what differs from the old picture. The watch must be armed.
 func (m *Mirror) relist(ctx context.Context) error {
+	m.pending = nil // the listing covers them
 	z, err := m.cfg.Client.Sync(ctx, m.cfg.Root)
 	if err != nil {
 		return err
@@ -81,12 +82,15 @@ func (m *Mirror) list(ctx context.Context) (map[string]*Node, error) {
 			}
 		}
 		err = each(ctx, readsMax, parents, func(ctx context.Context, path string) error {
-			names, _, err := m.cfg.Client.Children(ctx, path)
+			names, st, err := m.cfg.Client.Children(ctx, path)
 			if err != nil && !isAbsent(err) {
 				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()
+			if n := found[path]; err == nil && n.Stat.Czxid == st.Czxid && n.Stat.Mzxid == st.Mzxid && n.Stat.Version == st.Version {
+				n.Stat = st // which is of these children
+			}
 			for _, name := range names {
 				next = append(next, core.JoinPath(path, name))
 			}

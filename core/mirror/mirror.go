@@ -76,7 +76,8 @@ type Mirror struct {
 	}
 
 	// Owned by the Run goroutine.
-	listed core.Zxid // the last listing showed everything up to here
+	listed  core.Zxid    // the last listing showed everything up to here
+	pending []core.Event // taken from the watch, and to be applied before what is there
 }
 
 type waiter struct {
@@ -171,8 +172,10 @@ func (m *Mirror) Get(path string) (*Node, bool) { return m.picture.get(path) }
 
 // Freshest is Get with the fields of Stat that speak of children as new as they are
 // known: they cover every change of a child up to Zxid, also of children that came
-// and went so quickly that OnChange heard nothing of them. Where events have no zxid
-// (ZooKeeper up to 3.8) they may be newer. The Node may be one of its own.
+// and went so quickly that OnChange heard nothing of them. They are no newer than what
+// OnChange was told either, unless children come and go so quickly, where events have no
+// zxid (ZooKeeper up to 3.8), that they cannot be read in between. The Node may be one of
+// its own.
 func (m *Mirror) Freshest(path string) (*Node, bool) { return m.picture.freshest(path) }
 
 // Children returns the names of the children of path, sorted. The caller must

@@ -79,7 +79,7 @@ func (m *Mirror) keep(ctx context.Context, w core.Watch) (watching bool, err err
 			return false, err
 		}
 		if len(events) > 0 {
-			if err := m.apply(ctx, events); err != nil {
+			if err := m.apply(ctx, w, events); err != nil {
 				return true, err
 			}
 		}
@@ -110,6 +110,10 @@ func (b *backoff) wait(ctx context.Context) bool {
 
 // next waits for events. It comes back without any when a Sync is due.
 func (m *Mirror) next(ctx context.Context, w core.Watch) ([]core.Event, error) {
+	if events := m.pending; len(events) > 0 {
+		m.pending = nil
+		return events, nil
+	}
 	wait, cancel := context.WithCancel(ctx)
 	defer cancel()
 	m.mu.Lock()
@@ -161,7 +165,9 @@ func (m *Mirror) syncUp(ctx context.Context, w core.Watch) error {
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
-	if err := m.apply(ctx, events); err != nil {
+	events = append(m.pending, events...)
+	m.pending = nil
+	if err := m.apply(ctx, w, events); err != nil {
 		return err
 	}
 	m.advance(z)
