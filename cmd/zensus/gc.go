@@ -13,12 +13,16 @@ import (
 // without pointers, which costs a collection next to nothing, so that a tree of a
 // gigabyte needs no second gigabyte beside it, and a small one no collection every
 // few milliseconds. A server that holds little takes less room, and so does one that
-// asks for little: what it fills in gcEvery is enough.
+// asks for little: what it fills in gcEvery is enough. Where much has to be searched for
+// pointers, as the instances of the registry have, a collection is dear: a server that is
+// busy then takes up to half as much again for room, so that what a request costs does not rise
+// with what is stored. Whoever has less memory than that sets GOMEMLIMIT.
 const (
 	gcRoomMin    = 16 << 20
 	gcRoomMax    = 64 << 20
 	gcEvery      = 16 * time.Second
 	gcBusyEvery  = 2 * time.Second
+	gcDearEvery  = 8 * time.Second // where much is searched
 	gcPercentMin = 10
 	gcPercentMax = 2000
 	gcLookEvery  = 500 * time.Millisecond
@@ -43,6 +47,7 @@ const (
 	objectBytes
 	freeBytes
 	unusedBytes
+	scannedBytes
 )
 
 // tuneGC keeps the room as it should be until ctx ends. Whoever sets GOGC
@@ -57,7 +62,7 @@ func tuneGC(ctx context.Context) error {
 	s := []metrics.Sample{
 		liveBytes: {Name: "/gc/heap/live:bytes"}, allocatedBytes: {Name: "/gc/heap/allocs:bytes"},
 		objectBytes: {Name: "/memory/classes/heap/objects:bytes"}, freeBytes: {Name: "/memory/classes/heap/free:bytes"},
-		unusedBytes: {Name: "/memory/classes/heap/unused:bytes"},
+		unusedBytes: {Name: "/memory/classes/heap/unused:bytes"}, scannedBytes: {Name: "/gc/scan/heap:bytes"},
 	}
 	last := 0
 	var q quiet
@@ -66,7 +71,7 @@ func tuneGC(ctx context.Context) error {
 		metrics.Read(s)
 		live := s[liveBytes].Value.Uint64()
 		allocated := s[allocatedBytes].Value.Uint64()
-		if percent := gcPercent(live, p.look(allocated)); percent != last {
+		if percent := gcPercent(live, s[scannedBytes].Value.Uint64(), p.look(allocated)); percent != last {
 			debug.SetGCPercent(percent)
 			last = percent
 		}
@@ -84,9 +89,12 @@ func tuneGC(ctx context.Context) error {
 
 // gcPercent is the growth over the live heap that comes to the room: half of what
 // is alive, or what is allocated in gcEvery if that is less, but no less than what is
-// allocated in gcBusyEvery, within its bounds.
-func gcPercent(live, allocated uint64) int {
+// allocated in gcBusyEvery, within its bounds. Of what is alive a collection searches
+// scanned, which gives more.
+func gcPercent(live, scanned, allocated uint64) int {
 	room := min(max(min(live/2, allocated), allocated/uint64(gcEvery/gcBusyEvery), gcRoomMin), gcRoomMax)
+	dear := scanned + scanned/2
+	room = max(room, min(dear-min(dear, gcRoomMax), allocated/uint64(gcEvery/gcDearEvery)))
 	return int(min(max(room*100/max(live, 1<<20), gcPercentMin), gcPercentMax))
 }
 

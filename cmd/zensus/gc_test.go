@@ -10,17 +10,21 @@ import (
 func TestRoomOfTheCollectorFollowsWhatIsAlive(t *testing.T) {
 	const mb = 1 << 20
 	for live, room := range map[uint64]int{2: 16, 16: 16, 32: 16, 64: 32, 128: 64, 400: 64} {
-		got := gcPercent(live*mb, 120*mb) * int(live) / 100
+		got := gcPercent(live*mb, 0, 120*mb) * int(live) / 100
 		require.InDelta(t, room, got, 4, "%d MB alive", live)
 	}
-	require.Equal(t, gcPercentMin, gcPercent(10_000*mb, 1000*mb))
-	require.Equal(t, 1600, gcPercent(0, 0))
+	require.Equal(t, gcPercentMin, gcPercent(10_000*mb, 0, 1000*mb))
+	require.Equal(t, 1600, gcPercent(0, 0, 0))
 	for allocated, room := range map[uint64]int{0: 16, 16: 16, 40: 40, 64: 64, 65: 64} {
-		require.InDelta(t, room, gcPercent(160*mb, allocated*mb)*160/100, 4, "%d MB allocated", allocated)
+		require.InDelta(t, room, gcPercent(160*mb, 0, allocated*mb)*160/100, 4, "%d MB allocated", allocated)
 	}
 	for allocated, room := range map[uint64]int{120: 16, 400: 50, 10_000: 64} {
-		require.InDelta(t, room, gcPercent(10*mb, allocated*mb)*10/100, 4, "%d MB allocated, little alive", allocated)
+		require.InDelta(t, room, gcPercent(10*mb, 0, allocated*mb)*10/100, 4, "%d MB allocated, little alive", allocated)
 	}
+	for scanned, room := range map[uint64]int{0: 64, 60: 64, 100: 86, 200: 236, 300: 386} {
+		require.InDelta(t, room, gcPercent(500*mb, scanned*mb, 2000*mb)*500/100, 5, "%d MB searched", scanned)
+	}
+	require.InDelta(t, 64, gcPercent(500*mb, 400*mb, 100*mb)*500/100, 5, "who asks for little gets no more")
 }
 
 func TestPaceRisesAtOnceAndIsForgottenSlowly(t *testing.T) {
