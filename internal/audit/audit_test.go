@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -213,6 +215,34 @@ func TestAFloodOfRefusalsLeavesRoom(t *testing.T) {
 		found := all(t, l, Filter{Action: "later"})
 		require.Len(t, found, 1)
 		require.EqualValues(t, 10_000-refusedBurst, found[0].Omitted)
+	})
+}
+
+func TestRefusalsThatCannotBeRecordedDoNotFillTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out strings.Builder
+		client, err := coretest.NewFake().Open(t.Context(), core.SessionOptions{Timeout: time.Minute})
+		require.NoError(t, err)
+		require.NoError(t, client.Close()) // nothing can be written
+		registry := prometheus.NewRegistry()
+		l, err := New(Config{Client: client, Limits: some, Log: slog.New(slog.NewTextHandler(&out, nil)), Registerer: registry})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); l.write(ctx) }()
+		for range 60 * refusedPerSecond {
+			l.refused(Record{User: "tom", Result: Failed})
+			time.Sleep(time.Second / refusedPerSecond)
+		}
+		cancel()
+		<-done
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		require.Len(t, lines, 6, "one in ten seconds")
+		require.Contains(t, lines[1], "more=49", "and how many there were")
+		families, err := registry.Gather()
+		require.NoError(t, err)
+		require.Equal(t, "zensus_audit_lost_total", families[0].GetName())
+		require.EqualValues(t, 300, families[0].GetMetric()[0].GetCounter().GetValue(), "each is counted")
 	})
 }
 

@@ -40,6 +40,10 @@ const (
 	refusedBurst     = 200
 )
 
+// untoldFor is how long nothing more is logged of refusals that cannot be recorded, which
+// come as fast as their budget allows while there is no quorum. What was done is always told.
+const untoldFor = 10 * time.Second
+
 const (
 	queueMax      = 4096 // acts that wait for their record; more wait for a place
 	batchMax      = 64   // records of one write
@@ -60,6 +64,8 @@ type Log struct {
 	queue   chan waiting
 	budget  *rate.Limiter
 	omitted atomic.Int64
+	lines   *rate.Limiter // tells of refusals that are not on record
+	untold  int           // since the last such line; write's own
 	queries chan struct{} // bounds those under way
 }
 
@@ -82,6 +88,7 @@ func New(cfg Config) (*Log, error) {
 	l := &Log{
 		cfg: cfg, ready: make(chan struct{}), tag: fmt.Sprintf("%08x", rand.Uint32()), kick: make(chan struct{}, 1),
 		queue: make(chan waiting, queueMax), budget: rate.NewLimiter(refusedPerSecond, refusedBurst),
+		lines: rate.NewLimiter(rate.Every(untoldFor), 1),
 		queries: make(chan struct{}, queriesMax),
 	}
 	var err error
@@ -186,9 +193,11 @@ func (l *Log) refused(r Record) {
 	}
 }
 
-func (l *Log) lost(r Record, err error) {
+func (l *Log) lost(r Record, err error, more ...any) {
 	l.metrics.lost.Inc()
-	l.cfg.Log.Error("an act is not on record", "user", r.User, "action", r.Action, "type", string(r.Kind), "result", string(r.Result), "err", err)
+	l.cfg.Log.Error("an act is not on record", append([]any{
+		"user", r.User, "action", r.Action, "type", string(r.Kind), "result", string(r.Result), "err", err,
+	}, more...)...)
 }
 
 // write owns the queue: what waits is written at once, one write under way at a time.
@@ -217,10 +226,21 @@ func (l *Log) write(ctx context.Context) {
 			case w.done != nil:
 				w.done <- err
 			case err != nil && ctx.Err() == nil:
-				l.lost(w.record, err)
+				l.unrecorded(w.record, err)
 			}
 		}
 	}
+}
+
+// unrecorded notes a refusal that cannot be recorded.
+func (l *Log) unrecorded(r Record, err error) {
+	if !l.lines.Allow() {
+		l.metrics.lost.Inc()
+		l.untold++
+		return
+	}
+	l.lost(r, err, "more", l.untold)
+	l.untold = 0
 }
 
 func (l *Log) put(ctx context.Context, batch []waiting) error {
