@@ -7,8 +7,10 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,12 +27,15 @@ type pkg struct {
 	Imports    []string
 	GoFiles    []string
 	Standard   bool
+
+	TestGoFiles, XTestGoFiles []string
+	TestImports, XTestImports []string
 }
 
 // packages lists the packages of the product, by path below the module.
 func packages(t *testing.T) map[string]pkg {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,Imports,GoFiles", "./...")
+	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,Imports,GoFiles,TestGoFiles,XTestGoFiles,TestImports,XTestImports", "./...")
 	cmd.Dir = filepath.Join("..", "..")
 	out, err := cmd.Output()
 	require.NoError(t, err)
@@ -188,6 +193,64 @@ func TestPurePackagesArePure(t *testing.T) {
 			pureFile(t, path, filepath.Join(p.Dir, name))
 		}
 	}
+}
+
+// TestWhatTheRaceDetectorLeavesOutIsAlone compares the packages that `make race` leaves out
+// with what starts no goroutine: neither they nor their tests, nor what these are made of.
+func TestWhatTheRaceDetectorLeavesOutIsAlone(t *testing.T) {
+	makefile, err := os.ReadFile(filepath.Join("..", "..", "Makefile"))
+	require.NoError(t, err)
+	_, list, found := strings.Cut(string(makefile), "\nALONE :=")
+	require.True(t, found)
+	list, _, found = strings.Cut(strings.ReplaceAll(list, "\\\n", " "), "\n")
+	require.True(t, found)
+	pkgs := packages(t)
+	starts := make(map[string]bool)
+	for path, p := range pkgs {
+		starts[path] = slices.ContainsFunc(p.GoFiles, func(name string) bool { return startsGoroutine(t, filepath.Join(p.Dir, name)) })
+	}
+	require.True(t, starts["core/node"])
+	var through func(path string) bool
+	through = func(path string) bool {
+		return starts[path] || slices.ContainsFunc(pkgs[path].Imports, func(imp string) bool {
+			own := strings.TrimPrefix(imp, module)
+			return own != imp && through(own)
+		})
+	}
+	for _, path := range strings.Fields(list) {
+		p, ok := pkgs[path]
+		require.True(t, ok, "no package %s", path)
+		require.False(t, through(path), "%s starts goroutines", path)
+		for _, name := range slices.Concat(p.TestGoFiles, p.XTestGoFiles) {
+			require.False(t, startsGoroutine(t, filepath.Join(p.Dir, name)), "%s/%s starts goroutines", path, name)
+		}
+		for _, imp := range slices.Concat(p.TestImports, p.XTestImports) {
+			if own := strings.TrimPrefix(imp, module); own != imp {
+				require.False(t, through(own), "the tests of %s import %s, which starts goroutines", path, own)
+			}
+		}
+	}
+}
+
+// startsGoroutine tells of go statements, and of the methods and functions that stand for
+// one: (*sync.WaitGroup).Go, (*testing.T).Parallel, time.AfterFunc and their like.
+func startsGoroutine(t *testing.T, file string) (found bool) {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	require.NoError(t, err)
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.GoStmt:
+			found = true
+		case *ast.SelectorExpr:
+			switch n.Sel.Name {
+			case "Go", "Parallel", "RunParallel", "AfterFunc":
+				found = true
+			}
+		}
+		return true
+	})
+	return found
 }
 
 // pureFile looks for goroutines, channels of time and clocks.
