@@ -49,7 +49,7 @@ func (m *mark) isSeen() {
 // fan is the change under way.
 type fan struct {
 	mark  atomic.Pointer[mark]
-	stale atomic.Int64 // times that somebody was told, and found what was there before
+	stale atomic.Int64 // times that somebody was told, and did not get what is new
 	group string       // what the figures call those who are told
 	fetch bool         // they fetch what has changed
 }
@@ -85,7 +85,7 @@ func (f *fan) run(srv *Server, mark func(n int) string, changes, listeners int, 
 	figures := []Figure{{what + "is told, median", "ms", median(told)}, {what + "is told, p99", "ms", quantile(told, 0.99)}}
 	if f.fetch {
 		figures = append(figures, Figure{what + "has fetched it, median", "ms", median(seen)}, Figure{what + "has fetched it, p99", "ms", quantile(seen, 0.99)},
-			Figure{"times that a listener was told and found the old content", "times", float64(f.stale.Load())})
+			Figure{"times that a listener was told and found the old content, or had to ask again", "times", float64(f.stale.Load())})
 	}
 	if srv.Command != "" {
 		figures = append(figures, Figure{fmt.Sprintf("server CPU of one change, %d %s", listeners, f.group), "ms", float64(used.Microseconds()) / 1000 / float64(changes)})
@@ -299,19 +299,23 @@ func pollOn(c *lean.HTTP, g *ground, f *fan, i int, md5 string, stop *atomic.Boo
 		}
 		last = now
 		now.isTold()
+	fetching:
 		for {
 			status, answer, err := c.Do(fetch)
-			if err == nil && status != 200 {
-				err = fmt.Errorf("status %d: %.300s", status, answer)
-			}
-			if err != nil {
+			switch {
+			case err != nil:
 				return err
-			}
-			if bytes.Contains(answer, now.text) {
+			case status == 409: // of Nacos, which is about to change the file that it reads
+			case status != 200:
+				return fmt.Errorf("status %d: %.300s", status, answer)
+			case bytes.Contains(answer, now.text):
 				md5 = md5Of(answer)
-				break
+				break fetching
 			}
 			f.stale.Add(1)
+			if stop.Load() {
+				return nil
+			}
 		}
 		now.isSeen()
 	}
