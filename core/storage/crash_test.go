@@ -77,6 +77,7 @@ func endings(full bool) []ending {
 // ZENSUS_EVIDENCE names a folder for the table of failpoints, and makes the run
 // a long one.
 func TestCrashMatrix(t *testing.T) {
+	alone(t)
 	dry := vfs.NewFault(vfs.NewMem(), class, nil)
 	w := &work{o: options(dry)}
 	must(t, w.script())
@@ -136,6 +137,7 @@ func TestCrashMatrix(t *testing.T) {
 // time. A power loss must then break a promise somewhere: no sync is superfluous,
 // and the matrix would notice if one were lost.
 func TestTheMatrixCatchesEveryForgottenSync(t *testing.T) {
+	alone(t)
 	for _, point := range madeCalls {
 		op, class, _ := strings.Cut(point, "/")
 		if op != "sync" && op != "syncdir" || class == "ballast" {

@@ -156,6 +156,7 @@ func (im *image) judge(mem *vfs.Mem, clean bool) (string, error) {
 // TestEveryByteFlipIsHarmlessOrReported inverts bits in each byte of each file.
 // Only in the last batch after a crash may a flip look like a torn tail.
 func TestEveryByteFlipIsHarmlessOrReported(t *testing.T) {
+	alone(t)
 	for _, clean := range []bool{true, false} {
 		im := makeImage(t, clean)
 		outcomes := map[string]int{}
@@ -190,6 +191,7 @@ func TestEveryByteFlipIsHarmlessOrReported(t *testing.T) {
 
 // TestEveryTruncationIsATornTailOrReported cuts each file at each length.
 func TestEveryTruncationIsATornTailOrReported(t *testing.T) {
+	alone(t)
 	for _, clean := range []bool{true, false} {
 		im := makeImage(t, clean)
 		outcomes := map[string]int{}
@@ -327,6 +329,7 @@ func TestAMisdirectedWriteIsFound(t *testing.T) {
 // TestRepairSurvivesACrashAnywhere damages the log in several ways, lets a leader
 // fill in what is missing, and crashes at every call.
 func TestRepairSurvivesACrashAnywhere(t *testing.T) {
+	alone(t)
 	var segments []string
 	whole := makeImage(t, true)
 	more, _ := mustOpen(t, smallOptions(whole.mem))

@@ -159,3 +159,14 @@ func snapshot(s *Store, z core.Zxid, chain uint64, install bool) (SnapshotInfo, 
 	}
 	return info, nil
 }
+
+var underRaceDetector bool
+
+// alone skips a long test of one goroutine under the race detector, which sees nothing in
+// it and makes it several times as long.
+func alone(t *testing.T) {
+	t.Helper()
+	if underRaceDetector {
+		t.Skip("one goroutine has no race")
+	}
+}

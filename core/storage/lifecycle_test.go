@@ -168,6 +168,7 @@ func TestACursorSeesOnlyWhatIsDurableAndWaitsForMore(t *testing.T) {
 
 // TestReadingStartsAtAnyRecord: at, before and behind the marks of the index.
 func TestReadingStartsAtAnyRecord(t *testing.T) {
+	alone(t)
 	mem := vfs.NewMem()
 	o := options(mem)
 	o.SegmentBytes = 512 << 10
@@ -895,6 +896,7 @@ func TestATornTailOverAFormerLife(t *testing.T) {
 }
 
 func TestALargeAppendIsSplitAndARecordMayOutgrowASegment(t *testing.T) {
+	alone(t)
 	o := options(vfs.NewMem())
 	s, _ := mustOpen(t, o)
 	var h history

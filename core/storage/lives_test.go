@@ -17,6 +17,7 @@ import (
 // random call with a random fate and a random loss. ZENSUS_SEED plays one seed,
 // ZENSUS_SEEDS that many.
 func TestRandomLives(t *testing.T) {
+	alone(t)
 	first, n := uint64(1), uint64(600)
 	if testing.Short() {
 		n = 100

@@ -130,6 +130,7 @@ func (im *image) epochEnds() (ends []EpochEnd) {
 // Whatever happens to a segment that a start does not need costs no state: it is
 // told, at once or when the rest is read, and the log begins behind it.
 func TestDamageInOlderLogIsFoundWhenIdle(t *testing.T) {
+	alone(t)
 	im := long(t)
 	s, _ := mustOpen(t, smallOptions(im.mem.Clone()))
 	left := unread(s)
@@ -284,6 +285,7 @@ func TestACheckThatReadsAnotherLifeFindsNoDamage(t *testing.T) {
 
 // A missing segment, or one that was cut, is not where the log ends.
 func TestWhatIsMissingOfOlderLogIsNotTheEnd(t *testing.T) {
+	alone(t)
 	im := long(t)
 	s, _ := mustOpen(t, smallOptions(im.mem.Clone()))
 	left := unread(s)

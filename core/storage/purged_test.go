@@ -10,6 +10,7 @@ import (
 // into a segment, refused to start: the search began at an index mark with no
 // position at all.
 func TestPurgedLogReplaysFromEveryRecordThatItHolds(t *testing.T) {
+	alone(t)
 	mem := vfs.NewMem()
 	o := options(mem)
 	o.Retain, o.WindowBytes, o.SegmentBytes = 1, 1, 2<<20
