@@ -16,6 +16,9 @@ import (
 // TestALearnerMakesRoomForWhatItHasMissed: what it has missed is several times as large as
 // its disk, comes as fast as it can, and no snapshot is there yet by which log could go.
 func TestALearnerMakesRoomForWhatItHasMissed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("135 MiB through three logs take the race detector a minute")
+	}
 	const mib = 1 << 20
 	e := newEnsemble(t, 3)
 	disks := map[core.PeerID]*vfs.Mem{1: vfs.NewMem(), 2: vfs.NewMem(), 3: vfs.NewMem()}
