@@ -130,6 +130,11 @@ func dial(t testing.TB, addr string) *client {
 // dialSilent is a client that reads nothing of what it is told.
 func dialSilent(t testing.TB, addr string) *client {
 	t.Helper()
+	return dialSilentAs(t, addr, "Nacos-Go-Client:v2.3.5")
+}
+
+func dialSilentAs(t testing.TB, addr, version string) *client {
+	t.Helper()
 	conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	c := &client{t: t, conn: conn, pushes: make(chan *wire.ServiceInfo, 1000), fuzzy: make(chan *wire.Payload, 1000)}
@@ -138,7 +143,7 @@ func dialSilent(t testing.TB, addr string) *client {
 	t.Cleanup(c.close)
 	c.stream, err = conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, wire.BiStreamMethod)
 	require.NoError(t, err)
-	setup, err := wire.Encode(&wire.ConnectionSetupRequest{ClientVersion: "Nacos-Go-Client:v2.3.5"}, nil)
+	setup, err := wire.Encode(&wire.ConnectionSetupRequest{ClientVersion: version}, nil)
 	require.NoError(t, err)
 	require.NoError(t, c.stream.SendMsg(setup))
 	return c

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/zensus-io/zensus/internal/auth"
 	"github.com/zensus-io/zensus/internal/nacos/fuzzy"
@@ -13,6 +15,7 @@ import (
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 	"github.com/zensus-io/zensus/registry"
 	"github.com/zensus-io/zensus/registry/catalog"
+	"github.com/zensus-io/zensus/registry/naming"
 	"github.com/zensus-io/zensus/registry/push"
 )
 
@@ -79,6 +82,20 @@ func (a *API) onConnection(c *rpc.Conn, act func() error) error {
 	return err
 }
 
+// pythonClient begins the version that nacos-sdk-python 2 and 3 tell of themselves over gRPC.
+const pythonClient = "Nacos-Python-Client:"
+
+// outlives is how long what a client has registered stays when nothing is heard of it any
+// more. The clients in Java and Go look every three seconds whether all is registered where
+// they are connected now. The one in Python does so every 30 s, from its start on, and not
+// when the server is away in that moment: it may have two of these behind it.
+func outlives(version string) time.Duration {
+	if strings.HasPrefix(version, pythonClient) {
+		return 3 * naming.ConnectionTimeout
+	}
+	return naming.ConnectionTimeout
+}
+
 func unsupported(kind string) error {
 	return wire.Refuse(wire.ParameterInvalid, "Unsupported request type "+kind)
 }
@@ -93,7 +110,7 @@ func (a *API) instance(ctx context.Context, c *rpc.Conn, in *wire.InstanceReques
 	default:
 		return nil, unsupported(in.Type)
 	}
-	err := a.onConnection(c, func() error { return a.svc.Publish(ctx, c.ID(), k, wanted) })
+	err := a.onConnection(c, func() error { return a.svc.PublishFor(ctx, c.ID(), outlives(c.Version()), k, wanted) })
 	a.mark(ctx)
 	return &wire.InstanceResponse{Type: in.Type}, refusal(err)
 }
@@ -107,7 +124,7 @@ func (a *API) batchInstance(ctx context.Context, c *rpc.Conn, in *wire.BatchInst
 	for n := range in.Instances {
 		wanted[n] = instanceOf(k, &in.Instances[n])
 	}
-	err := a.onConnection(c, func() error { return a.svc.Publish(ctx, c.ID(), k, wanted) })
+	err := a.onConnection(c, func() error { return a.svc.PublishFor(ctx, c.ID(), outlives(c.Version()), k, wanted) })
 	a.mark(ctx)
 	return &wire.BatchInstanceResponse{Type: in.Type}, refusal(err)
 }

@@ -25,6 +25,12 @@ const writeTries = 8
 // Without a quorum it returns nil all the same: this node shows what the client
 // did, and writes it when it can.
 func (s *Service) Publish(ctx context.Context, client string, k registry.ServiceKey, instances []registry.Instance) error {
+	return s.PublishFor(ctx, client, ConnectionTimeout, k, instances)
+}
+
+// PublishFor is Publish for a client that takes longer to register elsewhere: what it has
+// registered outlives its last sign of life by so long.
+func (s *Service) PublishFor(ctx context.Context, client string, outlives time.Duration, k registry.ServiceKey, instances []registry.Instance) error {
 	if err := k.Validate(); err != nil {
 		return err
 	}
@@ -40,7 +46,7 @@ func (s *Service) Publish(ctx context.Context, client string, k registry.Service
 	if err := s.room(ctx, client, k, instances...); err != nil {
 		return err
 	}
-	zxid, pending, err := s.leases.Set(ctx, client, lease.Options{Timeout: connectionTimeout}, k, instances)
+	zxid, pending, err := s.leases.Set(ctx, client, lease.Options{Timeout: outlives}, k, instances)
 	if err != nil || pending {
 		return err
 	}

@@ -24,10 +24,10 @@ import (
 )
 
 const (
-	// connectionTimeout is how long the session of a connected client outlives its
-	// last sign of life: enough for a stock client to notice that its node is gone
-	// and to register elsewhere.
-	connectionTimeout = 30 * time.Second
+	// ConnectionTimeout is how long the session of a connected client outlives its
+	// last sign of life: enough for a client that registers anew every few seconds
+	// to notice that its node is gone and to register elsewhere.
+	ConnectionTimeout = 30 * time.Second
 	// readPatience is how long a call waits for the catalog: clients give up after 3 s.
 	readPatience = 2500 * time.Millisecond
 )
@@ -182,7 +182,7 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 		// The sessions of clients that were here before this start may lapse, and a
 		// client that is slow to come back is not gone.
-		s.guard.Trouble(time.Now().Add(connectionTimeout))
+		s.guard.Trouble(time.Now().Add(ConnectionTimeout))
 		close(s.ready)
 		return nil
 	})
@@ -285,7 +285,7 @@ func (s *Service) Behind() bool { return s.services.Stale() }
 // once: as long as sessions may end for it, which have their full timeout from then on.
 // What could not be written is tried again.
 func (s *Service) Trouble() {
-	s.guard.Trouble(time.Now().Add(connectionTimeout))
+	s.guard.Trouble(time.Now().Add(ConnectionTimeout))
 	s.leases.Wake()
 }
 
