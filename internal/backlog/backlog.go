@@ -3,7 +3,8 @@
 //
 // Such an answer waits for room before it is made. A client, by its address, has a quarter
 // of the room at most, so that one who does not read keeps nobody out but himself. A text
-// that goes to many is encoded once and counted once, however many are about to take it.
+// that goes to many is encoded once and takes room once, however many are about to take it,
+// and its part of the share of each client who is.
 // That an answer is given up in the end is for those who send it.
 //
 // It knows no protocol and starts no goroutine.
@@ -54,12 +55,25 @@ type textKey struct {
 	as    *Encoding
 }
 
-// text is one that several may be about to take.
+// text is one that several are about to take, or wait to.
 type text struct {
-	of      string        // keeps it where it lies
-	made    chan struct{} // closed when what follows is there
-	encoded []byte
-	hold    *Hold
+	of    string       // keeps it where it lies
+	bytes func() int64 // that are counted of it
+	turns map[turnKey]*turn
+	users int
+}
+
+// turnKey says what is taken once for all who take a text: the room, or a client's share.
+type turnKey struct {
+	room bool
+	who  string // whose share, blank for the room
+}
+
+// turn is one such taking. The first one of the users waits for it, the others for him.
+type turn struct {
+	over    chan struct{} // closed when what follows is there
+	encoded []byte        // of the room's
+	free    func()
 	err     error
 
 	users int
@@ -90,50 +104,61 @@ func (b *Backlog) Held() int64 {
 // takes all of it. The error is ErrFull, or that of ctx.
 func (b *Backlog) Enter(ctx context.Context, who string, bytes int64) (*Hold, error) {
 	bytes = min(bytes, b.eachMax)
-	c := b.client(who)
 	waiting, cancel := context.WithTimeoutCause(ctx, patience, ErrFull)
 	defer cancel()
 	// The share before the room: who waits for his own holds up nobody else.
-	if c.share.Acquire(waiting, bytes) != nil {
-		b.left(who, 0)
-		return nil, context.Cause(waiting)
+	leave, err := b.enterShare(waiting, who, bytes)
+	if err != nil {
+		return nil, err
 	}
-	if b.all.Acquire(waiting, bytes) != nil {
-		c.share.Release(bytes)
-		b.left(who, 0)
-		return nil, context.Cause(waiting)
+	free, err := b.enterRoom(waiting, bytes)
+	if err != nil {
+		leave()
+		return nil, err
 	}
-	b.mu.Lock()
-	b.mu.held += bytes
-	b.mu.Unlock()
-	return &Hold{free: func() {
-		b.left(who, bytes) // before the next one is counted
-		b.all.Release(bytes)
-		c.share.Release(bytes)
-	}}, nil
+	return &Hold{free: func() { free(); leave() }}, nil
 }
 
-func (b *Backlog) client(who string) *client {
+// enterShare takes so much of a client's share.
+func (b *Backlog) enterShare(ctx context.Context, who string, bytes int64) (free func(), err error) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	c := b.mu.of[who]
 	if c == nil {
 		c = &client{share: semaphore.NewWeighted(b.eachMax)}
 		b.mu.of[who] = c
 	}
 	c.users++
-	return c
+	b.mu.Unlock()
+	left := func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if c.users--; c.users == 0 {
+			delete(b.mu.of, who)
+		}
+	}
+	if c.share.Acquire(ctx, bytes) != nil {
+		left()
+		return nil, context.Cause(ctx)
+	}
+	return func() { c.share.Release(bytes); left() }, nil
 }
 
-func (b *Backlog) left(who string, bytes int64) {
+// enterRoom takes so much of the room.
+func (b *Backlog) enterRoom(ctx context.Context, bytes int64) (free func(), err error) {
+	if b.all.Acquire(ctx, bytes) != nil {
+		return nil, context.Cause(ctx)
+	}
+	b.count(bytes)
+	return func() {
+		b.count(-bytes) // before the next one is counted
+		b.all.Release(bytes)
+	}, nil
+}
+
+func (b *Backlog) count(bytes int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.mu.held -= bytes
-	if c := b.mu.of[who]; c.users == 1 {
-		delete(b.mu.of, who)
-	} else {
-		c.users--
-	}
+	b.mu.held += bytes
 }
 
 // Encoding is how a text travels: how many bytes that are, and what they are.
@@ -143,60 +168,115 @@ type Encoding struct {
 }
 
 // Share is Enter for a text that others may be about to take as well: the same one, where
-// it lies. Only the first of them waits for room, and encodes it; what it is then is shared
-// by all who use the same Encoding, and not to be modified.
+// it lies. Of a client's share it takes its part once, and once of the room, where the first
+// of all encodes it; what it is then is shared by all who use the same Encoding, and not to
+// be modified. Nobody waits for another client's share.
 func (b *Backlog) Share(ctx context.Context, who, s string, e *Encoding) ([]byte, *Hold, error) {
+	waiting, cancel := context.WithTimeoutCause(ctx, patience, ErrFull)
+	defer cancel()
 	k := textKey{unsafe.StringData(s), len(s), e}
+	t := b.use(k, s)
+	bytes := t.bytes()
+	mine, err := b.take(waiting, t, turnKey{who: who}, func(u *turn) {
+		u.free, u.err = b.enterShare(waiting, who, bytes)
+	})
+	if err != nil {
+		b.leave(k, t)
+		return nil, nil, err
+	}
+	its, err := b.take(waiting, t, turnKey{room: true}, func(u *turn) {
+		if u.free, u.err = b.enterRoom(waiting, bytes); u.err == nil {
+			u.encoded = e.Of(s)
+		}
+	})
+	if err != nil {
+		b.drop(t, turnKey{who: who}, mine)
+		b.leave(k, t)
+		return nil, nil, err
+	}
+	return its.encoded, &Hold{free: func() {
+		b.drop(t, turnKey{room: true}, its)
+		b.drop(t, turnKey{who: who}, mine)
+		b.leave(k, t)
+	}}, nil
+}
+
+// use finds a text that others use, or begins with it.
+func (b *Backlog) use(k textKey, s string) *text {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t := b.mu.texts[k]
+	if t == nil {
+		t = &text{of: s, turns: map[turnKey]*turn{}}
+		t.bytes = sync.OnceValue(func() int64 { return min(k.as.Bytes(s), b.eachMax) })
+		b.mu.texts[k] = t
+	}
+	t.users++
+	return t
+}
+
+func (b *Backlog) leave(k textKey, t *text) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if t.users--; t.users == 0 {
+		delete(b.mu.texts, k)
+	}
+}
+
+// take is a turn of a text that has been taken: by enter, for the first one of all, who is
+// waited for by the others until ctx ends.
+func (b *Backlog) take(ctx context.Context, t *text, k turnKey, enter func(*turn)) (*turn, error) {
 	for {
 		b.mu.Lock()
-		t := b.mu.texts[k]
-		first := t == nil
+		u := t.turns[k]
+		first := u == nil
 		if first {
-			t = &text{of: s, made: make(chan struct{})}
-			b.mu.texts[k] = t
+			u = &turn{over: make(chan struct{})}
+			t.turns[k] = u
 		}
-		t.users++
+		u.users++
 		b.mu.Unlock()
 		if first {
-			if t.hold, t.err = b.Enter(ctx, who, e.Bytes(s)); t.err == nil {
-				t.encoded = e.Of(s)
-			}
-			close(t.made)
+			enter(u)
+			close(u.over)
 		} else {
 			select {
-			case <-t.made:
+			case <-u.over:
 			case <-ctx.Done():
-				b.drop(k, t)
-				return nil, nil, context.Cause(ctx)
+				b.drop(t, k, u)
+				return nil, context.Cause(ctx)
 			}
 		}
-		if t.err == nil {
-			return t.encoded, &Hold{free: func() { b.drop(k, t) }}, nil
+		if u.err == nil {
+			return u, nil
 		}
-		b.drop(k, t)
-		if first || ctx.Err() != nil {
-			return nil, nil, t.err
+		b.drop(t, k, u)
+		switch {
+		case first:
+			return nil, u.err
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
 		}
 		// The first one has gone away, or has waited in vain: now it is somebody else's turn.
 	}
 }
 
-// drop lets go of a text. Who was in vain is told by all, and the next one tries anew.
-func (b *Backlog) drop(k textKey, t *text) {
+// drop lets go of a turn. Who was in vain is told by all, and the next one tries anew.
+func (b *Backlog) drop(t *text, k turnKey, u *turn) {
 	b.mu.Lock()
-	t.users--
-	last, made := t.users == 0, false
+	u.users--
+	last, over := u.users == 0, false
 	select {
-	case <-t.made:
-		made = true
+	case <-u.over:
+		over = true
 	default:
 	}
-	if b.mu.texts[k] == t && made && (last || t.err != nil) {
-		delete(b.mu.texts, k)
+	if t.turns[k] == u && over && (last || u.err != nil) {
+		delete(t.turns, k)
 	}
 	b.mu.Unlock()
-	if last && made && t.hold != nil {
-		t.hold.Done()
+	if last && over && u.free != nil {
+		u.free()
 	}
 }
 

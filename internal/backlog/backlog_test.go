@@ -95,3 +95,71 @@ func TestATextIsCountedOnce(t *testing.T) {
 		require.Empty(t, b.mu.of)
 	})
 }
+
+// TestNobodyWaitsForAnothersShare: neither for that of who asked for the same text first,
+// nor is he who has taken it answerable for those who have not.
+func TestNobodyWaitsForAnothersShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, s, made := New(4000), strings.Repeat("x", 900), 0
+		as := asItIs(&made)
+		stuck, err := b.Enter(t.Context(), "a", 1000) // which is all of its share
+		require.NoError(t, err)
+		var all sync.WaitGroup
+		holds := make([]*Hold, 2)
+		for i := range holds {
+			all.Go(func() {
+				_, h, err := b.Share(t.Context(), "a", s, as)
+				require.NoError(t, err)
+				holds[i] = h
+			})
+		}
+		synctest.Wait()
+		began := time.Now()
+		_, slow, err := b.Share(t.Context(), "b", s, as)
+		require.NoError(t, err)
+		require.Zero(t, time.Since(began))
+		stuck.Done()
+		all.Wait()
+		require.EqualValues(t, 900, b.Held())
+		require.Equal(t, 1, made)
+
+		holds[0].Done()
+		_, err = b.Enter(t.Context(), "a", 200)
+		require.ErrorIs(t, err, ErrFull, "it takes its part of the share of each")
+		holds[1].Done()
+		one, err := b.Enter(t.Context(), "a", 1000)
+		require.NoError(t, err, "who has taken it has his share back")
+		_, err = b.Enter(t.Context(), "b", 200)
+		require.ErrorIs(t, err, ErrFull)
+		one.Done()
+		slow.Done()
+		require.Zero(t, b.Held())
+		require.Empty(t, b.mu.texts)
+		require.Empty(t, b.mu.of)
+	})
+}
+
+// TestATextIsWaitedForWithPatience: a minute, however many before have waited in vain.
+func TestATextIsWaitedForWithPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, s, made := New(4000), strings.Repeat("x", 900), 0
+		as := asItIs(&made)
+		stuck, err := b.Enter(t.Context(), "a", 1000)
+		require.NoError(t, err)
+		var all sync.WaitGroup
+		for range 5 {
+			all.Go(func() {
+				began := time.Now()
+				_, _, err := b.Share(t.Context(), "a", s, as)
+				require.ErrorIs(t, err, ErrFull)
+				require.Equal(t, patience, time.Since(began))
+			})
+			time.Sleep(time.Second)
+		}
+		all.Wait()
+		stuck.Done()
+		require.Zero(t, made)
+		require.Empty(t, b.mu.texts)
+		require.Empty(t, b.mu.of)
+	})
+}
