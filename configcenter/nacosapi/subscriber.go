@@ -27,6 +27,10 @@ const (
 	confirmAttemptsMax = 5
 )
 
+// askAgainAfter is how long after somebody might not hear of a change it is looked once more
+// whether he may.
+const askAgainAfter = 5 * time.Second
+
 // pauses are the times between pushes of one change. They grow with every attempt.
 type pauses struct {
 	push time.Duration // after one that was not acknowledged
@@ -61,7 +65,8 @@ type watchedName struct {
 	tenant string
 }
 
-// attempts are the pushes about one config since the client listened to it last.
+// attempts are the pushes about one config since the client listened to it last, also those
+// that were not allowed.
 type attempts struct {
 	zxid   core.Zxid // of the latest change that was pushed
 	failed int       // pushes without acknowledgement
@@ -151,6 +156,10 @@ func (s *subscriber) push() {
 		if room := pushWindow - int(s.underWay.Load()); room > 0 {
 			for _, change := range s.listener.Take(room) {
 				if !s.mayHear(change.Key) {
+					s.mu.Lock()
+					s.attemptsLocked(change)
+					s.mu.Unlock()
+					s.againAfter(askAgainAfter, change) // he may have the right back then
 					continue
 				}
 				s.underWay.Add(1)
@@ -196,20 +205,26 @@ func (s *subscriber) delivered(change listen.Change, err error) {
 	pause := s.note(change, err == nil)
 	switch {
 	case pause > 0:
-		time.AfterFunc(pause, func() {
-			switch {
-			case !s.latest(change):
-			case s.listener.Again(change):
-				s.wake()
-			default: // it does not listen any more
-				s.heard([]listen.Watched{{Key: change.Key, Tenant: change.Tenant}})
-			}
-		})
+		s.againAfter(pause, change)
 	case err != nil:
 		s.api.log.Warn("client does not take a change, closing its connection",
 			"client", s.conn.ID(), "version", s.conn.Version(), "data_id", change.Key.DataID, "err", err)
 		s.conn.Close()
 	}
+}
+
+// againAfter has a change pushed after a pause, if there was no later one meanwhile and the
+// client has not said what it has.
+func (s *subscriber) againAfter(pause time.Duration, change listen.Change) {
+	time.AfterFunc(pause, func() {
+		switch {
+		case !s.latest(change):
+		case s.listener.Again(change):
+			s.wake()
+		default: // it does not listen any more
+			s.heard([]listen.Watched{{Key: change.Key, Tenant: change.Tenant}})
+		}
+	})
 }
 
 // note counts a push and says after what time it is to be repeated if the client
@@ -219,15 +234,7 @@ func (s *subscriber) delivered(change listen.Change, err error) {
 func (s *subscriber) note(change listen.Change, acked bool) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := watchedName{change.Key, change.Tenant}
-	a := s.attempts[n]
-	if a == nil {
-		a = &attempts{}
-		s.attempts[n] = a
-	}
-	if change.Zxid > a.zxid {
-		a.zxid, a.acked = change.Zxid, 0
-	}
+	a := s.attemptsLocked(change)
 	if !acked {
 		if a.failed++; a.failed >= pushAttemptsMax {
 			return 0
@@ -239,6 +246,20 @@ func (s *subscriber) note(change listen.Change, acked bool) time.Duration {
 		return 0
 	}
 	return time.Duration(a.acked) * s.api.pauses.confirm
+}
+
+// attemptsLocked are those about the config of a change, which counts as the latest one.
+func (s *subscriber) attemptsLocked(change listen.Change) *attempts {
+	n := watchedName{change.Key, change.Tenant}
+	a := s.attempts[n]
+	if a == nil {
+		a = &attempts{}
+		s.attempts[n] = a
+	}
+	if change.Zxid > a.zxid {
+		a.zxid, a.acked = change.Zxid, 0
+	}
+	return a
 }
 
 // latest reports whether no later change of the same config was pushed.

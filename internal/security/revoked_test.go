@@ -88,4 +88,8 @@ func TestNobodyIsToldOfWhatHeMayNotReadAnyMore(t *testing.T) {
 	time.Sleep(time.Second)
 	require.Equal(t, lists, revoked.count(list), "lists of a service that it may not read")
 	require.Equal(t, changes, revoked.count(change), "changes of a config that it may not read")
+
+	s.machine("watcher", "watching")
+	require.Eventually(t, func() bool { return revoked.count(list) > lists && revoked.count(change) > changes }, 20*time.Second, 20*time.Millisecond,
+		"what changed meanwhile, though nothing does any more")
 }

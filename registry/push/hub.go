@@ -18,6 +18,9 @@ import (
 const (
 	// retryAfter is the pause after a push that failed, as in Nacos.
 	retryAfter = time.Second
+	// askAgainAfter is how long after it was not allowed it is asked once more whether a
+	// list may be pushed.
+	askAgainAfter = 5 * time.Second
 	// Pushes to one subscriber keep a pause that doubles from paceMin while changes
 	// keep coming, and is forgotten after calm without any. It ends at paceShort for
 	// lists that cost little to send to all subscribers, and at no more than
@@ -34,7 +37,8 @@ const (
 )
 
 // ErrNotAllowed is returned by a Target whose client has lost the right to a list. It is
-// left until it changes: the client may have the right back then.
+// asked again from time to time: the client may have the right back, and must not keep what
+// it had before for good.
 var ErrNotAllowed = errors.New("push: the client may not read the list any more")
 
 // Target is where a subscriber's lists go.
@@ -346,7 +350,11 @@ func (h *Hub) step(ctx context.Context, s *subscription) (more bool) {
 			return false
 		}
 		if errors.Is(err, ErrNotAllowed) {
-			return h.giveUp(s)
+			s.failed = 0
+			h.again(s, time.Now())
+			h.pending.Add(-1) // nothing is under way meanwhile
+			defer h.pending.Add(1)
+			return sleep(ctx, askAgainAfter)
 		}
 		h.cfg.Pushed(err, 0)
 		s.failed++
@@ -360,12 +368,7 @@ func (h *Hub) step(ctx context.Context, s *subscription) (more bool) {
 			return false
 		}
 		h.log.Debug("push failed", "client", s.client, "service", s.key.service.String(), "err", err)
-		h.mu.Lock()
-		s.dirty = true
-		if s.since.IsZero() {
-			s.since = since
-		}
-		h.mu.Unlock()
+		h.again(s, since)
 		return sleep(ctx, retryAfter)
 	}
 	s.failed = 0
@@ -381,8 +384,18 @@ func (h *Hub) step(ctx context.Context, s *subscription) (more bool) {
 	return false
 }
 
-// giveUp leaves a list that its subscriber refuses, or may not have, until it changes, and
-// reports whether it has.
+// again has another attempt due for what changed at since.
+func (h *Hub) again(s *subscription, since time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s.dirty = true
+	if s.since.IsZero() {
+		s.since = since
+	}
+}
+
+// giveUp leaves a list that its subscriber refuses until it changes, and reports whether it
+// has.
 func (h *Hub) giveUp(s *subscription) bool {
 	s.failed = 0
 	h.mu.Lock()

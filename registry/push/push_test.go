@@ -312,6 +312,34 @@ func TestARefusedListIsLeftUntilItChanges(t *testing.T) {
 	})
 }
 
+func TestWhoHasHisRightBackIsToldOfWhatChangedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, r := start(t), &reader{}
+		require.NoError(t, w.Subscribe("r", r, shop, ""))
+		synctest.Wait()
+		r.set(func() { r.err = ErrNotAllowed })
+		w.add()
+		time.Sleep(time.Hour)
+		require.False(t, r.Closed())
+		require.Zero(t, w.Pending(), "nothing is under way")
+		r.set(func() { r.err = nil })
+		before := len(r.lists())
+		time.Sleep(askAgainAfter + paceLong)
+		require.Equal(t, []int{1}, r.lists()[before:])
+		time.Sleep(time.Hour)
+		require.Len(t, r.lists(), before+1)
+
+		r.set(func() { r.err = ErrNotAllowed })
+		w.add()
+		time.Sleep(time.Minute)
+		w.Drop("r")
+		before = len(r.lists())
+		time.Sleep(time.Minute)
+		require.Len(t, r.lists(), before)
+		require.Zero(t, w.Pending())
+	})
+}
+
 func TestEndedSubscriptionsAreLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, b, c := start(t), &reader{}, &reader{}, &reader{}
