@@ -145,6 +145,8 @@ type Replica struct {
 	snapshotting  bool
 	snapshotBegan int64 // monotonic milliseconds, as snapshotRest
 	snapshotRest  int64 // when the rest after the last one ends
+	snapshotSize  int64 // of the data in the one that began last
+	goneRest      int64 // see goneRestMillis
 	wantSnapshot  bool
 
 	surveys   uint64
@@ -235,7 +237,7 @@ func (r *Replica) Step(now Now, in Input, out *Output) {
 		}
 	case SnapshotLoaded:
 		r.state, r.sinceSnapshot, r.bytesSince = in.State, in.Txns, in.Bytes
-		r.noteDataSize()
+		r.noteDataSize(r.state.Tree().DataSize())
 		r.start()
 	case MetaSynced:
 		r.ask(func(z *zab.Output) { r.zab.EpochsSynced(in.Generation, z) })
@@ -257,7 +259,7 @@ func (r *Replica) Step(now Now, in Input, out *Output) {
 			r.hangUp(c)
 		}
 		r.state, r.chain = in.State, in.At.Chain
-		r.noteDataSize()
+		r.noteDataSize(r.state.Tree().DataSize())
 		r.ask(func(z *zab.Output) { r.zab.SnapshotInstalled(in.At, StateMembers(in.State), z) })
 	case LogRead:
 		r.logRead(in)

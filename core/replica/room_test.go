@@ -173,3 +173,48 @@ func TestNearlyFullDiskOfTheLeaderKnowsWhoseAWriteIs(t *testing.T) {
 		require.Equal(t, core.OK, h.Err)
 	}
 }
+
+// TestWhatWasDeletedGivesRoomAfterSnapshotsThatFailed: one that did not come to be has not
+// taken the place of one with what was deleted.
+func TestWhatWasDeletedGivesRoomAfterSnapshotsThatFailed(t *testing.T) {
+	w := &writer{server: startServer(t, Config{})}
+	w.p = w.inProcess()
+	for _, path := range []string{"/a", "/b", "/c", "/d"} {
+		w.p.create(path, string(make([]byte, 900_000)), core.Persistent)
+	}
+	for range 2 {
+		w.p.create("/next", "", core.PersistentSequential)
+		w.step(SnapshotNow{})
+		w.written(1, false)
+	}
+	made := len(w.snaps)
+	w.step(DiskLow{On: true})
+	// idle has time pass in which nobody writes, until there are so many snapshots.
+	idle := func(millis int64, until int) {
+		for end := w.now.Mono + millis; w.now.Mono < end && len(w.snaps) < until; {
+			w.pass(500)
+			w.step(Tick{})
+		}
+	}
+	for _, paths := range [][]string{{"/a", "/b"}, {"/c", "/d"}} {
+		for _, path := range paths {
+			require.Equal(t, core.OK, w.p.code(wire.OpDelete, wire.AppendPathVersion(nil, path, -1)))
+		}
+		idle(2000, made+1)
+		made++
+		require.Len(t, w.snaps, made, "so much is gone that there may be room for it")
+		w.written(1, true)
+	}
+	for _, failed := range []bool{true, true, false, false} {
+		idle(goneRestMillis+1000, made+1)
+		made++
+		require.Len(t, w.snaps, made)
+		w.written(1, failed)
+		if failed {
+			idle(goneRestMillis-1000, made+1)
+			require.Len(t, w.snaps, made, "there would be no room for it just now either")
+		}
+	}
+	idle(2*goneRestMillis, made+1)
+	require.Len(t, w.snaps, made)
+}

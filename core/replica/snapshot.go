@@ -20,8 +20,8 @@ func (r *Replica) snapshot() {
 	limit := r.cfg.SnapshotTxns/2 + int(uint64(r.cfg.Zab.Self)*2654435761%uint64(r.cfg.SnapshotTxns/2+1))
 	limit = max(limit, r.state.Tree().Count()/snapshotShare)
 	due := r.sinceSnapshot >= limit && r.now.Mono >= r.snapshotRest
-	worth := max(r.bytesSince, r.dataGone())
-	if r.disk.On && worth >= lowBytes && (r.now.Mono >= r.snapshotRest || !r.serving) {
+	worth := r.bytesSince >= lowBytes || r.muchGone()
+	if r.disk.On && worth && (r.now.Mono >= r.snapshotRest || !r.serving) {
 		due = true // one that serves nobody yet needs no rest
 	}
 	if !due && !r.wantSnapshot && r.bytesSince < r.cfg.SnapshotBytes {
@@ -38,7 +38,7 @@ func (r *Replica) beginSnapshot() {
 	r.snapshotting = true
 	r.snapshotBegan = r.now.Mono
 	r.sinceSnapshot, r.bytesSince = 0, 0
-	r.noteDataSize()
+	r.snapshotSize = r.state.Tree().DataSize()
 	r.out.Snapshot = &SnapshotJob{View: r.state.View(), Chain: r.chain}
 }
 
@@ -52,25 +52,31 @@ const (
 	// lowBytes is how much log a snapshot is worth when the disk is nearly full, or how much
 	// that was deleted and is still in the snapshots before it.
 	lowBytes = 1 << 20
+	// goneRestMillis is how long, after a snapshot that did not come to be, none is made for
+	// what was deleted before it: there may be no room for it, and it takes what there is for
+	// others.
+	goneRestMillis = 60_000
 )
 
-// noteDataSize notes what a snapshot has that begins, or was loaded.
-func (r *Replica) noteDataSize() {
-	r.dataSizes = [2]int64{r.dataSizes[1], r.state.Tree().DataSize()}
+// noteDataSize notes how much data a snapshot has that was written, or loaded.
+func (r *Replica) noteDataSize(bytes int64) {
+	r.dataSizes = [2]int64{r.dataSizes[1], bytes}
 }
 
-// dataGone is how much smaller the data is than in one of the last two snapshots: those
-// remain where there is little room, and so nothing that was deleted gives room before
-// there are two without it.
-func (r *Replica) dataGone() int64 {
-	return max(r.dataSizes[0], r.dataSizes[1]) - r.state.Tree().DataSize()
+// muchGone reports whether the data is so much smaller than in one of the last two snapshots
+// that another one is worth it: those remain where there is little room, and so nothing that
+// was deleted gives room before there are two without it. After one that failed more must be
+// gone, or time have passed.
+func (r *Replica) muchGone() bool {
+	size := r.state.Tree().DataSize()
+	return max(r.dataSizes[0], r.dataSizes[1])-size >= lowBytes && (r.now.Mono >= r.goneRest || r.snapshotSize-size >= lowBytes)
 }
 
 // proposeForRoom proposes a record that changes nothing where a snapshot would give room
 // and none can be due: there is no transaction behind the last one, and the disk is too
 // full for anybody to be let make one.
 func (r *Replica) proposeForRoom() {
-	if r.disk.On && !r.snapshotting && r.sinceSnapshot == 0 && r.dataGone() >= lowBytes && r.now.Mono >= r.snapshotRest &&
+	if r.disk.On && !r.snapshotting && r.sinceSnapshot == 0 && r.muchGone() && r.now.Mono >= r.snapshotRest &&
 		r.zab.Logged() == r.state.Applied() && r.zab.Ready() {
 		r.propose(&state.Request{Op: wire.OpError})
 	}
@@ -123,8 +129,11 @@ func (r *Replica) snapshotWritten(in SnapshotWritten) {
 	}
 	if in.Failed {
 		r.stats.SnapshotsFailed++
+		r.goneRest = r.now.Mono + goneRestMillis
 		return
 	}
+	r.noteDataSize(r.snapshotSize)
+	r.goneRest = 0
 	r.stats.Snapshots++
 	r.stats.LastSnapshot = in.Zxid
 	r.stats.LastSnapshotWall = r.now.Wall
