@@ -58,7 +58,7 @@ type watched struct {
 	instance registry.Instance // as registered: healthy
 	last     time.Time
 	sick     bool
-	longer   bool // it may be silent for longer than its session lasts by itself
+	longer   bool // it may be silent for longer than its session lasts by itself, as far as is known
 }
 
 // BeatsConfig is what Beats need. Leases is required.
@@ -280,8 +280,8 @@ func (b *Beats) forgive(late time.Duration) {
 
 // look acts on the silence of instances.
 func (b *Beats) look(now time.Time) {
-	var sick, gone []*watched
-	var kept, silent []string
+	var sick, gone, silent []*watched
+	var kept []string
 	off := b.cfg.Off()
 	b.mu.Lock()
 	for _, w := range b.mu.watched {
@@ -298,15 +298,19 @@ func (b *Beats) look(now time.Time) {
 			sick = append(sick, w)
 		}
 		if w.longer {
-			silent = append(silent, w.id)
+			silent = append(silent, w)
 		}
 	}
 	b.mu.Unlock()
 	for _, id := range kept { // their sessions would end
 		b.leases.Alive(id)
 	}
-	for _, id := range silent {
-		b.leases.Sustain(id)
+	for _, w := range silent {
+		if !b.leases.Sustain(w.id) {
+			b.mu.Lock()
+			w.longer = false // registering again makes another of it
+			b.mu.Unlock()
+		}
 	}
 	for _, w := range sick {
 		b.mark(w, true)

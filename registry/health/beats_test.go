@@ -189,6 +189,16 @@ func TestASessionThatIsTooShortIsKeptUpWhileItsInstanceMayBeSilent(t *testing.T)
 		require.NoError(t, err)
 		time.Sleep(time.Minute)
 		require.Equal(t, kept+1, l.kept.Load(), "it is long enough")
+
+		l.short.Store(true) // as far as is known: it is still to be opened
+		_, _, err = b.Register(t.Context(), shop, i)
+		require.NoError(t, err)
+		time.Sleep(10 * time.Second)
+		l.short.Store(false)
+		time.Sleep(time.Second)
+		kept = l.kept.Load()
+		time.Sleep(time.Minute)
+		require.Equal(t, kept, l.kept.Load())
 	})
 }
 

@@ -33,6 +33,7 @@ type engine struct {
 	full bool                        // refuses every multi for good
 	slow time.Duration               // that each multi takes
 	last core.SessionID              // opened
+	most time.Duration               // that a session lasts; 0: as long as was asked for
 	// founds makes sessions begin with their first multi; what is lost of that is lost
 	// with the session if orphans is set, too: it is there, and nobody knows of it.
 	founds, orphans bool
@@ -68,6 +69,9 @@ func (f founder) OpenMulti(ctx context.Context, opt core.SessionOptions, ops ...
 }
 
 func (e *engine) Open(ctx context.Context, opt core.SessionOptions) (core.Client, error) {
+	if e.most > 0 {
+		opt.Timeout = min(opt.Timeout, e.most)
+	}
 	c, err := e.Fake.Open(ctx, opt)
 	if err != nil {
 		return nil, err
@@ -265,6 +269,25 @@ func TestASessionThatWasMadeForLessIsSustained(t *testing.T) {
 		_, _, err = n.Set(t.Context(), "d", longer, shop, []registry.Instance{at("1.1.1.2")})
 		require.NoError(t, err)
 		require.False(t, n.Sustain("d"), "its session lasts as long by itself")
+	})
+}
+
+// Of a session that cannot be opened yet nobody knows how long it will last.
+func TestASessionThatIsStillToBeOpenedMayHaveToBeSustained(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &engine{Fake: coretest.NewFake(), most: time.Minute}
+		n := start(t, e, "a")
+		e.Partition()
+		for id, lasts := range map[string]time.Duration{"long": 5 * time.Minute, "short": 30 * time.Second} {
+			_, pending, err := n.Set(t.Context(), id, lease.Options{Timeout: lasts}, registry.NewServiceKey("", "", id), []registry.Instance{at("1.1.1.1")})
+			require.NoError(t, err)
+			require.True(t, pending)
+			require.True(t, n.Sustain(id))
+		}
+		e.Heal()
+		n.eventually(t, "it lasts as long by itself", func() bool { return !n.Sustain("short") })
+		time.Sleep(10 * time.Second)
+		require.True(t, n.Sustain("long"))
 	})
 }
 

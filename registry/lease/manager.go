@@ -371,7 +371,8 @@ func (m *Manager) Alive(id string) bool {
 
 // Sustain keeps the session of a silent client up which would end before the client's
 // timeout does, and reports whether it is one of that kind: it was opened when that was
-// shorter, or the engine has bounds of its own. It is no sign of life. It never blocks.
+// shorter, or the engine has bounds of its own; or whether that is not known yet, as it has
+// not been opened. It is no sign of life. It never blocks.
 func (m *Manager) Sustain(id string) bool {
 	c, _ := m.client(id, Options{}, false)
 	if c == nil {
@@ -383,7 +384,10 @@ func (m *Manager) Sustain(id string) bool {
 		info = c.mu.session.Session()
 	}
 	c.mu.Unlock()
-	if info.ID == 0 || info.Timeout >= c.lasts() {
+	if info.ID == 0 {
+		return true
+	}
+	if info.Timeout >= c.lasts() {
 		return false
 	}
 	m.cfg.Sessions.Touch(info.ID)
