@@ -6,8 +6,8 @@
 //
 // Two of them cannot both take the last place: whoever adds configs under a limit changes
 // the quota's znode in the same transaction (see Hold). Services and instances are
-// registered too often for that; those who register at the same moment may together pass a
-// limit by as many as they are.
+// registered too often for that; those who register at the same moment at several nodes may
+// together pass a limit by as many as they are.
 //
 // The package starts no goroutines but those of the picture, which Run owns.
 package quota

@@ -43,9 +43,11 @@ func (s *Service) PublishFor(ctx context.Context, client string, outlives time.D
 	if err := s.await(ctx); err != nil {
 		return err
 	}
-	if err := s.room(ctx, client, k, instances...); err != nil {
+	leave, err := s.room(ctx, client, k, instances...)
+	if err != nil {
 		return err
 	}
+	defer leave()
 	zxid, pending, err := s.leases.Set(ctx, client, lease.Options{Timeout: outlives}, k, instances)
 	if err != nil || pending {
 		return err
@@ -95,9 +97,11 @@ func (s *Service) Register(ctx context.Context, k registry.ServiceKey, i registr
 	if err := s.checkOne(ctx, k, &i); err != nil {
 		return err
 	}
-	if err := s.room(ctx, "", k, i); err != nil {
+	leave, err := s.room(ctx, "", k, i)
+	if err != nil {
 		return err
 	}
+	defer leave()
 	if !i.Ephemeral {
 		return s.registerPersistent(ctx, k, i)
 	}

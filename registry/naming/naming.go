@@ -98,6 +98,11 @@ type Service struct {
 	gap   atomic.Bool // the mirror was stale when last looked at
 	pulse pulse
 	locks stripes // one writer a persistent instance
+
+	entering struct {
+		sync.Mutex
+		of map[string]*entering // by namespace, of those with a quota
+	}
 }
 
 // New puts a Service together; Run makes it work.
@@ -118,6 +123,7 @@ func New(cfg Config) (*Service, error) {
 		cfg.Logger = hclog.NewNullLogger()
 	}
 	s := &Service{cfg: cfg, log: cfg.Logger, ready: make(chan struct{})}
+	s.entering.of = make(map[string]*entering)
 	s.store = store.New(cfg.Client, cfg.ACL)
 	s.catalog = catalog.New((*listener)(s), cfg.Form)
 	s.guard = push.NewGuard()

@@ -3,6 +3,7 @@ package naming
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,6 +62,53 @@ func TestANamespaceHoldsAsManyServicesAndInstancesAsItMay(t *testing.T) {
 	require.NoError(t, publish("c1", service("small", 0), 1))
 	require.Eventually(t, func() bool { return n.CountInstances("small") == 2 }, 5*time.Second, time.Millisecond)
 	require.NoError(t, publish("c2", service("small", 1), 1, 2), "there is room again")
+}
+
+// TestManyAtOnceDoNotPassAQuota: all at one node. What does not fit is refused, and what was
+// refused leaves nothing that would be counted.
+func TestManyAtOnceDoNotPassAQuota(t *testing.T) {
+	const services, instances = 5, 20
+	n := start(t, engines.New(t), "n1", func(c *Config) {
+		c.Quota = func(context.Context, string) (int, int, error) { return services, instances, nil }
+	})
+	flood := func(register func(i int) error) (taken int) {
+		var all sync.WaitGroup
+		results := make(chan error, 200)
+		for i := range cap(results) {
+			all.Go(func() { results <- register(i) })
+		}
+		all.Wait()
+		close(results)
+		for err := range results {
+			if err == nil {
+				taken++
+				continue
+			}
+			require.ErrorIs(t, err, registry.ErrQuota)
+		}
+		return taken
+	}
+	service := func(i int) registry.ServiceKey { return registry.NewServiceKey("", "", fmt.Sprintf("s%d", i)) }
+	connected := func(i int) error {
+		return n.Publish(t.Context(), fmt.Sprintf("c%d", i), service(0), []registry.Instance{at("10.0.0.1", 1+i)})
+	}
+	require.Equal(t, instances, flood(connected))
+	require.Equal(t, instances, n.CountInstances(registry.DefaultNamespace))
+
+	for i := range 200 {
+		require.NoError(t, n.Publish(t.Context(), fmt.Sprintf("c%d", i), service(0), nil))
+	}
+	require.Eventually(t, func() bool { return n.CountInstances(registry.DefaultNamespace) == 0 }, 5*time.Second, time.Millisecond)
+	require.Equal(t, instances, flood(func(i int) error {
+		one := at("10.0.0.2", 1+i)
+		one.Ephemeral = i%2 == 0
+		return n.Register(t.Context(), service(1+i%2), one)
+	}), "those of heartbeats, and persistent ones")
+	require.Equal(t, instances, n.CountInstances(registry.DefaultNamespace))
+	require.Equal(t, services-3, flood(func(i int) error {
+		return n.CreateService(t.Context(), registry.Service{Key: service(10 + i)})
+	}))
+	require.Empty(t, n.entering.of, "nobody is on his way any more")
 }
 
 func TestOverridesThatWaitAreBounded(t *testing.T) {

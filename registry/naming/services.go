@@ -24,9 +24,11 @@ func (s *Service) CreateService(ctx context.Context, svc registry.Service) error
 	if n := s.catalog.Count(""); n >= s.cfg.Limits.Services {
 		return registry.Errorf(registry.ErrLimit, "services: there are %d already.", n)
 	}
-	if err := s.room(ctx, "", svc.Key); err != nil {
+	leave, err := s.room(ctx, "", svc.Key)
+	if err != nil {
 		return err
 	}
+	defer leave()
 	svc.Explicit = true
 	zxid, err := s.store.CreateService(ctx, &svc)
 	if err != nil {
