@@ -34,13 +34,23 @@ func (codec) Marshal(v any) (mem.BufferSlice, error) {
 	return out, nil
 }
 
-// Unmarshal is gRPC's, but that it tells a received how large it is.
+// Unmarshal is gRPC's, but that it refuses more metadata than there may be, and tells a
+// received how large it is.
 func (codec) Unmarshal(data mem.BufferSlice, v any) error {
-	if r, ok := v.(*received); ok {
-		r.bytes = int64(data.Len())
+	r, request := v.(*received)
+	if _, frame := v.(*wire.Payload); !request && !frame {
+		return protobuf.Unmarshal(data, v) // of another service
+	}
+	whole := data.MaterializeToBuffer(mem.DefaultBufferPool())
+	defer whole.Free()
+	if err := wire.CheckMetadata(whole.ReadOnlyData()); err != nil {
+		return err
+	}
+	if request {
+		r.bytes = int64(whole.Len())
 		v = &r.Payload
 	}
-	return protobuf.Unmarshal(data, v)
+	return protobuf.Unmarshal(mem.BufferSlice{whole}, v)
 }
 
 // received is a request that has come.

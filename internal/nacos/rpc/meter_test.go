@@ -280,8 +280,9 @@ func TestWhoLeavesMessagesUnfinishedIsCut(t *testing.T) {
 	defer conn.Close()
 	for range 10 {
 		require.LessOrEqual(t, held(), int64(4<<20))
-		p, err := wire.Encode(&wire.ServerCheckRequest{}, map[string]string{"x": string(make([]byte, 1<<20))})
+		p, err := wire.Encode(&wire.ServerCheckRequest{}, nil)
 		require.NoError(t, err)
+		p.Body.TypeUrl = string(make([]byte, 1<<20))
 		reply := new(wire.Payload)
 		require.NoError(t, conn.Invoke(t.Context(), wire.RequestMethod, p, reply))
 		require.Equal(t, "ServerCheckResponse", reply.GetMetadata().GetType())

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/zensus-io/zensus/internal/names"
@@ -23,8 +24,10 @@ const (
 const (
 	MaxBodyBytes     = 12 << 20
 	maxInternalBytes = 64 << 10
+	// MaxMetadataBytes bounds what is beside the body: a token is the largest of it.
+	MaxMetadataBytes = 64 << 10
 	// MaxMessageBytes bounds a whole message of gRPC.
-	MaxMessageBytes = MaxBodyBytes + 64<<10
+	MaxMessageBytes = MaxBodyBytes + MaxMetadataBytes
 )
 
 // WindowBytes is how much one side of a connection sends, on a stream and in all, before it
@@ -37,7 +40,8 @@ const WindowBytes = 1 << 20
 var (
 	// ErrUnknownType is returned for a type name without a Go type.
 	ErrUnknownType = errors.New("unknown payload type")
-	// ErrTooLarge is returned for a body above the bound of its type.
+	// ErrTooLarge is returned for a body above the bound of its type, and for metadata above
+	// theirs.
 	ErrTooLarge = errors.New("payload too large")
 )
 
@@ -112,6 +116,31 @@ func DecodeInto(p *Payload, body Body) error {
 	}
 	if err := json.Unmarshal(value, body); err != nil {
 		return fmt.Errorf("decode %s: %w", body.PayloadType(), err)
+	}
+	return nil
+}
+
+// CheckMetadata returns ErrTooLarge for a message with more metadata than MaxMetadataBytes.
+// It is for messages that nobody has read yet: a header of some bytes takes ten times as
+// many when it is. Of what is no message it counts what is read before that shows.
+func CheckMetadata(message []byte) error {
+	size := 0
+	for b := message; len(b) > 0; {
+		field, kind, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			break
+		}
+		b = b[n:]
+		if n = protowire.ConsumeFieldValue(field, kind, b); n < 0 {
+			break
+		}
+		if field == fieldMetadata {
+			size += n
+		}
+		b = b[n:]
+	}
+	if size > MaxMetadataBytes {
+		return fmt.Errorf("metadata: %w: %d bytes, at most %d", ErrTooLarge, size, MaxMetadataBytes)
 	}
 	return nil
 }
