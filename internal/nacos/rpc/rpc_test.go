@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
@@ -757,4 +758,24 @@ func TestSetupIsBounded(t *testing.T) {
 		require.Error(t, c.stream.RecvMsg(new(wire.Payload)))
 	}
 	require.Zero(t, v.Count())
+}
+
+// TestRefusedSetupsDoNotFillTheLog: there can be any number on one connection.
+func TestRefusedSetupsDoNotFillTheLog(t *testing.T) {
+	var log strings.Builder
+	var mu sync.Mutex
+	v := serve(t, Config{Log: hclog.New(&hclog.LoggerOptions{Output: &log, Mutex: &mu, Level: hclog.Warn})})
+	c := connect(t, v, "Nacos-Java-Client:v2.5.1", nil)
+	for range 100 {
+		second := &client{t: t, conn: c.conn}
+		second.open()
+		second.send(&wire.ConnectionSetupRequest{ClientVersion: "x"})
+		require.Error(t, second.stream.RecvMsg(new(wire.Payload)))
+	}
+	require.IsType(t, &wire.HealthCheckResponse{}, c.ask(&wire.HealthCheckRequest{}))
+	mu.Lock()
+	defer mu.Unlock()
+	n := strings.Count(log.String(), "connection setup refused")
+	require.Positive(t, n)
+	require.Less(t, n, 50, log.String())
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
 
@@ -140,8 +141,11 @@ type Server struct {
 	arriving *arriving
 	room     *room
 	backlog  *backlog.Backlog
-	stopping chan struct{}  // closed when the service ends
-	tasks    sync.WaitGroup // goroutines of connections
+	// complaints bounds the warnings of setups that are refused, of which one connection can
+	// have any number. The others are for debugging.
+	complaints *rate.Limiter
+	stopping   chan struct{}  // closed when the service ends
+	tasks      sync.WaitGroup // goroutines of connections
 
 	mu struct {
 		sync.Mutex
@@ -160,6 +164,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, log: cfg.Log, metrics: m, handlers: map[string]handler{}, stopping: make(chan struct{}), arriving: newArriving(), room: newRoom(), backlog: cfg.Backlog}
+	s.complaints = rate.NewLimiter(1, 10)
 	s.mu.transports = map[*transport]struct{}{}
 	s.mu.perIP = map[string]int{}
 	s.mu.conns = map[string]*Conn{}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -48,11 +49,11 @@ func (s *Server) serveStream(stream grpc.ServerStream) error {
 	t.streamOnce.Do(func() { close(t.streamOpen) })
 	c, err := s.setUp(t, stream)
 	if err != nil {
-		if errors.Is(err, errDraining) {
-			s.log.Debug("connection setup refused", "client", t.id, "err", err)
-		} else {
-			s.log.Warn("connection setup refused", "client", t.id, "err", err)
+		level := hclog.Warn
+		if errors.Is(err, errDraining) || !s.complaints.Allow() {
+			level = hclog.Debug
 		}
+		s.log.Log(level, "connection setup refused", "client", t.id, "err", err)
 		if !errors.Is(err, errSecondClient) { // the first one goes on
 			t.shut(AskedToLeave)
 		}
