@@ -3,7 +3,7 @@ package fuzzy
 // Difference is a key in which a client differs from what there is.
 type Difference struct {
 	Key  Key
-	Text string // as the client knows it
+	Text string // as the client has named it; blank if it has not
 	Gone bool   // the client has it, and is not to have it
 	// There says, in a message, that the key is there all the same: the client has it
 	// and is not to have it because it may not read it.
@@ -39,7 +39,7 @@ func Compare(f Form, matches []Key, complete bool, received []string, readable f
 			has[text] = true
 			continue
 		}
-		diff = append(diff, Difference{Key: k, Text: text})
+		diff = append(diff, Difference{Key: k})
 	}
 	if !complete {
 		return diff
@@ -113,7 +113,8 @@ func (c *Client) takeDue(w *watch) Message {
 		return m
 	}
 	m.size = min(c.table.limits.Batch, len(s.diff))
-	for _, d := range s.diff[:m.size] {
+	for _, lasting := range s.diff[:m.size] {
+		d := *lasting
 		if el := c.news[d.Key]; el != nil {
 			el.Value.(*item).unsure = true // after this it knows it for one pattern, or not for another
 		}

@@ -23,9 +23,14 @@ type Limits struct {
 	Batch    int // keys in one message of a sync
 }
 
+// goneBytesMax bounds what is kept for one client of the keys that it has named and is to
+// forget. What is more comes with a later comparison.
+const goneBytesMax = 64 << 10
+
 // Table is who watches what. It is not safe for concurrent use.
 type Table struct {
 	limits Limits
+	kept   map[Key]*kept                // the keys of all topics, each once: many patterns match the same
 	topics map[string]map[string]*topic // by namespace and text of the pattern
 	events uint64                       // counts calls of Changed
 }
@@ -35,7 +40,7 @@ type topic struct {
 	pattern  Pattern
 	watchers map[*Client]struct{}
 
-	keys   map[Key]struct{} // which match, up to the limit; empty until filled
+	keys   []*kept // which match, in order, up to the limit; empty until filled
 	filled bool
 	missed bool // some match and are not in keys
 
@@ -43,6 +48,12 @@ type topic struct {
 	scans   int
 	touched map[Key]bool // what changed meanwhile, and whether it is there
 	over    bool         // one was missed meanwhile
+}
+
+// kept is a key that some topics keep, as a difference of those who have it not.
+type kept struct {
+	Difference
+	topics int
 }
 
 // Client is what one connection watches.
@@ -64,8 +75,8 @@ type watch struct {
 // comparison is what is left to be told of one.
 type comparison struct {
 	initial        bool
-	diff           []Difference
-	batch, batches int // the number of the next one, of how many
+	diff           []*Difference // not modified
+	batch, batches int           // the number of the next one, of how many
 }
 
 // item is one key that came or went.
@@ -78,7 +89,7 @@ type item struct {
 
 // NewTable makes a Table in which nobody watches anything.
 func NewTable(limits Limits) *Table {
-	return &Table{limits: limits, topics: make(map[string]map[string]*topic)}
+	return &Table{limits: limits, kept: make(map[Key]*kept), topics: make(map[string]map[string]*topic)}
 }
 
 // Open makes a Client that watches nothing yet.
@@ -130,7 +141,7 @@ func (c *Client) Watch(p Pattern) (*Scan, error) {
 }
 
 func (t *Table) add(p Pattern) *topic {
-	tp := &topic{pattern: p, watchers: make(map[*Client]struct{}), keys: make(map[Key]struct{})}
+	tp := &topic{pattern: p, watchers: make(map[*Client]struct{})}
 	if t.topics[p.namespace] == nil {
 		t.topics[p.namespace] = make(map[string]*topic)
 	}
@@ -144,10 +155,48 @@ func (c *Client) leave(tp *topic) {
 	if len(tp.watchers) > 0 {
 		return
 	}
+	for _, k := range tp.keys {
+		c.table.release(k)
+	}
+	tp.keys = nil // a scan may be under way
 	namespace := c.table.topics[tp.pattern.namespace]
 	delete(namespace, tp.pattern.text)
 	if len(namespace) == 0 {
 		delete(c.table.topics, tp.pattern.namespace)
+	}
+}
+
+// release ends a topic's part in a key.
+func (t *Table) release(k *kept) {
+	if k.topics--; k.topics == 0 {
+		delete(t.kept, k.Key)
+	}
+}
+
+func (tp *topic) find(k Key) (int, bool) {
+	return slices.BinarySearchFunc(tp.keys, k, func(a *kept, k Key) int { return a.Key.Compare(k) })
+}
+
+// keep adds a key to those of a topic.
+func (t *Table) keep(tp *topic, k Key) {
+	at, there := tp.find(k)
+	if there {
+		return
+	}
+	one := t.kept[k]
+	if one == nil {
+		one = &kept{Difference: Difference{Key: k}}
+		t.kept[k] = one
+	}
+	one.topics++
+	tp.keys = slices.Insert(tp.keys, at, one)
+}
+
+// drop takes a key from those of a topic.
+func (t *Table) drop(tp *topic, k Key) {
+	if at, there := tp.find(k); there {
+		t.release(tp.keys[at])
+		tp.keys = slices.Delete(tp.keys, at, at+1)
 	}
 }
 
@@ -161,9 +210,13 @@ func (t *Table) ScanMax() int { return t.limits.Matches + 1 }
 func (t *Table) Fill(s *Scan, found []Key) []*Client {
 	tp := s.topic
 	first, missed := !tp.filled, tp.over
+	if len(tp.watchers) == 0 {
+		return nil // it has ended meanwhile
+	}
+	tp.keys = slices.Grow(tp.keys, max(0, min(len(found), t.limits.Matches)-len(tp.keys)))
 	var added []Key
 	for _, k := range found {
-		if _, known := tp.keys[k]; known {
+		if tp.has(k) {
 			continue
 		}
 		if _, changed := tp.touched[k]; changed {
@@ -173,7 +226,7 @@ func (t *Table) Fill(s *Scan, found []Key) []*Client {
 			missed = true
 			break
 		}
-		tp.keys[k] = struct{}{}
+		t.keep(tp, k)
 		added = append(added, k)
 	}
 	if first {
@@ -181,7 +234,7 @@ func (t *Table) Fill(s *Scan, found []Key) []*Client {
 			switch {
 			case !tp.touched[k]:
 			case len(tp.keys) < t.limits.Matches:
-				tp.keys[k] = struct{}{}
+				t.keep(tp, k)
 			default:
 				missed = true
 			}
@@ -223,10 +276,9 @@ func (c *Client) Matches(p Pattern) (keys []Key, complete bool, err error) {
 		}
 	}
 	keys = make([]Key, 0, len(w.topic.keys))
-	for k := range w.topic.keys {
-		keys = append(keys, k)
+	for _, k := range w.topic.keys {
+		keys = append(keys, k.Key)
 	}
-	slices.SortFunc(keys, Key.Compare)
 	if len(keys) >= c.table.limits.Matches {
 		err = ErrTooManyMatches
 	}
@@ -241,11 +293,42 @@ func (c *Client) Begin(p Pattern, diff []Difference, initial bool) {
 	if w == nil {
 		return // it was cancelled meanwhile
 	}
-	if w.due = nil; len(diff) == 0 && !initial {
+	w.due = nil
+	due := c.lasting(diff)
+	if len(due) == 0 && !initial {
 		return
 	}
 	n := c.table.limits.Batch
-	w.due = &comparison{initial: initial, diff: diff, batch: 1, batches: (len(diff) + n - 1) / n}
+	w.due = &comparison{initial: initial, diff: due, batch: 1, batches: (len(due) + n - 1) / n}
+}
+
+// lasting are differences as they are kept until the client has been told of them: those
+// that others have too are there once.
+func (c *Client) lasting(diff []Difference) []*Difference {
+	left := goneBytesMax
+	for _, w := range c.watches {
+		if w.due == nil {
+			continue
+		}
+		for _, d := range w.due.diff {
+			left -= len(d.Text)
+		}
+	}
+	due := make([]*Difference, 0, len(diff))
+	for i := range diff {
+		d := &diff[i]
+		switch k := c.table.kept[d.Key]; {
+		case !d.Gone && k != nil:
+			due = append(due, &k.Difference)
+		case !d.Gone:
+			due = append(due, &Difference{Key: d.Key})
+		case len(d.Text) <= left:
+			left -= len(d.Text)
+			one := *d
+			due = append(due, &one)
+		}
+	}
+	return due
 }
 
 // Cancel ends the watch on a pattern, if there is one.
@@ -302,17 +385,16 @@ func (t *Table) note(tp *topic, k Key, there bool) bool {
 	if !tp.filled {
 		return false
 	}
-	_, was := tp.keys[k]
 	switch {
-	case was == there:
+	case tp.has(k) == there:
 		return false
 	case !there:
-		delete(tp.keys, k)
+		t.drop(tp, k)
 	case len(tp.keys) >= t.limits.Matches:
 		tp.missed, tp.over = true, true
 		return false
 	default:
-		tp.keys[k] = struct{}{}
+		t.keep(tp, k)
 	}
 	return true
 }
@@ -328,7 +410,7 @@ func (c *Client) there(k Key) bool {
 }
 
 func (tp *topic) has(k Key) bool {
-	_, ok := tp.keys[k]
+	_, ok := tp.find(k)
 	return ok
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -414,5 +415,96 @@ func TestAllClientsEndUpWithWhatThereIs(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestManyPatternsOfTheSameKeysTakeLittle: each keeps which keys it matches, and not the
+// keys, also for those who have yet to be told of them.
+func TestManyPatternsOfTheSameKeysTakeLittle(t *testing.T) {
+	const patterns, matches, bytesMax = 1_000, 500, 12 << 10
+	names := make([]string, 2*matches)
+	for i := range names {
+		names[i] = fmt.Sprintf("%d-config-%d", i%2, i)
+	}
+	w := newWorld(t, Limits{Patterns: 20, Matches: matches, Batch: 10}, names...)
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	var clients []*Client
+	before := heap()
+	for i := range patterns {
+		if i%20 == 0 {
+			clients = append(clients, w.table.Open())
+		}
+		c := clients[len(clients)-1]
+		p := pattern(t, fmt.Sprintf("n>>%s>>%d*", strings.Repeat("*", 1+i/100)+"g"[:i/50%2], i%2)+strings.Repeat("*", i/2%25))
+		scan, err := c.Watch(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if scan != nil {
+			w.table.Fill(scan, w.find(p))
+		}
+		keys, complete, _ := c.Matches(p)
+		c.Begin(p, Compare(Services, keys, complete, nil, all, matches), true)
+	}
+	if each := (heap() - before) / patterns; each > bytesMax {
+		t.Errorf("a pattern takes %d bytes", each)
+	}
+	w.change("0-config-0", false)
+	w.change("0-config-new", true)
+	if n := len(w.table.kept); n != len(names) {
+		t.Errorf("%d keys are kept, there are %d", n, len(names))
+	}
+	for _, c := range clients {
+		c.Close()
+	}
+	if len(w.table.kept) > 0 || len(w.table.topics) > 0 {
+		t.Errorf("%d keys and %d topics are kept for nobody", len(w.table.kept), len(w.table.topics))
+	}
+}
+
+// TestWhatAClientIsToForgetIsBounded: it names the keys itself, as long as it likes.
+func TestWhatAClientIsToForgetIsBounded(t *testing.T) {
+	w := newWorld(t, Limits{Patterns: 20, Matches: 500, Batch: 10}, "a")
+	c := w.table.Open()
+	received := []string{"n@@g@@a"}
+	for i := range 500 {
+		received = append(received, fmt.Sprintf("g@@%d%s", i, strings.Repeat("x", 2_000)))
+	}
+	for i := range 20 {
+		if err := w.watch(c, "n>>g>>*"+strings.Repeat("*", i), true, received...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.watch(c, "n>>g>>*"+strings.Repeat("*", 19), false, received...); err != nil {
+		t.Fatal(err)
+	}
+	gone, bytes, finished := 0, 0, 0
+	for m, ok := c.Take(); ok; m, ok = c.Take() {
+		for _, d := range m.Keys {
+			if d.Gone {
+				gone, bytes = gone+1, bytes+len(d.Text)
+			}
+		}
+		if m.Kind == Finish {
+			finished++
+		}
+		c.Done(m, true)
+	}
+	if finished != 19 {
+		t.Errorf("%d patterns are said to be done with, 19 were new", finished)
+	}
+	if gone == 0 || bytes > goneBytesMax {
+		t.Errorf("%d keys of %d bytes are kept for one client", gone, bytes)
+	}
+	if err := w.watch(c, "n>>g>>*", false, received...); err != nil {
+		t.Fatal(err)
+	}
+	if m, ok := c.Take(); !ok || len(m.Keys) == 0 {
+		t.Error("and the rest is told later")
 	}
 }
