@@ -3,6 +3,7 @@ package catalog
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -164,12 +165,12 @@ func TestListThatIsAgainAsItWasHasAnotherNumber(t *testing.T) {
 	unseen := store.ServicePath(shop) + "/DEFAULT~10.0.0.3:80-e0000000009"
 	tr.remove(unseen)
 	require.EqualValues(t, 1004, tr.list().LastRefTime)
-	require.True(t, tr.list().Unchanged(v))
+	require.Equal(t, v.Shown(), tr.list().Shown())
 	tr.remove(a)
-	require.False(t, tr.list().Unchanged(v))
+	require.NotEqual(t, v.Shown(), tr.list().Shown())
 	tr.create(1, at("10.0.0.1"))
 	require.True(t, tr.list().SameHosts(v))
-	require.False(t, tr.list().Unchanged(v), "who looked meanwhile saw another list")
+	require.NotEqual(t, v.Shown(), tr.list().Shown(), "who looked meanwhile saw another list")
 
 	// What is this node's own business and does not show, does not count.
 	shown := tr.list()
@@ -363,5 +364,46 @@ func BenchmarkLookup(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		tr.list()
+	}
+}
+
+// TestListsOfFiltersThatAreKeptAreBounded: one who asks for ever other clusters does not
+// have the catalog keep a large list for each. Some stay, however large, and that of all
+// instances.
+func TestListsOfFiltersThatAreKeptAreBounded(t *testing.T) {
+	for _, metadata := range []int{400, 2_000} {
+		tr := newTree()
+		tr.service(shop, nil)
+		for n := range 1_000 {
+			i := at(fmt.Sprintf("10.0.%d.%d", n/250, n%250))
+			i.Metadata = map[string]string{"x": strings.Repeat("x", metadata)}
+			tr.create(1, i)
+		}
+		all := tr.list()
+		ask := func(n int) *View {
+			return tr.Lookup(shop, registry.Filter{Clusters: []string{registry.DefaultCluster, fmt.Sprint("x", n)}})
+		}
+		for n := range 2 * viewsMax {
+			v := ask(n)
+			require.True(t, v.SameHosts(all))
+			require.Same(t, v, ask(n))
+			bytes := 0
+			for name, v := range tr.mu.services[shop].views {
+				if name != "" {
+					bytes += len(v.hosts)
+				}
+			}
+			require.LessOrEqual(t, bytes, max(viewBytesMax, viewsFew*len(all.hosts)))
+		}
+		require.Same(t, all, tr.list())
+		var few [viewsFew]*View
+		for range 2 {
+			for n := range few {
+				few[n] = ask(n)
+			}
+		}
+		for n, v := range few {
+			require.Same(t, v, ask(n))
+		}
 	}
 }

@@ -2,6 +2,8 @@ package catalog
 
 import (
 	"bytes"
+	"hash/maphash"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -11,8 +13,15 @@ import (
 	"github.com/zensus-io/zensus/registry/store"
 )
 
-// viewsMax bounds the filters whose lists are kept for one service.
-const viewsMax = 32
+// Lists are kept for so many filters of one service: for viewsFew however large they are,
+// else each who asks would have a large one made anew; and for no more than viewsMax, as
+// long as they take no more than viewBytesMax, in bytes of JSON. Protocols keep some forms of
+// each besides. The list of all instances does not count.
+const (
+	viewsFew     = 4
+	viewsMax     = 32
+	viewBytesMax = 4 << 20
+)
 
 // unknownAge is how old a list of an unknown service pretends to be: newer than
 // what a client kept from another server's life, older than the service's first
@@ -44,8 +53,19 @@ type View struct {
 	since int64  // LastRefTime of the first of the views in a row that show the same
 	tree  int64  // the service's number in the tree, 0 without one
 	hosts []byte // Instances as a JSON array of the catalog's Form
+	sum   uint64 // of hosts
 	memo  *memo
 }
+
+// Shown is what a View shows, in short: who keeps that of many keeps no lists.
+type Shown struct {
+	since     int64
+	protected bool
+	sum       uint64
+}
+
+// sums are compared within this process only.
+var sums = maphash.MakeSeed()
 
 // memo keeps what protocols made of a list.
 type memo struct {
@@ -80,9 +100,9 @@ func (v *View) SameHosts(o *View) bool {
 	return v == o || o != nil && v.Protected == o.Protected && bytes.Equal(v.hosts, o.hosts)
 }
 
-// Unchanged reports whether this node has shown nothing else between an older view under
-// the same filter and this one: who has the older one needs not be told.
-func (v *View) Unchanged(older *View) bool { return v.since == older.since && v.SameHosts(older) }
+// Shown is equal for two views under the same filter if this node has shown nothing else
+// between them: who has the older one needs not be told of the newer.
+func (v *View) Shown() Shown { return Shown{v.since, v.Protected, v.sum} }
 
 // Lookup returns the list of a service under a filter. An unknown service has an
 // empty one.
@@ -130,17 +150,35 @@ func (s *service) view(name string, f registry.Filter, cacheMillis int64, form F
 	v.hosts = s.encode(sel, form)
 	v.memo = new(memo)
 	if old != nil && v.SameHosts(old) {
-		v.hosts, v.since = old.hosts, old.since
+		v.hosts, v.sum, v.since = old.hosts, old.sum, old.since
 		if v.Known == old.Known && v.tree == old.tree {
 			v.LastRefTime, v.memo = old.LastRefTime, old.memo
 		}
+	} else {
+		v.sum = maphash.Bytes(sums, v.hosts)
 	}
 	s.shown = max(s.shown, v.LastRefTime)
-	if s.views == nil || len(s.views) >= viewsMax {
+	s.keep(name, v)
+	return v
+}
+
+// keep has the next one who asks find a list. Where they are too many, or too large, those
+// of other filters are forgotten.
+func (s *service) keep(name string, v *View) {
+	if s.views == nil {
 		s.views = make(map[string]*View)
 	}
+	others, bytes := 0, len(v.hosts)
+	for other, kept := range s.views {
+		if other != "" && other != name {
+			others++
+			bytes += len(kept.hosts)
+		}
+	}
+	if name != "" && (others >= viewsMax || others >= viewsFew && bytes > viewBytesMax) {
+		maps.DeleteFunc(s.views, func(other string, _ *View) bool { return other != "" })
+	}
 	s.views[name] = v
-	return v
 }
 
 func (s *service) encode(sel registry.Selection, form Form) []byte {

@@ -32,6 +32,9 @@ const (
 	// attemptsMax is how many pushes of a subscription in a row may fail before its
 	// connection is cut: who lives and takes nothing would be pushed to for ever.
 	attemptsMax = 50
+	// listsMax bounds how many lists of clusters of one service a client subscribes to: each
+	// makes a list of its own of every change.
+	listsMax = 32
 	// bytesPerMilli is what a service may send in a burst, to all its subscribers.
 	bytesPerMilli = 200_000
 )
@@ -77,6 +80,7 @@ type Hub struct {
 		sync.Mutex
 		topics  map[registry.ServiceKey]map[*subscription]struct{}
 		clients map[string]map[subscriptionKey]*subscription
+		lists   map[clientService]int // of subscriptions that name clusters
 		total   int
 		off     bool // nothing is pushed
 	}
@@ -94,6 +98,11 @@ type subscriptionKey struct {
 	clusters string
 }
 
+type clientService struct {
+	client  string
+	service registry.ServiceKey
+}
+
 // subscription is one client's interest in one service. Guarded by the hub's mu.
 type subscription struct {
 	client   string
@@ -107,8 +116,8 @@ type subscription struct {
 
 	// Owned by the delivery goroutine.
 	failed   int           // pushes since
-	last     *catalog.View // acknowledged
-	lastAt   time.Time
+	last     catalog.Shown // acknowledged
+	lastAt   time.Time     // when; zero if nothing was
 	pace     time.Duration
 	audience int // subscribers of the service
 }
@@ -132,6 +141,7 @@ func New(cfg Config) *Hub {
 	}
 	h.mu.topics = make(map[registry.ServiceKey]map[*subscription]struct{})
 	h.mu.clients = make(map[string]map[subscriptionKey]*subscription)
+	h.mu.lists = make(map[clientService]int)
 	h.queue.changed = make(map[registry.ServiceKey]time.Time)
 	return h
 }
@@ -236,6 +246,13 @@ func (h *Hub) Subscribe(client string, target Target, k registry.ServiceKey, clu
 	if len(mine) >= h.cfg.SubscriptionsPerClient {
 		return registry.Errorf(registry.ErrLimit, "subscriptions: client %s has %d already.", client, len(mine))
 	}
+	if clusters != "" {
+		lists := clientService{client, k}
+		if h.mu.lists[lists] >= listsMax {
+			return registry.Errorf(registry.ErrLimit, "subscriptions: client %s has %d of service %s already.", client, listsMax, k.Grouped())
+		}
+		h.mu.lists[lists]++
+	}
 	s := &subscription{client: client, target: target, key: key, filter: registry.Filter{Clusters: registry.ParseClusters(clusters)}, underWay: true, since: time.Now()}
 	if mine == nil {
 		mine = make(map[subscriptionKey]*subscription)
@@ -275,6 +292,11 @@ func (h *Hub) Drop(client string) {
 func (h *Hub) removeLocked(s *subscription) {
 	s.gone = true
 	h.mu.total--
+	if lists := (clientService{s.client, s.key.service}); s.key.clusters != "" {
+		if h.mu.lists[lists]--; h.mu.lists[lists] == 0 {
+			delete(h.mu.lists, lists)
+		}
+	}
 	delete(h.mu.clients[s.client], s.key)
 	if len(h.mu.clients[s.client]) == 0 {
 		delete(h.mu.clients, s.client)
@@ -409,10 +431,10 @@ func (h *Hub) giveUp(s *subscription) bool {
 
 // send pushes a list unless the subscriber has it, or it is held back.
 func (h *Hub) send(ctx context.Context, s *subscription, v *catalog.View) (sent bool, err error) {
-	if s.last != nil && v.Unchanged(s.last) {
+	if !s.lastAt.IsZero() && v.Shown() == s.last {
 		return false, nil
 	}
-	if s.last != nil && h.cfg.Guard.Held(v.Key, v.Total, time.Now()) {
+	if !s.lastAt.IsZero() && h.cfg.Guard.Held(v.Key, v.Total, time.Now()) {
 		return false, nil
 	}
 	if err := s.target.Notify(ctx, v, s.key.clusters); err != nil {
@@ -424,7 +446,7 @@ func (h *Hub) send(ctx context.Context, s *subscription, v *catalog.View) (sent 
 	} else {
 		s.pace = min(max(2*s.pace, paceMin), paceMax(v.InfoBytes(), s.audience))
 	}
-	s.last, s.lastAt = v, now
+	s.last, s.lastAt = v.Shown(), now
 	return true, nil
 }
 

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -507,3 +509,59 @@ type counter struct{ wg *sync.WaitGroup }
 func (c counter) Notify(context.Context, *catalog.View, string) error { c.wg.Done(); return nil }
 func (c counter) Closed() bool                                        { return false }
 func (c counter) Close()                                              {}
+
+// taker acknowledges at once, and keeps nothing.
+type taker struct {
+	mu    sync.Mutex
+	taken []weak.Pointer[catalog.View]
+}
+
+func (r *taker) Notify(_ context.Context, v *catalog.View, _ string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.taken = append(r.taken, weak.Make(v))
+	return nil
+}
+
+func (*taker) Closed() bool { return false }
+
+func (*taker) Close() {}
+
+// TestWhoSubscribesKeepsNoListsInMemory: a client who names ever other clusters has a list
+// made for each. It may have some, and none is kept for it.
+func TestWhoSubscribesKeepsNoListsInMemory(t *testing.T) {
+	w := start(t)
+	w.cfg.SubscriptionsPerClient = 1_000
+	w.add()
+	r := &taker{}
+	subscribe := func(client string, i int) error {
+		return w.Subscribe(client, r, shop, fmt.Sprintf("DEFAULT,x%d", i))
+	}
+	for i := range listsMax {
+		require.NoError(t, subscribe("greedy", i))
+	}
+	require.ErrorIs(t, subscribe("greedy", listsMax), registry.ErrLimit)
+	require.NoError(t, subscribe("greedy", 0), "one that it has")
+	require.NoError(t, w.Subscribe("greedy", r, shop, ""))
+	require.NoError(t, subscribe("other", listsMax))
+	require.Eventually(t, func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return len(r.taken) == listsMax+2 && w.Pending() == 0
+	}, 5*time.Second, time.Millisecond)
+	w.Enable(false)
+	w.add()
+	w.catalog.Lookup(shop, registry.Filter{})
+	for i := range 100 { // the catalog keeps what it has shown last
+		w.catalog.Lookup(shop, registry.Filter{Clusters: []string{fmt.Sprint("other", i)}})
+	}
+	runtime.GC()
+	for _, v := range r.taken {
+		require.Nil(t, v.Value())
+	}
+	w.Unsubscribe("greedy", shop, "DEFAULT,x1")
+	require.NoError(t, subscribe("greedy", listsMax), "there is room again")
+	w.Drop("greedy")
+	w.Drop("other")
+	require.Empty(t, w.mu.lists)
+}
