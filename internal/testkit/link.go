@@ -8,8 +8,17 @@ import (
 	"time"
 )
 
+// Way is one of the two directions of a Link.
+type Way int
+
+// The ways of a Link.
+const (
+	There Way = iota // from who connects
+	Back
+)
+
 // Link stands between a member of an ensemble and the port of another (see
-// Options.Between), and can be cut.
+// Options.Between), and can be cut, or hold back what goes one way.
 type Link struct {
 	l  net.Listener
 	to string
@@ -19,6 +28,7 @@ type Link struct {
 		sync.Mutex
 		cut   bool
 		conns map[net.Conn]struct{}
+		held  [2]chan struct{} // by way; nil while nothing is held back
 	}
 }
 
@@ -34,6 +44,7 @@ func NewLink(t testing.TB, to string) *Link {
 	k.wg.Go(k.accept)
 	t.Cleanup(func() {
 		_ = l.Close()
+		k.Mend() // what is held waits
 		k.Cut()
 		k.wg.Wait()
 	})
@@ -53,11 +64,28 @@ func (k *Link) Cut() {
 	}
 }
 
-// Mend lets connections through again.
+// Hold lets nothing through one way until the link is mended, and then all that has come
+// meanwhile: so it is where the packets of one direction are lost, but that connections can
+// be made.
+func (k *Link) Hold(w Way) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.mu.held[w] == nil {
+		k.mu.held[w] = make(chan struct{})
+	}
+}
+
+// Mend lets everything through again.
 func (k *Link) Mend() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.mu.cut = false
+	for w, held := range k.mu.held {
+		if held != nil {
+			close(held)
+			k.mu.held[w] = nil
+		}
+	}
 }
 
 func (k *Link) accept() {
@@ -83,14 +111,38 @@ func (k *Link) carry(a net.Conn) {
 	if !k.hold(b) {
 		return
 	}
+	over := make(chan struct{})
+	defer close(over)
 	done := make(chan struct{}, 2)
-	for _, way := range [2][2]net.Conn{{a, b}, {b, a}} {
+	for w, ends := range [2][2]net.Conn{There: {a, b}, Back: {b, a}} {
 		k.wg.Go(func() {
-			_, _ = io.Copy(way[0], way[1])
+			_, _ = io.Copy(gate{ends[1], k, Way(w), over}, ends[0])
 			done <- struct{}{}
 		})
 	}
 	<-done // one end is enough: drop closes both
+}
+
+// gate is the end of a way, which may be held.
+type gate struct {
+	to   io.Writer
+	link *Link
+	way  Way
+	over <-chan struct{} // closed when the connection is
+}
+
+func (g gate) Write(b []byte) (int, error) {
+	g.link.mu.Lock()
+	held := g.link.mu.held[g.way]
+	g.link.mu.Unlock()
+	if held != nil {
+		select {
+		case <-held:
+		case <-g.over:
+			return 0, net.ErrClosed
+		}
+	}
+	return g.to.Write(b)
 }
 
 // hold keeps a connection for Cut, or reports that none may be there.
