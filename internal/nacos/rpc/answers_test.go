@@ -126,3 +126,61 @@ func TestManyAreGivenTheSameLargeAnswer(t *testing.T) {
 	}
 	require.Eventually(t, func() bool { return room.Held() == 0 }, 5*time.Second, time.Millisecond)
 }
+
+// TestPushesThatAreGivenUpAreNotWritten: each of them is pushed again a moment later, so
+// one who reads late, or never, would have ever more of them waiting for him.
+func TestPushesThatAreGivenUpAreNotWritten(t *testing.T) {
+	timing := quick
+	timing.Idle, timing.StuckWrite = time.Minute, time.Minute
+	v := serve(t, Config{Timing: timing})
+	slow := dial(t, v.addr)
+	slow.check()
+	slow.open()
+	slow.send(&wire.ConnectionSetupRequest{ClientVersion: "Nacos-Go-Client:v2.3.2", Labels: map[string]string{"source": "sdk"}})
+	require.Eventually(t, func() bool { return v.Conn(slow.id) != nil }, 5*time.Second, time.Millisecond)
+	conn := v.Conn(slow.id)
+	queued := func() int {
+		conn.outbox.mu.Lock()
+		defer conn.outbox.mu.Unlock()
+		return len(conn.outbox.mu.queue)
+	}
+	list := func(i int) wire.Encoded {
+		text := fmt.Sprintf(`{"serviceInfo":{"name":"%d","x":"%s"}}`, i, strings.Repeat("x", largeBytes))
+		return wire.Encoded{Type: (*wire.NotifySubscriberRequest)(nil).PayloadType(), JSON: []byte(text)}
+	}
+
+	// He does not read; the first fill what lies between, the others wait. Some are given
+	// up by those who pushed them, some have waited too long.
+	ctx, cancel := context.WithCancel(t.Context())
+	given := make(chan error, 40)
+	one := list(0)
+	for range 20 {
+		go func() { given <- conn.Push(ctx, one) }()
+		go func() {
+			_, err := conn.call(t.Context(), one, time.Second)
+			given <- err
+		}()
+	}
+	require.Eventually(t, func() bool { return queued() > 30 }, 5*time.Second, time.Millisecond)
+	for range 20 {
+		require.ErrorIs(t, <-given, ErrNoAck)
+	}
+	require.LessOrEqual(t, queued(), 20)
+	cancel()
+	for range 20 {
+		require.ErrorIs(t, <-given, context.Canceled)
+	}
+	require.Zero(t, queued())
+
+	// When he reads, what is pushed then comes soon.
+	go func() { given <- conn.Push(t.Context(), list(1_000)) }()
+	slow.receive()
+	for range 10 {
+		push := slow.push().(*wire.NotifySubscriberRequest)
+		if push.ServiceInfo.Name == "1000" {
+			slow.send(&wire.NotifySubscriberResponse{Response: wire.Response{ResultCode: 200, RequestID: push.RequestID}})
+			break
+		}
+	}
+	require.NoError(t, <-given)
+}

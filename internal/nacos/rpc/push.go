@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -219,11 +220,16 @@ func (o *outbox) enqueueLocked(m message) (write bool, err error) {
 	return write, nil
 }
 
-// end tells the one who waits for a push of its outcome, unless it was told before.
+// end tells the one who waits for a push of its outcome, unless it was told before. What
+// nobody waits for any more is not written: whoever pushed it does so anew if it matters,
+// and it would keep what comes after it from the client.
 func (o *outbox) end(requestID string, reply *wire.Payload, err error) {
 	o.mu.Lock()
 	p := o.mu.pending[requestID]
 	delete(o.mu.pending, requestID)
+	if p != nil && reply == nil {
+		o.mu.queue = slices.DeleteFunc(o.mu.queue, func(m message) bool { return m.requestID == requestID })
+	}
 	o.mu.Unlock()
 	if p != nil {
 		p.end(reply, err)
