@@ -88,7 +88,7 @@ func New(cfg Config) (*Log, error) {
 	l := &Log{
 		cfg: cfg, ready: make(chan struct{}), tag: fmt.Sprintf("%08x", rand.Uint32()), kick: make(chan struct{}, 1),
 		queue: make(chan waiting, queueMax), budget: rate.NewLimiter(refusedPerSecond, refusedBurst),
-		lines: rate.NewLimiter(rate.Every(untoldFor), 1),
+		lines:   rate.NewLimiter(rate.Every(untoldFor), 1),
 		queries: make(chan struct{}, queriesMax),
 	}
 	var err error
