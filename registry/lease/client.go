@@ -21,6 +21,7 @@ type client struct {
 	serial uint64 // tells it from those with the same id, before and after it
 	beat   bool
 
+	settled atomic.Int64 // since the epoch, in nanoseconds, of one that has moved here; see Config.Settle
 	timeout atomic.Int64 // nanoseconds; see Options. It never gets less
 	alive   atomic.Int64 // last sign of life, nanoseconds since 1970
 	touched atomic.Int64 // last touch of the session, likewise

@@ -48,6 +48,7 @@ const (
 // for longer than two seconds just then, the znode of its client is removed; when it
 // hears of the client again it creates it anew.
 type doubt struct {
+	by      *client // that covers them
 	service registry.ServiceKey
 	owner   core.SessionID
 	paths   []string
@@ -191,6 +192,9 @@ func (m *Manager) doubtIn(c *client, k registry.ServiceKey, w *wish) {
 	if len(older) == 0 {
 		return
 	}
+	if m.hasMoved(c, older) {
+		return
+	}
 	slices.SortFunc(older, func(a, b *catalog.Entry) int {
 		return cmp.Or(cmp.Compare(a.Owner, b.Owner), cmp.Compare(a.Path, b.Path))
 	})
@@ -201,7 +205,7 @@ func (m *Manager) doubtIn(c *client, k registry.ServiceKey, w *wish) {
 			continue
 		}
 		if len(made) == 0 || made[len(made)-1].owner != e.Owner {
-			made = append(made, &doubt{service: k, owner: e.Owner, kick: make(chan struct{}, 1)})
+			made = append(made, &doubt{by: c, service: k, owner: e.Owner, kick: make(chan struct{}, 1)})
 		}
 		d := made[len(made)-1]
 		d.paths = append(d.paths, e.Path)
@@ -213,6 +217,27 @@ func (m *Manager) doubtIn(c *client, k registry.ServiceKey, w *wish) {
 	m.queue.doubts = append(m.queue.doubts, made...)
 	m.queue.Unlock()
 	m.wakeRun()
+}
+
+// hasMoved notes that a client comes from sessions of before, if none of them is of a client
+// of this node, and reports whether it has closed its connection since: it may be on its way
+// to another node, which then decides what becomes of the znodes of before.
+func (m *Manager) hasMoved(c *client, older []*catalog.Entry) (gone bool) {
+	if c.beat {
+		return false
+	}
+	m.mu.RLock()
+	here := slices.ContainsFunc(older, func(e *catalog.Entry) bool {
+		return m.mu.sessions[e.Owner] != nil || m.mu.ended[e.Owner] != nil
+	})
+	m.mu.RUnlock()
+	if here {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.settled.Store(time.Now().Add(m.cfg.Settle).UnixNano())
+	return c.mu.ending == closing
 }
 
 // resolve removes the znodes that are in doubt unless their session is claimed, or ctx
@@ -263,11 +288,13 @@ func (m *Manager) decide(ctx context.Context, d *doubt) (core.Zxid, error) {
 		here := c.mu.ending == staying
 		c.mu.Unlock()
 		if here {
+			d.by.settled.Store(0)
 			return 0, nil
 		}
 	}
 	isClaimed, zxid, err := m.cfg.Store.RemoveUnclaimed(ctx, d.owner, d.paths)
 	if isClaimed {
+		d.by.settled.Store(0) // it comes from nowhere
 		m.log.Debug("two clients have registered the same instance", "service", d.service.String(), "session", d.owner.String())
 	}
 	return zxid, err

@@ -13,8 +13,18 @@ import (
 const farewellExtra = 30 * time.Second
 
 // End ends the session of a client that is known to be gone: its instances
-// vanish at once and together. It does not wait.
-func (m *Manager) End(id string) { m.leave(id, closing) }
+// vanish at once and together. It does not wait. A connection that came from a session of
+// before only a moment ago is let go as by Release: see Config.Settle.
+func (m *Manager) End(id string) {
+	m.mu.RLock()
+	c := m.mu.clients[id]
+	m.mu.RUnlock()
+	if c != nil && !c.beat && time.Now().UnixNano() < c.settled.Load() {
+		m.Release(id)
+		return
+	}
+	m.leave(id, closing)
+}
 
 // Release lets go of a client that may be alive elsewhere. Its session lives on
 // until its timeout.

@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -46,6 +47,12 @@ type Config struct {
 	// Node names this node in the records that it writes.
 	Node   string
 	Limits registry.Limits
+	// Settle is how long a client that has moved here, from a node that is gone, may still be
+	// on its way; zero is 10 s. Clients may take a second step behind the first: where a
+	// request and a health check tell one in Java or Python of the same dead node, it connects
+	// to one node and then to the next, up to five seconds later, and closes the connection
+	// between. It registers there 3 s or 30 s later.
+	Settle time.Duration
 	Logger hclog.Logger // nil is silent
 }
 
@@ -108,6 +115,7 @@ func New(cfg Config) (*Manager, error) {
 	if cfg.Sessions == nil || cfg.Store == nil || cfg.Catalog == nil || cfg.Picture == nil {
 		return nil, errors.New("lease: sessions, store, catalog and picture are needed")
 	}
+	cfg.Settle = cmp.Or(cfg.Settle, 10*time.Second)
 	m := &Manager{cfg: cfg, log: cfg.Logger, queued: make(chan struct{}, 1), hands: make(chan *client)}
 	m.founding, _ = cfg.Sessions.(core.Founding)
 	if m.log == nil {

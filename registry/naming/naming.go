@@ -48,6 +48,8 @@ type Config struct {
 	// EmptyAfter is how long a service that nobody made explicitly may be empty
 	// before it is removed. Zero is a minute.
 	EmptyAfter time.Duration
+	// Settle is that of the leases: see lease.Config.
+	Settle time.Duration
 	// OverrideAge is how long an override outlives its instance. Zero is 30 days.
 	OverrideAge time.Duration
 	// Peers are the other nodes; nil: this one is alone. Each checks its share of the
@@ -142,7 +144,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	s.leases, err = lease.New(lease.Config{
 		Sessions: cfg.Sessions, Store: s.store, Catalog: s.catalog, Picture: s.services,
-		Node: cfg.Node, Limits: cfg.Limits, Logger: cfg.Logger.Named("lease"),
+		Node: cfg.Node, Limits: cfg.Limits, Settle: cfg.Settle, Logger: cfg.Logger.Named("lease"),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("naming: %w", err)

@@ -484,7 +484,8 @@ func TestBeatTakesOverWhatAnotherNodeHeld(t *testing.T) {
 // that client goes too, the instance goes. A client that is still there keeps it.
 func TestOfTwoClientsOfOneInstanceWhoIsNotThereLeavesNothing(t *testing.T) {
 	engine := engines.New(t)
-	a, b, dies := start(t, engine, "a"), start(t, engine, "b"), start(t, engine, "c")
+	settled := func(c *Config) { c.Settle = time.Nanosecond }
+	a, b, dies := start(t, engine, "a", settled), start(t, engine, "b", settled), start(t, engine, "c", settled)
 	moves, shared := at("10.0.0.1", 80), at("10.0.0.2", 80)
 	require.NoError(t, dies.Publish(t.Context(), "c1", shop, []registry.Instance{moves}))
 	require.NoError(t, a.Publish(t.Context(), "a1", shop, []registry.Instance{shared}))
