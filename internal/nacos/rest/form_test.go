@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -18,4 +19,28 @@ func FuzzParseForm(f *testing.F) {
 		want, _ := url.ParseQuery(text)
 		require.Equal(t, want, parseForm(text))
 	})
+}
+
+// TestWhatIsKeptOfAFormDoesNotKeepIt: a server remembers the names of configs and instances
+// for long.
+func TestWhatIsKeptOfAFormDoesNotKeepIt(t *testing.T) {
+	const large = 1 << 20
+	for _, more := range []string{"", strings.Repeat("&x=y", formPairsMost)} {
+		before := inUse()
+		var kept []string
+		for range 64 {
+			form := parseForm("dataId=app&content=" + strings.Repeat("x", large) + more)
+			require.Len(t, form.Get("content"), large)
+			kept = append(kept, form.Get("dataId"))
+		}
+		require.Less(t, inUse()-before, int64(8*large))
+		runtime.KeepAlive(kept)
+	}
+}
+
+func inUse() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

@@ -111,12 +111,30 @@ func queryOf(c *gin.Context) (*parameters, error) {
 // formPairsMost bounds the pairs of a form that parseForm reads itself.
 const formPairsMost = 64
 
+// formBytesShared is how long a form may be whose values are not copied: of it they are
+// parts, and who keeps one, the dataId of a config say, keeps all of it.
+const formBytesShared = 1 << 10
+
+// apart is a value that keeps no more in memory of its form than is as long as itself.
+func apart(value, form string) string {
+	if len(form) <= formBytesShared || len(value) > len(form)/2 {
+		return value
+	}
+	return strings.Clone(value)
+}
+
 // parseForm is url.ParseQuery without its error, which makes less for what is usual: pairs
-// whose names and values are there once.
+// whose names and values are there once. Its values are apart from a large text.
 func parseForm(text string) url.Values {
+	whole := text
 	pairs := strings.Count(text, "&") + 1
 	if pairs > formPairsMost {
 		form, _ := url.ParseQuery(text)
+		for _, values := range form {
+			for n := range values {
+				values[n] = apart(values[n], whole)
+			}
+		}
 		return form
 	}
 	form := make(url.Values, pairs)
@@ -135,6 +153,7 @@ func parseForm(text string) url.Values {
 		if value, err = url.QueryUnescape(value); err != nil {
 			continue
 		}
+		value = apart(value, whole)
 		if before, again := form[name]; again {
 			form[name] = append(before, value)
 		} else {
