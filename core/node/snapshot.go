@@ -88,7 +88,11 @@ func snapshotBytes(configured int64, store *storage.Store) (int64, error) {
 var errEnded = errors.New("node: ended")
 
 func (n *Node) encodeSnapshot(job *replica.SnapshotJob) (storage.SnapshotInfo, error) {
-	w, err := n.disk.store.NewSnapshot(storage.SnapshotInfo{
+	begin := n.disk.store.NewSnapshot
+	if job.AtStart {
+		begin = n.disk.store.NewSnapshotAtStart
+	}
+	w, err := begin(storage.SnapshotInfo{
 		Zxid: job.View.Zxid, Chain: job.Chain, TreeDigest: job.View.Digest, Time: time.Now().UnixMilli(),
 	})
 	if err != nil {

@@ -67,6 +67,8 @@ type LogRange struct {
 type SnapshotJob struct {
 	View  *state.View
 	Chain uint64
+	// AtStart: nothing is logged before it is written, which is to make room.
+	AtStart bool
 }
 
 // SendSnapshot is a snapshot for a learner, as messages of its Stream; the shell closes

@@ -39,7 +39,7 @@ func (r *Replica) beginSnapshot() {
 	r.snapshotBegan = r.now.Mono
 	r.sinceSnapshot, r.bytesSince = 0, 0
 	r.snapshotSize = r.state.Tree().DataSize()
-	r.out.Snapshot = &SnapshotJob{View: r.state.View(), Chain: r.chain}
+	r.out.Snapshot = &SnapshotJob{View: r.state.View(), Chain: r.chain, AtStart: r.short}
 }
 
 const (

@@ -47,7 +47,11 @@ func (s *server) startSnapshot(job replica.SnapshotJob) {
 		}
 		s.w.opt.Mutant.spoilInfo(s, &info)
 		snap.info = info
-		w, err := s.store.NewSnapshot(info)
+		begin := s.store.NewSnapshot
+		if job.AtStart {
+			begin = s.store.NewSnapshotAtStart
+		}
+		w, err := begin(info)
 		if err != nil {
 			s.snapshotEnded(err)
 			return

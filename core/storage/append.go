@@ -95,6 +95,10 @@ func (s *Store) appendBatch(records []wire.Record, bytes int64, last position) e
 			return err
 		}
 	}
+	if err := s.claimRoom(bytes); err != nil {
+		return err
+	}
+	defer s.claimed.Store(0)
 	if s.active.end+bytes > s.opt.SegmentBytes && s.active.end > headerBytes {
 		if err := s.roll(); err != nil {
 			return err

@@ -819,6 +819,95 @@ func TestStartOnAFullDiskReleasesTheBallast(t *testing.T) {
 	must(t, s.Close())
 }
 
+// TestASnapshotLeavesTheLogItsRoom: a snapshot that does not fit writes until it may not go
+// on, and what is logged meanwhile still finds room; so it does when the snapshot just fits.
+func TestASnapshotLeavesTheLogItsRoom(t *testing.T) {
+	mem := vfs.NewMem()
+	o := options(mem)
+	o.LowWaterBytes, o.BallastBytes = 4<<20, -1
+	s, _ := mustOpen(t, o)
+	var h history
+	write(t, s, h.epoch(1))
+	mem.SetQuota(mem.Used() + 256<<10)
+	sw, err := s.NewSnapshot(SnapshotInfo{Zxid: h.at.zxid, Chain: h.at.chain})
+	must(t, err)
+	for err == nil {
+		err = sw.Write(make([]byte, 4<<10))
+	}
+	if !errors.Is(err, ErrDiskLow) || IsFatal(err) {
+		t.Fatalf("snapshot: %v", err)
+	}
+	write(t, s, h.txns(20, 900)...) // the snapshot is still there
+	must(t, sw.Abort())
+
+	free, err := mem.FreeBytes("/data")
+	must(t, err)
+	sw, err = s.NewSnapshot(SnapshotInfo{Zxid: h.at.zxid, Chain: h.at.chain})
+	must(t, err)
+	must(t, sw.Write(make([]byte, free-s.reserve()-16<<10)))
+	_, err = sw.Commit()
+	must(t, err)
+	write(t, s, h.txns(20, 900)...)
+	must(t, s.Close())
+}
+
+// TestTheLogTakesTheRoomOfASnapshot: more is logged at once than is left beside a
+// snapshot. That costs the snapshot.
+func TestTheLogTakesTheRoomOfASnapshot(t *testing.T) {
+	for _, low := range []int64{-1, 1 << 20} {
+		mem := vfs.NewMem()
+		o := options(mem)
+		o.LowWaterBytes, o.BallastBytes = low, -1
+		s, _ := mustOpen(t, o)
+		var h history
+		write(t, s, h.epoch(1))
+		mem.SetQuota(mem.Used() + 384<<10)
+		sw, err := s.NewSnapshot(SnapshotInfo{Zxid: h.at.zxid, Chain: h.at.chain})
+		must(t, err)
+		must(t, sw.Write(make([]byte, 300<<10)))
+		write(t, s, h.txns(200, 900)...)
+		if err := sw.Write(make([]byte, 1)); !errors.Is(err, ErrDiskLow) || IsFatal(err) {
+			t.Fatalf("snapshot: %v", err)
+		}
+		if _, err := sw.Commit(); !errors.Is(err, ErrDiskLow) {
+			t.Fatalf("commit: %v", err)
+		}
+		sw, err = s.NewSnapshot(SnapshotInfo{Zxid: h.at.zxid, Chain: h.at.chain})
+		must(t, err)
+		must(t, sw.Write(make([]byte, 20<<10)))
+		_, err = sw.Commit()
+		must(t, err)
+		must(t, s.Close())
+		s, rec := mustOpen(t, o)
+		if rec.Lost || rec.LastLogged != h.at.zxid {
+			t.Fatalf("recovered %+v, want %v", rec, h.at.zxid)
+		}
+		must(t, s.Close())
+	}
+}
+
+// TestASnapshotAtTheStartMayUseAllRoom: what is kept for the log is no use to a server that
+// can only go on if some of its log goes.
+func TestASnapshotAtTheStartMayUseAllRoom(t *testing.T) {
+	mem := vfs.NewMem()
+	o := options(mem)
+	o.LowWaterBytes, o.BallastBytes = 4<<20, -1
+	s, _ := mustOpen(t, o)
+	var h history
+	write(t, s, h.epoch(1))
+	mem.SetQuota(mem.Used() + s.reserve())
+	info := SnapshotInfo{Zxid: h.at.zxid, Chain: h.at.chain}
+	if _, err := s.NewSnapshot(info); !errors.Is(err, ErrDiskLow) || IsFatal(err) {
+		t.Fatalf("snapshot: %v", err)
+	}
+	sw, err := s.NewSnapshotAtStart(info)
+	must(t, err)
+	must(t, sw.Write(make([]byte, s.reserve()-8<<10)))
+	_, err = sw.Commit()
+	must(t, err)
+	must(t, s.Close())
+}
+
 func TestASnapshotComesBackAsItWasWritten(t *testing.T) {
 	s, _ := mustOpen(t, options(vfs.NewMem()))
 	var h history

@@ -95,12 +95,26 @@ type SnapshotWriter struct {
 	buf      []byte
 	err      error // the first error; nothing goes on after it
 	done     bool
+	beside   bool  // the log is appended to meanwhile
+	leaves   int64 // bytes that have to remain free then
+	yielded  bool  // the log has taken the room; guarded by the store's space
 }
 
 // NewSnapshot begins a snapshot of the committed and durable state at info.Zxid.
 // It does not exist before its Commit has returned. Safe to use from another
-// goroutine while the owner goes on.
+// goroutine while the owner goes on: where there is little room the log comes first, and
+// the snapshot fails with ErrDiskLow.
 func (s *Store) NewSnapshot(info SnapshotInfo) (*SnapshotWriter, error) {
+	return s.newSnapshot(info, s.reserve())
+}
+
+// NewSnapshotAtStart is NewSnapshot where nothing is appended before it has ended, and it
+// is hoped that log goes by it: it may use all the room there is.
+func (s *Store) NewSnapshotAtStart(info SnapshotInfo) (*SnapshotWriter, error) {
+	return s.newSnapshot(info, 0)
+}
+
+func (s *Store) newSnapshot(info SnapshotInfo, leaves int64) (*SnapshotWriter, error) {
 	s.mu.Lock()
 	err := s.usableLocked()
 	durable := s.mu.durable
@@ -112,7 +126,7 @@ func (s *Store) NewSnapshot(info SnapshotInfo) (*SnapshotWriter, error) {
 	if info.Zxid > durable {
 		return nil, fmt.Errorf("storage: snapshot at %v: the log is durable only up to %v", info.Zxid, durable)
 	}
-	return s.beginSnapshot(info)
+	return s.beginSnapshot(info, leaves, true)
 }
 
 // NewInstall begins to write a snapshot that a leader sends, at whatever zxid. The
@@ -126,18 +140,23 @@ func (s *Store) NewInstall(info SnapshotInfo) (*SnapshotWriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.beginSnapshot(info)
+	return s.beginSnapshot(info, 0, false)
 }
 
-func (s *Store) beginSnapshot(info SnapshotInfo) (*SnapshotWriter, error) {
+func (s *Store) beginSnapshot(info SnapshotInfo, leaves int64, beside bool) (*SnapshotWriter, error) {
 	info.Bytes, info.Chunks, info.Hash = 0, 0, [sha256.Size]byte{}
-	w := &SnapshotWriter{s: s, info: info, hash: sha256.New()}
+	w := &SnapshotWriter{s: s, info: info, hash: sha256.New(), beside: beside, leaves: leaves}
 	w.temp = filepath.Join(s.snapDir(), place{info.Lineage, info.Zxid}.name(tempSuffix))
 	f, err := s.fs.Create(w.temp)
 	if err != nil {
 		return nil, w.fail("create snapshot", err)
 	}
 	w.f = f
+	if beside {
+		s.space.Lock()
+		s.beside.Store(w)
+		s.space.Unlock()
+	}
 	w.buf = appendSnapshotHead(w.buf, info)
 	if err := w.flush(); err != nil {
 		return nil, errors.Join(err, w.Abort())
@@ -187,8 +206,8 @@ func (w *SnapshotWriter) flush() error {
 }
 
 func (w *SnapshotWriter) put() error {
-	if _, err := w.f.WriteAt(w.buf, w.off); err != nil {
-		return w.fail("write snapshot", err)
+	if err := w.write(); err != nil {
+		return err
 	}
 	w.off += int64(len(w.buf))
 	w.unsynced += int64(len(w.buf))
@@ -232,6 +251,9 @@ func (w *SnapshotWriter) commit() (SnapshotInfo, error) {
 	if err := w.f.Sync(); err != nil {
 		return SnapshotInfo{}, w.fail("sync snapshot", err)
 	}
+	if err := w.keep(); err != nil {
+		return SnapshotInfo{}, err
+	}
 	f := w.f
 	w.f = nil
 	if err := f.Close(); err != nil {
@@ -266,6 +288,9 @@ func (w *SnapshotWriter) Abort() error {
 		return nil
 	}
 	w.done = true
+	w.s.space.Lock()
+	w.s.beside.CompareAndSwap(w, nil)
+	w.s.space.Unlock()
 	var err error
 	if w.f != nil {
 		err = w.f.Close()

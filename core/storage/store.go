@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/core/vfs"
@@ -40,6 +41,13 @@ type Store struct {
 	// cutting is held while segments leave the log, by the owner or by Purge: what is
 	// removed has been looked for before. It is taken before mu.
 	cutting sync.Mutex
+
+	// space is held by who writes to a snapshot, and by an append that takes his room away.
+	// beside is the snapshot that is being written and may be given up for the log, stored
+	// under space; nil is none. claimed is what the append that is under way may take.
+	space   sync.Mutex
+	beside  atomic.Pointer[SnapshotWriter]
+	claimed atomic.Int64
 
 	mu struct {
 		sync.Mutex
