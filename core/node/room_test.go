@@ -81,10 +81,10 @@ func TestManySmallThingsDoNotFillTheDisk(t *testing.T) {
 	const kib, mib = 1 << 10, 1 << 20
 	e := newEnsemble(t, 1)
 	disk := vfs.NewMem()
-	disk.SetQuota(24 * mib)
+	disk.SetQuota(32 * mib)
 	e.configure = func(c *node.Config) {
 		c.Storage.FS = disk
-		c.Storage.LowWaterBytes, c.Storage.BallastBytes, c.Storage.SegmentBytes = 8*mib, 2*mib, mib
+		c.Storage.LowWaterBytes, c.Storage.BallastBytes, c.Storage.SegmentBytes = 16*mib, 2*mib, mib
 		c.Replica.SnapshotRestMillis = 1
 	}
 	e.startAll()
@@ -114,7 +114,7 @@ func TestManySmallThingsDoNotFillTheDisk(t *testing.T) {
 	require.NotEmpty(t, small)
 	require.Eventually(t, func() bool { // a snapshot that does not fit takes some of it for a moment
 		free, err := disk.FreeBytes("/")
-		return err == nil && free > mib
+		return err == nil && free > 2*mib
 	}, time.Second, time.Millisecond)
 	for _, path := range large {
 		_, err := c.Delete(ctx, path, core.AnyVersion)

@@ -174,6 +174,32 @@ func TestNearlyFullDiskOfTheLeaderKnowsWhoseAWriteIs(t *testing.T) {
 	}
 }
 
+// TestWhatCameAndWentAfterASnapshotGivesRoom: the log behind the snapshot that was written
+// holds what came and went, though the tree is larger than it was then.
+func TestWhatCameAndWentAfterASnapshotGivesRoom(t *testing.T) {
+	w := &writer{server: startServer(t, Config{})}
+	w.p = w.inProcess()
+	w.p.create("/small", "", core.Persistent)
+	w.step(SnapshotNow{})
+	w.written(1, false)
+	for _, path := range []string{"/stays", "/goes", "/goes too"} {
+		w.p.create(path, string(make([]byte, 900_000)), core.Persistent)
+	}
+	w.step(SnapshotNow{})
+	w.written(1, true)
+	made := len(w.snaps)
+	w.step(DiskLow{On: true})
+	for _, path := range []string{"/goes", "/goes too"} {
+		require.Equal(t, core.OK, w.p.code(wire.OpDelete, wire.AppendPathVersion(nil, path, -1)))
+	}
+	for range 4 {
+		w.pass(500)
+		w.step(Tick{})
+	}
+	require.Len(t, w.snaps, made+1)
+	w.written(1, false)
+}
+
 // TestWhatWasDeletedGivesRoomAfterSnapshotsThatFailed: one that did not come to be has not
 // taken the place of one with what was deleted.
 func TestWhatWasDeletedGivesRoomAfterSnapshotsThatFailed(t *testing.T) {

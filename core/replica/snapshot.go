@@ -63,13 +63,13 @@ func (r *Replica) noteDataSize(bytes int64) {
 	r.dataSizes = [2]int64{r.dataSizes[1], bytes}
 }
 
-// muchGone reports whether the data is so much smaller than in one of the last two snapshots
-// that another one is worth it: those remain where there is little room, and so nothing that
-// was deleted gives room before there are two without it. After one that failed more must be
-// gone, or time have passed.
+// muchGone reports whether so much has gone that another snapshot is worth it: since the
+// last one began, whatever became of it, or from one of the last two that were written. Those
+// remain where there is little room, and so nothing that was deleted gives room before there
+// are two without it. After one that failed, the latter waits until time has passed.
 func (r *Replica) muchGone() bool {
 	size := r.state.Tree().DataSize()
-	return max(r.dataSizes[0], r.dataSizes[1])-size >= lowBytes && (r.now.Mono >= r.goneRest || r.snapshotSize-size >= lowBytes)
+	return r.snapshotSize-size >= lowBytes || max(r.dataSizes[0], r.dataSizes[1])-size >= lowBytes && r.now.Mono >= r.goneRest
 }
 
 // proposeForRoom proposes a record that changes nothing where a snapshot would give room
