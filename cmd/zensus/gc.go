@@ -15,8 +15,8 @@ import (
 // few milliseconds. A server that holds little takes less room, and so does one that
 // asks for little: what it fills in gcEvery is enough. Where much has to be searched for
 // pointers, as the instances of the registry have, a collection is dear: a server that is
-// busy then takes up to half as much again for room, so that what a request costs does not rise
-// with what is stored. Whoever has less memory than that sets GOMEMLIMIT.
+// busy may then have for room what is searched and half of that, so that what a request costs
+// does not rise with what is stored. Whoever has less memory than that sets GOMEMLIMIT.
 const (
 	gcRoomMin    = 16 << 20
 	gcRoomMax    = 64 << 20

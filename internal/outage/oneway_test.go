@@ -14,25 +14,19 @@ import (
 )
 
 // deafen has a member hear nothing of the others, who hear it.
-func (a apart) deafen(member int) {
-	for ends, l := range a {
-		switch member {
-		case ends[0]:
-			l.Hold(testkit.Back)
-		case ends[1]:
-			l.Hold(testkit.There)
-		}
-	}
-}
+func (a apart) deafen(member int) { a.hold(member, testkit.Back, testkit.There) }
 
 // silence has nobody hear a member, who hears them.
-func (a apart) silence(member int) {
+func (a apart) silence(member int) { a.hold(member, testkit.There, testkit.Back) }
+
+// hold holds one way of the links that a member made, and the other of those made to it.
+func (a apart) hold(member int, made, taken testkit.Way) {
 	for ends, l := range a {
 		switch member {
 		case ends[0]:
-			l.Hold(testkit.There)
+			l.Hold(made)
 		case ends[1]:
-			l.Hold(testkit.Back)
+			l.Hold(taken)
 		}
 	}
 }

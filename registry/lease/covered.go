@@ -39,6 +39,8 @@ const (
 //   - The node of the new registration gives the others two seconds, during which it is
 //     in contact, and then removes what it covers if its session is not claimed, at one
 //     zxid. While there is no quorum nothing happens; then the time begins anew.
+//   - A client that comes from a node that is gone may go on to another at once. While that
+//     may be (Config.Settle), the end of its connection leaves its session to its timeout.
 //   - A node that finds its claim wrong, as it lets go of a client that had not been heard
 //     of since it was covered, removes what was covered itself.
 //
