@@ -109,7 +109,7 @@ func (a *Apache) configure(t testing.TB) {
 clientPortAddress=127.0.0.1
 clientPort=%s
 tickTime=500
-maxSessionTimeout=60000
+maxSessionTimeout=90000
 maxClientCnxns=0
 admin.enableServer=false
 4lw.commands.whitelist=*

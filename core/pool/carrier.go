@@ -27,9 +27,10 @@ const (
 
 // carrier is a session with the ensemble that owns the znodes of sessions here.
 type carrier struct {
-	pool   *Pool
-	client *zkclient.Client
-	wake   chan struct{} // capacity 1: there is work
+	pool    *Pool
+	client  *zkclient.Client
+	lasting bool          // it is for sessions that outlive the process for longer
+	wake    chan struct{} // capacity 1: there is work
 
 	// Guarded by the pool's mu.
 	znodes   map[string]*znode
@@ -62,18 +63,24 @@ func (c *carrier) hasRoomLocked(need int) bool {
 }
 
 // pickLocked is a carrier with room, or nil: the first that has it, so that the last
-// ones become empty again.
-func (p *Pool) pickLocked(need int) *carrier {
+// ones become empty again. Where there are to be no more of them, any kind will do.
+func (p *Pool) pickLocked(need int, lasting bool) *carrier {
+	full := len(p.mu.carriers) >= p.cfg.CarriersMax
+	var other *carrier
 	for _, c := range p.mu.carriers {
-		if c.hasRoomLocked(need) {
+		switch {
+		case !c.hasRoomLocked(need):
+		case c.lasting == lasting:
 			return c
+		case full && other == nil:
+			other = c
 		}
 	}
-	return nil
+	return other
 }
 
 // grow opens a carrier, unless there is room meanwhile.
-func (p *Pool) grow(ctx context.Context, need int) error {
+func (p *Pool) grow(ctx context.Context, need int, lasting bool) error {
 	ctx, cancel := context.WithTimeout(ctx, openPatience)
 	defer cancel()
 	select {
@@ -85,7 +92,7 @@ func (p *Pool) grow(ctx context.Context, need int) error {
 		return errors.Join(core.ConnectionLoss, ctx.Err())
 	}
 	p.mu.Lock()
-	room, count, ended := p.pickLocked(need) != nil, len(p.mu.carriers), p.mu.ended
+	room, count, ended := p.pickLocked(need, lasting) != nil, len(p.mu.carriers), p.mu.ended
 	p.mu.Unlock()
 	switch {
 	case ended:
@@ -97,11 +104,15 @@ func (p *Pool) grow(ctx context.Context, need int) error {
 	case count >= p.cfg.CarriersMax:
 		return fmt.Errorf("%w: %d sessions of the ensemble own all that they may, and there are to be no more", core.QuotaExceeded, count)
 	}
-	client, err := zkclient.Dial(ctx, p.cfg.Servers, p.options("carrier"))
+	options := p.options("carrier")
+	if lasting {
+		options.Timeout *= lastingTimes
+	}
+	client, err := zkclient.Dial(ctx, p.cfg.Servers, options)
 	if err != nil {
 		return errors.Join(core.ConnectionLoss, err)
 	}
-	c := &carrier{pool: p, client: client, wake: make(chan struct{}, 1), znodes: make(map[string]*znode)}
+	c := &carrier{pool: p, client: client, lasting: lasting, wake: make(chan struct{}, 1), znodes: make(map[string]*znode)}
 	select {
 	case p.born <- c:
 	case <-p.ended:
@@ -118,7 +129,7 @@ func (p *Pool) grow(ctx context.Context, need int) error {
 		return core.ErrClosed
 	}
 	p.mu.carriers = append(p.mu.carriers, c)
-	p.log.Info("opened a session for instances", "session", client.Session().ID.String(), "sessions", len(p.mu.carriers))
+	p.log.Info("opened a session for instances", "session", client.Session().ID.String(), "sessions", len(p.mu.carriers), "lasting", lasting)
 	return nil
 }
 

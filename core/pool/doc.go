@@ -19,7 +19,8 @@
 //   - a znode of which nobody knows whether it was created is looked for, and deleted
 //     if its session has ended.
 //
-// When the process dies, its carriers expire, and all its sessions with them. A
+// When the process dies, its carriers expire, and all its sessions with them: some carriers
+// last longer than others, for sessions that do. A
 // carrier that has expired ends every session that owned something on it; whoever
 // held one opens another.
 //

@@ -16,6 +16,9 @@ const (
 	// TimeoutDefault is the session timeout that the ensemble is asked for: how long
 	// what a process holds outlives the process.
 	TimeoutDefault = 30 * time.Second
+	// lastingTimes is how many times as long those outlive the process whose own timeout is
+	// above that which the ensemble is asked for.
+	lastingTimes = 3
 	// PathBytesDefault bounds the paths of one carrier: a fifth of what a record of
 	// an ensemble with its defaults holds.
 	PathBytesDefault = 200 << 10
@@ -40,7 +43,8 @@ type Config struct {
 	Root string
 	// Auth is what all nodes show to the ensemble, as of the scheme digest.
 	Auth zkclient.Auth
-	// Timeout is TimeoutDefault if it is zero. The ensemble has the last word.
+	// Timeout is TimeoutDefault if it is zero. For sessions with a longer one the ensemble
+	// is asked for three times as much. It has the last word.
 	Timeout time.Duration
 	// PathBytesMax and CarriersMax are PathBytesDefault and CarriersDefault if zero.
 	PathBytesMax int

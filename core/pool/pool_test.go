@@ -497,6 +497,33 @@ func TestSessionsThatTheEnsembleEndsAreOpenedAnew(t *testing.T) {
 	}
 }
 
+// What a client needs longer to register anew stays longer when its node dies.
+func TestSessionsThatLastLongerOutliveTheProcessForLonger(t *testing.T) {
+	t.Parallel()
+	cfg := pool.Config{Servers: []string{coretest.StartApache(t)}, Root: "/root", Timeout: 2 * time.Second, CarriersMax: 2}
+	n, other := start(t, cfg), start(t, cfg)
+	create(t, n.open(t, 2*time.Second), "/root/short", core.Ephemeral)
+	create(t, n.open(t, time.Minute), "/root/long", core.Ephemeral)
+	create(t, n.open(t, 2*time.Second), "/root/short-too", core.Ephemeral)
+	if s := n.Stats(); s.Carriers != 2 {
+		t.Errorf("%+v", s)
+	}
+	n.stop()
+	eventually(t, 20*time.Second, "only what lasts is left", func() bool { return slices.Equal(names(t, other.own, "/root"), []string{"long"}) })
+	eventually(t, 20*time.Second, "nothing is left", func() bool { return len(names(t, other.own, "/root")) == 0 })
+}
+
+// Where there are to be no more carriers, whoever needs one takes what there is.
+func TestSessionsThatLastLongerDoWithoutACarrierOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	n := start(t, pool.Config{Servers: []string{coretest.StartApache(t)}, Root: "/root", CarriersMax: 1})
+	create(t, n.open(t, 5*time.Second), "/root/short", core.Ephemeral)
+	create(t, n.open(t, time.Hour), "/root/long", core.Ephemeral)
+	if s := n.Stats(); s.Carriers != 1 || s.Znodes != 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // ZOOKEEPER-4306: the transaction that ends a session lists its znodes, and one that
 // is too large for a record takes the ensemble down.
 func TestTheEndOfFullCarriersLeavesTheEnsembleWhole(t *testing.T) {

@@ -68,7 +68,7 @@ func (p *Pool) Open(ctx context.Context, opt core.SessionOptions) (core.Client, 
 			return fail(err)
 		}
 		p.mu.Lock()
-		switch at := p.pickLocked(0); {
+		switch at := p.pickLocked(0, s.lasting()); {
 		case p.mu.ended:
 			p.mu.Unlock()
 			return fail(core.ErrClosed)
@@ -83,11 +83,14 @@ func (p *Pool) Open(ctx context.Context, opt core.SessionOptions) (core.Client, 
 			return h, nil
 		}
 		p.mu.Unlock()
-		if err := p.grow(ctx, 0); err != nil {
+		if err := p.grow(ctx, 0, s.lasting()); err != nil {
 			return fail(err)
 		}
 	}
 }
+
+// lasting reports whether the session is to outlive the process for longer than others.
+func (s *session) lasting() bool { return s.info.Timeout > s.pool.cfg.Timeout }
 
 func (p *Pool) freshIDLocked() core.SessionID {
 	for {
@@ -244,13 +247,13 @@ func (h *handle) enter(ctx context.Context, need int) (*carrier, error) {
 			}
 			continue
 		}
-		c := p.pickLocked(need)
+		c := p.pickLocked(need, s.lasting())
 		if c != nil {
 			s.moveLocked(c)
 		}
 		p.mu.Unlock()
 		if c == nil {
-			if err := p.grow(ctx, need); err != nil {
+			if err := p.grow(ctx, need, s.lasting()); err != nil {
 				return nil, err
 			}
 		}
