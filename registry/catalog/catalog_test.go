@@ -407,3 +407,37 @@ func TestListsOfFiltersThatAreKeptAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestAListThatIsNotKeptIsKnownAgain: who subscribes to one of many large clusters is not
+// told of what changes in the others.
+func TestAListThatIsNotKeptIsKnownAgain(t *testing.T) {
+	const clusters = 3 * viewsFew
+	tr := newTree()
+	tr.service(shop, nil)
+	var first string
+	for n := range clusters * 100 {
+		i := at(fmt.Sprintf("10.0.%d.%d", n/250, n%250))
+		i.Cluster = fmt.Sprint("c", n%clusters)
+		i.Metadata = map[string]string{"x": strings.Repeat("x", 9_000)}
+		if path := tr.create(1, i); n == 0 {
+			first = path
+		}
+	}
+	ask := func(n int) *View {
+		return tr.Lookup(shop, registry.Filter{Clusters: []string{fmt.Sprint("c", n)}})
+	}
+	var before [clusters]*View
+	for n := range before {
+		before[n] = ask(n)
+	}
+	tr.remove(first)
+	require.NotEqual(t, before[0].Shown(), ask(0).Shown())
+	for range 2 {
+		for n := 1; n < clusters; n++ {
+			v := ask(n)
+			require.True(t, v.SameHosts(before[n]))
+			require.Equal(t, before[n].Shown(), v.Shown())
+			require.Len(t, v.Instances, 100)
+		}
+	}
+}

@@ -15,8 +15,9 @@ import (
 
 // Lists are kept for so many filters of one service: for viewsFew however large they are,
 // else each who asks would have a large one made anew; and for no more than viewsMax, as
-// long as they take no more than viewBytesMax, in bytes of JSON. Protocols keep some forms of
-// each besides. The list of all instances does not count.
+// long as they take no more than viewBytesMax, in bytes of JSON. Of those beyond that it is
+// known what they showed. Protocols keep some forms of each besides. The list of all
+// instances does not count.
 const (
 	viewsFew     = 4
 	viewsMax     = 32
@@ -52,7 +53,7 @@ type View struct {
 	gen   uint64
 	since int64  // LastRefTime of the first of the views in a row that show the same
 	tree  int64  // the service's number in the tree, 0 without one
-	hosts []byte // Instances as a JSON array of the catalog's Form
+	hosts []byte // Instances as a JSON array of the catalog's Form; nil in an outline
 	sum   uint64 // of hosts
 	memo  *memo
 }
@@ -110,7 +111,7 @@ func (c *Catalog) Lookup(k registry.ServiceKey, f registry.Filter) *View {
 	name := filterName(f)
 	c.mu.RLock()
 	if s := c.mu.services[k]; s != nil {
-		if v := s.views[name]; v != nil && v.gen == s.gen {
+		if v := s.views[name]; v.current(s) {
 			c.mu.RUnlock()
 			return v
 		}
@@ -134,11 +135,20 @@ func (c *Catalog) unknownLocked(k registry.ServiceKey) *View {
 	return &View{Key: k, LastRefTime: time.Now().Add(-unknownAge).UnixMilli(), CacheMillis: c.mu.cache, hosts: []byte("[]")}
 }
 
-// view is made anew only if something changed, and keeps its number if what
-// changed is this node's own and does not show.
+// current reports whether a view is there, and shows a service as it is now.
+func (v *View) current(s *service) bool { return v != nil && v.gen == s.gen && v.hosts != nil }
+
+// outline is what is kept of a view instead of its list: enough to tell whether the next one
+// shows the same.
+func (v *View) outline() *View {
+	return &View{Protected: v.Protected, LastRefTime: v.LastRefTime, Known: v.Known, since: v.since, tree: v.tree, sum: v.sum}
+}
+
+// view is made anew only if something changed, or it was not kept, and keeps its number if
+// what changed is this node's own and does not show.
 func (s *service) view(name string, f registry.Filter, cacheMillis int64, form Form) *View {
 	old := s.views[name]
-	if old != nil && old.gen == s.gen {
+	if old.current(s) {
 		return old
 	}
 	all := s.instances()
@@ -148,35 +158,53 @@ func (s *service) view(name string, f registry.Filter, cacheMillis int64, form F
 		v.tree = store.Revision(s.stat)
 	}
 	v.hosts = s.encode(sel, form)
+	v.sum = maphash.Bytes(sums, v.hosts)
 	v.memo = new(memo)
-	if old != nil && v.SameHosts(old) {
-		v.hosts, v.sum, v.since = old.hosts, old.sum, old.since
-		if v.Known == old.Known && v.tree == old.tree {
-			v.LastRefTime, v.memo = old.LastRefTime, old.memo
+	if old != nil && v.sum == old.sum && v.Protected == old.Protected {
+		v.since = old.since
+		same := v.Known == old.Known && v.tree == old.tree
+		if same {
+			v.LastRefTime = old.LastRefTime
 		}
-	} else {
-		v.sum = maphash.Bytes(sums, v.hosts)
+		if old.hosts != nil {
+			v.hosts = old.hosts
+			if same {
+				v.memo = old.memo
+			}
+		}
 	}
 	s.shown = max(s.shown, v.LastRefTime)
 	s.keep(name, v)
 	return v
 }
 
-// keep has the next one who asks find a list. Where they are too many, or too large, those
-// of other filters are forgotten.
+// keep has the next one who asks find a list. Where they are too large, there are only the
+// outlines of those of other filters then, and nothing where they are too many.
 func (s *service) keep(name string, v *View) {
 	if s.views == nil {
 		s.views = make(map[string]*View)
 	}
-	others, bytes := 0, len(v.hosts)
+	others, lists, bytes := 0, 0, len(v.hosts)
 	for other, kept := range s.views {
-		if other != "" && other != name {
-			others++
+		if other == "" || other == name {
+			continue
+		}
+		others++
+		if kept.hosts != nil {
+			lists++
 			bytes += len(kept.hosts)
 		}
 	}
-	if name != "" && (others >= viewsMax || others >= viewsFew && bytes > viewBytesMax) {
+	switch {
+	case name == "":
+	case others >= viewsMax:
 		maps.DeleteFunc(s.views, func(other string, _ *View) bool { return other != "" })
+	case lists >= viewsFew && bytes > viewBytesMax:
+		for other, kept := range s.views {
+			if other != "" && kept.hosts != nil {
+				s.views[other] = kept.outline()
+			}
+		}
 	}
 	s.views[name] = v
 }
