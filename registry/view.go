@@ -38,7 +38,10 @@ type Selection struct {
 // Protection needs a threshold above 0: Nacos itself also fires at threshold 0
 // with no healthy instance, and so shows dead instances as healthy.
 func (f Filter) Select(s *Service, all []Instance) Selection {
-	sel := Selection{Hosts: make([]Instance, 0, len(all))}
+	sel := Selection{Hosts: []Instance{}}
+	if len(f.Clusters) == 0 {
+		sel.Hosts = make([]Instance, 0, len(all)) // else they may be few of many, and the list is kept
+	}
 	healthy := 0
 	for n := range all {
 		i := &all[n]

@@ -408,6 +408,30 @@ func TestListsOfFiltersThatAreKeptAreBounded(t *testing.T) {
 	}
 }
 
+// TestAListOfFewInstancesTakesLittle: of a service with many, under a filter that nearly
+// none of them passes.
+func TestAListOfFewInstancesTakesLittle(t *testing.T) {
+	tr := newTree()
+	tr.service(shop, nil)
+	for n := range 1_000 {
+		tr.create(1, at(fmt.Sprintf("10.0.%d.%d", n/250, n%250)))
+		large := at(fmt.Sprintf("10.1.%d.%d", n/250, n%250))
+		large.Cluster, large.Metadata = "large", map[string]string{"x": strings.Repeat("x", 2_000)}
+		tr.create(1, large)
+	}
+	one := at("10.0.9.1")
+	one.Cluster = "x"
+	tr.create(1, one)
+	all := tr.list()
+	require.Len(t, all.Instances, 2_001)
+	for cluster, hosts := range map[string]int{"none": 0, "x": 1, "DEFAULT": 1_000, "large": 1_000} {
+		v := tr.Lookup(shop, registry.Filter{Clusters: []string{cluster}})
+		require.Len(t, v.Instances, hosts)
+		require.LessOrEqual(t, cap(v.Instances), hosts*3/2, cluster)
+		require.LessOrEqual(t, cap(v.hosts), 600+len(v.hosts)*2, cluster)
+	}
+}
+
 // TestAListThatIsNotKeptIsKnownAgain: who subscribes to one of many large clusters is not
 // told of what changes in the others.
 func TestAListThatIsNotKeptIsKnownAgain(t *testing.T) {

@@ -213,7 +213,7 @@ func (s *service) encode(sel registry.Selection, form Form) []byte {
 	size := 2
 	plain := !sel.Protected && len(s.overlays) == 0
 	if old := s.views[""]; old != nil {
-		size = len(old.hosts) + 512
+		size = len(old.hosts)*len(sel.Hosts)/max(1, len(old.Instances)) + 512
 	}
 	b := append(make([]byte, 0, size), '[')
 	at := 0
@@ -235,7 +235,10 @@ func (s *service) encode(sel registry.Selection, form Form) []byte {
 		}
 		b = append(b, shown.encoded...)
 	}
-	return append(b, ']')
+	if b = append(b, ']'); cap(b) > 2*len(b)+512 {
+		b = bytes.Clone(b) // these are smaller than the others
+	}
+	return b
 }
 
 func filterName(f registry.Filter) string {
