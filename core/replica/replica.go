@@ -146,7 +146,8 @@ type Replica struct {
 	snapshotBegan int64 // monotonic milliseconds, as snapshotRest
 	snapshotRest  int64 // when the rest after the last one ends
 	snapshotSize  int64 // of the data in the one that began last
-	goneRest      int64 // see goneRestMillis
+	bytesOwed     int64 // of log before it began and behind the last one that was written
+	failedRest    int64 // see failedRestMillis
 	wantSnapshot  bool
 
 	surveys   uint64

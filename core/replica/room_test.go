@@ -232,15 +232,46 @@ func TestWhatWasDeletedGivesRoomAfterSnapshotsThatFailed(t *testing.T) {
 		w.written(1, true)
 	}
 	for _, failed := range []bool{true, true, false, false} {
-		idle(goneRestMillis+1000, made+1)
+		idle(failedRestMillis+1000, made+1)
 		made++
 		require.Len(t, w.snaps, made)
 		w.written(1, failed)
 		if failed {
-			idle(goneRestMillis-1000, made+1)
+			idle(failedRestMillis-1000, made+1)
 			require.Len(t, w.snaps, made, "there would be no room for it just now either")
 		}
 	}
-	idle(2*goneRestMillis, made+1)
+	idle(2*failedRestMillis, made+1)
 	require.Len(t, w.snaps, made)
+}
+
+// TestTheLogGivesRoomAfterASnapshotThatFailed: nothing was deleted, and nobody may write;
+// yet the log is there that would go by a snapshot, if there is room for one meanwhile.
+func TestTheLogGivesRoomAfterASnapshotThatFailed(t *testing.T) {
+	w := &writer{server: startServer(t, Config{})}
+	w.p = w.inProcess()
+	w.p.create("/config", "", core.Persistent)
+	w.step(SnapshotNow{})
+	w.written(1, false)
+	for range 3 {
+		require.Equal(t, core.OK, w.p.code(wire.OpSetData, wire.AppendSetData(nil, "/config", make([]byte, 900_000), -1)))
+	}
+	made := len(w.snaps)
+	w.step(DiskLow{On: true})
+	idle := func(millis int64) {
+		for end := w.now.Mono + millis; w.now.Mono < end; {
+			w.pass(500)
+			w.step(Tick{})
+		}
+	}
+	for _, failed := range []bool{true, true, false} {
+		idle(1000)
+		made++
+		require.Len(t, w.snaps, made)
+		w.written(1, failed)
+		idle(failedRestMillis - 1000)
+		require.Len(t, w.snaps, made)
+	}
+	idle(2 * failedRestMillis)
+	require.Len(t, w.snaps, made, "there is nothing left that would go")
 }

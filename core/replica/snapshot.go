@@ -20,7 +20,7 @@ func (r *Replica) snapshot() {
 	limit := r.cfg.SnapshotTxns/2 + int(uint64(r.cfg.Zab.Self)*2654435761%uint64(r.cfg.SnapshotTxns/2+1))
 	limit = max(limit, r.state.Tree().Count()/snapshotShare)
 	due := r.sinceSnapshot >= limit && r.now.Mono >= r.snapshotRest
-	worth := r.bytesSince >= lowBytes || r.muchGone()
+	worth := r.bytesSince >= lowBytes || r.muchToGain()
 	if r.disk.On && worth && (r.now.Mono >= r.snapshotRest || !r.serving) {
 		due = true // one that serves nobody yet needs no rest
 	}
@@ -37,6 +37,7 @@ func (r *Replica) beginSnapshot() {
 	r.wantSnapshot = false
 	r.snapshotting = true
 	r.snapshotBegan = r.now.Mono
+	r.bytesOwed += r.bytesSince
 	r.sinceSnapshot, r.bytesSince = 0, 0
 	r.snapshotSize = r.state.Tree().DataSize()
 	r.out.Snapshot = &SnapshotJob{View: r.state.View(), Chain: r.chain, AtStart: r.short}
@@ -52,10 +53,10 @@ const (
 	// lowBytes is how much log a snapshot is worth when the disk is nearly full, or how much
 	// that was deleted and is still in the snapshots before it.
 	lowBytes = 1 << 20
-	// goneRestMillis is how long, after a snapshot that did not come to be, none is made for
-	// what was deleted before it: there may be no room for it, and it takes what there is for
-	// others.
-	goneRestMillis = 60_000
+	// failedRestMillis is how long, after a snapshot that did not come to be, none is made for
+	// what that one would have given: there may be no room for it, and it takes what there is
+	// for others.
+	failedRestMillis = 60_000
 )
 
 // noteDataSize notes how much data a snapshot has that was written, or loaded.
@@ -63,20 +64,25 @@ func (r *Replica) noteDataSize(bytes int64) {
 	r.dataSizes = [2]int64{r.dataSizes[1], bytes}
 }
 
-// muchGone reports whether so much has gone that another snapshot is worth it: since the
-// last one began, whatever became of it, or from one of the last two that were written. Those
-// remain where there is little room, and so nothing that was deleted gives room before there
-// are two without it. After one that failed, the latter waits until time has passed.
-func (r *Replica) muchGone() bool {
+// muchToGain reports whether another snapshot is worth it for the room that it gives, beside
+// that of the log since the last one began: so much was deleted since then, whatever became
+// of it, or is in one of the last two that were written. Those remain where there is little
+// room, and so nothing that was deleted gives room before there are two without it. After one
+// that failed, the latter waits until time has passed, as does the log that it would have
+// taken.
+func (r *Replica) muchToGain() bool {
 	size := r.state.Tree().DataSize()
-	return r.snapshotSize-size >= lowBytes || max(r.dataSizes[0], r.dataSizes[1])-size >= lowBytes && r.now.Mono >= r.goneRest
+	if r.snapshotSize-size >= lowBytes {
+		return true
+	}
+	return max(r.bytesOwed, max(r.dataSizes[0], r.dataSizes[1])-size) >= lowBytes && r.now.Mono >= r.failedRest
 }
 
 // proposeForRoom proposes a record that changes nothing where a snapshot would give room
 // and none can be due: there is no transaction behind the last one, and the disk is too
 // full for anybody to be let make one.
 func (r *Replica) proposeForRoom() {
-	if r.disk.On && !r.snapshotting && r.sinceSnapshot == 0 && r.muchGone() && r.now.Mono >= r.snapshotRest &&
+	if r.disk.On && !r.snapshotting && r.sinceSnapshot == 0 && r.muchToGain() && r.now.Mono >= r.snapshotRest &&
 		r.zab.Logged() == r.state.Applied() && r.zab.Ready() {
 		r.propose(&state.Request{Op: wire.OpError})
 	}
@@ -129,11 +135,11 @@ func (r *Replica) snapshotWritten(in SnapshotWritten) {
 	}
 	if in.Failed {
 		r.stats.SnapshotsFailed++
-		r.goneRest = r.now.Mono + goneRestMillis
+		r.failedRest = r.now.Mono + failedRestMillis
 		return
 	}
 	r.noteDataSize(r.snapshotSize)
-	r.goneRest = 0
+	r.failedRest, r.bytesOwed = 0, 0
 	r.stats.Snapshots++
 	r.stats.LastSnapshot = in.Zxid
 	r.stats.LastSnapshotWall = r.now.Wall
