@@ -15,16 +15,7 @@ const farewellExtra = 30 * time.Second
 // End ends the session of a client that is known to be gone: its instances
 // vanish at once and together. It does not wait. A connection that came from a session of
 // before only a moment ago is let go as by Release: see Config.Settle.
-func (m *Manager) End(id string) {
-	m.mu.RLock()
-	c := m.mu.clients[id]
-	m.mu.RUnlock()
-	if c != nil && !c.beat && time.Now().UnixNano() < c.settled.Load() {
-		m.Release(id)
-		return
-	}
-	m.leave(id, closing)
-}
+func (m *Manager) End(id string) { m.leave(id, closing) }
 
 // Release lets go of a client that may be alive elsewhere. Its session lives on
 // until its timeout.
@@ -39,6 +30,9 @@ func (m *Manager) leave(id string, how ending) {
 		return
 	}
 	c.mu.Lock()
+	if how == closing && time.Now().UnixNano() < c.settled.Load() {
+		how = released // under the lock: who finds out only now that it has moved sees how it left
+	}
 	c.mu.ending = how
 	var overlaid []registry.ServiceKey
 	for k, w := range c.mu.wishes.all() {
