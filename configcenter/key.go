@@ -30,6 +30,14 @@ func MakeKey(namespace, group, dataID string) Key {
 // Namespace is the canonical id of what a client calls a tenant or a namespace.
 func Namespace(name string) string { return tenant.Namespace(name) }
 
+// Clone is a copy that keeps in memory no request in which the names came.
+func (k Key) Clone() Key {
+	all := k.Namespace + k.Group + k.DataID
+	group := len(k.Namespace)
+	name := group + len(k.Group)
+	return Key{Namespace: all[:group], Group: all[group:name], DataID: all[name:]}
+}
+
 // String is the key for people: namespace/group/dataId.
 func (k Key) String() string { return k.Namespace + "/" + k.Group + "/" + k.DataID }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -431,5 +433,37 @@ func TestAGrayVersionIsToldToItsReadersOnly(t *testing.T) {
 	table.Changed(k(1), configcenter.NewConfig(formal, []*configcenter.Gray{beta}), 7)
 	if woken["10.0.0.1"] != 1 || woken["10.0.0.2"] != 0 {
 		t.Errorf("told: %v", woken)
+	}
+}
+
+// TestWhatIsListenedToDoesNotKeepWhoAskedFirst: the names of a long-poll are parts of all
+// that it says, and others listen to the same config when it is over.
+func TestWhatIsListenedToDoesNotKeepWhoAskedFirst(t *testing.T) {
+	const large = 1 << 20
+	table, _ := newTable(DefaultLimits())
+	stays := table.Open("stays", nil, nothing)
+	inUse := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := inUse()
+	for n := range 64 {
+		name := fmt.Sprint("d", n)
+		said := name + strings.Repeat("x", large)
+		poll := table.Open("goes", nil, nothing)
+		for _, l := range []struct {
+			*Listener
+			id string
+		}{{poll, said[:len(name)]}, {stays, name}} {
+			if _, err := l.Listen([]Watched{{Key: configcenter.MakeKey("", "g", l.id)}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		poll.Close()
+	}
+	if kept := inUse() - before; kept > 8*large || table.Stats().Keys != 64 {
+		t.Errorf("%d keys are kept, and %d bytes", table.Stats().Keys, kept)
 	}
 }

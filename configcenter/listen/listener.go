@@ -76,7 +76,11 @@ func (l *Listener) register(watched []Watched) error {
 		if e == nil {
 			e = &entry{listener: l}
 			l.entries[n] = e
-			add(t.mu.keys, w.Key, e)
+			k := w.Key
+			if t.mu.keys[k] == nil {
+				k = k.Clone() // it is there for others when this one is over
+			}
+			add(t.mu.keys, k, e)
 			t.mu.entries++
 		}
 		e.watched = w
