@@ -15,8 +15,9 @@ import (
 // few milliseconds. A server that holds little takes less room, and so does one that
 // asks for little: what it fills in gcEvery is enough. Where much has to be searched for
 // pointers, as the instances of the registry have, a collection is dear: a server that is
-// busy may then have for room what is searched and half of that, so that what a request costs
-// does not rise with what is stored. Whoever has less memory than that sets GOMEMLIMIT.
+// busy may then have for room what is searched and half of that, less gcRoomMax, so that what
+// a request costs does not rise with what is stored. Whoever has less memory than that sets
+// GOMEMLIMIT.
 const (
 	gcRoomMin    = 16 << 20
 	gcRoomMax    = 64 << 20
@@ -90,7 +91,7 @@ func tuneGC(ctx context.Context) error {
 // gcPercent is the growth over the live heap that comes to the room: half of what
 // is alive, or what is allocated in gcEvery if that is less, but no less than what is
 // allocated in gcBusyEvery, within its bounds. Of what is alive a collection searches
-// scanned, which gives more.
+// scanned, which gives more where it is much: no more than what is allocated in gcDearEvery.
 func gcPercent(live, scanned, allocated uint64) int {
 	room := min(max(min(live/2, allocated), allocated/uint64(gcEvery/gcBusyEvery), gcRoomMin), gcRoomMax)
 	dear := scanned + scanned/2
