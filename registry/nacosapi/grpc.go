@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -82,15 +81,12 @@ func (a *API) onConnection(c *rpc.Conn, act func() error) error {
 	return err
 }
 
-// pythonClient begins the version that nacos-sdk-python 2 and 3 tell of themselves over gRPC.
-const pythonClient = "Nacos-Python-Client:"
-
 // outlives is how long what a client has registered stays when nothing is heard of it any
 // more. The clients in Java and Go look every three seconds whether all is registered where
 // they are connected now. The one in Python does so every 30 s, from its start on, and not
 // when the server is away in that moment: it may have two of these behind it.
-func outlives(version string) time.Duration {
-	if strings.HasPrefix(version, pythonClient) {
+func outlives(c *rpc.Conn) time.Duration {
+	if c.IsPython() {
 		return 3 * naming.ConnectionTimeout
 	}
 	return naming.ConnectionTimeout
@@ -110,7 +106,7 @@ func (a *API) instance(ctx context.Context, c *rpc.Conn, in *wire.InstanceReques
 	default:
 		return nil, unsupported(in.Type)
 	}
-	err := a.onConnection(c, func() error { return a.svc.PublishFor(ctx, c.ID(), outlives(c.Version()), k, wanted) })
+	err := a.onConnection(c, func() error { return a.svc.PublishFor(ctx, c.ID(), outlives(c), k, wanted) })
 	a.mark(ctx)
 	return &wire.InstanceResponse{Type: in.Type}, refusal(err)
 }
@@ -124,7 +120,7 @@ func (a *API) batchInstance(ctx context.Context, c *rpc.Conn, in *wire.BatchInst
 	for n := range in.Instances {
 		wanted[n] = instanceOf(k, &in.Instances[n])
 	}
-	err := a.onConnection(c, func() error { return a.svc.PublishFor(ctx, c.ID(), outlives(c.Version()), k, wanted) })
+	err := a.onConnection(c, func() error { return a.svc.PublishFor(ctx, c.ID(), outlives(c), k, wanted) })
 	a.mark(ctx)
 	return &wire.BatchInstanceResponse{Type: in.Type}, refusal(err)
 }
