@@ -3,6 +3,7 @@ package nacosapi
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,6 +76,32 @@ func TestPushesCarryTheClustersAsAskedFor(t *testing.T) {
 	require.True(t, out.OK(), out.Message)
 	got := map[string]bool{c.pushed(1).Clusters: true, c.pushed(1).Clusters: true}
 	require.Equal(t, map[string]bool{"": true, "A,B": true}, got)
+}
+
+// manyClusters is a list of so many bytes, in which each is another one.
+func manyClusters(bytes int) string {
+	var list strings.Builder
+	for n := 0; list.Len() < bytes; n++ {
+		fmt.Fprintf(&list, "c%d,", n)
+	}
+	return list.String()
+}
+
+// TestListsOfClustersAreBounded wherever they are named: what is done with one takes the
+// square of its length.
+func TestListsOfClustersAreBounded(t *testing.T) {
+	n := startNode(t, engines.New(t))
+	c := dial(t, n.addr)
+	large := manyClusters(16 << 10)
+	for _, subscribe := range []bool{true, false} {
+		var out wire.SubscribeServiceResponse
+		c.call(&wire.SubscribeServiceRequest{ServiceKey: shop, Subscribe: subscribe, Clusters: large}, &out)
+		require.False(t, out.OK())
+		require.Contains(t, out.Message, "'clusters'")
+	}
+	var out wire.QueryServiceResponse
+	c.call(&wire.ServiceQueryRequest{ServiceKey: shop, Cluster: large}, &out)
+	require.False(t, out.OK())
 }
 
 func TestRefusalsAreTypedFailures(t *testing.T) {

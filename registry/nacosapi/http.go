@@ -152,6 +152,9 @@ var checkListNames = rest.Check(func(in listNames) error {
 	if err := in.check(); err != nil {
 		return err
 	}
+	if err := registry.ValidateClusterList(in.Clusters); err != nil {
+		return err
+	}
 	for _, cluster := range registry.ParseClusters(in.Clusters) {
 		if err := registry.ValidateClusterName(cluster); err != nil {
 			return err

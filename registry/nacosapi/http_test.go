@@ -114,6 +114,7 @@ func TestHTTPErrorsAreNacosErrors(t *testing.T) {
 		{"a required parameter is missing", "POST", "/v1/ns/instance", "serviceName=shop&port=80", 400, "Param 'ip' is required."},
 		{"a port that is none", "POST", "/v1/ns/instance", "serviceName=shop&ip=1.1.1.1&port=99999", 400, "Param 'port' is illegal, the value should be between 0 and 65535.\r\n"},
 		{"a name that is none", "GET", "/v1/ns/instance/list", "serviceName=a%20b", 400, "Param 'serviceName' is illegal, illegal characters should not appear in the param.\r\n"},
+		{"more clusters than a list may name", "GET", "/v1/ns/instance/list", "serviceName=shop&clusters=" + manyClusters(16<<10), 400, "Param 'clusters' is illegal, the param length should not exceed 8192.\r\n"},
 		{"nor is it in v3", "POST", "/v3/client/ns/instance", "serviceName=shop&groupName=a/b&ip=1.1.1.1&port=1", 400, "Param 'group' is illegal, illegal characters should not appear in the param.\r\n"},
 		{"an unknown service", "GET", "/v1/ns/service", "serviceName=shop", 400, "service not found, namespace: public, serviceName: DEFAULT_GROUP@@shop"},
 		{"deleting an unknown service", "DELETE", "/v1/ns/service", "serviceName=shop", 400, "service DEFAULT_GROUP@@shop not found!"},

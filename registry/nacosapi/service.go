@@ -41,11 +41,12 @@ func selectorOf(s registry.Selector) selector {
 
 // labelsOf are the labels x of an expression CONSUMER.label.x = PROVIDER.label.x & ...
 func labelsOf(expression string) []string {
-	labels := []string{}
+	labels, named := []string{}, map[string]bool{}
 	for term := range strings.SplitSeq(expression, "&") {
 		_, label, ok := strings.Cut(term, "PROVIDER.label.")
-		if label = strings.TrimSpace(label); ok && !slices.Contains(labels, label) {
+		if label = strings.TrimSpace(label); ok && !named[label] {
 			labels = append(labels, label)
+			named[label] = true
 		}
 	}
 	return labels

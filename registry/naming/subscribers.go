@@ -27,8 +27,11 @@ func (s *Service) Subscribe(ctx context.Context, client string, target push.Targ
 	return s.catalog.Lookup(k, registry.Filter{Clusters: registry.ParseClusters(clusters)}), nil
 }
 
-// Unsubscribe ends a subscription and returns the list of the moment.
+// Unsubscribe ends a subscription and returns the list of the moment, or ErrInvalid.
 func (s *Service) Unsubscribe(ctx context.Context, client string, k registry.ServiceKey, clusters string) (*catalog.View, error) {
+	if err := registry.ValidateClusterList(clusters); err != nil {
+		return nil, err
+	}
 	if err := s.await(ctx); err != nil {
 		return nil, err
 	}
