@@ -130,6 +130,8 @@ func TestSelectFollowsNacosOrder(t *testing.T) {
 	}{
 		{"all that are enabled", 0, Filter{}, []int{1, 2, 4, 5}, false, 1},
 		{"one cluster", 0, Filter{Clusters: []string{"A"}}, []int{1, 2}, false, 1},
+		{"two", 0, Filter{Clusters: []string{"C", "B"}}, []int{4, 5}, false, 0},
+		{"many", 0, Filter{Clusters: strings.Split("C,D,E,F,G,H,I,J,K,A", ",")}, []int{1, 2}, false, 1},
 		{"healthy ones only", 0, Filter{HealthyOnly: true}, []int{1}, false, 1},
 		{"a quarter is healthy and a quarter is the threshold", .25, Filter{}, []int{1, 2, 4, 5}, true, 4},
 		{"more is healthy than the threshold asks", .2, Filter{}, []int{1, 2, 4, 5}, false, 1},

@@ -13,7 +13,8 @@ type Filter struct {
 	HealthyOnly bool
 }
 
-// ParseClusters takes a list with commas apart. Blank names are dropped.
+// ParseClusters takes a list with commas apart. Blank names are dropped. It takes the square
+// of the list's length, which ValidateClusterList bounds.
 func ParseClusters(list string) []string {
 	var names []string
 	for name := range strings.SplitSeq(list, ",") {
@@ -42,10 +43,10 @@ func (f Filter) Select(s *Service, all []Instance) Selection {
 	if len(f.Clusters) == 0 {
 		sel.Hosts = make([]Instance, 0, len(all)) // else they may be few of many, and the list is kept
 	}
-	healthy := 0
+	healthy, admits := 0, f.admits()
 	for n := range all {
 		i := &all[n]
-		if !i.Enabled || f.HealthyOnly && !i.Healthy || !f.admits(i.Cluster) {
+		if !i.Enabled || f.HealthyOnly && !i.Healthy || !admits(i.Cluster) {
 			continue
 		}
 		if i.Healthy {
@@ -62,8 +63,21 @@ func (f Filter) Select(s *Service, all []Instance) Selection {
 	return sel
 }
 
-func (f Filter) admits(cluster string) bool {
-	return len(f.Clusters) == 0 || slices.Contains(f.Clusters, cluster)
+// admits reports whether a cluster is wanted. Where many are it does not look at each, for
+// each of many instances.
+func (f Filter) admits() func(cluster string) bool {
+	const few = 8
+	switch {
+	case len(f.Clusters) == 0:
+		return func(string) bool { return true }
+	case len(f.Clusters) <= few:
+		return func(cluster string) bool { return slices.Contains(f.Clusters, cluster) }
+	}
+	wanted := make(map[string]bool, len(f.Clusters))
+	for _, cluster := range f.Clusters {
+		wanted[cluster] = true
+	}
+	return func(cluster string) bool { return wanted[cluster] }
 }
 
 // Protects reports whether a share of healthy instances is so low that the
