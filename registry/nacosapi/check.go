@@ -31,7 +31,7 @@ var checkItems = rest.Check(func(in struct {
 		return nil
 	}
 	for _, item := range items {
-		if err := checkAddress(item.ClusterName, item.IP, item.Port); err != nil {
+		if err := checkAddress(item.ClusterName, item.IP, item.Port.or(0)); err != nil {
 			return err
 		}
 	}

@@ -238,6 +238,31 @@ func TestHTTPOverrideWinsAndSurvivesRegistration(t *testing.T) {
 	require.Equal(t, map[string]any{"a": "published", "b": "published"}, w.hosts("shop")[0].(map[string]any)["metadata"])
 }
 
+// Nacos's documents have the members of its examples as texts, and its own reader takes them.
+func TestInstancesOfABatchMayBeWrittenAsTexts(t *testing.T) {
+	w := startWeb(t)
+	w.ok("POST", "/v1/ns/instance", "serviceName=shop&ip=10.0.0.1&port=80")
+	w.ok("POST", "/v1/ns/instance", "serviceName=shop&ip=10.0.0.2&port=80")
+	batch := func(instances string) string {
+		return "serviceName=shop&metadata=" + url.QueryEscape(`{"age":"20"}`) + "&instances=" + url.QueryEscape(instances)
+	}
+	for _, instances := range []string{
+		`[{"ip":"10.0.0.1","port":"80","ephemeral":"true","clusterName":"DEFAULT"}]`,
+		`[{"ip":"10.0.0.1","port":80,"ephemeral":true}]`,
+		`[{"ip":"10.0.0.1","port":"80","ephemeral":null}]`,
+	} {
+		out := w.json("PUT", "/v1/ns/instance/metadata/batch", batch(instances))
+		require.Equal(t, []any{"10.0.0.1:80:unknown:DEFAULT:ephemeral"}, out["updated"], instances)
+	}
+	out := w.json("PUT", "/v1/ns/instance/metadata/batch", batch(`[{"ip":"10.0.0.1","port":"80","ephemeral":"false"}]`))
+	require.Empty(t, out["updated"])
+	for _, instances := range []string{`[{"ip":"10.0.0.1","port":"eighty"}]`, `[{"ip":"10.0.0.1","port":80,"ephemeral":"perhaps"}]`} {
+		status, body := w.do("PUT", "/v1/ns/instance/metadata/batch", batch(instances))
+		require.Equal(t, 400, status, instances)
+		require.Contains(t, body, "it is no list of instances")
+	}
+}
+
 func TestOverridesAreShownAndReset(t *testing.T) {
 	w := startWeb(t)
 	shown := func(form string) any {

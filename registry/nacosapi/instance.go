@@ -113,11 +113,36 @@ type batchForm struct {
 	Instances   string   `form:"instances"`
 }
 
+// batchItem names an instance.
 type batchItem struct {
-	IP          string `json:"ip"`
-	Port        int    `json:"port"`
-	ClusterName string `json:"clusterName"`
-	Ephemeral   *bool  `json:"ephemeral"`
+	IP          string      `json:"ip"`
+	Port        loose[int]  `json:"port"`
+	ClusterName string      `json:"clusterName"`
+	Ephemeral   loose[bool] `json:"ephemeral"`
+}
+
+// loose is a value of JSON that may also be written as a text, "80" for 80, as Nacos's reader
+// takes it and its examples have it. A blank text is null.
+type loose[T any] struct{ value *T }
+
+// UnmarshalJSON reads either form.
+func (l *loose[T]) UnmarshalJSON(b []byte) error {
+	if b[0] == '"' {
+		var text string
+		if err := json.Unmarshal(b, &text); err != nil {
+			return err
+		}
+		b = []byte(cmp.Or(text, "null"))
+	}
+	return json.Unmarshal(b, &l.value)
+}
+
+// or is the value, or what it is where there is none.
+func (l loose[T]) or(none T) T {
+	if l.value == nil {
+		return none
+	}
+	return *l.value
 }
 
 type updated struct {
@@ -193,7 +218,7 @@ func (f *batchForm) wants(i *registry.Instance, items []batchItem) bool {
 		if cluster == "" {
 			cluster = registry.DefaultCluster
 		}
-		if item.IP == i.IP && item.Port == i.Port && cluster == i.Cluster && (item.Ephemeral == nil || *item.Ephemeral == i.Ephemeral) {
+		if item.IP == i.IP && item.Port.or(0) == i.Port && cluster == i.Cluster && item.Ephemeral.or(i.Ephemeral) == i.Ephemeral {
 			return true
 		}
 	}
