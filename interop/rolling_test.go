@@ -2,7 +2,9 @@ package interop
 
 import (
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -203,6 +205,21 @@ func (c *watching) dubbo() {
 	}
 }
 
+// tellListeners says who listens to the watched config at which server, as these have it: a
+// client that hears of nothing is there, or is not.
+func (c *watching) tellListeners(servers []*testkit.Server, late string) {
+	c.t.Helper()
+	for i, s := range servers {
+		text := "does not answer"
+		if res, err := http.Get("http://" + s.HTTP + "/nacos/v1/cs/configs/listener?dataId=" + watchedDataID + "&group=" + watchedGroup); err == nil {
+			b, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+			_ = res.Body.Close()
+			text = string(b)
+		}
+		c.t.Logf("while %s is waited for: listeners at server %d: %s", late, i+1, text)
+	}
+}
+
 // nacosParamOf has a client choose among servers, HOST:PORT,HOST:PORT...
 func nacosParamOf(t *testing.T, addrs string) vo.NacosClientParam {
 	t.Helper()
@@ -290,12 +307,23 @@ func TestNobodyMissesOrFlapsWhileNodesAreKilledInTurn(t *testing.T) {
 			done, err := writer.PublishConfig(vo.ConfigParam{DataId: watchedDataID, Group: watchedGroup, Content: "greeting.word=" + version})
 			return err == nil && done
 		})
+		var slowest time.Duration
+		last := "nobody"
 		for _, w := range c.all {
+			asked := time.Now()
+			told := false
 			eventually(t, rollingWait, w.name+" sees the config "+version, func() bool {
+				if !told && time.Since(asked) > rollingWait/4 {
+					told = true
+					c.tellListeners(servers, w.name)
+				}
 				return w.saidLast("config") == published[len(published)-1]
 			})
+			if took := time.Since(asked); took > slowest {
+				slowest, last = took, w.name
+			}
 		}
-		t.Logf("%s: seen by all within %v", version, time.Since(began).Round(time.Millisecond))
+		t.Logf("%s: seen by all within %v, %s was waited for longest", version, time.Since(began).Round(time.Millisecond), last)
 	}
 	publish(servers[0], "at-first")
 	c.start()
