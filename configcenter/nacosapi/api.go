@@ -49,6 +49,7 @@ type API struct {
 	exchanges  chan struct{} // a place for each of those under way
 	refusing   atomic.Bool   // long-polls
 	pending    atomic.Int64  // pushes under way
+	young      atomic.Int32  // answers that wait for their connections to come of age
 
 	mu struct {
 		sync.Mutex

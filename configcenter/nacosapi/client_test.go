@@ -76,6 +76,7 @@ func startAmong(t testing.TB, engine coretest.Nodes, who gatekeeper, id string) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	api.Young(0) // the clients of tests take no second step
 	server, err := rpc.New(cfg)
 	if err != nil {
 		t.Fatal(err)

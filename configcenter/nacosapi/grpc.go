@@ -111,6 +111,9 @@ func (a *API) listen(ctx context.Context, c *rpc.Conn, in *wire.ConfigBatchListe
 	if err != nil {
 		return nil, refusal(err)
 	}
+	if len(changed) == 0 {
+		a.comeOfAge(ctx, c)
+	}
 	out := &wire.ConfigChangeBatchListenResponse{}
 	for _, w := range changed {
 		out.ChangedConfigs = append(out.ChangedConfigs, wire.ConfigContext{Group: w.Key.Group, DataID: w.Key.DataID, Tenant: w.Tenant})

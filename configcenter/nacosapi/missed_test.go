@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/zensus-io/zensus/configcenter"
+	"github.com/zensus-io/zensus/configcenter/nacosapi"
 	"github.com/zensus-io/zensus/internal/nacos/wire"
 )
 
@@ -103,6 +104,50 @@ func TestALongPollMissesNoChangeWheneverItIsMade(t *testing.T) {
 	}
 	if polls < 10 || given == 0 {
 		t.Errorf("%d polls, %d given up: too few to meet a change", polls, given)
+	}
+}
+
+// Decision 0042: a client that is about to leave a connection must not take an answer that came
+// over it for one of the next.
+func TestNoClientReliesOnAYoungConnection(t *testing.T) {
+	const age = 700 * time.Millisecond
+	n := startNode(t, engines.New(t))
+	n.api.Young(age)
+	began := time.Now()
+	c := dial(t, n.addr, nil, false)
+	c.publish("d", "one", "")
+	if changed := c.listen(true, "", "d", sum("before")); len(changed) != 1 {
+		t.Fatalf("what has changed is said: %v", changed)
+	}
+	if took := time.Since(began); took >= age {
+		t.Fatalf("it was said after %v", took)
+	}
+	told := make(chan time.Duration, 1)
+	go func() { // it listens while its answer waits
+		time.Sleep(age / 4)
+		dial(t, n.addr, nil, false).publish("d", "two", "")
+	}()
+	go func() {
+		c.next()
+		told <- time.Since(began)
+	}()
+	if changed := c.listen(true, "", "d", sum("one")); len(changed) != 0 {
+		t.Errorf("nothing had changed when it asked: %v", changed)
+	}
+	if took := time.Since(began); took < age {
+		t.Errorf("a connection that is %v old is relied on", took)
+	}
+	if took := <-told; took >= age {
+		t.Errorf("a change was told after %v", took)
+	}
+	began = time.Now()
+	if changed := c.listen(true, "", "d", sum("two")); len(changed) != 0 || time.Since(began) >= age {
+		t.Errorf("an old connection: %v after %v", changed, time.Since(began))
+	}
+	ours := dial(t, n.addr, map[string]string{nacosapi.LabelZensus: "1"}, false)
+	began = time.Now()
+	if changed := ours.listen(true, "", "d", sum("two")); len(changed) != 0 || time.Since(began) >= age {
+		t.Errorf("a client of ours: %v after %v", changed, time.Since(began))
 	}
 }
 

@@ -37,9 +37,15 @@ type pauses struct {
 	// confirm is how long a client has, after it acknowledged a change, to listen
 	// again with what it has then.
 	confirm time.Duration
+	// young is how old a connection is before its client is told that nothing has changed of
+	// what it listens to.
+	young time.Duration
 }
 
-var defaultPauses = pauses{push: 2 * time.Second, confirm: time.Second}
+var defaultPauses = pauses{push: 2 * time.Second, confirm: time.Second, young: 500 * time.Millisecond}
+
+// youngMax is how many answers wait at once for their connections to come of age.
+const youngMax = 1024
 
 // LabelZensus is a label of the connection setup. To a client that sets it, a
 // change is pushed with its zxid.
@@ -130,6 +136,25 @@ func (a *API) freshenFor(ctx context.Context, c *rpc.Conn) {
 func (*API) markStale(ctx context.Context, stale bool) {
 	if stale {
 		rpc.Reply(ctx, wire.HeaderStale, "true")
+	}
+}
+
+// comeOfAge waits until a connection is old enough for an answer that makes its client rely on
+// it (decision 0042). Too many at once do not wait.
+func (a *API) comeOfAge(ctx context.Context, c *rpc.Conn) {
+	left := a.pauses.young - time.Since(c.Since())
+	if left <= 0 || c.Label(LabelZensus) != "" {
+		return
+	}
+	defer a.young.Add(-1)
+	if a.young.Add(1) > youngMax {
+		return
+	}
+	late := time.NewTimer(left)
+	defer late.Stop()
+	select {
+	case <-late.C:
+	case <-ctx.Done():
 	}
 }
 
