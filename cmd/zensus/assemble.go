@@ -262,7 +262,7 @@ func (in *instance) startEngine(ports listeners) {
 		})
 	}
 	if l := ports["admin"]; l != nil {
-		in.serveHTTP("admin", l, in.client.Admin(strings.TrimSuffix(in.plan.adminPath, "/")))
+		in.serveHTTP("admin", l, in.client.Admin(strings.TrimSuffix(in.plan.adminPath, "/"), server.Strangers))
 	}
 }
 

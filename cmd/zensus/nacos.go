@@ -16,6 +16,7 @@ import (
 	configstore "github.com/zensus-io/zensus/configcenter/store"
 	"github.com/zensus-io/zensus/console"
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/server"
 	"github.com/zensus-io/zensus/internal/audit"
 	auditapi "github.com/zensus-io/zensus/internal/audit/nacosapi"
 	"github.com/zensus-io/zensus/internal/auth"
@@ -303,7 +304,7 @@ func (side *nacosSide) newProtocols(in *instance) error {
 	engine.GET("/healthz", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
 	engine.GET("/readyz", side.readyz)
 	if in.client != nil {
-		admin := gin.WrapH(in.client.Admin("/commands"))
+		admin := gin.WrapH(in.client.Admin("/commands", server.Operators))
 		engine.GET("/commands", guard.Admin(), admin)
 		engine.GET("/commands/*name", guard.Admin(), admin)
 		cluster := gin.WrapH(in.client.Cluster("/cluster"))

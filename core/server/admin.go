@@ -54,15 +54,19 @@ type command struct {
 	names []string // the primary one first
 	// always marks those that answer when clients are not served.
 	always bool
-	run    func(s *Server, ctx context.Context, r *http.Request) (fields, error)
+	run    runner
+	// open runs for strangers, where they are not told all.
+	open runner
 }
+
+type runner func(s *Server, ctx context.Context, r *http.Request) (fields, error)
 
 var commands = []command{
 	{names: []string{"configuration", "conf", "config"}, run: (*Server).adminConf},
 	{names: []string{"connections", "cons"}, run: (*Server).adminCons},
 	{names: []string{"connection_stat_reset", "crst"}, run: (*Server).adminCrst},
 	{names: []string{"dirs"}, run: (*Server).adminDirs},
-	{names: []string{"dump"}, run: (*Server).adminDump},
+	{names: []string{"dump"}, run: adminDump(Operators), open: adminDump(Strangers)},
 	{names: []string{"environment", "env", "envi"}, always: true, run: (*Server).adminEnvi},
 	{names: []string{"get_trace_mask", "gtmk"}, always: true, run: (*Server).adminGtmk},
 	{names: []string{"hash"}, run: (*Server).adminHash},
@@ -81,14 +85,14 @@ var commands = []command{
 	{names: []string{"system_properties", "sysp"}, always: true, run: (*Server).adminSysp},
 	{names: []string{"voting_view"}, run: (*Server).adminVoting},
 	{names: []string{"watch_summary", "wchs"}, run: (*Server).adminWchs},
-	{names: []string{"watches", "wchc"}, run: (*Server).adminWchc},
-	{names: []string{"watches_by_path", "wchp"}, run: (*Server).adminWchp},
+	{names: []string{"watches", "wchc"}, run: adminWchc(Operators), open: adminWchc(Strangers)},
+	{names: []string{"watches_by_path", "wchp"}, run: adminWchp(Operators), open: adminWchp(Strangers)},
 	{names: []string{"zabstate"}, run: (*Server).adminZab},
 }
 
 // Admin serves the admin commands below prefix, which is "/commands" unless the
-// configuration says otherwise.
-func (s *Server) Admin(prefix string) http.Handler {
+// configuration says otherwise. It asks nobody who he is: for Operators, the caller has.
+func (s *Server) Admin(prefix string, to Audience) http.Handler {
 	byName := make(map[string]*command)
 	for i := range commands {
 		for _, n := range commands[i].names {
@@ -104,7 +108,7 @@ func (s *Server) Admin(prefix string) http.Handler {
 		case name == "":
 			s.listCommands(w, prefix)
 		default:
-			s.runCommand(w, r, name, byName[name])
+			s.runCommand(w, r, name, byName[name], to)
 		}
 	})
 }
@@ -117,7 +121,7 @@ func (s *Server) listCommands(w http.ResponseWriter, prefix string) {
 	}
 }
 
-func (s *Server) runCommand(w http.ResponseWriter, r *http.Request, name string, c *command) {
+func (s *Server) runCommand(w http.ResponseWriter, r *http.Request, name string, c *command, to Audience) {
 	ctx, cancel := context.WithTimeout(r.Context(), wordTime)
 	defer cancel()
 	answer, problem := fields{}, any(nil)
@@ -127,8 +131,12 @@ func (s *Server) runCommand(w http.ResponseWriter, r *http.Request, name string,
 	case !c.always && !s.serves(ctx):
 		problem = strings.TrimSpace(notServing)
 	default:
+		run := c.run
+		if to == Strangers && c.open != nil {
+			run = c.open
+		}
 		var err error
-		if answer, err = c.run(s, ctx, r); err != nil {
+		if answer, err = run(s, ctx, r); err != nil {
 			problem = err.Error()
 		}
 	}
@@ -225,16 +233,18 @@ func (s *Server) adminDirs(context.Context, *http.Request) (fields, error) {
 	return fields{{"datadir_size", size.SnapshotBytes}, {"logdir_size", size.LogBytes}}, nil
 }
 
-func (s *Server) adminDump(ctx context.Context, _ *http.Request) (fields, error) {
-	r, err := s.lookSessions(ctx)
-	expiry, owned := fields{}, fields{}
-	for _, b := range r.buckets {
-		expiry = append(expiry, field{strconv.FormatInt(b.at.UnixMilli(), 10), b.sessions})
+func adminDump(to Audience) runner {
+	return func(s *Server, ctx context.Context, _ *http.Request) (fields, error) {
+		r, err := s.lookSessions(ctx, to)
+		expiry, owned := fields{}, fields{}
+		for _, b := range r.buckets {
+			expiry = append(expiry, field{strconv.FormatInt(b.at.UnixMilli(), 10), b.sessions})
+		}
+		for _, e := range r.ephemerals {
+			owned = append(owned, field{strconv.FormatInt(int64(e.session), 10), e.paths})
+		}
+		return fields{{"expiry_time_to_session_ids", expiry}, {"session_id_to_ephemeral_paths", owned}}, err
 	}
-	for _, e := range r.ephemerals {
-		owned = append(owned, field{strconv.FormatInt(int64(e.session), 10), e.paths})
-	}
-	return fields{{"expiry_time_to_session_ids", expiry}, {"session_id_to_ephemeral_paths", owned}}, err
 }
 
 func (s *Server) adminEnvi(context.Context, *http.Request) (fields, error) {
@@ -433,22 +443,26 @@ func (s *Server) adminWchs(ctx context.Context, _ *http.Request) (fields, error)
 	return fields{{"num_connections", conns}, {"num_paths", paths}, {"num_total_watches", total}}, err
 }
 
-func (s *Server) adminWchc(ctx context.Context, _ *http.Request) (fields, error) {
-	all, err := s.watchesByConn(ctx)
-	f := fields{}
-	for _, c := range all {
-		f = append(f, field{strconv.FormatInt(int64(c.session), 10), c.paths})
+func adminWchc(to Audience) runner {
+	return func(s *Server, ctx context.Context, _ *http.Request) (fields, error) {
+		all, err := s.watchesByConn(ctx, to)
+		f := fields{}
+		for _, c := range all {
+			f = append(f, field{strconv.FormatInt(int64(c.session), 10), c.paths})
+		}
+		return fields{{"session_id_to_watched_paths", f}}, err
 	}
-	return fields{{"session_id_to_watched_paths", f}}, err
 }
 
-func (s *Server) adminWchp(ctx context.Context, _ *http.Request) (fields, error) {
-	all, err := s.watchesByPath(ctx)
-	f := fields{}
-	for _, p := range all {
-		f = append(f, field{p.path, p.sessions})
+func adminWchp(to Audience) runner {
+	return func(s *Server, ctx context.Context, _ *http.Request) (fields, error) {
+		all, err := s.watchesByPath(ctx, to)
+		f := fields{}
+		for _, p := range all {
+			f = append(f, field{p.path, p.sessions})
+		}
+		return fields{{"path_to_session_ids", f}}, err
 	}
-	return fields{{"path_to_session_ids", f}}, err
 }
 
 // clientAddress is where clients reach this server; empty where the port is closed.

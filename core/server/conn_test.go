@@ -26,7 +26,7 @@ func ask(xid int32, op wire.OpCode, body []byte) []byte {
 func connections(t *testing.T, s *server.Server) int {
 	t.Helper()
 	w := httptest.NewRecorder()
-	s.Admin("/commands").ServeHTTP(w, httptest.NewRequest("GET", "/commands/srvr", nil))
+	s.Admin("/commands", server.Operators).ServeHTTP(w, httptest.NewRequest("GET", "/commands/srvr", nil))
 	var answer struct {
 		Stats struct {
 			Connections int `json:"num_alive_client_connections"`

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/zensus-io/zensus/core"
+	"github.com/zensus-io/zensus/core/acl"
 	"github.com/zensus-io/zensus/core/replica"
 	"github.com/zensus-io/zensus/core/tree"
 	"github.com/zensus-io/zensus/core/watch"
@@ -28,6 +29,36 @@ func checkListed(what string, count int) error {
 		return fmt.Errorf("%w: %d %s, at most %d", errTooMuch, count, what, listedMax)
 	}
 	return nil
+}
+
+// Audience is for whom paths are listed.
+type Audience int
+
+const (
+	// Strangers have shown nobody who they are. They are told of the paths that the
+	// protocol would lead them to: those whose ancestors may all be listed by anybody.
+	Strangers Audience = iota
+	// Operators are told of all paths.
+	Operators
+)
+
+// stranger knows what one without any identity may list. It is for one moment of a tree.
+type stranger struct {
+	tree interface {
+		ACLID(r tree.Ref) uint32
+		ACL(r tree.Ref) []core.ACL
+	}
+	lists map[uint32]bool // by the number of an access list, which may be long
+}
+
+func (s *stranger) mayList(r tree.Ref) bool {
+	id := s.tree.ACLID(r)
+	may, known := s.lists[id]
+	if !known {
+		may = acl.Check(s.tree.ACL(r), nil, core.PermRead)
+		s.lists[id] = may
+	}
+	return may
 }
 
 // alone waits until no other command lists everything. leave ends it.
@@ -53,8 +84,8 @@ func (s *Server) lookWatches(ctx context.Context) (conns, paths, total int, err 
 	return conns, paths, total, err
 }
 
-// listWatches lists them. The loop copies; sorting is done here.
-func (s *Server) listWatches(ctx context.Context, order func(a, b watched) int) (list []watched, err error) {
+// listWatches lists those that an audience is told of. The loop copies; sorting is done here.
+func (s *Server) listWatches(ctx context.Context, to Audience, order func(a, b watched) int) (list []watched, err error) {
 	leave, err := s.alone(ctx)
 	if err != nil {
 		return nil, err
@@ -82,8 +113,57 @@ func (s *Server) listWatches(ctx context.Context, order func(a, b watched) int) 
 		return nil, err
 	}
 	slices.SortFunc(list, order)
-	return slices.Compact(list), nil
+	list = slices.Compact(list)
+	if to == Operators {
+		return list, nil
+	}
+	return s.forStrangers(ctx, list)
 }
+
+const (
+	// parentsMax and parentBytesMax are how many parents are looked up, and how long their
+	// paths may be together, while the loop stands still.
+	parentsMax     = 1000
+	parentBytesMax = 256 << 10
+)
+
+// forStrangers leaves out the watches of which strangers are not told. The tree of a moment
+// later is asked: who may list what seldom changes.
+func (s *Server) forStrangers(ctx context.Context, list []watched) ([]watched, error) {
+	open := make(map[string]bool)
+	var parents []string
+	for _, w := range list {
+		p := parentOf(w.path)
+		if _, seen := open[p]; !seen {
+			open[p] = false
+			parents = append(parents, p)
+		}
+	}
+	for len(parents) > 0 {
+		some, size := 0, 0
+		for some < min(len(parents), parentsMax) && size < parentBytesMax {
+			size += len(parents[some])
+			some++
+		}
+		err := s.node.Do(ctx, func(rep *replica.Replica) {
+			t := rep.State().Tree()
+			eyes := stranger{tree: t, lists: make(map[uint32]bool)}
+			for _, p := range parents[:some] {
+				may := true
+				t.Along(p, func(r tree.Ref) bool { may = eyes.mayList(r); return may })
+				open[p] = may
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+		parents = parents[some:]
+	}
+	return slices.DeleteFunc(list, func(w watched) bool { return len(w.path) > 1 && !open[parentOf(w.path)] }), nil
+}
+
+// parentOf is the path of the parent of what is watched; blank is the root.
+func parentOf(path string) string { return path[:max(strings.LastIndexByte(path, '/'), 0)] }
 
 type connPaths struct {
 	session core.SessionID
@@ -91,8 +171,8 @@ type connPaths struct {
 }
 
 // watchesByConn is what wchc tells, in the order of connections.
-func (s *Server) watchesByConn(ctx context.Context) (all []connPaths, err error) {
-	list, err := s.listWatches(ctx, func(a, b watched) int {
+func (s *Server) watchesByConn(ctx context.Context, to Audience) (all []connPaths, err error) {
+	list, err := s.listWatches(ctx, to, func(a, b watched) int {
 		return cmp.Or(cmp.Compare(a.conn, b.conn), strings.Compare(a.path, b.path))
 	})
 	for i, w := range list {
@@ -111,8 +191,8 @@ type pathSessions struct {
 }
 
 // watchesByPath is what wchp tells, in the order of paths.
-func (s *Server) watchesByPath(ctx context.Context) (all []pathSessions, err error) {
-	list, err := s.listWatches(ctx, func(a, b watched) int {
+func (s *Server) watchesByPath(ctx context.Context, to Audience) (all []pathSessions, err error) {
+	list, err := s.listWatches(ctx, to, func(a, b watched) int {
 		return cmp.Or(strings.Compare(a.path, b.path), cmp.Compare(a.conn, b.conn))
 	})
 	for i, w := range list {
@@ -137,9 +217,9 @@ type bucket struct {
 	sessions []core.SessionID
 }
 
-// lookSessions lists sessions and ephemeral znodes. The paths of these are put
-// together from a view of the tree, beside the loop.
-func (s *Server) lookSessions(ctx context.Context) (r sessionReport, err error) {
+// lookSessions lists all sessions, and the ephemeral znodes that an audience is told of. The
+// paths of these are put together from a view of the tree, beside the loop.
+func (s *Server) lookSessions(ctx context.Context, to Audience) (r sessionReport, err error) {
 	leave, err := s.alone(ctx)
 	if err != nil {
 		return r, err
@@ -165,14 +245,40 @@ func (s *Server) lookSessions(ctx context.Context) (r sessionReport, err error) 
 		return sessionReport{}, err
 	}
 	defer view.Close()
+	open := openParents(view)
 	view.EphemeralOwners(func(id core.SessionID, count int) bool {
 		e := connPaths{session: id, paths: make([]string, 0, count)}
 		view.Ephemerals(id, func(ref tree.Ref) bool {
-			e.paths = append(e.paths, string(view.AppendPath(nil, ref)))
+			if to == Operators || open(view.Parent(ref)) {
+				e.paths = append(e.paths, string(view.AppendPath(nil, ref)))
+			}
 			return true
 		})
 		r.ephemerals = append(r.ephemerals, e)
 		return true
 	})
 	return r, nil
+}
+
+// openParents returns what reports whether a stranger may list a znode and all above it.
+func openParents(view *tree.View) func(tree.Ref) bool {
+	eyes := stranger{tree: view, lists: make(map[uint32]bool)}
+	known := make(map[tree.Ref]bool)
+	var way []tree.Ref
+	return func(r tree.Ref) bool {
+		way = way[:0]
+		open := true
+		for at := r; at != tree.None; at = view.Parent(at) {
+			if may, ok := known[at]; ok {
+				open = may
+				break
+			}
+			way = append(way, at)
+		}
+		for _, at := range slices.Backward(way) {
+			open = open && eyes.mayList(at)
+			known[at] = open
+		}
+		return open
+	}
 }

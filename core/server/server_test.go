@@ -229,6 +229,52 @@ $`, srvr)
 	require.Empty(t, word(t, addr, "nope"))
 }
 
+// What lies below a znode that anybody may not list, however deep, is told to nobody who has
+// not shown who he is: not by a word, nor by an AdminServer without a login.
+func TestStrangersAreNotToldWhatTheyMayNotList(t *testing.T) {
+	addr, s := serve(t, server.Config{Words: all})
+	ctx := context.Background()
+	c, other := client(t, addr), client(t, addr)
+	create := func(c *zkclient.Client, path string, mode core.CreateMode, perms core.Perms) {
+		_, _, err := c.Create(ctx, path, nil, core.CreateOptions{Mode: mode, ACL: []core.ACL{{Perms: perms, Scheme: "world", ID: "anyone"}}})
+		require.NoError(t, err)
+	}
+	create(c, "/shut", core.Persistent, core.PermCreate)
+	create(c, "/shut/within", core.Persistent, core.PermAll)
+	create(c, "/shut/within/e1", core.Ephemeral, core.PermAll)
+	create(c, "/shut/e2", core.Ephemeral, core.PermAll)
+	create(c, "/open", core.Persistent, core.PermAll)
+	create(c, "/open/e3", core.Ephemeral, core.PermCreate) // only its parent counts
+	create(other, "/shut/e4", core.Ephemeral, core.PermAll)
+	for _, path := range []string{"/", "/shut/within", "/shut/within/e1", "/shut/none/such", "/open/none/such"} {
+		_, _, err := c.Do(ctx, wire.OpExists, wire.AppendPathWatch(nil, path, true))
+		if err != nil {
+			require.ErrorIs(t, err, core.NoNode)
+		}
+	}
+
+	sid := c.Session().ID.String()
+	dump := word(t, addr, "dump")
+	require.NotContains(t, dump, "/shut")
+	require.Contains(t, dump, "Sessions with Ephemerals (2):\n", "sessions are counted as they are")
+	require.Contains(t, dump, sid+":\n\t/open/e3\n")
+	require.Equal(t, sid+"\n\t/\n\t/open/none/such\n\n", word(t, addr, "wchc"))
+	require.Equal(t, "/\n\t"+sid+"\n/open/none/such\n\t"+sid+"\n\n", word(t, addr, "wchp"))
+	require.Equal(t, "1 connections watching 5 paths\nTotal watches:5\n", word(t, addr, "wchs"))
+
+	ask := func(to server.Audience, command string) string {
+		w := httptest.NewRecorder()
+		s.Admin("/commands", to).ServeHTTP(w, httptest.NewRequest("GET", "/commands/"+command, nil))
+		require.Contains(t, w.Body.String(), `"error": null`)
+		return w.Body.String()
+	}
+	for command, path := range map[string]string{"dump": "/open/e3", "wchc": "/open/none/such", "wchp": "/open/none/such"} {
+		require.Contains(t, ask(server.Operators, command), `"/shut/within/e1"`)
+		require.Contains(t, ask(server.Strangers, command), path)
+		require.NotContains(t, ask(server.Strangers, command), "/shut")
+	}
+}
+
 func TestWordThatIsNotAllowedSaysSo(t *testing.T) {
 	addr, _ := serve(t, server.Config{})
 	require.Contains(t, word(t, addr, "srvr"), "Mode: standalone")
@@ -237,7 +283,7 @@ func TestWordThatIsNotAllowedSaysSo(t *testing.T) {
 
 func TestAdminCommandsAnswerInJSON(t *testing.T) {
 	_, s := serve(t, server.Config{})
-	h := s.Admin("/commands")
+	h := s.Admin("/commands", server.Operators)
 	get := func(path string) (int, string) {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))

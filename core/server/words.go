@@ -368,7 +368,7 @@ func (s *Server) wordDirs(context.Context, []byte) (string, error) {
 const javaDate = "Mon Jan 02 15:04:05 MST 2006"
 
 func (s *Server) wordDump(ctx context.Context, _ []byte) (string, error) {
-	r, err := s.lookSessions(ctx)
+	r, err := s.lookSessions(ctx, Strangers)
 	if err != nil {
 		return "", err
 	}
@@ -421,7 +421,7 @@ func (s *Server) wordWchs(ctx context.Context, _ []byte) (string, error) {
 }
 
 func (s *Server) wordWchc(ctx context.Context, _ []byte) (string, error) {
-	all, err := s.watchesByConn(ctx)
+	all, err := s.watchesByConn(ctx, Strangers)
 	var b strings.Builder
 	for _, c := range all {
 		fmt.Fprintf(&b, "%v\n", c.session)
@@ -434,7 +434,7 @@ func (s *Server) wordWchc(ctx context.Context, _ []byte) (string, error) {
 }
 
 func (s *Server) wordWchp(ctx context.Context, _ []byte) (string, error) {
-	all, err := s.watchesByPath(ctx)
+	all, err := s.watchesByPath(ctx, Strangers)
 	var b strings.Builder
 	for _, p := range all {
 		fmt.Fprintf(&b, "%s\n", p.path)

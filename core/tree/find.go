@@ -103,6 +103,22 @@ func (t *Tree) FindHashed(path string, h uint64) Ref {
 	return None
 }
 
+// Along visits the znodes on the way from the root to path, the root first and the one at
+// path last, until one does not exist or yield returns false.
+func (t *Tree) Along(path string, yield func(r Ref) bool) {
+	at, h := Root, uint64(0)
+	rest, more := strings.CutPrefix(path, "/")
+	more = more && rest != ""
+	for yield(at) && more {
+		var name string
+		name, rest, more = strings.Cut(rest, "/")
+		h = t.chain(h, name)
+		if at = t.child(at, name, fold(h)); at == None {
+			return
+		}
+	}
+}
+
 // lastParent is the znode that was last found to hold one that comes or goes. A znode
 // keeps its path while it lives, so this is true until it is deleted.
 type lastParent struct {

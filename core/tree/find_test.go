@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/zensus-io/zensus/core"
@@ -63,5 +64,27 @@ func TestParentThatIsGoneIsNotFound(t *testing.T) {
 	again, _ := create("/p")
 	if y, code := create("/p/y"); code != core.OK || tr.Parent(y) != again {
 		t.Errorf("%v, below %d, want %d", code, tr.Parent(y), again)
+	}
+}
+
+func TestAlongVisitsWhatThereIsOnTheWay(t *testing.T) {
+	tr := New()
+	for _, path := range []string{"/a", "/a/b", "/a/b/c", "/b"} {
+		tr.Create(&Creation{Path: path, ParentCreates: oneMore, Zxid: 1})
+	}
+	for path, want := range map[string]string{
+		"": "/", "/": "/", "a": "/", "/a": "/ /a", "/a/": "/ /a", "/a//b": "/ /a", "/a/b/c": "/ /a /a/b /a/b/c",
+		"/a/b/x/c": "/ /a /a/b", "/c": "/", "/b/c": "/ /b",
+	} {
+		var way []string
+		tr.Along(path, func(r Ref) bool { way = append(way, string(tr.AppendPath(nil, r))); return true })
+		if got := strings.Join(way, " "); got != want {
+			t.Errorf("%q: visits %s, want %s", path, got, want)
+		}
+	}
+	visits := 0
+	tr.Along("/a/b/c", func(Ref) bool { visits++; return visits < 2 })
+	if visits != 2 {
+		t.Errorf("%d visits, want 2", visits)
 	}
 }

@@ -347,6 +347,32 @@ func TestNobodyCallsInTheNameOfAServer(t *testing.T) {
 	}
 }
 
+// What a four-letter word lists is no way around the lists that ask for a login.
+func TestWordsDoNotNameWhatIsClosed(t *testing.T) {
+	s := start(t)
+	s.asRoot("POST", "/nacos/v1/ns/instance", "namespaceId", "public", "serviceName", "secretsvc", "ip", "10.1.1.1", "port", "80")
+	for _, addr := range []string{s.HTTP, s.ZooKeeper} {
+		for _, word := range []string{"dump", "wchs", "wchc", "wchp", "cons", "stat", "mntr", "conf", "envi"} {
+			conn, err := net.DialTimeout("tcp", addr, 5*time.Second)
+			require.NoError(t, err)
+			require.NoError(t, conn.SetDeadline(time.Now().Add(5*time.Second)))
+			_, err = conn.Write([]byte(word))
+			require.NoError(t, err)
+			text, err := io.ReadAll(conn)
+			require.NoError(t, err)
+			_ = conn.Close()
+			if word == "dump" {
+				require.Contains(t, string(text), "Sessions with Ephemerals (")
+			}
+			for _, secret := range []string{"secretsvc", "10.1.1.1", "/zensus/"} {
+				require.NotContains(t, string(text), secret, "%s at %s", word, addr)
+			}
+		}
+	}
+	require.Equal(t, 403, s.do(call{method: "GET", target: "/commands/dump"}).Status)
+	require.Contains(t, s.asRoot("GET", "/commands/dump").Body, "secretsvc")
+}
+
 func TestNumbersOfClientsAreNotForStrangers(t *testing.T) {
 	s := start(t)
 	user := s.addUser("ann")
