@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"net/http/httptest"
-	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -197,31 +193,4 @@ func TestWhatIsNotToBeCheckedIsNotChecked(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestAskTellsTheAnswersApart(t *testing.T) {
-	status := http.StatusOK
-	var got *http.Request
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got = r
-		w.Header().Set("Location", "/elsewhere")
-		w.WriteHeader(status)
-	}))
-	defer server.Close()
-	host, port, err := net.SplitHostPort(server.Listener.Addr().String())
-	require.NoError(t, err)
-	number, err := strconv.Atoi(port)
-	require.NoError(t, err)
-	i := &registry.Instance{IP: host, Port: number}
-	tcp := &registry.Cluster{Checker: registry.Checker{Type: registry.CheckTCP}, UseInstancePort: true}
-	web := &registry.Cluster{Checker: registry.Checker{Type: registry.CheckHTTP, Path: "health", Headers: "a:1|Host:shop"}, CheckPort: number}
-	require.Equal(t, Up, Ask(t.Context(), i, tcp))
-	for code, want := range map[int]Result{200: Up, 204: DownHard, 302: Down, 404: DownHard, 500: DownHard, 503: Down} {
-		status = code
-		require.Equal(t, want, Ask(t.Context(), i, web), code)
-		require.Equal(t, []string{"/health", "1", "shop"}, []string{got.URL.Path, got.Header.Get("a"), got.Host})
-	}
-	server.Close()
-	require.Equal(t, Down, Ask(t.Context(), i, tcp))
-	require.Equal(t, DownHard, Ask(t.Context(), i, web))
 }

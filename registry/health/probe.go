@@ -17,6 +17,7 @@ const (
 	connectTimeout = 500 * time.Millisecond
 	answerTimeout  = 2 * time.Second
 	answerMax      = 64 << 10 // bytes read of an answer, so that its connection ends well
+	headersMax     = 64 << 10 // bytes read before it: of headers, and of all answers that come first (1xx)
 )
 
 // Ask checks an instance as its cluster's settings say: by a TCP connection, or
@@ -60,7 +61,25 @@ func askHTTP(ctx context.Context, address string, c *registry.Checker) Result {
 			}
 		}
 	}
-	transport := &http.Transport{DialContext: (&net.Dialer{Timeout: connectTimeout}).DialContext, DisableKeepAlives: true}
+	end, _ := ctx.Deadline()
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			d := net.Dialer{Timeout: connectTimeout}
+			c, err := d.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			// The context ends no read of a connection that was answered with 101.
+			if err := c.SetDeadline(end); err != nil {
+				_ = c.Close()
+				return nil, err
+			}
+			return c, nil
+		},
+		DisableKeepAlives:      true,
+		MaxResponseHeaderBytes: headersMax,
+		DisableCompression:     true, // else answerMax would bound what a body unpacks to, and not what is read of it
+	}
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	answer, err := client.Do(r)
 	if err != nil {
