@@ -80,6 +80,7 @@ type Checks struct {
 	// Owned by the Run goroutine, but for a target's result while it is busy. A service
 	// is here as long as somebody checks instances of it, and holds those of this node.
 	targets map[registry.ServiceKey]map[registry.InstanceKey]*target
+	turns   *turns
 }
 
 type target struct {
@@ -98,7 +99,7 @@ type target struct {
 
 // NewChecks makes Checks; Run makes them check.
 func NewChecks(cfg ChecksConfig) *Checks {
-	c := &Checks{cfg: cfg, log: cfg.Logger, targets: make(map[registry.ServiceKey]map[registry.InstanceKey]*target)}
+	c := &Checks{cfg: cfg, log: cfg.Logger, targets: make(map[registry.ServiceKey]map[registry.InstanceKey]*target), turns: newTurns()}
 	if c.log == nil {
 		c.log = hclog.NewNullLogger()
 	}
@@ -167,6 +168,7 @@ func (c *Checks) Run(ctx context.Context) error {
 		case r := <-results:
 			free++
 			r.busy = false
+			c.turns.end(r.service)
 			c.judge(r.target, r.result, time.Now())
 		case now := <-tick.C:
 			c.refresh(now)
@@ -225,23 +227,24 @@ func (c *Checks) judge(t *target, result Result, now time.Time) {
 	t.next = now.Add(pause - pause/10 + rand.N(pause/5))
 }
 
-// due are targets whose time has come, limit at most.
+// due takes targets whose time and turn have come, limit at most.
 func (c *Checks) due(now time.Time, limit int) []*target {
-	if !c.cfg.Switches().HealthChecks {
+	if limit == 0 || !c.cfg.Switches().HealthChecks {
 		return nil
 	}
-	var due []*target
-	for _, service := range c.targets {
+	due := make(map[registry.ServiceKey][]*target)
+	for k, service := range c.targets {
+		var oldest []*target
 		for _, t := range service {
-			if len(due) == limit {
-				return due
-			}
 			if !t.busy && !now.Before(t.next) {
-				due = append(due, t)
+				oldest = queue(oldest, t, limit)
 			}
 		}
+		if len(oldest) > 0 {
+			due[k] = oldest
+		}
 	}
-	return due
+	return c.turns.next(due, limit)
 }
 
 // refresh looks at services that have changed, and at all where the nodes have.

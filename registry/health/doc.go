@@ -12,6 +12,10 @@
 // A node that stood still accuses nobody: time in which the watch did not run is
 // given to every instance on top.
 //
+// The places of the checks that are under way at once go round over namespaces, and over the
+// services of one (turns.go): instances that never answer delay those beside them, and not
+// those of another namespace.
+//
 // Checks flips the state of a persistent instance after three equal results in a
 // row, and writes nothing otherwise.
 package health
