@@ -322,6 +322,7 @@ func TestWhoHasHisRightBackIsToldOfWhatChangedMeanwhile(t *testing.T) {
 		r.set(func() { r.err = ErrNotAllowed })
 		w.add()
 		time.Sleep(time.Hour)
+		synctest.Wait() // he asks again at full seconds
 		require.False(t, r.Closed())
 		require.Zero(t, w.Pending(), "nothing is under way")
 		r.set(func() { r.err = nil })
@@ -334,6 +335,7 @@ func TestWhoHasHisRightBackIsToldOfWhatChangedMeanwhile(t *testing.T) {
 		r.set(func() { r.err = ErrNotAllowed })
 		w.add()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		w.Drop("r")
 		before = len(r.lists())
 		time.Sleep(time.Minute)
