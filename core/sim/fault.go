@@ -265,6 +265,8 @@ func (w *World) flip(s *server) {
 		w.fail("flip: %w", err)
 		return
 	}
+	before := s.flipped[target.Name]
+	s.flipped[target.Name] = true
 	class := storage.FileClass(target.Name)
 	w.logf("a bit of %s at %d is flipped", target.Name, off)
 	w.cover.hit("bit flipped in " + class)
@@ -280,24 +282,23 @@ func (w *World) flip(s *server) {
 			s.mem.Crash(w.faults, vfs.CrashProcess)
 		} else {
 			w.cover.hit("damage refused")
-			if class == "snapshot" && w.manySnapshots(files) {
+			if class == "snapshot" && s.wholeSnapshot(files) {
 				w.fail("one snapshot of several is damaged and the server does not start: %w", err)
 				return
 			}
 		}
 		s.mem = backup
+		s.flipped[target.Name] = before
 		s.restartLater(100 * millisecond)
 	})
 }
 
-func (w *World) manySnapshots(files []vfs.FileInfo) bool {
-	n := 0
-	for _, f := range files {
-		if storage.FileClass(f.Name) == "snapshot" {
-			n++
-		}
-	}
-	return n > 1
+// wholeSnapshot reports whether there is a snapshot of which no bit was ever flipped: a
+// server that reads the newest one does not notice what is wrong with those before.
+func (s *server) wholeSnapshot(files []vfs.FileInfo) bool {
+	return slices.ContainsFunc(files, func(f vfs.FileInfo) bool {
+		return storage.FileClass(f.Name) == "snapshot" && !s.flipped[f.Name]
+	})
 }
 
 // calm ends the faults.

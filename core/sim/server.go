@@ -33,7 +33,8 @@ type server struct {
 	cfg      replica.Config
 	opt      storage.Options
 	speed    diskSpeed
-	rare     bool // snapshots are
+	rare     bool            // snapshots are
+	flipped  map[string]bool // files that have a bit that was flipped
 
 	// What the world knows of the log: every record that was appended and may
 	// still be there, and the last that a sync confirmed.
@@ -88,7 +89,7 @@ type server struct {
 type diskSpeed struct{ lo, hi int64 }
 
 func newServer(w *World, id core.PeerID) *server {
-	s := &server{w: w, id: id, mem: vfs.NewMem(), links: map[replica.ConnID]*link{}, model: model.New()}
+	s := &server{w: w, id: id, mem: vfs.NewMem(), flipped: make(map[string]bool), links: map[replica.ConnID]*link{}, model: model.New()}
 	r := w.faults
 	voters := max(w.opt.Voters, 1)
 	s.observer = int(id) > voters
