@@ -136,7 +136,7 @@ func (p *Pool) grow(ctx context.Context, need int, lasting bool) error {
 // options are those of every connection.
 func (p *Pool) options(what string) zkclient.Options {
 	return zkclient.Options{
-		Chroot: p.cfg.Chroot, Timeout: p.cfg.Timeout, ACL: ours(core.NodeACL()), Auth: []zkclient.Auth{p.cfg.Auth},
+		Chroot: p.cfg.Chroot, Timeout: p.cfg.Timeout, Silence: p.cfg.Timeout * 2 / 3, ACL: ours(core.NodeACL()), Auth: []zkclient.Auth{p.cfg.Auth},
 		Logger: p.log.With("for", what), Dialer: p.cfg.Dialer, Patient: true,
 	}
 }

@@ -202,6 +202,14 @@ func (c *Client) sinceContact() time.Duration {
 	return c.sinceBegin() - time.Duration(c.contact.Load())
 }
 
+// pace is the timeout by which a server is given up: the session's, or less.
+func (c *Client) pace() time.Duration {
+	if c.opt.Silence > 0 {
+		return min(c.timeout(), c.opt.Silence*3/2)
+	}
+	return c.timeout()
+}
+
 // timeout is the session's, or the one to ask for while there is none.
 func (c *Client) timeout() time.Duration {
 	c.mu.Lock()

@@ -17,7 +17,7 @@ func (c *Client) connect() (*link, error) {
 		return nil, core.SessionExpired
 	}
 	// A server that does not answer must leave time for another one to save the session.
-	patience := min(max(min(c.timeout()/time.Duration(len(c.addresses)), left/2), dialMin), left)
+	patience := min(max(min(c.pace()/time.Duration(len(c.addresses)), left/2), dialMin), left)
 	ctx, cancel := context.WithTimeout(c.ctx, patience)
 	defer cancel()
 	conn, err := c.opt.Dialer(ctx, "tcp", c.addresses[c.server])

@@ -145,15 +145,15 @@ func (c *Client) serve(l *link) {
 // write sends whatever has gathered, all in one piece, and pings a quiet server.
 // It breaks the connection when the server has been silent for too long.
 func (c *Client) write(l *link) {
-	timeout := c.timeout()
-	pingEvery := min(timeout/3, pingMax)
+	silence := c.pace() * 2 / 3
+	pingEvery := min(silence/2, pingMax)
 	tick := time.NewTicker(max(pingEvery/2, time.Millisecond))
 	defer tick.Stop()
 	ping := frame(nil, func(b []byte) []byte { return wire.AppendRequestHeader(b, wire.XidPing, wire.OpPing) })
 	lastWrite := c.sinceBegin()
 	put := func(b []byte) bool {
 		lastWrite = c.sinceBegin()
-		l.conn.SetWriteDeadline(time.Now().Add(timeout * 2 / 3))
+		l.conn.SetWriteDeadline(time.Now().Add(silence))
 		if _, err := l.conn.Write(b); err != nil {
 			l.conn.Close()
 			return false
@@ -187,7 +187,7 @@ func (c *Client) write(l *link) {
 			return
 		case <-tick.C:
 			switch quiet := c.sinceContact(); {
-			case quiet >= timeout*2/3:
+			case quiet >= silence:
 				c.opt.Logger.Info("server is silent", "silent_ms", quiet.Milliseconds())
 				l.conn.Close()
 				return

@@ -224,9 +224,16 @@ func TestSessionThatTheServerForgotIsOver(t *testing.T) {
 }
 
 func TestQuietConnectionIsPingedAndASilentOneIsLeft(t *testing.T) {
+	for _, opt := range []zkclient.Options{{Timeout: 9 * time.Second}, {Timeout: time.Minute, Silence: 6 * time.Second}} {
+		t.Run(opt.Timeout.String(), func(t *testing.T) { quietAndSilent(t, opt) })
+	}
+}
+
+// quietAndSilent is of a session that leaves a server which is silent for 6 s.
+func quietAndSilent(t *testing.T, opt zkclient.Options) {
 	bubble(t, func(t *testing.T) {
 		s := &scripted{}
-		c := start(t, s, zkclient.Options{Timeout: 9 * time.Second})
+		c := start(t, s, opt)
 		time.Sleep(61 * time.Second) // pings go out every 3 s
 		pings, conns := s.seen(wire.OpPing)
 		if n := len(pings); conns != 1 || n < 15 || n > 25 {

@@ -34,6 +34,9 @@ var ErrQueueFull = errors.New("request queue is full")
 type Options struct {
 	// Timeout is the session timeout to ask for. The server has the last word.
 	Timeout time.Duration
+	// Silence is how long a server may say nothing before another one is tried. Zero, and
+	// what is longer, is two thirds of the session's timeout.
+	Silence time.Duration
 	// ACL is what Create uses where CreateOptions name none. Nil is OpenACL.
 	ACL []core.ACL
 	// Auth is sent on every connection before anything else.
