@@ -124,6 +124,41 @@ func TestNodesSeeOneAnother(t *testing.T) {
 	a.shows(t, "a=UP b=UP")
 }
 
+func TestANodeThatDiesAsSoonAsItIsSeenIsRemembered(t *testing.T) {
+	engine := coretest.NewFake()
+	a := start(t, engine, "a")
+	session, _ := engine.Node(t)
+	start(t, engine, "b", func(cfg *Config) { cfg.Client = mayfly{session} })
+	a.shows(t, "a=UP b=DOWN")
+}
+
+// mayfly is a client that ends with the write that makes its node live.
+type mayfly struct{ core.Client }
+
+func (m mayfly) ends(path string) {
+	if core.ParentPath(path) == live {
+		_ = m.Close()
+	}
+}
+
+func (m mayfly) Multi(ctx context.Context, ops ...core.Op) ([]core.OpResult, core.Zxid, error) {
+	results, zxid, err := m.Client.Multi(ctx, ops...)
+	for _, op := range ops {
+		if op, ok := op.(core.CreateOp); ok && err == nil {
+			m.ends(op.Path)
+		}
+	}
+	return results, zxid, err
+}
+
+func (m mayfly) Create(ctx context.Context, path string, data []byte, opt core.CreateOptions) (string, core.Stat, error) {
+	path, st, err := m.Client.Create(ctx, path, data, opt)
+	if err == nil {
+		m.ends(path)
+	}
+	return path, st, err
+}
+
 func TestANodeThatDoesNotAnswerIsSuspiciousThenDown(t *testing.T) {
 	engine := coretest.NewFake()
 	a, b := start(t, engine, "a"), start(t, engine, "b")

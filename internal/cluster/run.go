@@ -70,46 +70,42 @@ func (c *Cluster) register(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// In one step: who is seen live is known too, however soon it dies, and nobody sees
+	// it go when a session is followed by another.
+	var ops []core.Op
 	name := segment.Escape(about.ID)
 	path := core.JoinPath(live, name)
-	z, ok := c.mirror.Get(path)
+	z, seen := c.mirror.Get(path)
 	switch {
-	case !ok:
-		if err := c.makeParents(ctx); err != nil {
-			return err
-		}
-		_, _, err = c.cfg.Client.Create(ctx, path, value, core.CreateOptions{Mode: core.Ephemeral})
-		if errors.Is(err, core.NodeExists) {
-			err = nil // the picture is about to show it
-		}
-	case z.Stat.EphemeralOwner != session:
-		// Of a session that was lost, or of an earlier start. In one step: nobody is
-		// to see the node go.
-		_, _, err = c.cfg.Client.Multi(ctx,
-			core.DeleteOp{Path: path, Version: z.Stat.Version},
+	case !seen:
+		ops = append(ops, core.CreateOp{Path: path, Data: value, Options: core.CreateOptions{Mode: core.Ephemeral}})
+	case z.Stat.EphemeralOwner != session: // of a session that was lost, or of an earlier start
+		ops = append(ops, core.DeleteOp{Path: path, Version: z.Stat.Version},
 			core.CreateOp{Path: path, Data: value, Options: core.CreateOptions{Mode: core.Ephemeral}})
 	case string(z.Data) != string(value):
-		_, err = c.cfg.Client.Set(ctx, path, value, z.Stat.Version)
-	}
-	if err != nil {
-		return err
+		ops = append(ops, core.SetOp{Path: path, Data: value, Version: z.Stat.Version})
 	}
 	path = core.JoinPath(known, name)
-	z, ok = c.mirror.Get(path)
+	z, remembered := c.mirror.Get(path)
 	switch {
-	case !ok:
+	case !remembered:
+		ops = append(ops, core.CreateOp{Path: path, Data: value})
+	case !about.sameAddresses(z.Data) || time.Since(time.UnixMilli(z.Stat.Mtime)) > KnownTime/2:
+		ops = append(ops, core.SetOp{Path: path, Data: value, Version: core.AnyVersion})
+	}
+	if !seen || !remembered {
 		if err := c.makeParents(ctx); err != nil {
 			return err
 		}
-		_, _, err = c.cfg.Client.Create(ctx, path, value, core.CreateOptions{})
-		if errors.Is(err, core.NodeExists) {
-			err = nil
-		}
-	case !about.sameAddresses(z.Data) || time.Since(time.UnixMilli(z.Stat.Mtime)) > KnownTime/2:
-		_, err = c.cfg.Client.Set(ctx, path, value, core.AnyVersion)
 	}
-	if err != nil {
-		return err
+	if len(ops) > 0 {
+		_, _, err := c.cfg.Client.Multi(ctx, ops...)
+		if errors.Is(err, core.NodeExists) || errors.Is(err, core.NoNode) || errors.Is(err, core.BadVersion) {
+			return nil // of what the picture is about to show, and then Run looks again
+		}
+		if err != nil {
+			return err
+		}
 	}
 	for _, n := range c.Nodes() {
 		if !n.Live && !n.Self && c.cfg.Former(n.ID) {
