@@ -100,10 +100,11 @@ func pipe(t *testing.T, alone bool, claim []byte) (g guest, greeted, welcomed er
 	here, there := net.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- greet(here, []byte("s"), 3, 2, func() []byte { return claim })
+		_, err := greet(here, []byte("s"), life{}, 3, 2, func() []byte { return claim })
+		done <- err
 		_ = here.Close()
 	}()
-	g, welcomed = welcome(there, []byte("s"), 2, func(core.PeerID) (bool, error) { return alone, nil })
+	g, welcomed = welcome(there, []byte("s"), life{}, 2, func(core.PeerID) (bool, error) { return alone, nil })
 	_ = there.Close()
 	return g, <-done, welcomed
 }

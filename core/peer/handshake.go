@@ -15,7 +15,8 @@ import (
 // one of its own and a proof that it knows the secret, and the dialer proves the same.
 // A proof is a MAC over who speaks to whom and both nonces, with another label on each
 // side: none can be played back, nor turned around. Within TLS the secret is bound to
-// the connection (bind), so that none can be passed on either.
+// the connection (bind), so that none can be passed on either. A nonce begins with the life
+// of its process, and is random behind it.
 //
 // One that is on its own and does not know the dialer proves itself under a label that
 // says so. The dialer then proves itself together with a claim, what it has to tell such
@@ -45,6 +46,15 @@ type hello struct {
 	nonce    [nonceSize]byte
 	proof    []byte // empty from the dialer
 }
+
+func newHello(own life, from, to core.PeerID) hello {
+	h := hello{from: from, to: to}
+	copy(h.nonce[:], own[:])
+	_, _ = rand.Read(h.nonce[lifeSize:])
+	return h
+}
+
+func (h *hello) life() life { return life(h.nonce[:lifeSize]) }
 
 func (h *hello) encode() []byte {
 	dst := []byte(magic)
@@ -95,30 +105,29 @@ func sendFrame(w io.Writer, body []byte) error {
 	return err
 }
 
-// greet is the dialer's side of the handshake. claim is what one that is on its own is
-// told; there is no link with it.
-func greet(c io.ReadWriter, secret []byte, self, to core.PeerID, claim func() []byte) error {
-	own := hello{from: self, to: to}
-	_, _ = rand.Read(own.nonce[:])
+// greet is the dialer's side of the handshake; it returns the life of the other. claim is
+// what one that is on its own is told; there is no link with it.
+func greet(c io.ReadWriter, secret []byte, here life, self, to core.PeerID, claim func() []byte) (life, error) {
+	own := newHello(here, self, to)
 	if err := sendFrame(c, own.encode()); err != nil {
-		return err
+		return life{}, err
 	}
 	b, err := readFrame(c, helloMax)
 	if err != nil {
-		return fmt.Errorf("peer: no answer to the greeting, as from a server to which this one is no member (zensus cluster add): %w", err)
+		return life{}, fmt.Errorf("peer: no answer to the greeting, as from a server to which this one is no member (zensus cluster add): %w", err)
 	}
 	theirs, err := decodeHello(b)
 	if err != nil {
-		return err
+		return life{}, err
 	}
 	proves := func(label string) bool {
 		return hmac.Equal(theirs.proof, prove(secret, label, to, self, theirs.nonce, own.nonce))
 	}
 	switch {
 	case theirs.from != to || theirs.to != self:
-		return errStranger
+		return life{}, errStranger
 	case proves(labelAcceptor):
-		return sendFrame(c, prove(secret, labelDialer, self, to, own.nonce, theirs.nonce))
+		return theirs.life(), sendFrame(c, prove(secret, labelDialer, self, to, own.nonce, theirs.nonce))
 	case proves(labelAlone):
 		var tell []byte
 		if claim != nil {
@@ -128,16 +137,17 @@ func greet(c io.ReadWriter, secret []byte, self, to core.PeerID, claim func() []
 			tell = nil
 		}
 		if err := sendFrame(c, append(prove(secret, labelClaim, self, to, own.nonce, theirs.nonce, tell...), tell...)); err != nil {
-			return err
+			return life{}, err
 		}
-		return errAlone
+		return life{}, errAlone
 	}
-	return errSecret
+	return life{}, errSecret
 }
 
 // guest is who has proved to the one that was dialed that it knows the secret.
 type guest struct {
 	peer core.PeerID
+	life life
 	// claims says that it is none that is linked, and claim what it had to tell.
 	claims bool
 	claim  []byte
@@ -145,7 +155,7 @@ type guest struct {
 
 // welcome is the other side. mayCome returns why somebody may not, or that this server is
 // on its own and does not know him.
-func welcome(c io.ReadWriter, secret []byte, self core.PeerID, mayCome func(core.PeerID) (alone bool, err error)) (guest, error) {
+func welcome(c io.ReadWriter, secret []byte, here life, self core.PeerID, mayCome func(core.PeerID) (alone bool, err error)) (guest, error) {
 	b, err := readFrame(c, helloMax)
 	if err != nil {
 		return guest{}, fmt.Errorf("peer: no greeting: %w", err)
@@ -157,7 +167,7 @@ func welcome(c io.ReadWriter, secret []byte, self core.PeerID, mayCome func(core
 	if theirs.to != self {
 		return guest{}, fmt.Errorf("%w: server %d for server %d", errStranger, theirs.from, theirs.to)
 	}
-	g := guest{peer: theirs.from}
+	g := guest{peer: theirs.from, life: theirs.life()}
 	if g.claims, err = mayCome(g.peer); err != nil {
 		return guest{}, err
 	}
@@ -165,8 +175,7 @@ func welcome(c io.ReadWriter, secret []byte, self core.PeerID, mayCome func(core
 	if g.claims {
 		ownLabel, theirLabel, most = labelAlone, labelClaim, sha256.Size+claimBytesMax
 	}
-	own := hello{from: self, to: g.peer}
-	_, _ = rand.Read(own.nonce[:])
+	own := newHello(here, self, g.peer)
 	own.proof = prove(secret, ownLabel, self, g.peer, own.nonce, theirs.nonce)
 	if err := sendFrame(c, own.encode()); err != nil {
 		return guest{}, err

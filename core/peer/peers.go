@@ -120,7 +120,7 @@ func (t *Transport) knockOnce(ctx context.Context, p core.PeerID, addrs []string
 		d := net.Dialer{Timeout: dialTime}
 		var raw net.Conn
 		if raw, err = d.DialContext(ctx, "tcp", addr); err == nil {
-			_, err = t.introduce(ctx, p, raw, addr)
+			_, _, err = t.introduce(ctx, p, raw, addr)
 			_ = raw.Close()
 		}
 		if err == nil || errors.Is(err, errAlone) {

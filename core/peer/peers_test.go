@@ -17,7 +17,7 @@ func TestNoLinkBeginsWithOneThatIsNoPeerAnyMore(t *testing.T) {
 	tr := New(Config{Self: 1, Peers: map[core.PeerID][]string{2: {"127.0.0.1:1"}, 3: {"127.0.0.1:1"}}, Handler: newLog()})
 	tr.SetPeers(map[core.PeerID][]string{3: {"127.0.0.1:1"}})
 	here, there := net.Pipe()
-	require.ErrorIs(t, tr.serve(2, here), net.ErrClosed)
+	require.ErrorIs(t, tr.serve(2, life{}, here), net.ErrClosed)
 	_, err := there.Read(make([]byte, 1))
 	require.ErrorIs(t, err, io.EOF)
 	require.NotNil(t, tr.begin(3, here))

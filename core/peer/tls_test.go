@@ -274,7 +274,7 @@ func TestWithoutACertificateOfWhoDials(t *testing.T) {
 			secured := tls.Client(raw, cfg)
 			channel, err := handshake(context.Background(), secured)
 			if err == nil {
-				err = greet(secured, bind([]byte("s"), channel), 2, 1, nil)
+				_, err = greet(secured, bind([]byte("s"), channel), life{}, 2, 1, nil)
 			}
 			if err == nil { // who dials knows that it was let in when something comes
 				_, err = readFrame(secured, FrameBytesMax)

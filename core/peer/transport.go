@@ -2,11 +2,12 @@ package peer
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"net"
 	"slices"
 	"sync"
@@ -60,8 +61,9 @@ type Config struct {
 
 // Transport is a node's links with the others.
 type Transport struct {
-	cfg Config
-	log hclog.Logger
+	cfg  Config
+	log  hclog.Logger
+	life life
 
 	strangers strangers
 
@@ -75,6 +77,7 @@ type Transport struct {
 		gen     uint64
 		ended   bool
 		refused refusals
+		lives   map[core.PeerID]*lives
 	}
 	wg sync.WaitGroup // of links and of those who dial
 }
@@ -104,7 +107,9 @@ func New(cfg Config) *Transport {
 	}
 	t := &Transport{cfg: cfg, log: cfg.Logger}
 	t.mu.links, t.mu.dialers = make(map[core.PeerID]*link), make(map[core.PeerID]*dialer)
+	t.mu.lives = make(map[core.PeerID]*lives)
 	t.mu.peers = cfg.Peers
+	_, _ = rand.Read(t.life[:]) // it never fails
 	return t
 }
 
@@ -193,7 +198,7 @@ func (t *Transport) dial(ctx context.Context, p core.PeerID, d *dialer) {
 		case <-ctx.Done():
 		case <-d.knocked:
 			pause = dialPauseMin
-		case <-time.After(pause/2 + rand.N(pause)):
+		case <-time.After(pause/2 + mathrand.N(pause)):
 		}
 		pause = min(2*pause, dialPauseMax)
 	}
@@ -218,11 +223,11 @@ func (t *Transport) reach(ctx context.Context, p core.PeerID, addr string) (link
 	if err != nil {
 		return false, err
 	}
-	c, err := t.introduce(ctx, p, raw, addr)
+	c, who, err := t.introduce(ctx, p, raw, addr)
 	if err != nil {
 		return false, errors.Join(err, raw.Close())
 	}
-	return true, t.serve(p, c)
+	return true, t.serve(p, who, c)
 }
 
 // handshakeError is why there is no link with one who has answered.
@@ -231,17 +236,18 @@ type handshakeError struct{ error }
 func (e *handshakeError) Unwrap() error { return e.error }
 
 // introduce is the dialer's handshake.
-func (t *Transport) introduce(ctx context.Context, p core.PeerID, raw net.Conn, addr string) (net.Conn, error) {
+func (t *Transport) introduce(ctx context.Context, p core.PeerID, raw net.Conn, addr string) (net.Conn, life, error) {
 	_ = raw.SetDeadline(time.Now().Add(handshakeTime))
 	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
 	c, channel, err := t.secureDialed(ctx, raw, addr)
-	if err == nil {
-		err = greet(c, bind(t.cfg.Secret, channel), t.cfg.Self, p, t.claim(ctx))
-	}
 	if err != nil {
-		return nil, &handshakeError{err}
+		return nil, life{}, &handshakeError{err}
 	}
-	return c, nil
+	who, err := greet(c, bind(t.cfg.Secret, channel), t.life, t.cfg.Self, p, t.claim(ctx))
+	if err != nil {
+		return nil, life{}, &handshakeError{err}
+	}
+	return c, who, nil
 }
 
 // claim is what a peer that is on its own is told.
@@ -289,7 +295,7 @@ func (t *Transport) accept(ctx context.Context) {
 				_ = raw.Close()
 				return
 			}
-			if err := t.serve(g.peer, c); err != nil {
+			if err := t.serve(g.peer, g.life, c); err != nil {
 				t.log.Debug("link ended", "peer", int(g.peer), "err", err)
 			}
 		})
@@ -303,7 +309,7 @@ func (t *Transport) meet(ctx context.Context, raw net.Conn) (guest, net.Conn, er
 	if err != nil {
 		return guest{}, nil, err
 	}
-	g, err := welcome(c, bind(t.cfg.Secret, channel), t.cfg.Self, func(p core.PeerID) (bool, error) { return t.mayDial(p, c) })
+	g, err := welcome(c, bind(t.cfg.Secret, channel), t.life, t.cfg.Self, func(p core.PeerID) (bool, error) { return t.mayDial(p, c) })
 	return g, c, err
 }
 
@@ -356,11 +362,14 @@ func (t *Transport) mayDial(p core.PeerID, c net.Conn) (alone bool, err error) {
 
 // serve is the life of a link whose handshake is done. An earlier one of the same
 // peer ends first: its other end has given it up.
-func (t *Transport) serve(p core.PeerID, c net.Conn) error {
+func (t *Transport) serve(p core.PeerID, who life, c net.Conn) error {
 	_ = c.SetDeadline(time.Time{})
 	l := t.begin(p, c)
 	if l == nil {
 		return errors.Join(net.ErrClosed, c.Close())
+	}
+	if t.met(p, who) {
+		t.log.Error("two processes say that they are this server, and take its link from each other: stop one of them", "peer", int(p), "addr", c.RemoteAddr().String())
 	}
 	_, encrypted := c.(*tls.Conn)
 	t.log.Info("linked", "peer", int(p), "tls", encrypted)
@@ -382,6 +391,16 @@ func (t *Transport) serve(p core.PeerID, c net.Conn) error {
 	t.end(l)
 	workers.Wait()
 	return err
+}
+
+// met takes in who is linked as a peer, and reports whether it is to be warned of two.
+func (t *Transport) met(p core.PeerID, who life) (twins bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.mu.lives[p] == nil {
+		t.mu.lives[p] = new(lives)
+	}
+	return t.mu.lives[p].met(time.Now(), who)
 }
 
 // begin registers a link when no other one of its peer is there any more. Who was a peer

@@ -1,0 +1,78 @@
+package peer
+
+import (
+	"bytes"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/stretchr/testify/require"
+
+	"github.com/zensus-io/zensus/core"
+)
+
+// said is what a logger has written.
+type said struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *said) count(text string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Count(s.b.String(), text)
+}
+
+func TestTwoProcessesThatSayTheyAreOneServerAreToldOf(t *testing.T) {
+	const told = "two processes say that they are this server"
+	var out said
+	l := listen(t)
+	a := runConfig(t, Config{
+		Self: 1, Listener: l, Peers: map[core.PeerID][]string{2: {"127.0.0.1:1"}}, Secret: []byte("s"),
+		Logger: hclog.New(&hclog.LoggerOptions{Output: &out}),
+	})
+	twin := func() *node {
+		return run(t, 2, listen(t), map[core.PeerID][]string{1: {l.Addr().String()}}, "s")
+	}
+	first := twin()
+	eventually(t, "a link", func() bool { return a.log.gen(2) != 0 })
+	first.stop()
+	second := twin()
+	eventually(t, "a link after a restart", func() bool { return second.log.gen(1) != 0 && a.log.gen(2) != 0 })
+	a.cut(2)
+	eventually(t, "the link again", func() bool { return a.log.gen(2) > 2 })
+	require.Zero(t, out.count(told), "who is started anew, or comes again, is one")
+	twin()
+	eventually(t, "the warning", func() bool { return out.count(told) == 1 })
+	gen := a.log.gen(2)
+	eventually(t, "further links", func() bool { return a.log.gen(2) > gen+3 })
+	require.Equal(t, 1, out.count(told), "once a minute")
+}
+
+func TestLives(t *testing.T) {
+	now := time.Unix(1000, 0)
+	var l lives
+	for _, step := range []struct {
+		who   byte
+		after time.Duration
+		twins bool
+	}{
+		{who: 1}, {who: 1}, {who: 2}, {who: 2}, {who: 3}, {who: 2, twins: true}, {who: 3}, {who: 3, after: 2 * warnAgain},
+		{who: 2, twins: true}, {who: 4}, {who: 1, after: 2 * warnAgain, twins: true},
+	} {
+		now = now.Add(step.after)
+		require.Equal(t, step.twins, l.met(now, life{step.who}), step)
+	}
+	for i := range byte(100) {
+		require.False(t, l.met(now, life{200, i}))
+	}
+	require.Len(t, l.seen, livesMax)
+}
