@@ -199,3 +199,37 @@ func TestMatchingConfigsAreThoseOfTheNamespaceInOrder(t *testing.T) {
 		}
 	}
 }
+
+func TestSearchByType(t *testing.T) {
+	client, err := coretest.NewFake().Open(t.Context(), core.SessionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := store.New(client, configcenter.DefaultLimits(), func() int64 { return 1 })
+	p := picture{}
+	c := New(p, func(k configcenter.Key, err error) { t.Errorf("%s: %v", k, err) })
+	for dataID, kind := range map[string]string{"a": "yaml", "b": "json", "c": "yaml", "d": ""} {
+		k := configcenter.MakeKey("", "g", dataID)
+		r, err := s.Publish(t.Context(), &configcenter.Publish{Key: k, Content: "{}", Attributes: configcenter.Attributes{Type: configcenter.NormalType(kind)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.copyOf(t, client, store.ItemPath(k))
+		c.Refresh([]string{store.ItemPath(k)}, r.Zxid)
+	}
+	many := make([]string, 1_000_000)
+	for i := range many {
+		many[i] = []string{"x", "yml", "yaml", "YAML"}[i%4]
+	}
+	for _, test := range []struct {
+		types []string
+		want  int
+	}{
+		{nil, 4}, {[]string{"yaml"}, 2}, {[]string{"json", "yaml", "json"}, 3}, {[]string{"text"}, 1}, {[]string{"x"}, 0}, {[]string{""}, 0}, {many, 2},
+	} {
+		page := c.Search(Query{Namespace: configcenter.Namespace(""), Types: test.types, PageSize: 10})
+		if page.Total != test.want || len(page.Items) != test.want || page.Page != 1 {
+			t.Errorf("%.80v: %d of %d, page %d", test.types, len(page.Items), page.Total, page.Page)
+		}
+	}
+}

@@ -39,7 +39,13 @@ const PageSizeMax = 10_000
 func (c *Cache) Search(q Query) Page {
 	q.Page = max(q.Page, 1)
 	q.PageSize = min(max(q.PageSize, 1), PageSizeMax)
+	// However many are asked for, there are few.
+	some := len(q.Types) > 0
+	q.Types = slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(q.Types))), func(t string) bool { return configcenter.NormalType(t) != t })
 	page := Page{Page: q.Page}
+	if some && len(q.Types) == 0 {
+		return page
+	}
 	// Compared in this form because a product of two numbers from outside may overflow.
 	skip := 0
 	if q.Page-1 <= c.Len()/q.PageSize {

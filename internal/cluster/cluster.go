@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
 	"google.golang.org/grpc"
 
 	"github.com/zensus-io/zensus/core"
@@ -76,6 +77,7 @@ type Cluster struct {
 	changed  chan struct{}      // capacity 1: Run looks at its own znode
 	numbers  atomic.Uint64      // of calls from here
 	draining atomic.Bool
+	forged   rate.Sometimes // warns of calls that no node made, which may be many
 
 	// refreshing orders those who make the table: the last one has seen the newest. It is
 	// taken before mu.
@@ -122,7 +124,8 @@ func New(cfg Config) (*Cluster, error) {
 	var life [16]byte
 	_, _ = rand.Read(life[:]) // it never fails
 	cfg.Self.Life, cfg.Self.Started = hex.EncodeToString(life[:]), time.Now().UTC().Truncate(time.Millisecond)
-	c := &Cluster{cfg: cfg, log: cfg.Logger, handlers: map[string]handler{}, changed: make(chan struct{}, 1)}
+	c := &Cluster{cfg: cfg, log: cfg.Logger, handlers: map[string]handler{}, changed: make(chan struct{}, 1),
+		forged: rate.Sometimes{Interval: time.Second}}
 	c.mu.heard = map[string]*heard{}
 	c.mu.links = map[string]*grpc.ClientConn{}
 	c.mu.windows = map[string]*window{}

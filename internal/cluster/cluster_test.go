@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"strings"
@@ -385,6 +386,29 @@ func TestOthersCannotCall(t *testing.T) {
 	require.NoError(t, send(b, good), "the forgeries differ from this in what they are named for")
 	require.Error(t, send(b, good))
 }
+
+func TestForgedCallsDoNotFloodTheLog(t *testing.T) {
+	engine := coretest.NewFake()
+	var out lines
+	a := start(t, engine, "a")
+	b := start(t, engine, "b", func(cfg *Config) { cfg.Logger = slog.New(slog.NewTextHandler(&out, nil)) })
+	b.shows(t, "a=UP b=UP")
+	began := time.Now()
+	for range 1000 {
+		_, err := b.serve(t.Context(), &wire.Payload{Metadata: &wire.Metadata{Type: "echo", Headers: map[string]string{
+			headerFrom: "a", headerLife: a.cfg.Self.Life, headerNumber: "1", headerMAC: "x",
+		}}})
+		require.Equal(t, codes.PermissionDenied, status.Code(err))
+	}
+	told := out.n.Load()
+	require.NotZero(t, told)
+	require.LessOrEqual(t, told, 1+int64(time.Since(began)/time.Second))
+}
+
+// lines counts what a logger writes.
+type lines struct{ n atomic.Int64 }
+
+func (l *lines) Write(p []byte) (int, error) { l.n.Add(1); return len(p), nil }
 
 func TestAnAnswerOfAnotherIsRefused(t *testing.T) {
 	engine := coretest.NewFake()

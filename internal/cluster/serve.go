@@ -95,7 +95,7 @@ func (c *Cluster) admit(h map[string]string, name string, body []byte) bool {
 	}
 	self := &c.cfg.Self
 	if !c.proves(h[headerMAC], "call", self.ID, self.Life, from.ID, from.Life, h[headerNumber], name, string(body)) {
-		c.log.Warn("refused a call in the name of a node", "node", from.ID)
+		c.forged.Do(func() { c.log.Warn("refused a call in the name of a node", "node", from.ID) })
 		return false
 	}
 	c.mu.Lock()
