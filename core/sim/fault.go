@@ -122,6 +122,10 @@ func (w *World) strike(s *server, kind FaultKind) {
 		s.fs.SetPlan(vfs.Nth(op, "", r.IntN(10), false, pick(r, vfs.FailEIO, vfs.FailEIOAfter)))
 	case FaultFull:
 		s.mem.SetQuota(s.mem.Used() + between(r, 0, 200<<10))
+		// Where the log takes the room of a snapshot, which no other fault brings about.
+		if fate := pick(r, vfs.Pass, vfs.CrashBefore, vfs.CrashAfter); fate != vfs.Pass {
+			s.fs.SetPlan(w.counted(vfs.Nth(vfs.OpTruncate, "snaptemp", 0, false, fate)))
+		}
 		w.after(between(r, second, 10*second), func() {
 			s.mem.SetQuota(-1)
 			w.cover.hit("disk full recovered")
