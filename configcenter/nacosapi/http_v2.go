@@ -75,6 +75,7 @@ func itemOrNil(v *configcenter.Version, err error) func(tenant string) (*history
 // historyDetail says which content was there before a change and which after it.
 type historyDetail struct {
 	changeV1
+	ID                       uint64  `json:"id"` // a number here, as in Nacos, and a text where else a change is shown
 	OriginalMD5              string  `json:"originalMd5"`
 	OriginalContent          string  `json:"originalContent"`
 	OriginalEncryptedDataKey string  `json:"originalEncryptedDataKey"`
@@ -90,7 +91,7 @@ func (a *API) historyDetailV2(ctx context.Context, in nidParams) (*historyDetail
 	if v == nil || err != nil {
 		return nil, err
 	}
-	d := &historyDetail{changeV1: changeOfV1(v, in.Tenant)}
+	d := &historyDetail{changeV1: changeOfV1(v, in.Tenant), ID: v.Seq}
 	d.OpType = strings.TrimSpace(d.OpType)
 	if b := v.Before; b != nil {
 		d.OriginalMD5, d.OriginalContent = b.MD5, b.Content

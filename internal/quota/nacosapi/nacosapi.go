@@ -104,7 +104,7 @@ const (
 
 // capacity is a quota in every version; each names its scope otherwise.
 type capacity struct {
-	ID           int     `json:"id"`
+	ID           uint32  `json:"id,string"`
 	Quota        int     `json:"quota"`
 	Usage        int     `json:"usage"`
 	MaxSize      int     `json:"maxSize"`
@@ -124,7 +124,7 @@ func (a *API) capacity(ctx context.Context, s quota.Scope) (capacity, error) {
 		configs = shownConfigsOfAll
 	}
 	return capacity{
-		ID:    int(idOf(s)),
+		ID:    idOf(s),
 		Quota: cmp.Or(l.Configs, configs), Usage: a.cfg.Used(s).Configs, MaxSize: cmp.Or(l.ContentBytes, shownContentBytes),
 		MaxAggrCount: cmp.Or(l.AggrConfigs, shownAggrConfigs), MaxAggrSize: cmp.Or(l.AggrBytes, shownAggrBytes),
 	}, nil
