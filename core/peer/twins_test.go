@@ -65,8 +65,17 @@ func TestLives(t *testing.T) {
 		after time.Duration
 		twins bool
 	}{
-		{who: 1}, {who: 1}, {who: 2}, {who: 2}, {who: 3}, {who: 2, twins: true}, {who: 3}, {who: 3, after: 2 * warnAgain},
-		{who: 2, twins: true}, {who: 4}, {who: 1, after: 2 * warnAgain, twins: true},
+		{who: 1},
+		{who: 1},
+		{who: 2},
+		{who: 2},
+		{who: 3},
+		{who: 2, twins: true},
+		{who: 3},
+		{who: 3, after: 2 * warnAgain},
+		{who: 2, twins: true},
+		{who: 4},
+		{who: 1, after: 2 * warnAgain, twins: true},
 	} {
 		now = now.Add(step.after)
 		require.Equal(t, step.twins, l.met(now, life{step.who}), step)

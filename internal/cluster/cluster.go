@@ -124,8 +124,10 @@ func New(cfg Config) (*Cluster, error) {
 	var life [16]byte
 	_, _ = rand.Read(life[:]) // it never fails
 	cfg.Self.Life, cfg.Self.Started = hex.EncodeToString(life[:]), time.Now().UTC().Truncate(time.Millisecond)
-	c := &Cluster{cfg: cfg, log: cfg.Logger, handlers: map[string]handler{}, changed: make(chan struct{}, 1),
-		forged: rate.Sometimes{Interval: time.Second}}
+	c := &Cluster{
+		cfg: cfg, log: cfg.Logger, handlers: map[string]handler{}, changed: make(chan struct{}, 1),
+		forged: rate.Sometimes{Interval: time.Second},
+	}
 	c.mu.heard = map[string]*heard{}
 	c.mu.links = map[string]*grpc.ClientConn{}
 	c.mu.windows = map[string]*window{}
