@@ -5,7 +5,6 @@ package docs_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -151,7 +150,7 @@ func newWalk(t *testing.T) *walk {
 	repository, err := filepath.Abs(root)
 	require.NoError(t, err)
 	require.NoError(t, os.Symlink(filepath.Join(repository, "deploy"), filepath.Join(w.dir, "deploy")))
-	http, zk := freePort(t), freePort(t)
+	http, zk := testkit.FreePort(t, 1000), testkit.FreePort(t) // gRPC is 1000 above HTTP
 	w.http, w.zk = fmt.Sprintf("127.0.0.1:%d", http), fmt.Sprintf("127.0.0.1:%d", zk)
 	// What clients take for granted is a port that the walk does not have.
 	wrapper := "#!/bin/sh\ncmd=$1; shift\ncase $cmd in\n" +
@@ -166,24 +165,6 @@ func newWalk(t *testing.T) *walk {
 		"ZENSUS_LISTEN_HTTP="+w.http, "ZENSUS_LISTEN_ZOOKEEPER="+w.zk)
 	t.Cleanup(func() { w.stop(t) })
 	return w
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		port := l.Addr().(*net.TCPAddr).Port
-		require.NoError(t, l.Close())
-		// Nacos's gRPC port is 1000 above.
-		above, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+1000))
-		if err == nil {
-			require.NoError(t, above.Close())
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return 0
 }
 
 const stepTime = 2 * time.Minute

@@ -149,17 +149,17 @@ func TestServersOfTheComposeFileServe(t *testing.T) {
 	secret := secretOfTest(t)
 	var hosts []string
 	for name := range services {
-		hosts = append(hosts, name+":2888", fmt.Sprintf("127.0.0.1:%d", freePort(t)))
+		hosts = append(hosts, name+":2888", fmt.Sprintf("127.0.0.1:%d", testkit.FreePort(t)))
 	}
 	names := strings.NewReplacer(hosts...)
 	ready := map[string]string{}
 	for name, s := range services {
 		env := maps.Clone(s.Environment)
-		http := freePort(t)
+		http := testkit.FreePort(t, 1000)
 		maps.Copy(env, map[string]string{
 			"ZENSUS_SECRET_FILE": secret, "ZENSUS_DATA_DIR": t.TempDir(), "ZENSUS_MEMBERS": names.Replace(env["ZENSUS_MEMBERS"]),
 			"ZENSUS_LISTEN_PEER": names.Replace(name + ":2888"), "ZENSUS_LISTEN_HTTP": fmt.Sprintf("127.0.0.1:%d", http),
-			"ZENSUS_LISTEN_GRPC": fmt.Sprintf("127.0.0.1:%d", http+1000), "ZENSUS_LISTEN_ZOOKEEPER": fmt.Sprintf("127.0.0.1:%d", freePort(t)),
+			"ZENSUS_LISTEN_GRPC": fmt.Sprintf("127.0.0.1:%d", http+1000), "ZENSUS_LISTEN_ZOOKEEPER": fmt.Sprintf("127.0.0.1:%d", testkit.FreePort(t)),
 		})
 		cmd := exec.Command(testkit.Binary(t), "serve")
 		cmd.Env = environ(env)

@@ -95,7 +95,7 @@ func Start(t testing.TB, o Options) *Server {
 func (s *Server) pickPorts(o Options) {
 	s.ZooKeeper = loopback(FreePort(s.t))
 	if o.Nacos {
-		s.HTTPPort = FreePort(s.t, grpcOffset)
+		s.HTTPPort = FreePort(s.t, besides...)
 		s.GRPCPort = s.HTTPPort + grpcOffset
 		s.HTTP, s.GRPC = loopback(s.HTTPPort), loopback(s.GRPCPort)
 	}

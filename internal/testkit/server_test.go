@@ -60,6 +60,20 @@ func TestStartSaysWhyAServerDoesNotStart(t *testing.T) {
 	}
 }
 
+// The tests of several packages run beside each other, and a port that was given stays free
+// until its server listens.
+func TestAPortIsGivenToOneProcess(t *testing.T) {
+	port := FreePort(t, 1)
+	for _, p := range []int{port, port + 1} {
+		if !isFree(p) {
+			t.Errorf("somebody listens on %d", p)
+		}
+		if take([]int{p}) != nil {
+			t.Errorf("%d is given to another process", p)
+		}
+	}
+}
+
 func TestTailKeepsTheLastLines(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "log")
 	if err := os.WriteFile(file, []byte("1\n2\n3\n"), 0o600); err != nil {

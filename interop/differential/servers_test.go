@@ -48,12 +48,7 @@ func startReference(t testing.TB, cfg map[string]string) (addr string) {
 		missing(t, "Apache ZooKeeper is not installed (Debian package zookeeper)")
 	}
 	for range 5 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		addr := l.Addr().String()
-		l.Close()
+		addr := fmt.Sprintf("127.0.0.1:%d", testkit.FreePort(t))
 		if runReference(t, java, addr, cfg) {
 			return addr
 		}
