@@ -291,9 +291,9 @@ func TestWhoLeavesMessagesUnfinishedIsCut(t *testing.T) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return len(s.mu.transports) < 50
-	}, 5*time.Second, 10*time.Millisecond, "nobody was cut")
+	}, longest, 10*time.Millisecond, "nobody was cut")
 	for _, c := range slow {
 		require.NoError(t, c.Close())
 	}
-	require.Eventually(t, func() bool { return held() == 0 }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return held() == 0 }, longest, 10*time.Millisecond)
 }

@@ -21,7 +21,9 @@ import (
 func TestLargeRequestsAreBoundedTogether(t *testing.T) {
 	let := make(chan struct{})
 	room := &room{semaphore.NewWeighted(1 << 20), semaphore.NewWeighted(1 << 20), semaphore.NewWeighted(1 << 20)}
-	v := serve(t, Config{}, func(s *Server) {
+	timing := calm()
+	timing.SetupFrame = quick.SetupFrame // a stranger's requests wait for it
+	v := serve(t, Config{Timing: timing}, func(s *Server) {
 		s.room = room
 		Register(s, func(ctx context.Context, _ *Conn, in *wire.ServiceQueryRequest) (*wire.QueryServiceResponse, error) {
 			if in.ServiceName == "waits" {
@@ -57,7 +59,7 @@ func TestLargeRequestsAreBoundedTogether(t *testing.T) {
 			require.NoError(t, err)
 			require.True(t, reply.(*wire.QueryServiceResponse).Success)
 		})
-		require.Eventually(t, taken(part), 5*time.Second, time.Millisecond)
+		require.Eventually(t, taken(part), longest, time.Millisecond)
 	}
 	busy := func() bool {
 		reply, err := c.askWith(request("x", large), nil)
@@ -107,7 +109,7 @@ func TestMetadataAreBounded(t *testing.T) {
 	select {
 	case err := <-c.ended:
 		require.Error(t, err)
-	case <-time.After(5 * time.Second):
+	case <-time.After(longest):
 		t.Fatal("the stream goes on")
 	}
 }
