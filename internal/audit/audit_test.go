@@ -81,7 +81,7 @@ func TestARecordIsThereIfAndOnlyIfTheWriteIs(t *testing.T) {
 	require.ErrorIs(t, err, core.BadVersion, "the error is that of the write")
 	require.Len(t, all(t, l, Filter{}), 1)
 	act.End(ctx, Denied, auth.ErrForbidden.Error())
-	require.Eventually(t, func() bool { return len(all(t, l, Filter{Result: Denied})) == 1 }, 2*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(all(t, l, Filter{Result: Denied})) == 1 }, 20*time.Second, time.Millisecond)
 
 	// The calls that write one thing, and return what the plain ones do.
 	ctx, _ = l.Begin(t.Context(), Record{Action: "each"})

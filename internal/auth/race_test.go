@@ -40,7 +40,7 @@ func twoNodes(t *testing.T) (quick *Directory, slow *Directory, meanwhile func(f
 	require.NoError(t, quick.CreateUser(ctx, "ann", "secret"))
 	require.NoError(t, quick.Grant(ctx, "ops", "ann"))
 	require.NoError(t, quick.AddPermission(ctx, opsMay))
-	require.Eventually(t, func() bool { return len(slow.Permissions()) == 1 }, 2*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(slow.Permissions()) == 1 }, 20*time.Second, time.Millisecond)
 	return quick, slow, func(f func()) { l.first.Store(&f) }
 }
 

@@ -50,7 +50,7 @@ func TestNamespacesAreKnownOnEveryNode(t *testing.T) {
 	ns, err := a.Get(ctx, "dev")
 	require.NoError(t, err, "the one who wrote reads it at once")
 	require.Equal(t, Namespace{"dev", "A development", "ours"}, ns)
-	require.Eventually(t, func() bool { return len(list(t, b)) == 3 }, 2*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(list(t, b)) == 3 }, 20*time.Second, time.Millisecond)
 	require.Equal(t, []string{"public", "dev", id}, []string{list(t, b)[0].ID, list(t, b)[1].ID, list(t, b)[2].ID}, "by name")
 	require.NoError(t, b.Update(ctx, "dev", "Dev", ""))
 	require.NoError(t, b.Delete(ctx, id))

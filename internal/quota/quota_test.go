@@ -44,7 +44,7 @@ func TestQuotasAreKnownOnEveryNode(t *testing.T) {
 	require.NoError(t, a.Change(t.Context(), dev, func(l *Limits) { l.Configs = 0 }))
 	require.NoError(t, a.Change(t.Context(), group, func(l *Limits) { l.Bytes = 1 << 40 }))
 	require.NoError(t, a.Change(t.Context(), Scope{}, func(l *Limits) { l.ContentBytes = 3 }))
-	require.Eventually(t, func() bool { return b.Shown(Scope{}).ContentBytes == 3 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return b.Shown(Scope{}).ContentBytes == 3 }, 20*time.Second, time.Millisecond)
 	require.Equal(t, Limits{Instances: 7}, b.Shown(dev))
 	require.Equal(t, Limits{Bytes: 1 << 40}, b.Shown(group))
 }

@@ -355,7 +355,7 @@ func TestWordsDoNotNameWhatIsClosed(t *testing.T) {
 		for _, word := range []string{"dump", "wchs", "wchc", "wchp", "cons", "stat", "mntr", "conf", "envi"} {
 			conn, err := net.DialTimeout("tcp", addr, 5*time.Second)
 			require.NoError(t, err)
-			require.NoError(t, conn.SetDeadline(time.Now().Add(5*time.Second)))
+			require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
 			_, err = conn.Write([]byte(word))
 			require.NoError(t, err)
 			text, err := io.ReadAll(conn)

@@ -45,7 +45,7 @@ func TestSlowReaderOfTheLogHoldsNobodyUp(t *testing.T) {
 	require.Less(t, time.Since(began), 5*time.Second, "nobody waited")
 	require.NotZero(t, tel.writer.Dropped())
 	close(p.gate)
-	require.True(t, tel.writer.Flush(5*time.Second))
+	require.True(t, tel.writer.Flush(20*time.Second))
 	tel.Log.Info("after")
 	require.NoError(t, tel.Close())
 	lines := strings.Split(strings.TrimSpace(p.String()), "\n")

@@ -197,7 +197,7 @@ func TestConnectionsAreShownAndMoved(t *testing.T) {
 	setup, err := wire.Encode(&wire.ConnectionSetupRequest{ClientVersion: "Nacos-Python-Client:v3", Labels: map[string]string{"AppName": "orders"}}, nil)
 	require.NoError(t, err)
 	require.NoError(t, stream.SendMsg(setup))
-	require.Eventually(t, func() bool { return s.Count() == 1 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return s.Count() == 1 }, 20*time.Second, time.Millisecond)
 	id := s.Conns()[0].ID()
 
 	self, err := cluster.New(cluster.Config{Self: cluster.About{ID: "1", HTTP: "10.0.0.1:8848"}, Load: func() cluster.Load {
