@@ -64,7 +64,18 @@ func TestMetricsTellHowAnEnsembleStands(t *testing.T) {
 	all := watched(t)
 	leader := leaderOf(t, all) + 1
 	for i, s := range all {
-		is := figures(t, s)
+		// Who serves need not be linked with those whom he neither leads nor follows.
+		var is map[string]string
+		require.Eventually(t, func() bool {
+			is = figures(t, s)
+			links := 0
+			for j := range all {
+				if is[fmt.Sprintf(`zensus_zab_linked{peer="%d"}`, j+1)] == "1" {
+					links++
+				}
+			}
+			return links == len(all)-1
+		}, 20*time.Second, 50*time.Millisecond, "%d is not linked with all", i+1)
 		require.Equal(t, fmt.Sprint(leader), is["zensus_zab_leader"])
 		require.Equal(t, "3", is["zensus_zab_voters"])
 		require.Equal(t, map[bool]string{true: "1", false: "0"}[i+1 == leader], is["zensus_zab_leading"])

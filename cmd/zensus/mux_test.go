@@ -73,7 +73,7 @@ func TestPortClosesWhatIsTooMuchAndSortsTheRest(t *testing.T) {
 		c, err := net.Dial("tcp", l.Addr().String())
 		require.NoError(t, err)
 		t.Cleanup(func() { c.Close() })
-		require.NoError(t, c.SetDeadline(time.Now().Add(5*time.Second)))
+		require.NoError(t, c.SetDeadline(time.Now().Add(30*time.Second)))
 		return c
 	}
 	var silent []net.Conn
@@ -103,7 +103,7 @@ func TestConnectionsThatSpeakHTTPAreBounded(t *testing.T) {
 		c, err := net.Dial("tcp", l.Addr().String())
 		require.NoError(t, err)
 		t.Cleanup(func() { c.Close() })
-		require.NoError(t, c.SetDeadline(time.Now().Add(5*time.Second)))
+		require.NoError(t, c.SetDeadline(time.Now().Add(30*time.Second)))
 		_, err = c.Write([]byte("GET / HTTP/1.1\r\n"))
 		require.NoError(t, err)
 		return c

@@ -281,6 +281,12 @@ func TestShellOnATerminalOfTheSystem(t *testing.T) {
 	shows("me\r\n")
 	types("get /missing\r")
 	shows("no node")
+	for prompt := "[zk: " + addr + "] "; ; time.Sleep(5 * time.Millisecond) {
+		if _, after, _ := strings.Cut(s.String(), "no node"); strings.Contains(after, prompt) {
+			break // before it is shown Ctrl-C is no key
+		}
+		require.NoError(t, ctx.Err(), "there is no prompt behind %q", s.String())
+	}
 	types("\x03") // Ctrl-C at the prompt
 	require.NoError(t, cmd.Wait(), s.String())
 	lines, err := os.ReadFile(file)
