@@ -143,7 +143,7 @@ func start(t *testing.T, s *testkit.Server, next ...*testkit.Server) program {
 
 func (p program) register(t *testing.T, port int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 	defer cancel()
 	require.NoError(t, p.naming.Register(ctx, naming.Service{Name: shop}, naming.Instance{IP: "10.0.0.1", Port: port}))
 }
@@ -264,7 +264,7 @@ func (b browser) poll(ctx context.Context, content string) <-chan string {
 // goroutine of the test.
 func eventually(t *testing.T, holds func() bool, wrong func() string) {
 	t.Helper()
-	for late := time.Now().Add(15 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
+	for late := time.Now().Add(30 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(late) {
 			t.Fatal(wrong())
 		}
@@ -274,7 +274,7 @@ func eventually(t *testing.T, holds func() bool, wrong func() string) {
 // hears waits for something that is told.
 func hears(t *testing.T, from <-chan string, want string) {
 	t.Helper()
-	late := time.After(10 * time.Second)
+	late := time.After(20 * time.Second)
 	for {
 		select {
 		case got, open := <-from:

@@ -58,7 +58,7 @@ func (m *mortal) die() {
 // clients is how many a server has of those that have registered something.
 func (b browser) clients() int {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), 15*time.Second)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, b.base[:len(b.base)-len("/nacos")]+"/metrics", http.NoBody)
 	require.NoError(b.t, err)
