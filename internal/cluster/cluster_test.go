@@ -196,7 +196,7 @@ func TestANodeThatDoesNotAnswerIsSuspiciousThenDown(t *testing.T) {
 	by(a)
 	b.stop() // its session lives on
 	a.shows(t, "a=UP b=DOWN")
-	require.Eventually(t, func() bool { return strings.HasSuffix(strings.Join(seen(), " "), "UP SUSPICIOUS DOWN") }, patience, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.HasSuffix(strings.Join(seen(), " "), "SUSPICIOUS DOWN") }, patience, 5*time.Millisecond)
 	m, _ := a.Node("b")
 	require.True(t, m.Live)
 	require.False(t, m.Usable())

@@ -63,15 +63,25 @@ func (c *client) wantContent(dataID string) {
 // take them are let go, also where they take everything else. Small answers wait for
 // nobody, and who takes large ones is served in the end.
 func TestLargeAnswersThatNobodyTakesAreBounded(t *testing.T) {
-	room := backlog.New(16 << 20)
-	const stuck = 500 * time.Millisecond
-	v := serveLarge(t, room, stuck)
+	// Several large answers are to be held at once before the first is let go: that depends on
+	// how long the machine needs for one.
+	first := serveLarge(t, backlog.New(16<<20), time.Minute)
+	taker := connect(t, first, "Nacos-Go-Client:v2.3.2", nil)
 	began := time.Now()
+	taker.wantContent("large0")
+	stuck := max(500*time.Millisecond, 6*time.Since(began))
+	require.NoError(t, taker.conn.Close())
+	first.stop()
+
+	room := backlog.New(16 << 20)
+	v := serveLarge(t, room, stuck)
 	var slow []*client
-	for i := range 12 {
-		c := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)
+	for range 12 {
+		slow = append(slow, connect(t, v, "Nacos-Go-Client:v2.3.2", nil))
+	}
+	began = time.Now()
+	for i, c := range slow {
 		c.leave(fmt.Sprint("large", i))
-		slow = append(slow, c)
 	}
 	require.Eventually(t, func() bool { return room.Held() > 3_900_000 }, longest, time.Millisecond)
 	c := connect(t, v, "Nacos-Go-Client:v2.3.2", nil)

@@ -55,7 +55,7 @@ func calm() Timing {
 }
 
 // longest is how long the tests wait for what comes at once where the machine has the time.
-const longest = 20 * time.Second
+const longest = 30 * time.Second
 
 func serve(t *testing.T, cfg Config, prepare ...func(*Server)) *served {
 	t.Helper()
