@@ -41,7 +41,7 @@ func newContact() *contact {
 
 // stand notes whether the node serves, and in which epoch. It is for the loop alone.
 func (c *contact) stand(serving bool, epoch core.Epoch) {
-	was := c.serving.Swap(serving)
+	was := c.serving.Load()
 	if was == serving && (!serving || c.epoch == epoch) {
 		return
 	}
@@ -50,6 +50,7 @@ func (c *contact) stand(serving bool, epoch core.Epoch) {
 	defer c.mu.Unlock()
 	if was != serving {
 		c.mu.now.Serving, c.mu.now.Since = serving, time.Now()
+		c.serving.Store(serving) // under the lock: whoever has seen it is told the same by Contact
 	}
 	c.troubleLocked()
 }

@@ -427,12 +427,12 @@ func (n *Node) perform() {
 	if out.Snapshot != nil {
 		n.writeSnapshot(*out.Snapshot)
 	}
+	n.contact.stand(n.replica.Serving(), n.replica.Epoch()) // before anybody is told of it
 	n.deliver(out)
 	for _, note := range out.Notes {
 		n.tell(note)
 	}
 	out.Reset()
-	n.contact.stand(n.replica.Serving(), n.replica.Epoch())
 	n.replica.State().Tree().Maintain(maintainBudget)
 }
 
