@@ -270,7 +270,7 @@ func TestWithoutACertificateOfWhoDials(t *testing.T) {
 			raw, err := net.Dial("tcp", l.Addr().String())
 			require.NoError(t, err)
 			defer raw.Close()
-			require.NoError(t, raw.SetDeadline(time.Now().Add(10*time.Second)))
+			require.NoError(t, raw.SetDeadline(time.Now().Add(time.Minute)))
 			secured := tls.Client(raw, cfg)
 			channel, err := handshake(context.Background(), secured)
 			if err == nil {
@@ -329,14 +329,22 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 		a.cut(2)
 		eventually(t, what, func() bool { return a.log.gen(2) > gen && b.log.gen(1) != 0 })
 	}
-	reread := func(n *node, said *notes, text string, times int) {
-		t.Helper()
+	look := func(n *node, next time.Time) {
 		c := n.cfg.Certificates
 		c.mu.Lock()
-		c.mu.next = time.Time{} // it is time to look
-		c.mu.Unlock()
-		c.current()
+		defer c.mu.Unlock()
+		c.mu.next = next
+	}
+	// The files change one after the other: nobody is to look in between.
+	never := time.Now().Add(time.Hour)
+	look(a, never)
+	look(b, never)
+	reread := func(n *node, said *notes, text string, times int) {
+		t.Helper()
+		look(n, time.Time{}) // it is time
+		n.cfg.Certificates.current()
 		eventually(t, text, func() bool { return said.count(text) == times })
+		look(n, never)
 	}
 
 	// Both authorities are known before the first certificate changes.
@@ -376,9 +384,9 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 	// 2 still shows one of the first authority, which 1 has forgotten.
 	require.True(t, linked(a, b))
 	a.cut(2)
-	eventually(t, "a refusal", func() bool { return an.has("unknown authority") })
-	require.Zero(t, a.log.gen(2))
+	eventually(t, "a refusal", func() bool { return an.has("unknown authority") && a.log.gen(2) == 0 })
 	fb.issue(second, soon(), "127.0.0.1")
+	look(b, time.Time{})
 	eventually(t, "a link", func() bool { return linked(a, b) })
 }
 
@@ -426,39 +434,50 @@ func TestSlowStrangersKeepNobodyOut(t *testing.T) {
 		return Config{Self: self, Listener: l, Peers: peers, Secret: []byte("s"), Certificates: certs}
 	}
 	a := runConfig(t, cfg(1, la, map[core.PeerID][]string{2: {lb.Addr().String()}}))
-	began := time.Now()
 	const many = 4 * strangersMax
-	ended := make(chan struct{}, many)
-	for i := range many {
-		c, err := net.Dial("tcp", la.Addr().String())
-		require.NoError(t, err)
-		// Nothing; the beginning of a handshake; a record that promises much and brings
-		// a byte now and then.
-		_, _ = c.Write([][]byte{nil, {22, 3, 1}, {22, 3, 1, 0x40, 0, 1}, {0, 0, 0}}[i%4])
-		go func() {
-			defer func() { _ = c.Close(); ended <- struct{}{} }()
+	// crowd has that many connect, and returns when as many are gone as give way to others.
+	crowd := func() (ended chan struct{}) {
+		ended = make(chan struct{}, many)
+		for i := range many {
+			c, err := net.Dial("tcp", la.Addr().String())
+			require.NoError(t, err)
+			// Nothing; the beginning of a handshake; a record that promises much and brings
+			// a byte now and then.
+			_, _ = c.Write([][]byte{nil, {22, 3, 1}, {22, 3, 1, 0x40, 0, 1}, {0, 0, 0}}[i%4])
 			go func() {
-				for {
-					if _, err := c.Write([]byte{1}); i%4 != 2 || err != nil {
-						return
+				defer func() { _ = c.Close(); ended <- struct{}{} }()
+				go func() {
+					for {
+						if _, err := c.Write([]byte{1}); i%4 != 2 || err != nil {
+							return
+						}
+						time.Sleep(500 * time.Millisecond)
 					}
-					time.Sleep(500 * time.Millisecond)
-				}
+				}()
+				_, _ = io.Copy(io.Discard, c)
 			}()
-			_, _ = io.Copy(io.Discard, c)
-		}()
+		}
+		for range many - strangersMax {
+			<-ended
+		}
+		return ended
 	}
-	for range many - strangersMax { // the oldest are gone at once
-		<-ended
+	began := time.Now()
+	ended := crowd()
+	for tries := 1; time.Since(began) >= handshakeTime; tries++ { // the machine stands still, or nobody gives way
+		require.Less(t, tries, 4, "the oldest are gone when their time is over, and not before")
+		began = time.Now()
+		ended = crowd()
 	}
-	require.Less(t, time.Since(began), handshakeTime)
 	b := runConfig(t, cfg(2, lb, map[core.PeerID][]string{1: {la.Addr().String()}}))
 	eventually(t, "a link beside them", func() bool { return linked(a, b) })
-	require.Less(t, len(ended), strangersMax, "others are still there") // who speaks no TLS is refused at once
-	for range strangersMax {                                            // and the others when their time is over
+	if left := strangersMax - len(ended); time.Since(began) < handshakeTime {
+		require.Positive(t, left, "others are still there") // who speaks no TLS is refused at once
+	}
+	for range strangersMax { // and the others when their time is over
 		select {
 		case <-ended:
-		case <-time.After(2 * handshakeTime):
+		case <-time.After(time.Minute):
 			t.Fatal("a stranger stays")
 		}
 	}
@@ -471,6 +490,7 @@ func TestSlowStrangersKeepNobodyOut(t *testing.T) {
 func TestTheEndDoesNotWaitForStrangers(t *testing.T) {
 	la, mute := listen(t), listen(t)
 	defer mute.Close()
+	began := time.Now() // no handshake is over before this and its time
 	a := run(t, 2, la, map[core.PeerID][]string{1: {mute.Addr().String()}, 3: {"127.0.0.1:1"}}, "s")
 	dialed, err := mute.Accept()
 	require.NoError(t, err)
@@ -483,9 +503,8 @@ func TestTheEndDoesNotWaitForStrangers(t *testing.T) {
 		defer a.strangers.mu.Unlock()
 		return len(a.strangers.mu.conns) == 1
 	})
-	began := time.Now()
 	a.stop()
-	require.Less(t, time.Since(began), handshakeTime/2)
+	require.Less(t, time.Since(began), handshakeTime)
 }
 
 func TestGarbageOnATLSPort(t *testing.T) {
@@ -511,7 +530,7 @@ func TestGarbageOnATLSPort(t *testing.T) {
 		require.NoError(t, err)
 		_, _ = c.Write(say)
 		_ = c.(*net.TCPConn).CloseWrite()
-		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(time.Minute))
 		_, err = io.Copy(io.Discard, c)
 		require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "%x", say[:1])
 		_ = c.Close()

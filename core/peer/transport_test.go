@@ -128,7 +128,7 @@ func text(s string) func([]byte) []byte { return func(b []byte) []byte { return 
 
 func eventually(t *testing.T, what string, f func() bool) {
 	t.Helper()
-	require.Eventually(t, f, 20*time.Second, time.Millisecond, what)
+	require.Eventually(t, f, time.Minute, time.Millisecond, what)
 }
 
 func TestMessagesGoBothWaysInOrder(t *testing.T) {
