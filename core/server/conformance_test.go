@@ -18,7 +18,7 @@ func TestClientPortConforms(t *testing.T) {
 		addr, _ := serve(t, server.Config{})
 		return coretest.Harness{
 			Open: func(t testing.TB, timeout time.Duration) core.Client {
-				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 				defer cancel()
 				c, err := zkclient.Dial(ctx, []string{addr}, zkclient.Options{Timeout: timeout})
 				require.NoError(t, err)

@@ -27,7 +27,7 @@ func TestDescriptorThatIsUsedAgainAtOnce(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+				_ = c.SetDeadline(time.Now().Add(time.Minute))
 				_, _ = c.Write(connectFrame())
 				if _, err := io.ReadFull(c, make([]byte, 41)); err != nil {
 					t.Error("a connection is not welcomed: ", err)
@@ -39,5 +39,5 @@ func TestDescriptorThatIsUsedAgainAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	require.Eventually(t, func() bool { return connections(t, s) == 0 }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return connections(t, s) == 0 }, time.Minute, 10*time.Millisecond)
 }

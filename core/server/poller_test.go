@@ -50,7 +50,7 @@ func TestIdleConnectionsTakeNoGoroutines(t *testing.T) {
 	for range 100 {
 		welcomed(t, addr)
 	}
-	require.Eventually(t, func() bool { return runtime.NumGoroutine() < before+10 }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return runtime.NumGoroutine() < before+10 }, time.Minute, 5*time.Millisecond)
 }
 
 func TestClientThatReadsLateIsServedAllTheSame(t *testing.T) {
@@ -86,7 +86,7 @@ func TestConnectionsThatComeAndGoDoNotDisturbOthers(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+				_ = c.SetDeadline(time.Now().Add(time.Minute))
 				_, _ = c.Write(connectFrame())
 				_, _ = io.ReadFull(c, make([]byte, 41))
 				switch (i + round) % 4 {
@@ -119,7 +119,7 @@ func TestConnectionsThatComeAndGoDoNotDisturbOthers(t *testing.T) {
 		require.NoError(t, err)
 		replies(t, steady, 1)
 	}
-	require.Eventually(t, func() bool { return connections(t, s) == 1 }, 10*time.Second, 10*time.Millisecond,
+	require.Eventually(t, func() bool { return connections(t, s) == 1 }, time.Minute, 10*time.Millisecond,
 		"connections that are over are still counted")
 	require.NotZero(t, asked)
 }
@@ -136,7 +136,7 @@ func TestClientThatIsGoneWhileItMayNotBeReadCostsNothing(t *testing.T) {
 	time.Sleep(100 * time.Millisecond)
 	require.NoError(t, gone.(*net.TCPConn).SetLinger(0)) // hard, in the middle of it all
 	require.NoError(t, gone.Close())
-	require.Eventually(t, func() bool { return connections(t, s) == 1 }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return connections(t, s) == 1 }, time.Minute, 10*time.Millisecond)
 }
 
 func TestClientThatStaysWhenItsSessionHasEndedIsClosed(t *testing.T) {
@@ -146,26 +146,34 @@ func TestClientThatStaysWhenItsSessionHasEndedIsClosed(t *testing.T) {
 	require.NoError(t, err)
 	_, err = io.ReadAll(c)
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return connections(t, s) == 0 }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return connections(t, s) == 0 }, time.Minute, 10*time.Millisecond)
 }
 
 // A server that closes a socket in which something is unread resets it, and what is
 // still under way to the client may be lost.
 func TestSocketIsNotResetBehindTheLastWords(t *testing.T) {
 	addr, _ := serve(t, server.Config{})
-	c := welcomed(t, addr)
-	_, err := c.Write(ask(1, wire.OpCloseSession, nil))
-	require.NoError(t, err)
-	_, err = io.ReadFull(c, make([]byte, 4+wire.ReplyHeaderBytes))
-	require.NoError(t, err)
-	// Well within the second in which the server reads on.
-	for began := time.Now(); time.Since(began) < 200*time.Millisecond; time.Sleep(10 * time.Millisecond) {
-		_, err := c.Write(make([]byte, 4<<10))
+	for tries := 1; ; tries++ {
+		c := welcomed(t, addr)
+		asked := time.Now()
+		_, err := c.Write(ask(1, wire.OpCloseSession, nil))
 		require.NoError(t, err)
+		_, err = io.ReadFull(c, make([]byte, 4+wire.ReplyHeaderBytes))
+		require.NoError(t, err)
+		for began := time.Now(); err == nil && time.Since(began) < 200*time.Millisecond; time.Sleep(10 * time.Millisecond) {
+			_, err = c.Write(make([]byte, 4<<10))
+		}
+		n := 0
+		if err == nil {
+			n, err = c.Read(make([]byte, 1))
+		}
+		if time.Since(asked) < time.Second { // in which the server reads on
+			require.Zero(t, n)
+			require.ErrorIs(t, err, io.EOF)
+			return
+		}
+		require.Less(t, tries, 20, "the machine stands still")
 	}
-	n, err := c.Read(make([]byte, 1))
-	require.Zero(t, n)
-	require.ErrorIs(t, err, io.EOF)
 }
 
 func TestClientThatAsksForMuchBehindItsFirstFrame(t *testing.T) {

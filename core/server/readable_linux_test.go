@@ -29,7 +29,7 @@ func TestSocketThatIsReadableAndHasNothing(t *testing.T) {
 	require.Nil(t, c.in)
 	_, err = near.Write([]byte{0, 0})
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return c.readable(&r, nil, false) && c.in != nil }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return c.readable(&r, nil, false) && c.in != nil }, time.Minute, time.Millisecond)
 	require.True(t, c.readable(&r, nil, false), "half a length is there, and nothing more comes")
 	require.Len(t, c.in.B, 2)
 }

@@ -52,7 +52,7 @@ func serve(t *testing.T, cfg server.Config) (string, *server.Server) {
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	t.Cleanup(func() {
-		closeCtx, stop := context.WithTimeout(context.Background(), 10*time.Second)
+		closeCtx, stop := context.WithTimeout(context.Background(), time.Minute)
 		defer stop()
 		require.NoError(t, s.Close(closeCtx))
 		require.NoError(t, <-served)
@@ -67,15 +67,15 @@ func dial(t *testing.T, addr string) net.Conn {
 	c, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
 	t.Cleanup(func() { c.Close() })
-	require.NoError(t, c.SetDeadline(time.Now().Add(20*time.Second)))
+	require.NoError(t, c.SetDeadline(time.Now().Add(time.Minute)))
 	return c
 }
 
 func client(t *testing.T, addr string) *zkclient.Client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	c, err := zkclient.Dial(ctx, []string{addr}, zkclient.Options{Timeout: 10 * time.Second})
+	c, err := zkclient.Dial(ctx, []string{addr}, zkclient.Options{Timeout: 30 * time.Second})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	return c
@@ -215,7 +215,7 @@ Mode: standalone
 Node count: 6
 $`, srvr)
 	require.Regexp(t, `^Zookeeper version: .*\nClients:\n /127\.0\.0\.1:\d+\[1\]\(queued=0,recved=\d+,sent=\d+\)\n\nLatency`, word(t, addr, "stat"))
-	require.Regexp(t, `,sid=`+sid+`,lop=EXIS,est=\d+,to=10000,lcxid=0x\d,lzxid=0x1\w+,lresp=\d+,llat=\d+,minlat=\d+,avglat=\d+,maxlat=\d+\)\n\n$`, word(t, addr, "cons"))
+	require.Regexp(t, `,sid=`+sid+`,lop=EXIS,est=\d+,to=30000,lcxid=0x\d,lzxid=0x1\w+,lresp=\d+,llat=\d+,minlat=\d+,avglat=\d+,maxlat=\d+\)\n\n$`, word(t, addr, "cons"))
 	require.Equal(t, "1 connections watching 1 paths\nTotal watches:1\n", word(t, addr, "wchs"))
 	require.Equal(t, sid+"\n\t/e\n\n", word(t, addr, "wchc"))
 	require.Equal(t, "/e\n\t"+sid+"\n\n", word(t, addr, "wchp"))
