@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -121,70 +122,74 @@ func (e engine) Sync(ctx context.Context, path string) (core.Zxid, error) {
 }
 
 func TestWhatNeedsAQuorumWaitsForAMomentAndIsThenRefused(t *testing.T) {
-	f := coretest.NewFake()
-	var alone, silent atomic.Bool
-	c := start(t, lasting.Config{Patience: 300 * time.Millisecond, Open: func(ctx context.Context) (core.Client, error) {
-		s, err := on(f)(ctx)
-		return engine{s, &alone, &silent}, err
-	}})
-	_, _, err := c.Create(t.Context(), "/a", []byte("1"), core.CreateOptions{})
-	require.NoError(t, err)
+	synctest.Test(t, func(t *testing.T) {
+		f := coretest.NewFake()
+		var alone, silent atomic.Bool
+		c := start(t, lasting.Config{Patience: 300 * time.Millisecond, Open: func(ctx context.Context) (core.Client, error) {
+			s, err := on(f)(ctx)
+			return engine{s, &alone, &silent}, err
+		}})
+		_, _, err := c.Create(t.Context(), "/a", []byte("1"), core.CreateOptions{})
+		require.NoError(t, err)
 
-	alone.Store(true)
-	time.AfterFunc(50*time.Millisecond, func() { alone.Store(false) })
-	_, err = c.Set(t.Context(), "/a", []byte("2"), core.AnyVersion)
-	require.NoError(t, err, "an election is waited for")
+		alone.Store(true)
+		time.AfterFunc(50*time.Millisecond, func() { alone.Store(false) })
+		_, err = c.Set(t.Context(), "/a", []byte("2"), core.AnyVersion)
+		require.NoError(t, err, "an election is waited for")
 
-	alone.Store(true)
-	began := time.Now()
-	_, err = c.Set(t.Context(), "/a", []byte("3"), core.AnyVersion)
-	require.ErrorIs(t, err, core.NotReadOnly)
-	require.False(t, core.IsUnknownOutcome(err))
-	require.GreaterOrEqual(t, time.Since(began), 300*time.Millisecond)
-	require.False(t, c.Connected())
-	data, _, err := c.Get(t.Context(), "/a")
-	require.NoError(t, err, "what is here can be read")
-	require.Equal(t, "2", string(data))
-	began = time.Now()
-	_, err = c.Sync(t.Context(), "/a")
-	require.ErrorIs(t, err, core.NotReadOnly)
-	require.Less(t, time.Since(began), 200*time.Millisecond, "it is known by now")
+		alone.Store(true)
+		began := time.Now()
+		_, err = c.Set(t.Context(), "/a", []byte("3"), core.AnyVersion)
+		require.ErrorIs(t, err, core.NotReadOnly)
+		require.False(t, core.IsUnknownOutcome(err))
+		require.GreaterOrEqual(t, time.Since(began), 300*time.Millisecond)
+		require.False(t, c.Connected())
+		data, _, err := c.Get(t.Context(), "/a")
+		require.NoError(t, err, "what is here can be read")
+		require.Equal(t, "2", string(data))
+		began = time.Now()
+		_, err = c.Sync(t.Context(), "/a")
+		require.ErrorIs(t, err, core.NotReadOnly)
+		require.Less(t, time.Since(began), 200*time.Millisecond, "it is known by now")
 
-	alone.Store(false)
-	_, err = c.Set(t.Context(), "/a", []byte("4"), core.AnyVersion)
-	require.NoError(t, err)
-	require.True(t, c.Connected())
+		alone.Store(false)
+		_, err = c.Set(t.Context(), "/a", []byte("4"), core.AnyVersion)
+		require.NoError(t, err)
+		require.True(t, c.Connected())
+	})
 }
 
 func TestAQuorumThatIsSilentlyGoneIsMissed(t *testing.T) {
-	f := coretest.NewFake()
-	var alone, silent atomic.Bool
-	troubles := make(chan struct{}, 16)
-	c := start(t, lasting.Config{
-		Probe: true, Patience: 50 * time.Millisecond, CallTime: 100 * time.Millisecond,
-		OnTrouble: func() { troubles <- struct{}{} },
-		Open: func(ctx context.Context) (core.Client, error) {
-			s, err := on(f)(ctx)
-			return engine{s, &alone, &silent}, err
-		},
-	})
-	_, _, err := c.Create(t.Context(), "/a", nil, core.CreateOptions{})
-	require.NoError(t, err)
-	silent.Store(true)
-	_, err = c.Set(t.Context(), "/a", nil, core.AnyVersion)
-	require.True(t, core.IsUnknownOutcome(err), "it was sent: %v", err)
-	<-troubles
-	require.False(t, c.Connected())
-	require.Eventually(t, func() bool {
+	synctest.Test(t, func(t *testing.T) {
+		f := coretest.NewFake()
+		var alone, silent atomic.Bool
+		troubles := make(chan struct{}, 16)
+		c := start(t, lasting.Config{
+			Probe: true, Patience: 50 * time.Millisecond, CallTime: 100 * time.Millisecond,
+			OnTrouble: func() { troubles <- struct{}{} },
+			Open: func(ctx context.Context) (core.Client, error) {
+				s, err := on(f)(ctx)
+				return engine{s, &alone, &silent}, err
+			},
+		})
+		_, _, err := c.Create(t.Context(), "/a", nil, core.CreateOptions{})
+		require.NoError(t, err)
+		silent.Store(true)
 		_, err = c.Set(t.Context(), "/a", nil, core.AnyVersion)
-		return !core.IsUnknownOutcome(err)
-	}, 5*time.Second, 10*time.Millisecond)
-	require.ErrorIs(t, err, core.NotReadOnly, "nothing is sent any more")
-	silent.Store(false)
-	<-troubles
-	require.True(t, c.Connected())
-	_, err = c.Set(t.Context(), "/a", nil, core.AnyVersion)
-	require.NoError(t, err)
+		require.True(t, core.IsUnknownOutcome(err), "it was sent: %v", err)
+		<-troubles
+		require.False(t, c.Connected())
+		require.Eventually(t, func() bool {
+			_, err = c.Set(t.Context(), "/a", nil, core.AnyVersion)
+			return !core.IsUnknownOutcome(err)
+		}, 5*time.Second, 10*time.Millisecond)
+		require.ErrorIs(t, err, core.NotReadOnly, "nothing is sent any more")
+		silent.Store(false)
+		<-troubles
+		require.True(t, c.Connected())
+		_, err = c.Set(t.Context(), "/a", nil, core.AnyVersion)
+		require.NoError(t, err)
+	})
 }
 
 func TestAClosedClientOpensNothing(t *testing.T) {
