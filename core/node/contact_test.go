@@ -145,10 +145,13 @@ func TestASessionInProcessThatEndedMeanwhileIsOver(t *testing.T) {
 	e := newEnsemble(t, 3)
 	e.startAll()
 	at := e.follower()
-	c, err := e.nodes[at].Open(ctx, core.SessionOptions{Timeout: time.Second})
-	require.NoError(t, err)
-	_, _, err = c.Create(ctx, "/mine", nil, core.CreateOptions{Mode: core.Ephemeral})
-	require.NoError(t, err)
+	var c core.Client
+	e.insist(func() (err error) { // the session is short: where the machine stands still it may end before it has anything
+		if c, err = e.nodes[at].Open(ctx, core.SessionOptions{Timeout: time.Second}); err == nil {
+			_, _, err = c.Create(ctx, "/mine", nil, core.CreateOptions{Mode: core.Ephemeral})
+		}
+		return err
+	})
 	other := e.open(e.leader())
 	e.nodes[at].cut()
 	require.Eventually(t, func() bool {

@@ -19,6 +19,7 @@ import (
 	"github.com/zensus-io/zensus/core/replica"
 	"github.com/zensus-io/zensus/core/storage"
 	"github.com/zensus-io/zensus/core/zab"
+	"github.com/zensus-io/zensus/internal/testkit"
 )
 
 // ensemble is some nodes on this machine, each with a directory and a port.
@@ -43,10 +44,8 @@ func newEnsemble(t *testing.T, n int) *ensemble {
 	}
 	for i := range n {
 		id := core.PeerID(i + 1)
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		e.addrs[id], e.dirs[id] = []string{l.Addr().String()}, t.TempDir()
-		require.NoError(t, l.Close())
+		// One that stays free while the node is down: it listens there again.
+		e.addrs[id], e.dirs[id] = []string{fmt.Sprintf("127.0.0.1:%d", testkit.FreePort(t))}, t.TempDir()
 	}
 	return e
 }
@@ -56,7 +55,9 @@ func (e *ensemble) start(id core.PeerID) {
 	t := e.t
 	t.Helper()
 	cfg := node.Config{
-		Replica: replica.Config{Zab: zab.Config{Self: id, TickMillis: 500}, TickMillis: 500, Secret: []byte("a secret of this test")},
+		Replica: replica.Config{
+			Zab: zab.Config{Self: id, TickMillis: 500, SyncTicks: silence}, TickMillis: 500, MaxTimeoutMillis: 60_000, Secret: []byte("a secret of this test"),
+		},
 		Storage: storage.Options{Dir: e.dirs[id], SegmentBytes: 1 << 20, BallastBytes: -1, LowWaterBytes: -1},
 	}
 	others := map[core.PeerID][]string{}
@@ -129,6 +130,10 @@ func (e *ensemble) startAll() {
 // has the machine.
 const patience = time.Minute
 
+// silence is for how many ticks servers bear it from each other. Those of a test that go are
+// missed at once, for their links break: what else is silent is slow.
+const silence = 20
+
 // await waits until a node serves in a role.
 func (e *ensemble) await(id core.PeerID) replica.Status {
 	e.t.Helper()
@@ -200,7 +205,7 @@ func (e *ensemble) alike() {
 
 func (e *ensemble) open(id core.PeerID) core.Client {
 	e.t.Helper()
-	c, err := e.nodes[id].Open(context.Background(), core.SessionOptions{Timeout: 10 * time.Second})
+	c, err := e.nodes[id].Open(context.Background(), core.SessionOptions{Timeout: time.Minute})
 	require.NoError(e.t, err)
 	return c
 }
@@ -209,7 +214,7 @@ func (e *ensemble) open(id core.PeerID) core.Client {
 func (e *ensemble) insist(do func() error) {
 	e.t.Helper()
 	var err error
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if err = do(); err == nil {
 			return
 		}

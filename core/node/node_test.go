@@ -47,7 +47,7 @@ func run(t *testing.T, dir string) (*node.Node, func()) {
 	t.Cleanup(stop)
 	select {
 	case <-n.Serving():
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("not serving")
 	}
 	return n, stop
@@ -140,7 +140,7 @@ func TestASessionThatBeginsWithAMultiIsKeptOverARestart(t *testing.T) {
 }
 
 func TestWatchInProcessCarriesTheZnodeAndProgress(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	n, _ := run(t, t.TempDir())
 	c, err := n.Open(ctx, core.SessionOptions{Timeout: time.Minute})
@@ -187,13 +187,13 @@ func TestSessionThatNobodyTouchesEnds(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, err := kept.Exists(ctx, "/e")
 		return err != nil
-	}, 10*time.Second, 20*time.Millisecond)
+	}, patience, 20*time.Millisecond)
 	_, _, err = c.Get(ctx, "/")
 	require.True(t, core.IsSessionOver(err), "%v", err)
 }
 
 func TestProgressWaitsForTheEventsBehindALongRead(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	n, _ := run(t, t.TempDir())
 	c, err := n.Open(ctx, core.SessionOptions{Timeout: time.Minute})

@@ -77,7 +77,7 @@ func TestOnlyATurnThatAnswersTakesAnOutputBuffer(t *testing.T) {
 	n.step(n.Now(), replica.Start{})
 	n.perform()
 	for begin := time.Now(); !n.replica.Serving(); time.Sleep(time.Millisecond) {
-		require.Less(t, time.Since(begin), 10*time.Second)
+		require.Less(t, time.Since(begin), time.Minute)
 		n.turnByHand(n.Now(), false)
 	}
 	const conns = 10
@@ -112,7 +112,7 @@ func TestSignOfLifeThatWaitsForTheLoopIsNotTooLate(t *testing.T) {
 	n.perform()
 	pump := func(until func() bool) {
 		for begin := time.Now(); !until(); time.Sleep(time.Millisecond) {
-			require.Less(t, time.Since(begin), 10*time.Second)
+			require.Less(t, time.Since(begin), time.Minute)
 			n.turnByHand(now, false)
 		}
 	}
@@ -247,7 +247,7 @@ func TestWatchIsNotArmedBeforeTheRemovalOfItsLike(t *testing.T) {
 
 func TestWatchMadeWhileItsLikeIsClosedHears(t *testing.T) {
 	n := running(t)
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	c, err := n.Open(ctx, core.SessionOptions{Timeout: time.Minute})
 	require.NoError(t, err)

@@ -47,7 +47,7 @@ func unrun(t *testing.T, records, size int) *Node {
 func (n *Node) reads(t *testing.T, last uint64) map[uint64]int {
 	t.Helper()
 	found := map[uint64]int{}
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		for _, it := range n.inbox.take(nil) {
 			in := it.in.(replica.LogRead)
 			require.False(t, in.Gone)
@@ -62,25 +62,24 @@ func (n *Node) reads(t *testing.T, last uint64) map[uint64]int {
 	return nil
 }
 
-// waits waits until the inbox holds all that is put there without anybody taking it.
-func (n *Node) waits() (bytes int) {
-	for before := -1; before != bytes || bytes == 0; {
-		before = bytes
-		time.Sleep(100 * time.Millisecond)
+// waits waits until the inbox is full, and some more for what should not come then.
+func (n *Node) waits(t *testing.T) (bytes int) {
+	t.Helper()
+	look := func() int {
 		n.inbox.mu.Lock()
-		bytes = n.inbox.mu.bytes
-		n.inbox.mu.Unlock()
+		defer n.inbox.mu.Unlock()
+		return n.inbox.mu.bytes
 	}
-	return bytes
+	require.Eventually(t, func() bool { return look() > inboxBytesMax }, time.Minute, time.Millisecond, "nobody fills it")
+	time.Sleep(200 * time.Millisecond)
+	return look()
 }
 
 func TestWhoReadsTheLogWaitsForTheLoop(t *testing.T) {
 	const records, size = 400, 50 << 10 // twice as much as may wait, and more
 	n := unrun(t, records, size)
 	n.readLog(replica.LogRange{Generation: 1, UpTo: records})
-	held := n.waits()
-	require.Greater(t, held, inboxBytesMax)
-	require.LessOrEqual(t, held, inboxBytesMax+readBytes+size+wire.RecordHeadBytes)
+	require.LessOrEqual(t, n.waits(t), inboxBytesMax+readBytes+size+wire.RecordHeadBytes)
 	require.Equal(t, map[uint64]int{1: records}, n.reads(t, 1))
 }
 
@@ -88,7 +87,7 @@ func TestAReadingThatNobodyTakesEnds(t *testing.T) {
 	const records, size = 400, 50 << 10
 	n := unrun(t, records, size)
 	n.readLog(replica.LogRange{Generation: 1, UpTo: records})
-	n.waits()
+	n.waits(t)
 	n.readLog(replica.LogRange{Generation: 2, After: 100, UpTo: records - 1})
 	found := n.reads(t, 2)
 	require.Equal(t, records-1-100, found[2])

@@ -71,7 +71,7 @@ func TestALogThatFillsItsDiskGoes(t *testing.T) {
 		require.Eventually(t, func() bool {
 			_, err := c.Set(ctx, "/big", data, core.AnyVersion)
 			return err == nil
-		}, 10*time.Second, 10*time.Millisecond, "write %d", i)
+		}, patience, 10*time.Millisecond, "write %d", i)
 	}
 }
 
@@ -115,7 +115,7 @@ func TestManySmallThingsDoNotFillTheDisk(t *testing.T) {
 	require.Eventually(t, func() bool { // a snapshot that does not fit takes some of it for a moment
 		free, err := disk.FreeBytes("/")
 		return err == nil && free > 2*mib
-	}, time.Second, time.Millisecond)
+	}, patience, time.Millisecond)
 	for _, path := range large {
 		_, err := c.Delete(ctx, path, core.AnyVersion)
 		require.NoError(t, err)
@@ -123,5 +123,5 @@ func TestManySmallThingsDoNotFillTheDisk(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, _, err := c.Create(ctx, "/n/", make([]byte, 256*kib), core.CreateOptions{Mode: core.PersistentSequential})
 		return err == nil
-	}, 10*time.Second, 10*time.Millisecond)
+	}, patience, 10*time.Millisecond)
 }

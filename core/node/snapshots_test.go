@@ -162,7 +162,7 @@ func (w *wire) awaitCut() {
 	w.t.Helper()
 	select {
 	case <-w.cut:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		w.t.Fatal("no part of a snapshot came")
 	}
 }
@@ -226,7 +226,7 @@ func (l *lagging) startThird() {
 	l.t.Helper()
 	cfg := node.Config{
 		Replica: replica.Config{
-			Zab:        zab.Config{Self: third, Voters: []core.PeerID{1, 2, third}, TickMillis: 500, RecentBytes: 1},
+			Zab:        zab.Config{Self: third, Voters: []core.PeerID{1, 2, third}, TickMillis: 500, SyncTicks: silence, RecentBytes: 1},
 			TickMillis: 500, Secret: []byte("a secret of this test"), SnapshotTxns: 200, SnapshotRestMillis: -1,
 		},
 		Storage: storage.Options{
@@ -289,7 +289,7 @@ func (l *lagging) whole() {
 	require.Len(l.t, names, 1000)
 	require.NoError(l.t, c.Close())
 	// A snapshot of its own may be under way.
-	require.Eventually(l.t, func() bool { return len(l.temporary()) == 0 }, 10*time.Second, time.Millisecond, "nothing is left lying about")
+	require.Eventually(l.t, func() bool { return len(l.temporary()) == 0 }, patience, time.Millisecond, "nothing is left lying about")
 }
 
 // temporary are the files of the third that are not what they are to be yet.
@@ -350,7 +350,7 @@ func TestASnapshotBegunAnewIsNotPutBehindTheFirst(t *testing.T) {
 	w.shutNext(5)
 	l.startThird()
 	w.awaitCut()
-	require.Eventually(t, func() bool { return len(l.temporary()) == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(l.temporary()) == 1 }, patience, time.Millisecond)
 	time.Sleep(100 * time.Millisecond) // the sender notices
 	l.nodes[1].ForgetSendings()
 	l.nodes[2].ForgetSendings()
@@ -456,7 +456,7 @@ func TestABeginningThatIsOfNoUseIsRemoved(t *testing.T) {
 	for _, wire := range l.wires {
 		wire.close(true)
 	}
-	require.Eventually(t, func() bool { return len(l.temporary()) == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(l.temporary()) == 1 }, patience, time.Millisecond)
 	l.stop(2)
 	l.wires[1].close(false)
 	l.whole()
@@ -486,7 +486,7 @@ func TestADamagedBeginningIsNotInstalled(t *testing.T) {
 		st, err := os.Stat(names[0])
 		temp = names[0]
 		return err == nil && st.Size() > 500<<10
-	}, 10*time.Second, time.Millisecond)
+	}, patience, time.Millisecond)
 	f, err := os.OpenFile(temp, os.O_RDWR, 0)
 	require.NoError(t, err)
 	var b [1]byte
@@ -547,7 +547,7 @@ func TestAKilledLearnerBeginsAnew(t *testing.T) {
 		for _, wire := range l.wires {
 			wire.close(true)
 		}
-		require.Eventually(t, func() bool { return len(l.temporary()) == 1 }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return len(l.temporary()) == 1 }, patience, time.Millisecond)
 		killed := t.TempDir() // as it was when it was killed
 		require.NoError(t, os.CopyFS(killed, os.DirFS(l.dirs[third])))
 		l.stopThird()
