@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -127,15 +129,31 @@ func unavailable(t testing.TB, why string) {
 	t.Skip(why)
 }
 
-// freeAddr is a loopback address on which nobody listens at the moment.
+// given are the ports that freeAddr has given to this process.
+var given sync.Map
+
+// freeAddr is a loopback address on which nobody listens at the moment, and that it has
+// not returned before. Its port is below those that the system gives to whoever asks for
+// any: it stays free while its server is down between two starts.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := 12_000 + rand.IntN(18_000)
+		if _, twice := given.LoadOrStore(port, true); twice {
+			continue
+		}
+		addr := fmt.Sprintf("127.0.0.1:%d", port)
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			continue
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return addr
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // Restart kills the server and starts it again on its data.
@@ -230,18 +248,20 @@ func (a *Apache) await(t testing.TB) bool {
 // serving asks the four-letter word srvr whether the server takes sessions.
 func serving(addr string) bool { return strings.Contains(srvr(addr), "Zookeeper version") }
 
-// srvr is the server's answer to that word, or what it begins with.
+// srvr is the server's answer to that word.
 func srvr(addr string) string {
 	conn, err := net.DialTimeout("tcp", addr, time.Second)
 	if err != nil {
 		return ""
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(time.Second))
+	conn.SetDeadline(time.Now().Add(5 * time.Second))
 	if _, err := conn.Write([]byte("srvr")); err != nil {
 		return ""
 	}
-	var b [512]byte
-	n, _ := conn.Read(b[:])
-	return string(b[:n])
+	text, err := io.ReadAll(io.LimitReader(conn, 64<<10))
+	if err != nil {
+		return ""
+	}
+	return string(text)
 }

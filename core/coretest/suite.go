@@ -46,7 +46,7 @@ var ApacheFeatures = Features{
 }
 
 // opTimeout bounds every call of the suite.
-const opTimeout = 20 * time.Second
+const opTimeout = time.Minute
 
 // Run holds an engine to the suite. open is called once; the tests work side by
 // side in subtrees of their own.
@@ -89,7 +89,7 @@ type env struct {
 
 func newEnv(t *testing.T, h Harness, cov *coverage) *env {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	e := &env{T: t, ctx: ctx, h: h, cov: cov}
 	e.c = e.open()

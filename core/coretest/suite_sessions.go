@@ -112,7 +112,7 @@ func RunSessions(t *testing.T, open func(t *testing.T) SessionsHarness) {
 			}
 			h.Engine.Detach(kept.Session().ID)
 			h.Engine.Detach(left.Session().ID)
-			for begun := time.Now(); time.Since(begun) < 10*time.Second; time.Sleep(50 * time.Millisecond) {
+			for begun := time.Now(); time.Since(begun) < time.Minute; time.Sleep(50 * time.Millisecond) {
 				h.Engine.Touch(kept.Session().ID)
 				if !e.exists(e.path("left")) {
 					break

@@ -128,7 +128,7 @@ func churn(t *testing.T, writer, own core.Client, rounds int, disrupt func(round
 			}
 			time.Sleep(5 * time.Millisecond)
 		}
-		wait, stop := context.WithTimeout(t.Context(), 20*time.Second)
+		wait, stop := context.WithTimeout(t.Context(), time.Minute)
 		if err := m.Wait(wait, z); err != nil {
 			t.Fatalf("round %d: wait: %v", round, err)
 		}
@@ -172,7 +172,7 @@ func TestMirrorConvergesUnderChurnAndPartitions(t *testing.T) {
 
 func dial(t *testing.T, addr string) *zkclient.Client {
 	t.Helper()
-	c, err := zkclient.Dial(t.Context(), []string{addr}, zkclient.Options{Timeout: 20 * time.Second})
+	c, err := zkclient.Dial(t.Context(), []string{addr}, zkclient.Options{Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +239,7 @@ func TestMirrorOnApache(t *testing.T) {
 			t.Fatal(err)
 		}
 		// Nobody waits for a zxid: the events alone bring it.
-		for deadline := time.Now().Add(10 * time.Second); len(m.Children("/parent")) > 0 && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(time.Minute); len(m.Children("/parent")) > 0 && time.Now().Before(deadline); {
 			time.Sleep(time.Millisecond)
 		}
 		n, _ := m.Freshest("/parent")

@@ -140,7 +140,7 @@ func TestAStatIsNotAheadOfTheChildrenThatAreShown(t *testing.T) {
 // nobody asks for a zxid.
 func settled(t *testing.T, m *mirror.Mirror, c core.Client) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		want, err := c.Exists(t.Context(), "/r/s")
 		if err != nil {
 			t.Fatal(err)
@@ -170,7 +170,7 @@ func TestWhatWasReadOnIsAppliedWithoutMore(t *testing.T) {
 	}
 	m := follow(t, b)
 	create(t, writer, "/r/s/1", "")
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		if _, ok := m.Get("/r/other"); ok {
 			return
 		}

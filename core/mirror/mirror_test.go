@@ -65,7 +65,7 @@ func run(t *testing.T, cfg mirror.Config) *mirror.Mirror {
 	t.Cleanup(func() { cancel(); <-done })
 	select {
 	case <-m.Ready():
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the mirror is not ready")
 	}
 	return m
@@ -82,7 +82,7 @@ func create(t *testing.T, c core.Client, path, data string) core.Zxid {
 
 func wait(t *testing.T, m *mirror.Mirror, z core.Zxid) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := m.Wait(ctx, z); err != nil {
 		t.Fatalf("wait for %v at %v: %v", z, m.Zxid(), err)

@@ -89,7 +89,7 @@ func TestAnEnsembleThatIsOfNoUseIsNotWaitedFor(t *testing.T) {
 				}
 			case <-n.Ready():
 				t.Error("it is taken for one that can be used")
-			case <-time.After(10 * time.Second):
+			case <-time.After(time.Minute):
 				t.Error("it is waited for")
 			}
 			if _, err := n.own.Sync(t.Context(), "/"); !errors.Is(err, core.ErrClosed) {

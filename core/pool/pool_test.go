@@ -43,7 +43,7 @@ func start(t testing.TB, cfg pool.Config) *node {
 	case <-n.Ready():
 	case err := <-failed:
 		t.Fatal(err)
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the ensemble is not reached")
 	}
 	return n
@@ -89,25 +89,33 @@ func create(t testing.TB, c core.Client, path string, mode core.CreateMode) stri
 	return actual
 }
 
-// names are the children of path, sorted.
-func names(t testing.TB, c core.Client, path string) []string {
+// names are the children of path, sorted. A connection that breaks meanwhile is no
+// matter: on a busy machine a server may be silent for as long as a short session waits.
+func names(t testing.TB, c core.Client, path string) (found []string) {
 	t.Helper()
-	if _, err := c.Sync(t.Context(), path); err != nil {
-		t.Fatal(err)
-	}
-	found, _, err := c.Children(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	eventually(t, "the children of "+path, func() bool {
+		_, err := c.Sync(t.Context(), path)
+		if err == nil {
+			found, _, err = c.Children(t.Context(), path)
+		}
+		if err != nil && !core.IsUnknownOutcome(err) && !errors.Is(err, core.NotReadOnly) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
 	slices.Sort(found)
 	return found
 }
 
-func eventually(t testing.TB, within time.Duration, what string, holds func() bool) {
+// patience is how long a test waits for what comes in a moment, unless something else has
+// the machine.
+const patience = time.Minute
+
+func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(within); !holds(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", within, what)
+			t.Fatalf("not within %v: %s", patience, what)
 		}
 	}
 }
@@ -324,11 +332,11 @@ func TestSessionsOnAnApacheServer(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		eventually(t, 10*time.Second, "it is noticed", func() bool { return n.Stats().Znodes == 1 })
+		eventually(t, "it is noticed", func() bool { return n.Stats().Znodes == 1 })
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, 10*time.Second, "one carrier is enough", func() bool { return n.Stats().Carriers == 1 })
+		eventually(t, "one carrier is enough", func() bool { return n.Stats().Carriers == 1 })
 		if s := n.Stats(); s.PathBytes != 0 || s.Znodes != 0 || s.Sessions != 0 {
 			t.Errorf("%+v", s)
 		}
@@ -337,15 +345,17 @@ func TestSessionsOnAnApacheServer(t *testing.T) {
 
 	t.Run("a node that ends lets its sessions go", func(t *testing.T) {
 		cfg := config(t)
+		other := start(t, cfg)
 		cfg.Timeout = 2 * time.Second
-		n, other := start(t, cfg), start(t, cfg)
+		n := start(t, cfg)
 		create(t, n.open(t, time.Minute), cfg.Root+"/e", core.Ephemeral)
 		create(t, other.open(t, time.Minute), cfg.Root+"/o", core.Ephemeral)
+		stopped := time.Now()
 		n.stop()
-		if got := names(t, other.own, cfg.Root); len(got) != 2 {
+		if got := names(t, other.own, cfg.Root); len(got) != 2 && time.Since(stopped) < cfg.Timeout {
 			t.Errorf("at once: %v", got)
 		}
-		eventually(t, 20*time.Second, "only the other's is left", func() bool { return slices.Equal(names(t, other.own, cfg.Root), []string{"o"}) })
+		eventually(t, "only the other's is left", func() bool { return slices.Equal(names(t, other.own, cfg.Root), []string{"o"}) })
 	})
 
 	t.Run("a reconnect loses nothing, and nobody is ended while there is no contact", func(t *testing.T) {
@@ -357,10 +367,11 @@ func TestSessionsOnAnApacheServer(t *testing.T) {
 		s := n.open(t, time.Second)
 		e := create(t, s, cfg.Root+"/e", core.Ephemeral)
 		touching := func(until func() bool) {
-			for deadline := time.Now().Add(20 * time.Second); !until() && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+			for deadline := time.Now().Add(patience); !until() && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 				n.Touch(s.Session().ID)
 			}
 		}
+		n.Touch(s.Session().ID)
 		proxy.Down()
 		for begun := time.Now(); time.Since(begun) < 2500*time.Millisecond; time.Sleep(50 * time.Millisecond) {
 			if len(names(t, direct.own, cfg.Root)) == 0 {
@@ -370,12 +381,12 @@ func TestSessionsOnAnApacheServer(t *testing.T) {
 		proxy.Up()
 		touching(func() bool {
 			_, _, err := s.Get(t.Context(), e)
-			return n.Stats().Connected && !errors.Is(err, core.NotReadOnly)
+			return n.Stats().Connected && !errors.Is(err, core.NotReadOnly) && !core.IsUnknownOutcome(err)
 		})
 		if _, st, err := s.Get(t.Context(), e); err != nil || st.EphemeralOwner != s.Session().ID {
 			t.Errorf("after the reconnect: %+v, %v", st, err)
 		}
-		eventually(t, 10*time.Second, "untouched, it ends", func() bool { return len(names(t, direct.own, cfg.Root)) == 0 })
+		eventually(t, "untouched, it ends", func() bool { return len(names(t, direct.own, cfg.Root)) == 0 })
 		if _, _, err := s.Get(t.Context(), e); !errors.Is(err, core.SessionExpired) {
 			t.Errorf("after its end: %v", err)
 		}
@@ -412,13 +423,13 @@ func TestSessionsOnAnApacheServer(t *testing.T) {
 		}
 		all.Wait()
 		t.Logf("%d outcomes were unknown", unknown)
-		eventually(t, 20*time.Second, "what is known is what is there", func() bool {
+		eventually(t, "what is known is what is there", func() bool {
 			return n.Stats().Znodes == len(names(t, direct.own, cfg.Root)) && n.Stats().Znodes >= 400-unknown
 		})
 		if err := s.Close(); err != nil && !errors.Is(err, core.ConnectionLoss) {
 			t.Fatal(err)
 		}
-		eventually(t, 10*time.Second, "nothing is left", func() bool { return len(names(t, direct.own, cfg.Root)) == 0 })
+		eventually(t, "nothing is left", func() bool { return len(names(t, direct.own, cfg.Root)) == 0 })
 	})
 }
 
@@ -446,7 +457,7 @@ func TestSessionsThatTheEnsembleEndsAreOpenedAnew(t *testing.T) {
 	}
 	before := n.own.Session().ID
 	proxy.Down()
-	eventually(t, 20*time.Second, "the ensemble has ended them", func() bool { return len(names(t, direct.own, "/root")) == 0 })
+	eventually(t, "the ensemble has ended them", func() bool { return len(names(t, direct.own, "/root")) == 0 })
 	create(t, direct.own, "/root/meanwhile", core.Persistent)
 	if _, _, err := s.Create(t.Context(), "/root/no", nil, core.CreateOptions{}); !errors.Is(err, core.NotReadOnly) {
 		t.Errorf("without contact: %v", err)
@@ -463,7 +474,7 @@ func TestSessionsThatTheEnsembleEndsAreOpenedAnew(t *testing.T) {
 		t.Error("the picture is not stale without contact")
 	}
 	proxy.Up()
-	eventually(t, 20*time.Second, "the session is over", func() bool {
+	eventually(t, "the session is over", func() bool {
 		_, _, err := s.Get(t.Context(), e)
 		if err != nil && !core.IsSessionOver(err) && !core.IsUnknownOutcome(err) && core.CodeOf(err) != core.NoNode && core.CodeOf(err) != core.NotReadOnly {
 			t.Fatal(err)
@@ -484,7 +495,7 @@ func TestSessionsThatTheEnsembleEndsAreOpenedAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	late, over := context.WithTimeout(t.Context(), 20*time.Second)
+	late, over := context.WithTimeout(t.Context(), patience)
 	defer over()
 	if err := m.Wait(late, z); err != nil {
 		t.Fatal(err)
@@ -500,8 +511,10 @@ func TestSessionsThatTheEnsembleEndsAreOpenedAnew(t *testing.T) {
 // What a client needs longer to register anew stays longer when its node dies.
 func TestSessionsThatLastLongerOutliveTheProcessForLonger(t *testing.T) {
 	t.Parallel()
-	cfg := pool.Config{Servers: []string{coretest.StartApache(t)}, Root: "/root", Timeout: 2 * time.Second, CarriersMax: 2}
-	n, other := start(t, cfg), start(t, cfg)
+	cfg := pool.Config{Servers: []string{coretest.StartApache(t)}, Root: "/root", CarriersMax: 2}
+	other := start(t, cfg)
+	cfg.Timeout = 2 * time.Second
+	n := start(t, cfg)
 	create(t, n.open(t, 2*time.Second), "/root/short", core.Ephemeral)
 	create(t, n.open(t, time.Minute), "/root/long", core.Ephemeral)
 	create(t, n.open(t, 2*time.Second), "/root/short-too", core.Ephemeral)
@@ -509,8 +522,8 @@ func TestSessionsThatLastLongerOutliveTheProcessForLonger(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	n.stop()
-	eventually(t, 20*time.Second, "only what lasts is left", func() bool { return slices.Equal(names(t, other.own, "/root"), []string{"long"}) })
-	eventually(t, 20*time.Second, "nothing is left", func() bool { return len(names(t, other.own, "/root")) == 0 })
+	eventually(t, "only what lasts is left", func() bool { return slices.Equal(names(t, other.own, "/root"), []string{"long"}) })
+	eventually(t, "nothing is left", func() bool { return len(names(t, other.own, "/root")) == 0 })
 }
 
 // Where there are to be no more carriers, whoever needs one takes what there is.
@@ -529,11 +542,13 @@ func TestSessionsThatLastLongerDoWithoutACarrierOfTheirOwn(t *testing.T) {
 func TestTheEndOfFullCarriersLeavesTheEnsembleWhole(t *testing.T) {
 	t.Parallel()
 	all := coretest.NewApacheEnsemble(t, 3)
-	cfg := pool.Config{Root: "/root", Timeout: 2 * time.Second}
+	cfg := pool.Config{Root: "/root"}
 	for _, a := range all {
 		cfg.Servers = append(cfg.Servers, a.Addr)
 	}
-	n, other := start(t, cfg), start(t, cfg)
+	other := start(t, cfg)
+	cfg.Timeout = 2 * time.Second
+	n := start(t, cfg)
 	create(t, other.open(t, time.Minute), "/root/other", core.Ephemeral)
 	long := strings.Repeat("x", 90)
 	const each, sessions = 100, 45
@@ -559,8 +574,8 @@ func TestTheEndOfFullCarriersLeavesTheEnsembleWhole(t *testing.T) {
 			a.Stop()
 		}
 	}
-	eventually(t, 20*time.Second, "contact", func() bool { return n.Stats().Connected && other.Stats().Connected })
-	eventually(t, 20*time.Second, "contact of the carriers", func() bool {
+	eventually(t, "contact", func() bool { return n.Stats().Connected && other.Stats().Connected })
+	eventually(t, "contact of the carriers", func() bool {
 		for _, s := range kept {
 			_, err := s.Sync(t.Context(), "/root")
 			if core.IsSessionOver(err) {
@@ -576,15 +591,15 @@ func TestTheEndOfFullCarriersLeavesTheEnsembleWhole(t *testing.T) {
 		t.Errorf("%d znodes after the loss of the leader", got)
 	}
 	n.stop()
-	eventually(t, 30*time.Second, "only the other's is left", func() bool { return slices.Equal(names(t, other.own, "/root"), []string{"other"}) })
+	eventually(t, "only the other's is left", func() bool { return slices.Equal(names(t, other.own, "/root"), []string{"other"}) })
 	create(t, other.own, "/root/after", core.Persistent)
 }
 
 func TestAnEnsembleThatHasLostItsDataIsBegunAnew(t *testing.T) {
 	t.Parallel()
 	a := coretest.NewApache(t)
-	n := start(t, pool.Config{Servers: []string{a.Addr}, Root: "/root", Timeout: time.Second})
-	s := n.open(t, time.Minute)
+	n := start(t, pool.Config{Servers: []string{a.Addr}, Root: "/root", Timeout: 3 * time.Second})
+	s := n.open(t, 3*time.Second) // no longer, or the ensemble would be asked for more
 	for range 20 {
 		create(t, s, "/root/e-", core.EphemeralSequential)
 	}
@@ -593,11 +608,11 @@ func TestAnEnsembleThatHasLostItsDataIsBegunAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.RestartEmpty(t)
-	eventually(t, 20*time.Second, "the session is over", func() bool {
+	eventually(t, "the session is over", func() bool {
 		_, err := s.Sync(t.Context(), "/root")
 		return core.IsSessionOver(err)
 	})
-	eventually(t, 20*time.Second, "the root is there", func() bool {
+	eventually(t, "the root is there", func() bool {
 		_, err := n.own.Exists(t.Context(), "/root")
 		return err == nil
 	})

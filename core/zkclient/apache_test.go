@@ -255,7 +255,7 @@ func TestOnApache(t *testing.T) {
 	})
 
 	t.Run("the session outlives a restart of its server", func(t *testing.T) {
-		c := dial(t, zkclient.Options{Timeout: 20 * time.Second, Auth: []zkclient.Auth{{Scheme: "digest", Auth: []byte("a:b")}}}, a.Addr)
+		c := dial(t, zkclient.Options{Timeout: time.Minute, Auth: []zkclient.Auth{{Scheme: "digest", Auth: []byte("a:b")}}}, a.Addr)
 		id := c.Session().ID
 		p, _, err := c.Create(t.Context(), "/outlives", nil, core.CreateOptions{
 			Mode: core.Ephemeral, ACL: []core.ACL{{Perms: core.PermAll, Scheme: "auth"}},

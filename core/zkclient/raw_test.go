@@ -20,7 +20,7 @@ func closeElsewhere(t *testing.T, addr string, s core.SessionInfo) error {
 		return err
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn.SetDeadline(time.Now().Add(time.Minute))
 	req := wire.ConnectRequest{TimeoutMillis: 10000, SessionID: s.ID, Password: s.Password, HasReadOnly: true}.Append(nil)
 	out := append(wire.AppendInt(nil, int32(len(req))), req...)
 	out = wire.AppendRequestHeader(wire.AppendInt(out, 8), 1, wire.OpCloseSession)
