@@ -6,6 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/zensus-io/zensus/core"
 	"github.com/zensus-io/zensus/internal/picture"
 	"github.com/zensus-io/zensus/internal/segment"
@@ -215,8 +218,8 @@ func (c *Cluster) pingOne(ctx context.Context, n *Node) {
 	limited, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
 	answer, err := Call[struct{}, pong](limited, c, n.ID, "ping", &struct{}{})
-	if ctx.Err() != nil {
-		return
+	if ctx.Err() != nil || c.mirror.Stale() && status.Code(err) == codes.PermissionDenied {
+		return // one that is not listed any more, which this node cannot know yet, is refused
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
