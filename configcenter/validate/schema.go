@@ -73,7 +73,10 @@ const (
 
 // Compile reads a JSON Schema, of draft 2020-12 unless it says otherwise ($schema). The
 // error is for whoever wrote the schema.
-func Compile(text string) (*Schema, error) {
+func Compile(text string) (*Schema, error) { return compileWithin(text, schemaTimeMax) }
+
+// compileWithin is Compile, with another bound on what is dear.
+func compileWithin(text string, timeMax time.Duration) (*Schema, error) {
 	if f := jsonSyntax(text); f != nil {
 		return nil, f
 	}
@@ -87,7 +90,7 @@ func Compile(text string) (*Schema, error) {
 	if depthOf(doc) > schemaDepthMax {
 		return nil, fmt.Errorf("is nested too deeply, more than %d levels", schemaDepthMax)
 	}
-	s := &Schema{steps: &steps{patterns: patternSizeMax}}
+	s := &Schema{steps: &steps{patterns: patternSizeMax, timeMax: timeMax}}
 	c := jsonschema.NewCompiler()
 	c.UseLoader(noFetch{})
 	c.UseRegexpEngine(s.steps.compile)
@@ -311,7 +314,8 @@ func isIndex(step string, i int) bool { return step == strconv.Itoa(i) }
 // Schemas compiles schemas and keeps those that were asked for last. It is safe for
 // concurrent use.
 type Schemas struct {
-	mu struct {
+	timeMax time.Duration
+	mu      struct {
 		sync.Mutex
 		kept *lru.LRU[string, compiled]
 		size int // bytes of those that are kept, roughly
@@ -338,7 +342,7 @@ const (
 
 // NewSchemas makes an empty cache.
 func NewSchemas() *Schemas {
-	s := &Schemas{}
+	s := &Schemas{timeMax: schemaTimeMax}
 	kept, err := lru.NewLRU(schemasKept, func(text string, c compiled) { s.mu.size -= c.size(text) })
 	if err != nil {
 		panic(err) // only for a size below 1
@@ -355,7 +359,7 @@ func (s *Schemas) Get(text string) (*Schema, error) {
 	if ok {
 		return c.schema, c.err
 	}
-	c.schema, c.err = Compile(text)
+	c.schema, c.err = compileWithin(text, s.timeMax)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if other, ok := s.mu.kept.Get(text); ok { // somebody was faster

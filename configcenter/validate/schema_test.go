@@ -19,9 +19,12 @@ const portSchema = `{
 	}
 }`
 
+// unhurried is a bound on time where what is tested is not to depend on how busy the machine is.
+const unhurried = time.Hour
+
 func compile(t testing.TB, text string) *Schema {
 	t.Helper()
-	s, err := Compile(text)
+	s, err := compileWithin(text, unhurried)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +114,7 @@ func TestASchemaThatCannotBeUsedIsRefused(t *testing.T) {
 		`{"allOf": [` + strings.Repeat(`{"pattern": "(ab){900}"},`, 900) + `{}]}`: "pattern",
 		`{"pattern": "` + strings.Repeat(`[^\\pL]`, 4000) + `"}`:                  "pattern",
 	} {
-		if _, err := Compile(text); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := compileWithin(text, unhurried); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q in it", text, err, want)
 		}
 	}
@@ -147,7 +150,11 @@ func TestASchemaThatAsksForTooMuchIsGivenUp(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			begin := time.Now()
-			faults := compile(t, c.schema).Check("json", c.content)
+			s, err := Compile(c.schema)
+			if err != nil {
+				t.Fatal(err)
+			}
+			faults := s.Check("json", c.content)
 			if len(faults) != 1 || !strings.Contains(faults[0].Reason, "too costly") {
 				t.Errorf("got %v", faults)
 			}
@@ -195,7 +202,7 @@ func TestManyValuesAreComparedInTime(t *testing.T) {
 		if len(faults) != 1 || !strings.Contains(faults[0].Reason, c.want) {
 			t.Errorf("%s: got %v", c.name, faults)
 		}
-		if took := time.Since(begin); took > 20*time.Second {
+		if took := time.Since(begin); took > time.Minute {
 			t.Errorf("%s took %v", c.name, took)
 		}
 	}
@@ -245,6 +252,7 @@ func TestValuesAreEqualAsASchemaHasIt(t *testing.T) {
 
 func TestSchemasThatAreKeptAreBounded(t *testing.T) {
 	s := NewSchemas()
+	s.timeMax = unhurried
 	for i := range 100 {
 		if _, err := s.Get(fmt.Sprintf(`{"const": %d, "allOf": [%s{"not": false}]}`, i, strings.Repeat(`{"not": {"type": "null"}},`, 1000))); err != nil {
 			t.Fatal(err)

@@ -29,6 +29,7 @@ type steps struct {
 	left     int
 	each     int // of one evaluation: where a value is deep, so is the name of its place
 	patterns int // instructions that there may still be in patterns
+	timeMax  time.Duration
 	until    time.Time
 }
 
@@ -42,7 +43,7 @@ const widthPerStep, depthPerStep = 8, 8
 
 // reset begins a comparison with a value that is so deep.
 func (s *steps) reset(depth int) {
-	s.left, s.each, s.until = schemaStepsMax, 1+depth/depthPerStep, time.Now().Add(schemaTimeMax)
+	s.left, s.each, s.until = schemaStepsMax, 1+depth/depthPerStep, time.Now().Add(s.timeMax)
 }
 
 // errSteps is the panic by which an evaluation is given up: the library knows no other way.

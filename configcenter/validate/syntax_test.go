@@ -179,7 +179,7 @@ func TestWhatIsManyIsReadInTime(t *testing.T) {
 	if f := Syntax("yaml", many(90_000, "%%TAG !a%d! tag:x\n")+"--- a\n"); f == nil || f.Line != yamlTagsMax+1 || f.Column != 1 {
 		t.Errorf("many directives: %v", f)
 	}
-	if took := time.Since(begin); took > 5*time.Second {
+	if took := time.Since(begin); took > 30*time.Second {
 		t.Errorf("many directives took %v", took)
 	}
 	f := Syntax("toml", many(100_000, "a%d = 1\n")+"b = \n")
