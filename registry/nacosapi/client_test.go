@@ -108,6 +108,9 @@ func startGuarded(t testing.TB, engine coretest.Nodes, who gatekeeper) *node {
 	return n
 }
 
+// patience is how long a test waits for what is to happen soon.
+const patience = time.Minute
+
 // client is a Nacos client that does what its test says and no more.
 type client struct {
 	t      testing.TB
@@ -232,7 +235,7 @@ func (c *client) query() *wire.ServiceInfo {
 // pushed is the next push with this many hosts.
 func (c *client) pushed(hosts int) *wire.ServiceInfo {
 	c.t.Helper()
-	late := time.After(5 * time.Second)
+	late := time.After(patience)
 	for {
 		select {
 		case info := <-c.pushes:

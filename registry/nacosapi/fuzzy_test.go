@@ -78,7 +78,7 @@ func (c *client) told() string {
 			s += " " + item.ChangedType + " " + item.ServiceKey
 		}
 		return s
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		c.t.Fatal("nothing was pushed")
 		return ""
 	}
@@ -120,7 +120,7 @@ const (
 func (n *node) remove(t *testing.T, namespace, group, name string) {
 	t.Helper()
 	k := registry.NewServiceKey(namespace, group, name)
-	require.Eventually(t, func() bool { return n.svc.DeleteService(t.Context(), k) == nil }, 5*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return n.svc.DeleteService(t.Context(), k) == nil }, patience, 5*time.Millisecond)
 }
 
 func (n *node) create(t *testing.T, namespace, group, name string) {
@@ -188,7 +188,7 @@ func TestServicesAreWatchedByAPattern(t *testing.T) {
 	for _, w := range []*client{b, c, d} {
 		w.close()
 	}
-	require.Eventually(t, func() bool { return n.api.fuzzy.Watching() == 0 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return n.api.fuzzy.Watching() == 0 }, patience, time.Millisecond)
 	again := dial(t, n.addr)
 	again.watch("n>>g>>order*", false, "n@@g@@order-1", "n@@g@@order-2")
 	again.hears(differs + "n>>g>>order* 1/1 ADD_SERVICE n@@g@@order-3-1 DELETE_SERVICE n@@g@@order-1")

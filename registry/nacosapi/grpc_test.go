@@ -236,5 +236,5 @@ func TestGRPCWithoutQuorum(t *testing.T) {
 	n.engine.(*coretest.Fake).Heal()
 	require.Eventually(t, func() bool {
 		return !c.marked(&wire.ServiceQueryRequest{ServiceKey: shop}, &list) && list.ServiceInfo.Hosts[0].IP == "10.0.0.2"
-	}, 10*time.Second, 20*time.Millisecond)
+	}, patience, 20*time.Millisecond)
 }

@@ -418,5 +418,5 @@ func TestHTTPWithoutQuorum(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, body, marked := w.stale("GET", "/v1/ns/instance/list", "serviceName=shop")
 		return !marked && strings.Contains(body, "10.0.0.4")
-	}, 10*time.Second, 20*time.Millisecond, "picture and tree agree in the end")
+	}, patience, 20*time.Millisecond, "picture and tree agree in the end")
 }

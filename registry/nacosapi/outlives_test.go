@@ -55,7 +55,7 @@ func TestWhatTheClientInPythonHasRegisteredOutlivesTwoOfItsAttempts(t *testing.T
 			reply := new(wire.Payload)
 			require.NoError(t, c.conn.Invoke(t.Context(), wire.RequestMethod, p, reply))
 			return reply.GetMetadata().GetType() == "InstanceResponse" // and no refusal before the setup is read
-		}, 5*time.Second, 5*time.Millisecond)
+		}, patience, 5*time.Millisecond)
 		engine.mu.Lock()
 		require.Equal(t, []time.Duration{want}, engine.timeouts, version)
 		engine.mu.Unlock()

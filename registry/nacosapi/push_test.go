@@ -43,7 +43,7 @@ func portsOf(info *wire.ServiceInfo) []int {
 // it was pushed until then.
 func (c *client) holds(ports ...int) (lists int) {
 	c.t.Helper()
-	late := time.After(10 * time.Second)
+	late := time.After(patience)
 	for {
 		select {
 		case info := <-c.pushes:
@@ -114,7 +114,7 @@ func (c *consumer) subscribed() { c.take(c.client.subscribe("")) }
 // sees waits until the consumer has a list of these ports.
 func (c *consumer) sees(when string, ports []int) {
 	c.t.Helper()
-	late := time.After(5 * time.Second)
+	late := time.After(patience)
 	for !slices.Equal(c.ports, ports) {
 		select {
 		case info := <-c.client.pushes:

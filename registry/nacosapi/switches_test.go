@@ -66,7 +66,7 @@ func TestNothingIsPushedWhileThatIsSwitchedOff(t *testing.T) {
 	require.Eventually(t, func() bool {
 		state := w.json("GET", "/v1/ns/operator/push/state", "detail=true")
 		return state["total"] == 2.0 && state["ratio"] == 1.0
-	}, 5*time.Second, 10*time.Millisecond)
+	}, patience, 10*time.Millisecond)
 	w.ok("GET", "/v1/ns/operator/push/state", "reset=true")
 	require.InDelta(t, 0, w.json("GET", "/v1/ns/operator/push/state", "")["total"], 0)
 }

@@ -14,15 +14,14 @@ import (
 // shows waits until a node shows so many instances.
 func (n *node) shows(t *testing.T, instances int, what string) {
 	t.Helper()
-	require.Eventually(t, func() bool { return len(n.hosts(t, shop)) == instances }, 20*time.Second, 5*time.Millisecond, what)
+	require.Eventually(t, func() bool { return len(n.hosts(t, shop)) == instances }, patience, 5*time.Millisecond, what)
 }
 
 func TestInstancesOfOneNodeGoWithItAndComeBackOnAnApacheZooKeeper(t *testing.T) {
 	near := testkit.NewApacheNodes(t)
-	near.Timeout = time.Second
 	proxy := coretest.StartProxy(t, near.Addr)
 	far := near
-	far.Addr = proxy.Addr
+	far.Addr, far.Timeout = proxy.Addr, 3*time.Second // which is waited for below
 	a, b := start(t, far, "a"), start(t, near, "b")
 	require.NoError(t, a.Publish(t.Context(), "a1", shop, []registry.Instance{at("10.0.0.1", 80), at("10.0.0.2", 80)}))
 	require.NoError(t, a.Publish(t.Context(), "a2", shop, []registry.Instance{at("10.0.0.3", 80)}))
@@ -37,7 +36,7 @@ func TestInstancesOfOneNodeGoWithItAndComeBackOnAnApacheZooKeeper(t *testing.T) 
 		require.Len(t, b.hosts(t, shop), 4)
 	}
 	a.shows(t, 4, "after short cuts")
-	require.Eventually(t, func() bool { return !a.Stale() }, 5*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return !a.Stale() }, patience, 5*time.Millisecond)
 
 	// A long one is the node's end to the others, and none of its clients' here.
 	proxy.Down()
@@ -54,7 +53,7 @@ func TestInstancesOfOneNodeGoWithItAndComeBackOnAnApacheZooKeeper(t *testing.T) 
 	b.shows(t, 4, "they are created anew")
 	a.shows(t, 4, "and shown")
 	require.ElementsMatch(t, []string{"10.0.0.1", "10.0.0.2", "10.0.0.4", "10.0.0.5"}, b.hosts(t, shop))
-	require.Eventually(t, func() bool { return !a.Stale() }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return !a.Stale() }, patience, 5*time.Millisecond)
 
 	a.End("a1")
 	b.shows(t, 2, "who leaves goes")

@@ -57,10 +57,10 @@ func TestANamespaceHoldsAsManyServicesAndInstancesAsItMay(t *testing.T) {
 	require.NoError(t, publish("c2", service("small", 1), 7), "in place of another")
 	require.ErrorIs(t, publish("c2", service("small", 1), 8, 9), registry.ErrQuota)
 	require.NoError(t, publish("c2", service("small", 1), 1))
-	require.Eventually(t, func() bool { return n.CountInstances("small") == 3 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return n.CountInstances("small") == 3 }, patience, time.Millisecond)
 
 	require.NoError(t, publish("c1", service("small", 0), 1))
-	require.Eventually(t, func() bool { return n.CountInstances("small") == 2 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return n.CountInstances("small") == 2 }, patience, time.Millisecond)
 	require.NoError(t, publish("c2", service("small", 1), 1, 2), "there is room again")
 }
 
@@ -98,7 +98,7 @@ func TestManyAtOnceDoNotPassAQuota(t *testing.T) {
 	for i := range 200 {
 		require.NoError(t, n.Publish(t.Context(), fmt.Sprintf("c%d", i), service(0), nil))
 	}
-	require.Eventually(t, func() bool { return n.CountInstances(registry.DefaultNamespace) == 0 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return n.CountInstances(registry.DefaultNamespace) == 0 }, patience, time.Millisecond)
 	require.Equal(t, instances, flood(func(i int) error {
 		one := at("10.0.0.2", 1+i)
 		one.Ephemeral = i%2 == 0

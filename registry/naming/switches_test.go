@@ -38,7 +38,7 @@ func switchesForAll(t *testing.T, engine coretest.Nodes) {
 	require.Equal(t, [2]int64{7000, 5000}, [2]int64{a.Switches().BeatMillis, b.Switches().BeatMillis})
 	// By the other name it is the same switch.
 	require.NoError(t, b.SetSwitch(t.Context(), "defaultPushCacheMillis", "30000", false))
-	require.Eventually(t, func() bool { return a.Switches().PushCacheMillis == 30_000 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return a.Switches().PushCacheMillis == 30_000 }, patience, time.Millisecond)
 	require.Equal(t, int64(5000), a.Switches().BeatMillis)
 	v, err = b.Query(t.Context(), shop, registry.Filter{})
 	require.NoError(t, err)

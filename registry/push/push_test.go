@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -550,17 +551,18 @@ func TestWhoSubscribesKeepsNoListsInMemory(t *testing.T) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		return len(r.taken) == listsMax+2 && w.Pending() == 0
-	}, 5*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 	w.Enable(false)
 	w.add()
 	w.catalog.Lookup(shop, registry.Filter{})
 	for i := range 100 { // the catalog keeps what it has shown last
 		w.catalog.Lookup(shop, registry.Filter{Clusters: []string{fmt.Sprint("other", i)}})
 	}
-	runtime.GC()
-	for _, v := range r.taken {
-		require.Nil(t, v.Value())
-	}
+	// What has pushed a list may still have it on its stack when it is through.
+	require.Eventually(t, func() bool {
+		runtime.GC()
+		return !slices.ContainsFunc(r.taken, func(v weak.Pointer[catalog.View]) bool { return v.Value() != nil })
+	}, time.Minute, 10*time.Millisecond)
 	w.Unsubscribe("greedy", shop, "DEFAULT,x1")
 	require.NoError(t, subscribe("greedy", listsMax), "there is room again")
 	w.Drop("greedy")
