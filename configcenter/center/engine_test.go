@@ -98,7 +98,7 @@ func runNode(t testing.TB, dir string) (*node.Node, func()) {
 	t.Cleanup(stop)
 	select {
 	case <-n.Serving():
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the node does not serve")
 	}
 	return n, stop

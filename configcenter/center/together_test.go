@@ -65,7 +65,7 @@ func publishersOfTwoServersLoseNothingAndPassNoQuota(t *testing.T, engine opener
 	}
 	group.Wait()
 	for i, c := range nodes {
-		c.Fresh(t.Context())
+		freshen(t, c)
 		total := 0
 		for n := range keys {
 			it, err := c.Get(t.Context(), in(n))

@@ -76,7 +76,9 @@ func startAmong(t testing.TB, engine coretest.Nodes, who gatekeeper, id string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	api.Young(0) // the clients of tests take no second step
+	// The clients of tests take no second step, and think about what they are told as long as
+	// they like.
+	api.Hasten(2*time.Second, time.Hour)
 	server, err := rpc.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -106,6 +108,20 @@ func startAmong(t testing.TB, engine coretest.Nodes, who gatekeeper, id string) 
 		session.Close()
 	})
 	return &node{center: c, api: api, cluster: deps.Cluster, addr: l.Addr().String()}
+}
+
+// patience is how long a test waits for what is to happen soon.
+const patience = time.Minute
+
+// freshen waits until a node shows all that was committed: on a machine that has much to do
+// that takes longer than a reader waits.
+func (n *node) freshen(t testing.TB) {
+	t.Helper()
+	for end := time.Now().Add(patience); !n.center.Fresh(t.Context()); {
+		if time.Now().After(end) {
+			t.Fatal("not fresh")
+		}
+	}
 }
 
 // client is a Nacos client that does what its test says and no more.
@@ -192,7 +208,7 @@ func (c *client) call(body wire.Body, reply wire.Body) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	out := new(wire.Payload)
 	if err := c.conn.Invoke(ctx, wire.RequestMethod, p, out); err != nil {
@@ -248,7 +264,7 @@ func (c *client) next() *wire.ConfigChangeNotifyRequest {
 			c.t.Fatalf("pushed %s, %v", p.GetMetadata().GetType(), err)
 		}
 		return &n
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		c.t.Fatal("nothing was pushed")
 		return nil
 	}

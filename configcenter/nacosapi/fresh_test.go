@@ -28,12 +28,16 @@ func TestNothingIsDeletedByIdsThatANodeMayNotKnowYet(t *testing.T) {
 		return strings.Join(all, ",")
 	}
 	gone := func(dataID string) bool {
-		return w.do("GET", "/v1/cs/configs", nil, "dataId", dataID, "group", "g", "tenant", "dev").status == 404
+		a := w.sure(func() answer {
+			return w.do("GET", "/v1/cs/configs", nil, "dataId", dataID, "group", "g", "tenant", "dev")
+		})
+		return a.status == 404
 	}
 	for i, d := range []struct{ path, more string }{{"/v1/cs/configs", "ids"}, {"/v3/admin/cs/config/batch", ""}, {"/v3/console/cs/config/batchDelete", ""}} {
 		for n := range 20 { // a node that has not heard of it is found soon
 			name := fmt.Sprintf("a%d.%d", i, n)
-			a := there.do("DELETE", d.path, nil, "delType", d.more, "tenant", "dev", "ids", ids(name))
+			id := ids(name)
+			a := there.sure(func() answer { return there.do("DELETE", d.path, nil, "delType", d.more, "tenant", "dev", "ids", id) })
 			if a.status != 200 || !gone(name) {
 				t.Fatalf("%s: %d %s, and %s is there", d.path, a.status, a.body, name)
 			}
@@ -85,8 +89,10 @@ func TestTheHistoryIsThatOfAllNodes(t *testing.T) {
 		{"/v3/admin/cs/history/diff", `+two`, []string{"from", "1"}},
 		{"/v3/admin/cs/history/diff", `+two`, []string{"from", "1", "to", "2"}},
 	} {
-		late.unread.Store(true)
-		a := there.do("GET", c.path, nil, append(name, c.params...)...)
+		a := there.sure(func() answer {
+			late.unread.Store(true)
+			return there.do("GET", c.path, nil, append(name, c.params...)...)
+		})
 		if a.status != 200 || !strings.Contains(a.body, c.want) || a.header.Get(wire.HeaderStale) != "" {
 			t.Errorf("%s: got %d %s, want %s", c.path, a.status, a.body, c.want)
 		}
@@ -97,12 +103,14 @@ func TestTheHistoryIsThatOfAllNodes(t *testing.T) {
 		}
 		late.now.Store(false)
 	}
-	late.unread.Store(true)
 	rollback := append(name, "nid", "1")
-	if a := there.do("POST", "/v3/admin/cs/history/rollback", nil, rollback...); a.status != 200 {
+	if a := there.sure(func() answer {
+		late.unread.Store(true)
+		return there.do("POST", "/v3/admin/cs/history/rollback", nil, rollback...)
+	}); a.status != 200 {
 		t.Errorf("rollback: %d %s", a.status, a.body)
 	}
-	w.want(w.do("GET", "/v1/cs/configs", nil, name...), 200, "one")
+	w.want(w.sure(func() answer { return w.do("GET", "/v1/cs/configs", nil, name...) }), 200, "one")
 	late.unread.Store(true)
 	late.now.Store(true)
 	if a := there.do("POST", "/v3/admin/cs/history/rollback", nil, rollback...); a.status != 503 {

@@ -41,7 +41,7 @@ func (c *client) told() string {
 			c.t.Fatal("the connection ended")
 		}
 		return fuzzyText(c.t, p)
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		c.t.Fatal("nothing was pushed")
 		return ""
 	}
@@ -262,7 +262,7 @@ func TestAFuzzyWatchThatIsNotAcknowledgedIsToldAgain(t *testing.T) {
 		if got, want := fuzzyText(t, p), initial+"n>>g>>* 1/1 ADD_CONFIG b+g+n"; got != want {
 			t.Errorf("told again %q, want %q", got, want)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("not told again")
 	}
 }

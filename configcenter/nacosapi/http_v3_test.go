@@ -117,8 +117,9 @@ func TestListenersAreFoundByAddressInTheirNamespaces(t *testing.T) {
 func TestTheCacheIsBroughtUpWithTheStore(t *testing.T) {
 	engine := coretest.NewFake()
 	w := startWeb(t, engine)
-	w.want(w.do("POST", "/v3/admin/cs/ops/localCache", nil), 200, `{"code":0,"message":"success","data":"Local cache updated from store successfully!"}`)
-	w.want(w.do("POST", "/v1/cs/ops/localCache", nil), 200, "200")
+	bringUp := func(path string) answer { return w.sure(func() answer { return w.do("POST", path, nil) }) }
+	w.want(bringUp("/v3/admin/cs/ops/localCache"), 200, `{"code":0,"message":"success","data":"Local cache updated from store successfully!"}`)
+	w.want(bringUp("/v1/cs/ops/localCache"), 200, "200")
 	engine.Partition()
 	for _, path := range []string{"/v3/admin/cs/ops/localCache", "/v1/cs/ops/localCache"} {
 		if a := w.do("POST", path, nil); a.status != 503 {
