@@ -119,7 +119,7 @@ func TestASlowReaderGetsTheLatestContent(t *testing.T) {
 func TestNoSubscriberIsLeftWithOldContent(t *testing.T) {
 	const keys, changes = 30, 60
 	cluster := newCluster(t)
-	servers := []*server{cluster.start("127.0.0.1:0"), cluster.start("127.0.0.1:0")}
+	servers := []*server{cluster.start(again), cluster.start(again)}
 	writerServer := cluster.start("127.0.0.1:0")
 	writer := config.New(dial(t, []*server{writerServer}))
 	reader := config.New(dial(t, servers))
@@ -191,7 +191,7 @@ func TestAPublishWithoutTheEngineSaysSo(t *testing.T) {
 
 func TestAPublishIntoADeadConnectionIsNotRepeatedUnseen(t *testing.T) {
 	cluster := newCluster(t)
-	s := cluster.start("127.0.0.1:0")
+	s := cluster.start(again)
 	c := config.New(dial(t, []*server{s}))
 	publish(t, c, "1")
 	s.stop()

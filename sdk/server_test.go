@@ -44,6 +44,10 @@ type server struct {
 	session core.SessionID // of the node itself
 }
 
+// again is the address of a server that is to come back at its port: what other tests listen
+// on meanwhile, and where connections begin, is on 127.0.0.1.
+const again = "127.0.0.2:0"
+
 func (c *cluster) start(addr string) *server {
 	c.t.Helper()
 	s := &server{cluster: c}
@@ -100,7 +104,7 @@ func dial(t *testing.T, servers []*server, opts ...sdk.Option) *sdk.Client {
 	for i, s := range servers {
 		addrs[i] = s.addr
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	c, err := sdk.Dial(ctx, addrs, append([]sdk.Option{sdk.PortOffset(0)}, opts...)...)
 	if err != nil {
@@ -257,7 +261,7 @@ func (r *registry) set(f func()) {
 // eventually waits for what is to become true.
 func eventually(t *testing.T, what string, f func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !f(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !f(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("in vain waited until " + what)
 		}
