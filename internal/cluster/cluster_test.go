@@ -130,6 +130,16 @@ func TestNodesSeeOneAnother(t *testing.T) {
 	a.shows(t, "a=UP b=UP")
 }
 
+// A tree in which there is no node yet tells of no change: the first nodes of a cluster were
+// not noted before they looked again, five seconds after they had started.
+func TestTheFirstNodeIsNotedAtOnce(t *testing.T) {
+	a := start(t, coretest.NewFake(), "a", func(cfg *Config) { cfg.pingEvery = time.Hour })
+	require.Eventually(t, func() bool {
+		_, err := a.session.Exists(t.Context(), core.JoinPath(live, "a"))
+		return err == nil
+	}, 20*time.Second, time.Millisecond)
+}
+
 func TestANodeThatDiesAsSoonAsItIsSeenIsRemembered(t *testing.T) {
 	engine := coretest.NewFake()
 	a := start(t, engine, "a")

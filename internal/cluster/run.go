@@ -32,10 +32,13 @@ func (c *Cluster) Run(ctx context.Context) error {
 	defer retry.Stop()
 	tidy := time.NewTicker(tidyEvery)
 	defer tidy.Stop()
+	whole := c.mirror.Ready()
 	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-whole: // of a tree without nodes no change tells
+			whole = nil
 		case <-c.changed:
 		case <-retry.C:
 		case <-tidy.C:
