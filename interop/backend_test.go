@@ -41,7 +41,7 @@ func TestTwoNodesOnAnApacheZooKeeperAreOneRegistry(t *testing.T) {
 	both.ServerConfigs = append(both.ServerConfigs, constant.ServerConfig{IpAddr: "127.0.0.1", Port: uint64(b.HTTPPort), GrpcPort: uint64(b.GRPCPort)})
 	moving, err := clients.NewNamingClient(both)
 	require.NoError(t, err)
-	t.Cleanup(moving.CloseClient)
+	closeAtEnd(t, moving)
 	register(moving, "10.3.0.3")
 	heard.await(t, "10.3.0.1:1", "10.3.0.2:1", "10.3.0.3:1")
 

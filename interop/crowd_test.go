@@ -49,7 +49,7 @@ func nacosOf(t *testing.T, all []*testkit.Server, first int) naming_client.INami
 	}
 	c, err := clients.NewNamingClient(param)
 	require.NoError(t, err)
-	t.Cleanup(c.CloseClient)
+	closeAtEnd(t, c)
 	return c
 }
 

@@ -40,7 +40,7 @@ func TestEveryClientMayJoinTheDemo(t *testing.T) {
 	after("those of ZooKeeper to ")
 	writing, err := clients.NewConfigClient(nacosParamOf(t, c.addrs))
 	require.NoError(t, err)
-	t.Cleanup(writing.CloseClient)
+	closeAtEnd(t, writing)
 	var published []string
 	publish := func(version string) {
 		t.Helper()

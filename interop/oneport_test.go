@@ -31,7 +31,7 @@ func TestOnePortSpeaksZooKeeperNacosAndHTTPAndStopsAmongItsClients(t *testing.T)
 	p.ServerConfigs[0].GrpcPort = uint64(s.HTTPPort)
 	naming, err := clients.NewNamingClient(p)
 	require.NoError(t, err)
-	t.Cleanup(naming.CloseClient)
+	closeAtEnd(t, naming)
 	heard := make(list, 16)
 	require.NoError(t, naming.Subscribe(&vo.SubscribeParam{ServiceName: "one", SubscribeCallback: heard.told}))
 	done, err := naming.RegisterInstance(vo.RegisterInstanceParam{

@@ -245,10 +245,10 @@ func goWatcher(t *testing.T, addrs, ip string) *watcher {
 	p := nacosParamOf(t, addrs)
 	naming, err := clients.NewNamingClient(p)
 	require.NoError(t, err)
-	t.Cleanup(naming.CloseClient)
+	closeAtEnd(t, naming)
 	configs, err := clients.NewConfigClient(p)
 	require.NoError(t, err)
-	t.Cleanup(configs.CloseClient)
+	closeAtEnd(t, configs)
 	_, err = naming.RegisterInstance(vo.RegisterInstanceParam{Ip: ip, Port: 80, Weight: 1, Enable: true, Healthy: true, Ephemeral: true, ServiceName: "watched"})
 	require.NoError(t, err)
 	require.NoError(t, naming.Subscribe(&vo.SubscribeParam{ServiceName: "watched", SubscribeCallback: func(list []model.Instance, err error) {
