@@ -170,23 +170,34 @@ func TestGrayVersionsComeAndGo(t *testing.T) {
 	}
 }
 
-func TestMatchingConfigsAreThoseOfTheNamespaceInOrder(t *testing.T) {
+// published is a Cache that is shown what is published.
+func published(t *testing.T) (c *Cache, publish func(*configcenter.Publish)) {
+	t.Helper()
 	client, err := coretest.NewFake().Open(t.Context(), core.SessionOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := store.New(client, configcenter.DefaultLimits(), func() int64 { return 1 })
 	p := picture{}
-	c := New(p, func(k configcenter.Key, err error) { t.Errorf("%s: %v", k, err) })
+	c = New(p, func(k configcenter.Key, err error) { t.Errorf("%s: %v", k, err) })
+	return c, func(what *configcenter.Publish) {
+		t.Helper()
+		r, err := s.Publish(t.Context(), what)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.copyOf(t, client, store.ItemPath(what.Key))
+		c.Refresh([]string{store.ItemPath(what.Key)}, r.Zxid)
+	}
+}
+
+func TestMatchingConfigsAreThoseOfTheNamespaceInOrder(t *testing.T) {
+	c, publish := published(t)
 	for _, k := range []configcenter.Key{
 		configcenter.MakeKey("n", "g", "b"), configcenter.MakeKey("n", "g", "a"), configcenter.MakeKey("n", "f", "c"),
 		configcenter.MakeKey("n", "f", "a"), configcenter.MakeKey("n-2", "g", "a"), configcenter.MakeKey("", "g", "a"),
 	} {
-		if _, err := s.Publish(t.Context(), &configcenter.Publish{Key: k, Content: "x"}); err != nil {
-			t.Fatal(err)
-		}
-		p.copyOf(t, client, store.ItemPath(k))
-		c.Refresh([]string{store.ItemPath(k)}, 1)
+		publish(&configcenter.Publish{Key: k, Content: "x"})
 	}
 	notC := func(k configcenter.Key) bool { return k.DataID != "c" }
 	for limit, want := range map[int]string{9: "n/f/a n/g/a n/g/b", 2: "n/f/a n/g/a"} {
@@ -201,21 +212,10 @@ func TestMatchingConfigsAreThoseOfTheNamespaceInOrder(t *testing.T) {
 }
 
 func TestSearchByType(t *testing.T) {
-	client, err := coretest.NewFake().Open(t.Context(), core.SessionOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := store.New(client, configcenter.DefaultLimits(), func() int64 { return 1 })
-	p := picture{}
-	c := New(p, func(k configcenter.Key, err error) { t.Errorf("%s: %v", k, err) })
+	c, publish := published(t)
 	for dataID, kind := range map[string]string{"a": "yaml", "b": "json", "c": "yaml", "d": ""} {
 		k := configcenter.MakeKey("", "g", dataID)
-		r, err := s.Publish(t.Context(), &configcenter.Publish{Key: k, Content: "{}", Attributes: configcenter.Attributes{Type: configcenter.NormalType(kind)}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.copyOf(t, client, store.ItemPath(k))
-		c.Refresh([]string{store.ItemPath(k)}, r.Zxid)
+		publish(&configcenter.Publish{Key: k, Content: "{}", Attributes: configcenter.Attributes{Type: configcenter.NormalType(kind)}})
 	}
 	many := make([]string, 1_000_000)
 	for i := range many {

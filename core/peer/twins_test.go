@@ -1,43 +1,21 @@
 package peer
 
 import (
-	"bytes"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/zensus-io/zensus/core"
 )
 
-// said is what a logger has written.
-type said struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *said) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *said) count(text string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return strings.Count(s.b.String(), text)
-}
-
 func TestTwoProcessesThatSayTheyAreOneServerAreToldOf(t *testing.T) {
 	const told = "two processes say that they are this server"
-	var out said
+	var out notes
 	l := listen(t)
 	a := runConfig(t, Config{
 		Self: 1, Listener: l, Peers: map[core.PeerID][]string{2: {"127.0.0.1:1"}}, Secret: []byte("s"),
-		Logger: hclog.New(&hclog.LoggerOptions{Output: &out}),
+		Logger: out.logger(),
 	})
 	twin := func() *node {
 		return run(t, 2, listen(t), map[core.PeerID][]string{1: {l.Addr().String()}}, "s")
